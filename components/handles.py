@@ -1,0 +1,85 @@
+"""What the layers hand to one another: frozen, and as little as the next layer needs.
+
+Plain fields decide which resources exist; `Output` fields carry what is only known once something
+runs, and with it the order: who takes an output is made after whoever promised it. Outputs of
+services and networks are constants of that resource, so that a change in one does not ripple.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+
+@dataclass(frozen=True)
+class NodeHandle:
+    """One machine that is ready to become a member of the Swarm.
+
+    name: its plain name, for example `manager-1`; physical_name: with project and stack.
+    role: `manager` or `worker`; tier: `primary` or `secondary`.
+    host_key: the public line that its sshd is pinned to.
+    ready: the last resource of its preparation, for whoever needs the machine and not a value.
+    """
+
+    name: str
+    physical_name: str
+    role: str
+    tier: str
+    instance_id: pulumi.Output[str]
+    address: pulumi.Output[str]
+    private_address: pulumi.Output[str]
+    host_key: pulumi.Output[str]
+    ready: pulumi.Resource
+
+
+@dataclass(frozen=True)
+class ClusterHandle:
+    """A Swarm with all its members.
+
+    provider: give it to every swarm resource: `ResourceOptions(parent=self, provider=…)`.
+    members: every membership; a service depends on them, so that it finds its nodes.
+    managers: the nodes that run the gateway, in the order of the configuration.
+    """
+
+    provider: pulumi.ProviderResource
+    cluster_id: pulumi.Output[str]
+    members: tuple[pulumi.Resource, ...]
+    managers: tuple[NodeHandle, ...]
+
+
+@dataclass(frozen=True)
+class NetworkHandle:
+    """An overlay network. name: as services know it; network_id: for `Service(networks=…)`."""
+
+    name: str
+    network_id: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class ServiceHandle:
+    """A service that is healthy once its outputs resolve.
+
+    name: the plain name, for example `ai_memory`; physical_name: the Swarm service's.
+    dns_name: `tasks.<physical name>`, resolves to every task's address on a shared network.
+    port: where its tasks listen.
+    """
+
+    name: str
+    physical_name: str
+    dns_name: pulumi.Output[str]
+    port: int
+
+
+@dataclass(frozen=True)
+class RegistryHandle:
+    """Where images are pushed to and nodes pull from.
+
+    server: `host` or `host:port`; repository: the path below it that images are put in, may be "".
+    password: always a secret.
+    """
+
+    server: str
+    repository: str
+    username: str
+    password: pulumi.Output[str]
