@@ -1,0 +1,53 @@
+"""What a change of inputs means: nothing, an update or a replacement. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from providers.runtime import codec
+from providers.runtime.codec import Wire
+from providers.runtime.declare import Lifecycle, property_of
+
+
+@dataclass(frozen=True)
+class Difference:
+    """changed: camelCase names of inputs that differ; `replaces` is the part that forces a new one.
+
+    stale and drifted: reasons found in the live resource, see `Lifecycle`.
+    """
+
+    changed: list[str] = field(default_factory=list)
+    replaces: list[str] = field(default_factory=list)
+    stale: str | None = None
+    drifted: str | None = None
+
+    @property
+    def any(self) -> bool:
+        return bool(self.changed or self.stale or self.drifted)
+
+
+def difference(
+    lifecycle: type[Lifecycle[Any, Any]],
+    old: Mapping[str, Wire],
+    outputs: Mapping[str, Wire],
+    new: Mapping[str, Wire],
+) -> Difference:
+    """Compares recorded inputs with new ones, and asks the lifecycle about the live resource.
+
+    An input that is unknown in a preview counts as changed.
+    """
+    changed, replaces = [], []
+    for item, kind in codec.fields_of(lifecycle.Inputs):
+        key = codec.camel(item.name)
+        after = codec.normal(item, kind, new.get(key))
+        if after == codec.UNKNOWN or codec.normal(item, kind, old.get(key)) != after:
+            changed.append(key)
+            if property_of(item).replace:
+                replaces.append(key)
+    before = codec.decode(lifecycle.Inputs, old)
+    live = codec.decode(lifecycle.Outputs, outputs)
+    return Difference(
+        changed, replaces, lifecycle.stale(before, live), lifecycle.drifted(before, live)
+    )

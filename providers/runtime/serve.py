@@ -1,0 +1,406 @@
+"""Serves a declared `Provider` to the Pulumi engine over gRPC.
+
+Not built on `pulumi.provider.experimental`: that server cannot say "created, but not ready"
+(`ErrorResourceInitFailed`) nor "read me before every update" (`refresh_before_update`).
+Protocol: pulumi/proto/pulumi/provider.proto.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime.proto import (
+    engine_pb2,
+    engine_pb2_grpc,
+    plugin_pb2,
+    provider_pb2,
+    provider_pb2_grpc,
+    status_pb2,
+)
+
+from providers.runtime import codec
+from providers.runtime.codec import Wire
+from providers.runtime.declare import (
+    Context,
+    Fault,
+    Function,
+    Incomplete,
+    Lifecycle,
+    Provider,
+    ResourceFailure,
+    property_of,
+)
+from providers.runtime.difference import difference
+from providers.runtime.schema import schema_of
+
+MESSAGE_LIMIT = 400 * 1024 * 1024
+"""Bytes; what the engine itself allows (sdk/go/common/util/rpcutil)."""
+
+_GRPC_OPTIONS = [
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+    ("grpc.max_send_message_length", MESSAGE_LIMIT),
+]
+
+
+def serve(provider: Provider) -> None:
+    """Runs a plugin: prints the port it listens on and serves until the engine ends it."""
+    parser = argparse.ArgumentParser(prog=f"pulumi-resource-{provider.name}")
+    parser.add_argument("engine", help="address of the Pulumi engine")
+    arguments, _ = parser.parse_known_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(provider, arguments.engine))
+
+
+async def _serve(provider: Provider, engine_address: str) -> None:
+    async with grpc.aio.insecure_channel(engine_address, options=_GRPC_OPTIONS) as channel:
+        servicer = Servicer(provider, engine_pb2_grpc.EngineStub(channel))
+        server, port = await start(servicer)
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+        parent = os.getppid()
+        try:
+            # An engine that was killed can't end its plugins: they see that they are orphans.
+            while os.getppid() == parent and await server.wait_for_termination(timeout=1.0):
+                pass
+        finally:
+            await server.stop(grace=None)
+            await provider.close()
+
+
+async def start(servicer: Servicer) -> tuple[grpc.aio.Server, int]:
+    """Starts listening on a free loopback port; returns the server and the port."""
+    server = grpc.aio.server(options=_GRPC_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    return server, port
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """One package's resources and functions, as the engine's protocol asks for them.
+
+    engine: an `EngineStub` for progress lines, or None in tests.
+    """
+
+    def __init__(self, provider: Provider, engine: Any = None) -> None:
+        self._provider = provider
+        self._engine = engine
+        self._lifecycles = {kind.token: kind for kind in provider.lifecycles}
+        self._functions = {kind.token: kind for kind in provider.functions}
+        self._client: object | None = None
+        self._cancelled = asyncio.Event()
+        self._messages: set[asyncio.Task[None]] = set()
+
+    async def Handshake(self, request: Any, context: Any) -> Any:
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=True, accept_resources=False, accept_outputs=False
+        )
+
+    async def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return plugin_pb2.PluginInfo(version=self._provider.version)
+
+    async def GetSchema(self, request: Any, context: Any) -> Any:
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema_of(self._provider)))
+
+    async def Cancel(self, request: Any, context: Any) -> Any:
+        self._cancelled.set()
+        return empty_pb2.Empty()
+
+    # -- the provider's own configuration
+
+    async def CheckConfig(self, request: Any, context: Any) -> Any:
+        kind = self._provider.Config
+        news = _from_struct(request.news)
+        version = {key: news.pop(key) for key in ("version",) if key in news}
+        parsed = codec.decode_config(kind, news)
+        faults = list(codec.faults_of(kind, parsed))
+        if not faults and not codec.has_unknown(news):
+            faults = self._provider.check_config(codec.decode(kind, parsed))
+        return _check_response(codec.with_secrets(kind, news) | version, faults)
+
+    async def DiffConfig(self, request: Any, context: Any) -> Any:
+        # Never a replacement: another address or key reaches the same cloud and cluster.
+        olds, news = _from_struct(request.olds), _from_struct(request.news)
+        return _diff_response([key for key in news if news[key] != olds.get(key)], [])
+
+    async def Configure(self, request: Any, context: Any) -> Any:
+        wire = codec.decode_config(self._provider.Config, _from_struct(request.args))
+        wire = {key: value for key, value in wire.items() if key != "version"}
+        if not codec.has_unknown(wire):
+            config = codec.decode(self._provider.Config, wire)
+            self._client = await _told(context, lambda: self._configure(config))
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True,
+            supportsPreview=True,
+            acceptResources=False,
+            acceptOutputs=False,
+        )
+
+    async def _configure(self, config: Any) -> object:
+        return self._provider.configure(config)
+
+    # -- resources
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request.urn)
+        news = _from_struct(request.news)
+        faults = list(codec.faults_of(kind.Inputs, news))
+        if not faults and not codec.has_unknown(news):
+            faults = kind.check(codec.decode(kind.Inputs, news))
+        return _check_response(codec.with_secrets(kind.Inputs, news), faults)
+
+    async def Diff(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request.urn)
+        found = difference(
+            kind,
+            _from_struct(request.old_inputs),
+            _from_struct(request.olds),
+            _from_struct(request.news),
+        )
+        ignored = set(request.ignoreChanges)
+        changed = [key for key in found.changed if key not in ignored]
+        replaces = [key for key in found.replaces if key not in ignored]
+        live = [codec.camel(item.name) for item, _ in codec.fields_of(kind.Outputs)][:1] or ["id"]
+        if found.drifted:
+            self._log(request.urn, f"will be updated: {found.drifted}", engine_pb2.INFO)
+            changed += live
+        if found.stale:
+            self._log(request.urn, f"will be replaced: {found.stale}", engine_pb2.WARNING)
+            changed, replaces = changed + live, replaces + live
+        return _diff_response(
+            changed,
+            replaces,
+            delete_first=bool(replaces) and (kind.delete_before_replace or bool(found.stale)),
+        )
+
+    async def Create(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request.urn)
+        wire = _from_struct(request.properties)
+        if request.preview:
+            unknown = {codec.camel(i.name): codec.UNKNOWN for i, _ in codec.fields_of(kind.Outputs)}
+            return provider_pb2.CreateResponse(properties=_to_struct(wire | unknown))
+        inputs = codec.decode(kind.Inputs, wire)
+        created = await _told(
+            context,
+            lambda: self._lifecycle(kind).create(self._context(request, kind), inputs),
+            wire,
+            kind.refresh,
+        )
+        return provider_pb2.CreateResponse(
+            id=created.id,
+            properties=_to_struct(wire | codec.encode(created.outputs)),
+            refresh_before_update=kind.refresh,
+        )
+
+    async def Read(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request.urn)
+        recorded, state = _from_struct(request.inputs), _from_struct(request.properties)
+        if not recorded:
+            await context.abort(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"{kind.token} cannot be imported: declare it and run `pulumi up`",
+            )
+        inputs = codec.decode(kind.Inputs, recorded)
+        outputs = codec.decode(kind.Outputs, state)
+        found = await _told(
+            context,
+            lambda: self._lifecycle(kind).read(
+                self._context(request, kind), request.id, inputs, outputs
+            ),
+        )
+        if found is None:
+            return provider_pb2.ReadResponse()
+        live = codec.merged(kind.Inputs, recorded, found.inputs)
+        return provider_pb2.ReadResponse(
+            id=request.id,
+            properties=_to_struct(live | codec.encode(found.outputs)),
+            inputs=_to_struct(live),
+            refresh_before_update=kind.refresh,
+        )
+
+    async def Update(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request.urn)
+        news, state = _from_struct(request.news), _from_struct(request.olds)
+        if request.preview:
+            kept = {}
+            for item, _ in codec.fields_of(kind.Outputs):
+                key = codec.camel(item.name)
+                volatile = property_of(item).volatile
+                kept[key] = codec.UNKNOWN if volatile else state.get(key)
+            return provider_pb2.UpdateResponse(properties=_to_struct(news | kept))
+        outputs = await _told(
+            context,
+            lambda: self._lifecycle(kind).update(
+                self._context(request, kind),
+                request.id,
+                codec.decode(kind.Inputs, _from_struct(request.old_inputs)),
+                codec.decode(kind.Outputs, state),
+                codec.decode(kind.Inputs, news),
+            ),
+            news,
+            kind.refresh,
+        )
+        return provider_pb2.UpdateResponse(
+            properties=_to_struct(news | codec.encode(outputs)),
+            refresh_before_update=kind.refresh,
+        )
+
+    async def Delete(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request.urn)
+        state = _from_struct(request.properties)
+        recorded = _from_struct(request.old_inputs) or state
+        await _told(
+            context,
+            lambda: self._lifecycle(kind).delete(
+                self._context(request, kind),
+                request.id,
+                codec.decode(kind.Inputs, recorded),
+                codec.decode(kind.Outputs, state),
+            ),
+        )
+        return empty_pb2.Empty()
+
+    # -- functions
+
+    async def Invoke(self, request: Any, context: Any) -> Any:
+        kind = self._functions.get(request.tok)
+        if kind is None:
+            await context.abort(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"{request.tok}: no such function, expected one of {sorted(self._functions)}",
+            )
+        assert kind is not None
+        wire = _from_struct(request.args)
+        faults = list(codec.faults_of(kind.Inputs, wire))
+        if faults:
+            return provider_pb2.InvokeResponse(failures=_failures(faults))
+        inputs = codec.decode(kind.Inputs, wire)
+        outputs = await _told(context, lambda: self._function(kind).call(inputs))
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(_to_struct(codec.encode(outputs)))
+        return response
+
+    # -- helpers
+
+    def _kind(self, urn: str) -> type[Lifecycle[Any, Any]]:
+        token = urn.split("::")[2].split("$")[-1]
+        try:
+            return self._lifecycles[token]
+        except KeyError:
+            raise ResourceFailure(
+                f"{token}: no such resource, expected one of {sorted(self._lifecycles)}"
+            ) from None
+
+    def _lifecycle(self, kind: type[Lifecycle[Any, Any]]) -> Lifecycle[Any, Any]:
+        lifecycle: Lifecycle[Any, Any] = self._constructed(kind)
+        return lifecycle
+
+    def _function(self, kind: type[Function[Any, Any]]) -> Function[Any, Any]:
+        function: Function[Any, Any] = self._constructed(kind)
+        return function
+
+    def _constructed(self, kind: Any) -> Any:
+        if self._client is None:
+            raise ResourceFailure(f"{self._provider.name}: the provider is not configured")
+        return kind(self._client)
+
+    def _context(self, request: Any, kind: type[Lifecycle[Any, Any]]) -> Context:
+        return Context(
+            urn=request.urn,
+            timeout=getattr(request, "timeout", 0) or kind.timeout,
+            cancelled=self._cancelled,
+            progress=lambda text: self._log(request.urn, text, engine_pb2.INFO, passing=True),
+            warn=lambda text: self._log(request.urn, text, engine_pb2.WARNING),
+        )
+
+    def _log(self, urn: str, text: str, severity: Any, *, passing: bool = False) -> None:
+        if self._engine is None:
+            return
+        message = engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=passing)
+        task = asyncio.get_running_loop().create_task(_ignored(self._engine.Log(message)))
+        self._messages.add(task)
+        task.add_done_callback(self._messages.discard)
+
+
+async def _ignored(call: Awaitable[Any]) -> None:
+    # A progress line that can't be shown must not fail what it reports on.
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        await call
+
+
+async def _told(
+    context: Any,
+    work: Callable[[], Awaitable[Any]],
+    inputs: Mapping[str, Wire] | None = None,
+    refresh: bool = False,
+) -> Any:
+    """The result of `work`; its failures as the engine understands them, without tracebacks."""
+    try:
+        return await work()
+    except Incomplete as failure:
+        details = provider_pb2.ErrorResourceInitFailed(
+            id=failure.id,
+            properties=_to_struct({**(inputs or {}), **codec.encode(failure.outputs)}),
+            inputs=_to_struct(dict(inputs or {})),
+            reasons=failure.reasons,
+            refresh_before_update=refresh,
+        )
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(failure))
+        status.details.add().Pack(details)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        await context.abort(grpc.StatusCode.UNKNOWN, str(failure))
+    except ResourceFailure as failure:
+        await context.abort(grpc.StatusCode.UNKNOWN, str(failure))
+    except Exception as failure:
+        # A defect of ours: the place is worth more to the reader than a polite sentence.
+        where = "".join(traceback.format_tb(failure.__traceback__)[-3:])
+        await context.abort(
+            grpc.StatusCode.INTERNAL, f"{type(failure).__name__}: {failure}\n{where}"
+        )
+
+
+def _check_response(inputs: Mapping[str, Wire], faults: list[Fault]) -> Any:
+    return provider_pb2.CheckResponse(inputs=_to_struct(inputs), failures=_failures(faults))
+
+
+def _failures(faults: list[Fault]) -> list[Any]:
+    return [provider_pb2.CheckFailure(property=f.path, reason=f.reason) for f in faults]
+
+
+def _diff_response(changed: list[str], replaces: list[str], *, delete_first: bool = False) -> Any:
+    kinds = provider_pb2.PropertyDiff
+    return provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME
+        if changed
+        else provider_pb2.DiffResponse.DIFF_NONE,
+        diffs=changed,
+        replaces=replaces,
+        deleteBeforeReplace=delete_first,
+        hasDetailedDiff=True,
+        detailedDiff={
+            key: kinds(kind=kinds.UPDATE_REPLACE if key in replaces else kinds.UPDATE)
+            for key in changed
+        },
+    )
+
+
+def _from_struct(struct: struct_pb2.Struct) -> dict[str, Wire]:
+    wire: dict[str, Wire] = json_format.MessageToDict(struct)
+    return wire
+
+
+def _to_struct(wire: Mapping[str, Wire]) -> struct_pb2.Struct:
+    struct = struct_pb2.Struct()
+    json_format.ParseDict({k: v for k, v in wire.items() if v is not None}, struct)
+    return struct
