@@ -1,0 +1,1 @@
+"""Pulumi provider for Docker Swarm: membership, and what runs in the cluster."""

@@ -1,0 +1,364 @@
+"""Ways to a node's Engine API: ssh with a pinned host key, through it the Engine's socket.
+
+`Engine` is one node; `Pool` knows the managers and finds one that can speak for the cluster.
+Paths carry no API version, so that each Engine answers in its own newest one (1.41 and later).
+Timings that the constants rest on: an election after a lost leader takes up to 23 s, and calls in
+flight to the lost leader hang for 20 s (measured, Engine 20.10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncssh
+
+from providers.runtime.declare import Context, prop
+from providers.swarm.errors import (
+    Conflict,
+    ConnectionFailed,
+    EngineError,
+    Leaderless,
+    NoManager,
+    NotFound,
+    OutOfSequence,
+    SwarmError,
+    Unanswered,
+    WrongHostKey,
+)
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+ANSWER = 3.0
+"""Seconds a manager has to answer before the next one is asked."""
+CALL = 15.0
+"""Seconds one call may take."""
+PATIENCE = 60.0
+"""Seconds in all while managers answer but have no leader: more than two elections."""
+ABSENCE = 20.0
+"""Seconds in all while no manager answers: nothing is being elected, a blip is over by then."""
+TRUST = 5.0
+"""Seconds during which a manager that proved itself is used without asking it again."""
+_GRUDGE = 60.0
+"""Seconds after waiting in vain during which there is one round of asking, and no waiting."""
+_ROUND = 0.5
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a node's sshd is, and the key it must show."""
+
+    address: str = prop(doc="Address that ssh goes to.")
+    host_key: str = prop(doc='Its public host key, "ssh-ed25519 AAAA…".')
+
+
+@dataclass(frozen=True)
+class SwarmConfig:
+    """The provider's configuration. All empty is enough for `KeyPair` and `Certificate`."""
+
+    managers: list[Endpoint] = prop(
+        default_factory=list, doc="Nodes that are, or are going to be, managers."
+    )
+    user: str = prop(default="", doc="Logs in by ssh and may use the Engine's socket.")
+    private_key: str = prop(default="", secret=True, doc="OpenSSH private key of that user.")
+    cluster_id: str = prop(default="", doc="Only managers of this cluster are believed.")
+
+
+class Engine:
+    """One node's Engine. Connects when first needed, and again when the connection was lost."""
+
+    def __init__(self, endpoint: Endpoint, user: str, private_key: str) -> None:
+        self.address = endpoint.address
+        self._host_key = endpoint.host_key
+        self._user = user
+        self._private_key = private_key
+        self._connecting = asyncio.Lock()
+        self._ssh: asyncssh.SSHClientConnection | None = None
+        self._http: aiohttp.ClientSession | None = None
+        self._folder: Path | None = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        within: float = CALL,
+    ) -> Any:
+        """One call, for example `request("GET", "/info")`: parsed JSON, or bytes (task logs).
+
+        within: seconds for the answer, once connected.
+        Raises `ConnectionFailed`, `Unanswered`, or an `EngineError` by the kind of refusal.
+        """
+        where = f"{method} {path} on {self.address}"
+        try:
+            http = await self._connected()
+            async with (
+                asyncio.timeout(within),
+                http.request(
+                    method, f"http://docker{path}", params=params, json=body, headers=headers
+                ) as response,
+            ):
+                content = await response.read()
+        except TimeoutError:
+            raise Unanswered(f"{where}: no answer within {within:.0f} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unanswered(
+                f"{where}: the connection to the Engine broke off ({type(error).__name__}); "
+                f"is Docker running there, and may {self._user!r} use {DOCKER_SOCKET}?"
+            ) from None
+        is_json = "json" in response.headers.get("Content-Type", "")
+        answer = json.loads(content) if is_json and content.strip() else content
+        if response.status >= 400:
+            raise _refusal(where, response.status, answer)
+        return answer
+
+    async def close(self) -> None:
+        """Ends the connection; the next request makes a new one."""
+        http, ssh, folder = self._http, self._ssh, self._folder
+        self._http = self._ssh = self._folder = None
+        if http is not None:
+            await http.close()
+        if ssh is not None:
+            ssh.abort()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _connected(self) -> aiohttp.ClientSession:
+        async with self._connecting:
+            if self._http is not None and self._ssh is not None and not self._ssh.is_closed():
+                return self._http
+            await self.close()
+            self._ssh = await self._open()
+            self._folder = Path(tempfile.mkdtemp(prefix="sophia-swarm-"))  # mode 0700
+            socket = str(self._folder / "engine.sock")
+            await self._ssh.forward_local_path(socket, DOCKER_SOCKET)
+            self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=socket))
+            return self._http
+
+    async def _open(self) -> asyncssh.SSHClientConnection:
+        try:
+            pinned = asyncssh.import_public_key(self._host_key)
+        except asyncssh.KeyImportError:
+            raise ConnectionFailed(
+                f"{self.address}: its pinned host key is not a public key line "
+                '("ssh-ed25519 AAAA…")'
+            ) from None
+        try:
+            key = asyncssh.import_private_key(self._private_key)
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
+            raise ConnectionFailed(
+                "the provider's privateKey is not an unencrypted OpenSSH private key"
+            ) from None
+        try:
+            return await asyncssh.connect(
+                self.address,
+                username=self._user,
+                client_keys=[key],
+                known_hosts=([pinned], [], []),
+                config=None,
+                agent_path=None,
+                connect_timeout=ANSWER,
+                login_timeout=2 * ANSWER,
+                keepalive_interval=3,
+                keepalive_count_max=2,
+            )
+        except asyncssh.HostKeyNotVerifiable:
+            raise WrongHostKey(
+                f"{self.address} shows another host key than the pinned one: it is not the machine "
+                "that was set up. Look who has the address now; if the machine was replaced, "
+                "replace its instance with `pulumi up`"
+            ) from None
+        except asyncssh.PermissionDenied:
+            raise ConnectionFailed(
+                f"{self.address} refuses user {self._user!r} with the provider's key"
+            ) from None
+        except (asyncssh.Error, OSError) as error:  # OSError includes TimeoutError
+            reason = str(error) or f"no answer within {ANSWER:.0f} s"
+            raise ConnectionFailed(f"{self.address} can't be reached by ssh: {reason}") from None
+
+
+def _refusal(where: str, status: int, answer: Any) -> EngineError | Unanswered:
+    message = answer.get("message", "") if isinstance(answer, dict) else "(no message)"
+    if "does not have a leader" in message or "not a swarm manager" in message:
+        return Leaderless(where, status, message)
+    if "DeadlineExceeded" in message or "deadline exceeded" in message:
+        return Unanswered(f"{where}: {message}")
+    if "code = Unavailable" in message:  # the manager's own call to the leader broke off
+        return Unanswered(f"{where}: {message}")
+    if "update out of sequence" in message:
+        return OutOfSequence(where, status, message)
+    return {404: NotFound, 409: Conflict}.get(status, EngineError)(where, status, message)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    engine: Engine
+    fault: str | None
+    electing: bool = False
+
+
+class Pool:
+    """The managers, one connection each; what `Provider.configure` returns.
+
+    Made without I/O. Bound to the event loop in which it is first used.
+    """
+
+    def __init__(self, config: SwarmConfig) -> None:
+        asyncssh.set_log_level(logging.CRITICAL)
+        self.config = config
+        self._engines: dict[Endpoint, Engine] = {}
+        self._choosing = asyncio.Lock()
+        self._trusted: dict[str, tuple[Engine, float]] = {}
+        self._gave_up: dict[str, float] = {}
+        self._probes: set[asyncio.Task[_Verdict]] = set()
+
+    def node(self, address: str, host_key: str) -> Engine:
+        """The Engine of one given node, member or not. No I/O yet."""
+        endpoint = Endpoint(address, host_key)
+        if endpoint not in self._engines:
+            self._engines[endpoint] = Engine(endpoint, self.config.user, self.config.private_key)
+        return self._engines[endpoint]
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        within: float = CALL,
+        cluster_id: str | None = None,
+        context: Context | None = None,
+    ) -> Any:
+        """One call to the cluster, through any manager that can speak for it.
+
+        GET and DELETE are repeated with another manager when an answer is missing (a repeated
+        DELETE may find nothing: `NotFound`). Other methods are repeated only where nothing was
+        done; otherwise `Unanswered` is raised: look, then repeat.
+        cluster_id: default the configured one. context: lets a wait end when the user interrupts.
+        Raises `NoManager` when none answers, and `EngineError` for the Engine's refusals.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        while True:
+            engine = await self.engine(cluster_id, context=context)
+            try:
+                return await engine.request(
+                    method, path, params=params, body=body, headers=headers, within=within
+                )
+            except (Leaderless, ConnectionFailed, Unanswered) as error:
+                self._trusted.clear()
+                unsafe = isinstance(error, Unanswered) and method not in ("GET", "DELETE")
+                if unsafe or loop.time() > deadline:
+                    raise
+            await _pause(context)
+
+    async def engine(
+        self,
+        cluster_id: str | None = None,
+        *,
+        context: Context | None = None,
+    ) -> Engine:
+        """A manager that answers, has a leader, and is of the cluster; raises `NoManager`."""
+        wanted = self.config.cluster_id if cluster_id is None else cluster_id
+        now = asyncio.get_running_loop().time
+        async with self._choosing:
+            engine, until = self._trusted.get(wanted, (None, 0.0))
+            if engine is not None and now() < until:
+                return engine
+            engine = await self._choose(wanted, engine, context)
+            self._trusted[wanted] = (engine, now() + TRUST)
+            return engine
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        for probe in self._probes:
+            probe.cancel()
+        for engine in self._engines.values():
+            await engine.close()
+
+    async def _choose(self, wanted: str, last: Engine | None, context: Context | None) -> Engine:
+        loop = asyncio.get_running_loop()
+        if not self.config.managers:
+            raise NoManager("the provider has no managers configured (managers, user, privateKey)")
+        if last is not None and (await _probe(last, wanted)).fault is None:
+            return last
+        begun = loop.time()
+        patience = PATIENCE
+        if begun - self._gave_up.get(wanted, -_GRUDGE) < _GRUDGE:
+            patience = 0.0
+        while True:
+            verdicts = await self._ask_all(wanted)
+            for verdict in verdicts:
+                if verdict.fault is None:
+                    self._gave_up.pop(wanted, None)
+                    return verdict.engine
+            waited = loop.time() - begun
+            hopeful = any(verdict.electing for verdict in verdicts)
+            if waited >= min(patience, PATIENCE if hopeful else ABSENCE):
+                self._gave_up[wanted] = loop.time()
+                raise NoManager(_nobody(wanted, waited, verdicts))
+            await _pause(context)
+
+    async def _ask_all(self, wanted: str) -> list[_Verdict]:
+        """Asks all at once; ends with the first good answer, else with everybody's fault."""
+        engines = [self.node(m.address, m.host_key) for m in self.config.managers]
+        pending = {asyncio.create_task(_probe(engine, wanted)) for engine in engines}
+        self._probes |= pending
+        faults: list[_Verdict] = []
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            self._probes -= done
+            verdicts = [task.result() for task in done]
+            good = [verdict for verdict in verdicts if verdict.fault is None]
+            if good:
+                for task in pending:
+                    task.add_done_callback(self._probes.discard)
+                return good
+            faults += verdicts
+        return faults
+
+
+async def _probe(engine: Engine, wanted: str) -> _Verdict:
+    """Can this node speak for the cluster? Never raises a `SwarmError`."""
+    try:
+        info = await engine.request("GET", "/info", within=ANSWER)
+    except Unanswered as error:  # it may be waiting for a leader
+        return _Verdict(engine, str(error), electing=True)
+    except SwarmError as error:
+        return _Verdict(engine, str(error))
+    swarm = info["Swarm"]
+    state = swarm["LocalNodeState"]
+    if not swarm["ControlAvailable"]:
+        return _Verdict(engine, f"{engine.address} is not a manager (swarm state {state})")
+    if swarm.get("Error"):
+        return _Verdict(engine, f"{engine.address} is a manager without a leader", electing=True)
+    found = swarm["Cluster"]["ID"]
+    if wanted and found != wanted:
+        return _Verdict(engine, f"{engine.address} manages another cluster, {found}")
+    return _Verdict(engine, None)
+
+
+def _nobody(wanted: str, waited: float, verdicts: list[_Verdict]) -> str:
+    cluster = f"cluster {wanted}" if wanted else "the cluster"
+    faults = "; ".join(sorted(verdict.fault or "" for verdict in verdicts))
+    return f"no manager of {cluster} answers (asked for {waited:.0f} s): {faults}"
+
+
+async def _pause(context: Context | None) -> None:
+    """A breath between two rounds; raises `Cancelled` when the user interrupts."""
+    if context is None:
+        await asyncio.sleep(_ROUND)
+    else:
+        await context.sleep(_ROUND)

@@ -1,0 +1,78 @@
+"""What can go wrong with a Swarm. None of these messages holds a token, a key or a request's body.
+
+ResourceFailure
+└── SwarmError
+    ├── ConnectionFailed     a node can't be reached by ssh, or its Engine's socket can't be opened
+    │   └── WrongHostKey     something answers there that is not the pinned machine
+    ├── Unanswered           a call was sent, its answer is missing: it may have taken effect
+    ├── NoManager            no manager of the cluster answers, waited for in vain
+    ├── EngineError          the Engine answered with an error (status, message)
+    │   ├── NotFound         404
+    │   ├── Conflict         409: the name is taken
+    │   ├── OutOfSequence    the object changed since it was read: read again, then repeat
+    │   └── Leaderless       not a manager (any more), or no leader now: nothing was done
+    ├── ForeignSwarm         the node belongs to a swarm that is not provably ours
+    ├── QuorumAtRisk         the step would leave the managers without a majority
+    └── NotSettled           a change was accepted, but did not come about in time
+"""
+
+from __future__ import annotations
+
+from providers.runtime.declare import ResourceFailure
+
+
+class SwarmError(ResourceFailure):
+    """The root of this package's errors."""
+
+
+class ConnectionFailed(SwarmError):
+    """Nothing was sent: repeating is safe."""
+
+
+class WrongHostKey(ConnectionFailed):
+    """Never repeated: another machine answers at the address."""
+
+
+class Unanswered(SwarmError):
+    """Look at the live state before repeating a call that changes something."""
+
+
+class NoManager(SwarmError):
+    """Lists what each manager said last."""
+
+
+class EngineError(SwarmError):
+    """The Engine's own refusal. `status` is HTTP's, `message` the Engine's words."""
+
+    def __init__(self, where: str, status: int, message: str) -> None:
+        super().__init__(f"{where}: {message} (HTTP {status})")
+        self.status = status
+        self.message = message
+
+
+class NotFound(EngineError):
+    """No such object."""
+
+
+class Conflict(EngineError):
+    """Another object has the name."""
+
+
+class OutOfSequence(EngineError):
+    """`update out of sequence`: a stale Version.Index (an object's status moves it too)."""
+
+
+class Leaderless(EngineError):
+    """Ask another manager, or this one a little later: nothing was done."""
+
+
+class ForeignSwarm(SwarmError):
+    """Adopting it would mean taking over, or destroying, what somebody else runs."""
+
+
+class QuorumAtRisk(SwarmError):
+    """Nothing was changed."""
+
+
+class NotSettled(SwarmError):
+    """The next `up` goes on from where this stopped."""
