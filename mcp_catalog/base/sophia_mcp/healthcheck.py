@@ -1,0 +1,32 @@
+"""Docker's health check: `python -m sophia_mcp.healthcheck`. Standard library only, to start fast.
+
+Exit 0 when the process answers and has been ready once. `degraded` and `draining` pass: restarting
+a replica heals neither its database nor its stop, and the gateway reads /health itself. The body
+is printed, so that `docker inspect` and a failed deployment show the reason.
+"""
+
+import os
+import socket
+import sys
+
+_ALIVE = ("ok", "degraded", "draining")
+
+
+def probe(port: int, seconds: float = 2.0) -> tuple[bool, str]:
+    """Whether the replica on this machine's `port` lives, and what it said."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), seconds) as connection:
+            connection.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while chunk := connection.recv(4096):
+                answer += chunk
+    except OSError as error:
+        return False, f"no answer on port {port}: {error}"
+    body = answer.partition(b"\r\n\r\n")[2].decode(errors="replace")
+    return any(f'"status":"{status}"' in body for status in _ALIVE), body
+
+
+if __name__ == "__main__":
+    alive, said = probe(int(os.environ.get("PORT", "8000")))
+    print(said)
+    sys.exit(0 if alive else 1)

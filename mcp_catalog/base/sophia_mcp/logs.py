@@ -1,0 +1,43 @@
+"""Logs as JSON, one object a line, on standard output."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as JSON: time, level, logger, message, what `extra=` held, and the traceback."""
+
+    def __init__(self, constant: dict[str, str]) -> None:
+        super().__init__()
+        self._constant = constant
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **self._constant,
+        }
+        line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configure(level: str, **constant: str) -> None:
+    """Send all logs to standard output as JSON; `constant` goes into every line.
+
+    Must run before an MCPServer is made: it configures the root logger itself if nobody has.
+    """
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter(constant))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    # Below a warning these say once more, per request, what our own lines say.
+    for chatty in ("httpx2", "httpcore2", "mcp.server"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

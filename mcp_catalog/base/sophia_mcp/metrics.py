@@ -1,0 +1,56 @@
+"""The numbers a replica exports on /metrics, in Prometheus' text format."""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """One registry with the counters of one server; label values are always from a closed set."""
+
+    def __init__(self, server: str) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        info = Gauge("mcp_server_info", "Which server this is", ["server"], registry=self.registry)
+        info.labels(server).set(1)
+        self.requests = Counter(
+            "mcp_http_requests",
+            "HTTP requests answered",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "mcp_http_request_duration_seconds",
+            "Time from a request's arrival to the end of its answer",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "mcp_http_requests_in_flight", "Requests being answered", registry=self.registry
+        )
+        self.tool_calls = Counter(
+            "mcp_tool_calls",
+            "Tool calls by outcome: ok, error (anticipated), invalid_arguments, protocol_error, "
+            "crash, cancelled",
+            ["tool", "outcome"],
+            registry=self.registry,
+        )
+        self.tool_seconds = Histogram(
+            "mcp_tool_call_duration_seconds",
+            "Time a tool took",
+            ["tool"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    def text(self) -> bytes:
+        """All numbers in Prometheus' text format."""
+        return generate_latest(self.registry)

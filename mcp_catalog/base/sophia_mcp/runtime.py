@@ -1,0 +1,80 @@
+"""Runs a server as a process: `main(name, build)` is a server's whole `__main__`."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from time import monotonic
+from types import FrameType
+
+import uvicorn
+
+from . import logs
+from .app import make_app
+from .errors import RuntimeFault
+from .health import Health
+from .server import Server
+from .settings import Settings, read_settings
+
+logger = logging.getLogger(__name__)
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM it goes on answering for `drain_seconds` while /health says 503, then ends.
+
+    Balancers have left by the time the port closes, so no request is lost. A second signal, or
+    SIGINT, skips the wait. Ends with exit status 0.
+    """
+
+    def __init__(self, config: uvicorn.Config, health: Health, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._health = health
+        self._drain_seconds = drain_seconds
+        self._drained_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not handed on to uvicorn's own: it would end the process by the signal, not with 0.
+        if sig == signal.SIGTERM and self.started and not self._health.draining:
+            self._health.draining = True
+            self._drained_at = monotonic() + self._drain_seconds
+        else:
+            self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._drained_at is not None and monotonic() >= self._drained_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def serve(server: Server, settings: Settings) -> None:
+    """Listen on `settings.port` until a signal says to stop."""
+    health = Health(server.name, settings.replica, server.check)
+    config = uvicorn.Config(
+        make_app(server, health, settings.allowed_hosts),
+        host="0.0.0.0",
+        port=settings.port,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Above the gateway's own keep-alive, so that it is never we who close first.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=settings.grace_seconds,
+    )
+    DrainingServer(config, health, settings.drain_seconds).run()
+
+
+def main(name: str, build: Callable[[Settings], Server]) -> None:
+    """Read the settings, build the server, serve it. Exit status 2 if it can't start as told."""
+    logs.configure("INFO", server=name)
+    try:
+        settings = read_settings(os.environ)
+        logs.configure(settings.log_level, server=name, replica=settings.replica)
+        server = build(settings)
+    except RuntimeFault as fault:
+        logger.critical(str(fault))
+        sys.exit(2)
+    serve(server, settings)
