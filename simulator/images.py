@@ -1,0 +1,120 @@
+"""Docker images made on this machine from Debian's packages, each once and then found by its tag.
+
+The tag is a hash of the recipe, so a changed recipe makes a new image and an unchanged one none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.docker import docker, exists
+from simulator.exceptions import DockerError, SimulatorError
+
+Progress = Callable[[str], None]
+SUITE = "bookworm"
+PULLED_BASE = "python:3.11-slim-bookworm"
+
+OPTIONS = (
+    "--variant=minbase",
+    "--dpkgopt=force-unsafe-io",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Debian packages, and a shell script that finishes the tree whose root is its `$1`."""
+
+    repository: str
+    packages: tuple[str, ...]
+    script: str = ""
+
+    @property
+    def tag(self) -> str:
+        """`repository:<hash of everything that makes the image>`"""
+        parts = (*OPTIONS, SUITE, platform.machine(), *self.packages, self.script)
+        digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        return f"{self.repository}:{digest[:12]}"
+
+
+BASE = Recipe("sophia-base", ("python3", "python3-venv", "ca-certificates"))
+
+
+def ensure_base(progress: Progress) -> str:
+    """The image that all others are built on: the official Python one where it can be pulled."""
+    for name in (PULLED_BASE, BASE.tag):
+        if exists("image", name):
+            return name
+    try:
+        docker("pull", "--quiet", PULLED_BASE, timeout=300)
+    except DockerError:
+        return ensure(BASE, progress)
+    return PULLED_BASE
+
+
+def ensure(recipe: Recipe, progress: Progress) -> str:
+    """The recipe's image, built with mmdebstrap unless it is there. Safe when two run at once."""
+    tag = recipe.tag
+    if not exists("image", tag):
+        with _alone(tag):
+            if not exists("image", tag):
+                progress(f"building image {tag} with mmdebstrap (about a minute)")
+                docker("tag", _build(recipe), tag)
+    return tag
+
+
+def _build(recipe: Recipe) -> str:
+    """Build and import; the image's id. Nothing is imported under a name unless all went well."""
+    with tempfile.TemporaryDirectory(prefix="sophia-image-") as folder:
+        hook = Path(folder) / "finish"
+        hook.write_text(f"#!/bin/sh\nset -eu\n{recipe.script}\n")
+        hook.chmod(0o755)
+        log = Path(folder) / "log"
+        command = ["mmdebstrap", *OPTIONS, f"--include={','.join(recipe.packages)}"]
+        command += [f"--customize-hook={hook}", SUITE, "-"]
+        with log.open("wb") as errors:
+            try:
+                make = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+            except FileNotFoundError:
+                raise SimulatorError(
+                    "mmdebstrap is not installed; expected it on PATH to build "
+                    f"{recipe.tag}: apt-get install mmdebstrap"
+                ) from None
+            load = subprocess.run(
+                ["docker", "import", "-"], stdin=make.stdout, capture_output=True, check=False
+            )
+            if make.stdout is not None:
+                make.stdout.close()
+            failed = make.wait()
+        image = load.stdout.decode().strip()
+        if failed:
+            if image:
+                docker("image", "rm", image)
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            raise SimulatorError(f"mmdebstrap could not make {recipe.tag} ({failed}):\n{tail}")
+        if load.returncode:
+            raise DockerError(f"docker import failed: {load.stderr.decode().strip()}")
+        return image
+
+
+@contextmanager
+def _alone(tag: str) -> Iterator[None]:
+    """Hold the machine-wide lock of one image's build."""
+    path = Path(tempfile.gettempdir()) / f"{tag.replace(':', '-')}.lock"
+    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,76 @@
+"""The network of one simulator: a Docker bridge with a subnet of its own.
+
+The host is its first address; the API listens there, so that the host and the nodes reach it
+alike. Addresses of nodes are given by the caller and stay theirs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from simulator.docker import LABEL, docker
+from simulator.exceptions import DockerError, NoFreeSubnet
+
+POOL = ipaddress.IPv4Network("172.28.0.0/14")
+"""Where subnets are taken from: clear of Swarm's usual pools and Docker's first bridges."""
+
+
+def ensure(name: str, simulator: str) -> ipaddress.IPv4Network:
+    """The subnet of the network `name`, which is made if it isn't there."""
+    found = subnet_of(name)
+    if found is not None:
+        return found
+    for candidate in candidates(simulator):
+        try:
+            docker(
+                *("network", "create", "--driver", "bridge", "--label", f"{LABEL}={simulator}"),
+                *("--subnet", str(candidate), "--gateway", str(candidate[1]), name),
+            )
+        except DockerError as error:
+            if "overlap" in str(error):
+                continue  # taken since it was looked at
+            raise
+        return candidate
+    raise NoFreeSubnet(
+        f"no free /24 in {POOL} for the simulator's network: expected one that no route of this "
+        "machine covers; remove Docker networks that aren't needed (docker network prune)"
+    )
+
+
+def subnet_of(name: str) -> ipaddress.IPv4Network | None:
+    """The subnet of the network `name`; None if there is no such network."""
+    try:
+        text = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name)
+    except DockerError as error:
+        if "No such network" in str(error) or "not found" in str(error):
+            return None
+        raise
+    return ipaddress.IPv4Network(text)
+
+
+def candidates(seed: str) -> Iterator[ipaddress.IPv4Network]:
+    """The pool's /24s that no route covers, from a place that `seed` chooses."""
+    taken = routes()
+    subnets = list(POOL.subnets(new_prefix=24))
+    start = sum(seed.encode()) * 37 % len(subnets)
+    for subnet in subnets[start:] + subnets[:start]:
+        if not any(subnet.overlaps(other) for other in taken):
+            yield subnet
+
+
+def routes(table: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
+    """What this machine routes, the default route left out."""
+    found = []
+    for line in table.read_text().splitlines()[1:]:
+        fields = line.split()
+        address, mask = (
+            socket.inet_ntoa(struct.pack("=I", int(fields[place], 16))) for place in (1, 7)
+        )
+        network = ipaddress.IPv4Network(f"{address}/{mask}")
+        if network.prefixlen:
+            found.append(network)
+    return found
