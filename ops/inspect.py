@@ -1,0 +1,93 @@
+"""`make status`, `make logs` and `make ssh`: a look at a platform that is up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ops.platform import PROJECT, STACK, client_folder, stack_of, write_client_files
+from ops.progress import say
+from simulator import cloud
+from toolchain import ensure
+
+
+class NotUp(Exception):
+    """There is nothing to look at, or no such thing in it."""
+
+
+def status() -> None:
+    """Nodes and services, as the Swarm sees them."""
+    outputs = _outputs()
+    say(f"gateway  {outputs['gateway_url']}")
+    for name, node in sorted(outputs["nodes"].items()):
+        say(f"{name:<12} {node['address']:<16} {node['role']}, {node['tier']}")
+    _ssh(outputs, _manager(outputs), ("docker", "node", "ls"))
+    _ssh(outputs, _manager(outputs), ("docker", "service", "ls"))
+
+
+def logs(service: str) -> None:
+    """The last lines of a service, of all its replicas."""
+    outputs = _outputs()
+    if not service:
+        raise NotUp("make logs: got no service, expected for example SERVICE=ai_memory")
+    _ssh(
+        outputs,
+        _manager(outputs),
+        ("docker", "service", "logs", "--tail", "100", f"{PROJECT}-{STACK}-{service}"),
+    )
+
+
+def shell(node: str) -> None:
+    """A shell on one node; this process becomes the ssh client."""
+    outputs = _outputs()
+    if node not in outputs["nodes"]:
+        known = ", ".join(sorted(outputs["nodes"]))
+        raise NotUp(f"make ssh: got NODE={node or '(nothing)'}, expected one of {known}")
+    command = _ssh_command(outputs, node)
+    os.execvp(command[0], command)
+
+
+def _outputs() -> dict[str, Any]:
+    simulated = cloud.running_at(cloud.default_state())
+    if simulated is None:
+        raise NotUp("the simulated cloud is not running: `make up` starts it")
+    ensure()
+    outputs = stack_of(simulated).outputs()
+    if "nodes" not in outputs:
+        raise NotUp("the platform is not up: `make up` brings it up")
+    write_client_files(outputs)
+    return outputs
+
+
+def _manager(outputs: dict[str, Any]) -> str:
+    return next(name for name, node in outputs["nodes"].items() if node["role"] == "manager")
+
+
+def _ssh_command(outputs: dict[str, Any], node: str) -> list[str]:
+    if shutil.which("ssh") is None:
+        raise NotUp("no ssh client on this machine: install openssh-client")
+    folder: Path = client_folder()
+    options = {
+        "UserKnownHostsFile": folder / "known_hosts",
+        "StrictHostKeyChecking": "yes",
+        "IdentitiesOnly": "yes",
+        "LogLevel": "ERROR",
+    }
+    settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    user = outputs["nodes"][node]["user"]
+    return ["ssh", "-i", str(folder / "ssh_key"), *settings, f"{user}@" + _address(outputs, node)]
+
+
+def _address(outputs: dict[str, Any], node: str) -> str:
+    address: str = outputs["nodes"][node]["address"]
+    return address
+
+
+def _ssh(outputs: dict[str, Any], node: str, command: Sequence[str]) -> None:
+    line = [*_ssh_command(outputs, node), "--", *command]
+    status = os.spawnvp(os.P_WAIT, line[0], line)
+    if status != 0:
+        raise NotUp(f"`{' '.join(command)}` on {node} ended with exit status {status}")

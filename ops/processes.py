@@ -1,0 +1,85 @@
+"""Running the engine so that it never outlives whoever started it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+INTERRUPT_GRACE = 30.0
+"""Seconds an interrupted engine may take to end its waits and to write its state."""
+
+
+def die_with_parent(signum: int) -> None:
+    """Has the kernel send `signum` to this process when its parent ends, however it ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signum)
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], cwd: Path, *, quiet: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Runs to the end; its output is shown, or kept when `quiet`.
+
+    An interruption of ours becomes a SIGINT of its own, so that it stops in good order.
+    """
+    stream = subprocess.PIPE if quiet else None
+    process = subprocess.Popen(
+        command,
+        env=dict(environment),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=stream,
+        stderr=stream,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: die_with_parent(signal.SIGINT),
+    )
+    try:
+        out, err = process.communicate()
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(INTERRUPT_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
+
+
+def command_name(pid: int) -> str | None:
+    """The name of a living process, or None."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
+
+
+def ended(pid: int, patience: float, tell: Callable[[float], None]) -> bool:
+    """Waits up to `patience` seconds for a process to end; `tell` is called with those waited."""
+    began = time.monotonic()
+    while command_name(pid) is not None:
+        waited = time.monotonic() - began
+        if waited > patience:
+            return False
+        tell(waited)
+        time.sleep(1)
+    return True
+
+
+def interrupted(signum: int, _frame: object) -> None:
+    """A signal handler: SIGTERM ends us as ^C does."""
+    raise KeyboardInterrupt(signal.Signals(signum).name)
+
+
+def end_on_sigterm() -> None:
+    """SIGTERM, and the death of the `make` that started us, are interruptions."""
+    signal.signal(signal.SIGTERM, interrupted)
+    die_with_parent(signal.SIGTERM)
+    if os.getppid() == 1:
+        raise KeyboardInterrupt("the parent is gone")

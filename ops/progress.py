@@ -1,0 +1,27 @@
+"""Stage lines with elapsed time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def say(text: str) -> None:
+    """One line, shown at once also where output is a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def stage(title: str) -> Iterator[None]:
+    """Announces a stage, and its end with the seconds it took."""
+    say(f"==> {title}")
+    began = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        say(f"==> {title}: failed after {time.monotonic() - began:.1f} s")
+        raise
+    say(f"==> {title}: done in {time.monotonic() - began:.1f} s")

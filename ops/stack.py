@@ -1,0 +1,106 @@
+"""The Pulumi stack of this machine: the engine's commands, and mending what a killed run left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from ops import processes
+from ops.progress import say
+
+
+class StackError(Exception):
+    """The engine failed; it has said why."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """name: of the stack. environment: whole, as the engine gets it. root: the checkout."""
+
+    name: str
+    project: str
+    environment: Mapping[str, str]
+    root: Path
+
+    def pulumi(self, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+        """Runs one engine command on this stack. Raises StackError with its exit status."""
+        done = processes.run(
+            ("pulumi", *arguments, "--stack", self.name, "--non-interactive"),
+            self.environment,
+            self.root,
+            quiet=quiet,
+        )
+        if done.returncode != 0:
+            raise StackError(
+                f"`pulumi {arguments[0]}` failed with exit status {done.returncode}"
+                + (f":\n{done.stderr.strip() or done.stdout.strip()}" if quiet else "")
+            )
+        return done
+
+    def select(self) -> None:
+        """Makes the stack current, creating it the first time."""
+        done = processes.run(
+            ("pulumi", "stack", "select", "--create", self.name, "--non-interactive"),
+            self.environment,
+            self.root,
+            quiet=True,
+        )
+        if done.returncode != 0:
+            raise StackError(
+                f"stack {self.name}: its state in {self.backend} can't be used:\n"
+                f"{done.stderr.strip()}\n"
+                "`make down` removes everything that ran on this machine and starts anew"
+            )
+
+    def outputs(self) -> dict[str, Any]:
+        """All outputs, secrets in plain text."""
+        done = self.pulumi("stack", "output", "--json", "--show-secrets", quiet=True)
+        outputs: dict[str, Any] = json.loads(done.stdout)
+        return outputs
+
+    def recover(self) -> None:
+        """Mends what a killed engine left: its lock, and creations nobody saw the end of."""
+        self._wait_for_others()
+        if self._locks():
+            say("    an earlier run was killed: removing its lock")
+            self.pulumi("cancel", "--yes", quiet=True)
+        exported = json.loads(self.pulumi("stack", "export", quiet=True).stdout)
+        if (exported.get("deployment") or {}).get("pending_operations"):
+            say("    an earlier run was killed while it created: reading what is there")
+            self.pulumi("refresh", "--clear-pending-creates", "--yes", "--skip-preview", quiet=True)
+
+    def forget(self) -> None:
+        """Removes every file of the stack from the local backend, readable or not."""
+        for path in self.backend.glob(f".pulumi/**/{self.project}/{self.name}*"):
+            if path.is_file():
+                path.unlink()
+        for lock in self._locks():
+            lock.unlink(missing_ok=True)
+
+    @property
+    def backend(self) -> Path:
+        """The folder of the local backend."""
+        return Path(urlparse(self.environment["PULUMI_BACKEND_URL"]).path)
+
+    def _locks(self) -> list[Path]:
+        return sorted(self.backend.glob(f".pulumi/locks/*/{self.project}/{self.name}/*.json"))
+
+    def _wait_for_others(self) -> None:
+        for lock in self._locks():
+            try:
+                pid = int(json.loads(lock.read_text())["pid"])
+            except (OSError, ValueError, KeyError):
+                continue
+            if processes.command_name(pid) != "pulumi":
+                continue
+            say(f"    another pulumi (process {pid}) works on stack {self.name}: waiting")
+            if not processes.ended(pid, 900, lambda _waited: None):
+                raise StackError(
+                    f"stack {self.name}: process {pid} still works on it after 15 minutes; "
+                    f"`kill -INT {pid}` ends it in good order"
+                )
