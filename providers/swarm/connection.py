@@ -13,7 +13,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,8 @@ class Engine:
     """One node's Engine. Connects when first needed, and again when the connection was lost."""
 
     def __init__(self, endpoint: Endpoint, user: str, private_key: str) -> None:
+        self.endpoint = endpoint
         self.address = endpoint.address
-        self._host_key = endpoint.host_key
         self._user = user
         self._private_key = private_key
         self._connecting = asyncio.Lock()
@@ -100,8 +100,8 @@ class Engine:
         Raises `ConnectionFailed`, `Unanswered`, or an `EngineError` by the kind of refusal.
         """
         where = f"{method} {path} on {self.address}"
+        http = await self._connected()
         try:
-            http = await self._connected()
             async with (
                 asyncio.timeout(within),
                 http.request(
@@ -112,6 +112,8 @@ class Engine:
         except TimeoutError:
             raise Unanswered(f"{where}: no answer within {within:.0f} s") from None
         except (aiohttp.ClientError, OSError) as error:
+            if self._http is http:  # log in anew: a user's groups are those of the login
+                await self.close()
             raise Unanswered(
                 f"{where}: the connection to the Engine broke off ({type(error).__name__}); "
                 f"is Docker running there, and may {self._user!r} use {DOCKER_SOCKET}?"
@@ -147,7 +149,7 @@ class Engine:
 
     async def _open(self) -> asyncssh.SSHClientConnection:
         try:
-            pinned = asyncssh.import_public_key(self._host_key)
+            pinned = asyncssh.import_public_key(self.endpoint.host_key)
         except asyncssh.KeyImportError:
             raise ConnectionFailed(
                 f"{self.address}: its pinned host key is not a public key line "
@@ -202,9 +204,12 @@ def _refusal(where: str, status: int, answer: Any) -> EngineError | Unanswered:
 
 @dataclass(frozen=True)
 class _Verdict:
+    """fault: why it can't speak for the cluster. outside: it answers that it is in no swarm."""
+
     engine: Engine
     fault: str | None
     electing: bool = False
+    outside: bool = False
 
 
 class Pool:
@@ -217,6 +222,7 @@ class Pool:
         asyncssh.set_log_level(logging.CRITICAL)
         self.config = config
         self._engines: dict[Endpoint, Engine] = {}
+        self._learned: list[Endpoint] = []
         self._choosing = asyncio.Lock()
         self._trusted: dict[str, tuple[Engine, float]] = {}
         self._gave_up: dict[str, float] = {}
@@ -228,6 +234,23 @@ class Pool:
         if endpoint not in self._engines:
             self._engines[endpoint] = Engine(endpoint, self.config.user, self.config.private_key)
         return self._engines[endpoint]
+
+    @property
+    def managers(self) -> list[Endpoint]:
+        """All that may be managers: the configured ones, then the learned ones."""
+        return list(dict.fromkeys([*self.config.managers, *self._learned]))
+
+    def learn(self, endpoints: Sequence[Endpoint]) -> None:
+        """Adds managers of the past, which speak for the cluster while the configured ones are
+        all new machines and haven't joined yet."""
+        self._learned = list(dict.fromkeys([*self._learned, *endpoints]))
+
+    async def living(self, cluster_id: str) -> list[Endpoint]:
+        """The managers of the cluster that answer now, each asked once."""
+        verdicts = await asyncio.gather(
+            *(_probe(self.node(m.address, m.host_key), cluster_id) for m in self.managers)
+        )
+        return [verdict.engine.endpoint for verdict in verdicts if verdict.fault is None]
 
     async def request(
         self,
@@ -290,7 +313,7 @@ class Pool:
 
     async def _choose(self, wanted: str, last: Engine | None, context: Context | None) -> Engine:
         loop = asyncio.get_running_loop()
-        if not self.config.managers:
+        if not self.managers:
             raise NoManager("the provider has no managers configured (managers, user, privateKey)")
         if last is not None and (await _probe(last, wanted)).fault is None:
             return last
@@ -308,12 +331,13 @@ class Pool:
             hopeful = any(verdict.electing for verdict in verdicts)
             if waited >= min(patience, PATIENCE if hopeful else ABSENCE):
                 self._gave_up[wanted] = loop.time()
-                raise NoManager(_nobody(wanted, waited, verdicts))
+                dissolved = all(verdict.outside for verdict in verdicts)
+                raise NoManager(_nobody(wanted, waited, verdicts), dissolved)
             await _pause(context)
 
     async def _ask_all(self, wanted: str) -> list[_Verdict]:
         """Asks all at once; ends with the first good answer, else with everybody's fault."""
-        engines = [self.node(m.address, m.host_key) for m in self.config.managers]
+        engines = [self.node(m.address, m.host_key) for m in self.managers]
         pending = {asyncio.create_task(_probe(engine, wanted)) for engine in engines}
         self._probes |= pending
         faults: list[_Verdict] = []
@@ -341,7 +365,8 @@ async def _probe(engine: Engine, wanted: str) -> _Verdict:
     swarm = info["Swarm"]
     state = swarm["LocalNodeState"]
     if not swarm["ControlAvailable"]:
-        return _Verdict(engine, f"{engine.address} is not a manager (swarm state {state})")
+        fault = f"{engine.address} is not a manager (swarm state {state})"
+        return _Verdict(engine, fault, outside=state == "inactive")
     if swarm.get("Error"):
         return _Verdict(engine, f"{engine.address} is a manager without a leader", electing=True)
     found = swarm["Cluster"]["ID"]

@@ -38,7 +38,14 @@ class Unanswered(SwarmError):
 
 
 class NoManager(SwarmError):
-    """Lists what each manager said last."""
+    """Lists what each manager said last.
+
+    dissolved: every one of them answered, and none is in any swarm: the cluster is gone.
+    """
+
+    def __init__(self, message: str, dissolved: bool = False) -> None:
+        super().__init__(message)
+        self.dissolved = dissolved
 
 
 class EngineError(SwarmError):
