@@ -1,0 +1,171 @@
+"""Reads `mcp_catalog/*/server.yaml` and says everything that is wrong with them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from components.catalog.model import (
+    Deploy,
+    Health,
+    Resources,
+    SecretVariable,
+    Server,
+    Variable,
+)
+from components.reading import REQUIRED, Fault, Reader
+
+NO_SERVER = frozenset({"base"})
+"""Folders of the catalog that hold no server: the runtime that all of them share."""
+
+REPLICAS = {1: 2, 2: 1}
+"""How many replicas a tier has unless a server asks for more."""
+
+NAME = r"[a-z][a-z0-9_]{0,30}"
+ENV = r"[A-Z][A-Z0-9_]{0,62}"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All servers in the order of their names, and everything that is wrong with them.
+
+    With any fault a server may hold stand-in values: nothing may be made of it.
+    """
+
+    servers: tuple[Server, ...]
+    faults: tuple[Fault, ...] = ()
+
+    def names(self) -> list[str]:
+        """The names of the servers, in order."""
+        return [server.name for server in self.servers]
+
+
+def load(folder: Path) -> Catalog:
+    """Reads every server's folder. Faults are returned: settings add theirs and raise them all."""
+    faults: list[Fault] = []
+    servers: list[Server] = []
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if place.name in NO_SERVER or place.name.startswith((".", "_")):
+            continue
+        file = place / "server.yaml"
+        label = f"{folder.name}/{place.name}/server.yaml"
+        if not file.is_file():
+            faults.append(Fault(label, "no such file", "a description of the server", "write it"))
+            continue
+        server = parse(label, file.read_text(encoding="utf-8"), place.name, faults)
+        if server is not None:
+            servers.append(server)
+    faulty = {fault.key for fault in faults}
+    faults.extend(clash for clash in port_clashes(folder.name, servers) if clash.key not in faulty)
+    return Catalog(tuple(servers), tuple(faults))
+
+
+def parse(label: str, text: str, folder: str, faults: list[Fault]) -> Server | None:
+    """One `server.yaml`. Adds to `faults`; None when the text is not YAML at all."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        faults.append(Fault(label, f"a text that is not YAML ({where})", "a YAML mapping"))
+        return None
+    top = Reader(label, content, faults, separator=": ")
+    if not isinstance(content, dict):
+        return None
+    name = top.text("name", pattern=NAME, expected="lower case letters, digits and _ (31 at most)")
+    if name and name != folder:
+        advice = "rename one of them: the folder is the route and the end of the service's name"
+        top.fault("name", name, f"{folder!r}, the name of its folder", advice)
+    top.choice("type", ["server"], "server")
+    meta, about = top.inner("meta"), top.inner("about")
+    run, config = top.inner("run"), top.inner("config")
+    server = Server(
+        name=name,
+        title=about.text("title", pattern=".{1,100}", expected="a text of 1 to 100 characters"),
+        description=about.text(
+            "description", pattern=".{1,100}", expected="a text of 1 to 100 characters"
+        ),
+        category=meta.text("category"),
+        tags=meta.texts("tags", ()),
+        env=_environment(run),
+        secrets=tuple(map(_secret, config.items("secrets", ()))),
+        variables=tuple(map(_variable, config.items("env", ()))),
+        deploy=_deploy(top.inner("deploy")),
+    )
+    for reader in (meta, about, run, config, top):
+        reader.finish()
+    return server
+
+
+def port_clashes(catalog: str, servers: Iterable[Server]) -> list[Fault]:
+    """Servers that want a port that an earlier one has."""
+    owners: dict[int, str] = {}
+    faults = []
+    for server in servers:
+        owner = owners.setdefault(server.deploy.port, server.name)
+        if owner != server.name:
+            faults.append(
+                Fault(
+                    f"{catalog}/{server.name}/server.yaml: deploy.port",
+                    f"{server.deploy.port}, which {owner} has",
+                    "a port of its own",
+                    "choose another one",
+                )
+            )
+    return faults
+
+
+def _environment(run: Reader) -> dict[str, str]:
+    inner = run.inner("env")
+    return {name: inner.text(name, "") for name in inner.names()}
+
+
+def _secret(reader: Reader) -> SecretVariable:
+    secret = SecretVariable(
+        name=reader.text("name"),
+        env=reader.text("env", pattern=ENV, expected="a variable's name such as SLACK_BOT_TOKEN"),
+        description=reader.text("description"),
+        example=reader.text("example", ""),
+        required=reader.flag("required", True),
+    )
+    reader.finish()
+    return secret
+
+
+def _variable(reader: Reader) -> Variable:
+    variable = Variable(
+        name=reader.text("name", pattern=ENV, expected="a variable's name such as GITHUB_HOST"),
+        description=reader.text("description"),
+        example=reader.text("example", ""),
+        required=reader.flag("required", False),
+    )
+    reader.finish()
+    return variable
+
+
+def _deploy(reader: Reader) -> Deploy:
+    tier = reader.choice("tier", [1, 2], REQUIRED)
+    resources, health = reader.inner("resources"), reader.inner("health")
+    deploy = Deploy(
+        tier=tier,
+        port=reader.integer("port", low=1024, high=65535),
+        replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=50),
+        resources=Resources(
+            cpus=resources.number("cpus", 0.5, low=0.05, high=64),
+            memory_mb=resources.integer("memory_mb", 256, low=32, high=1_048_576),
+            pids=resources.integer("pids", 128, low=8, high=32_768),
+        ),
+        health=Health(
+            interval_s=health.integer("interval_s", 5, low=1, high=300),
+            timeout_s=health.integer("timeout_s", 3, low=1, high=300),
+            retries=health.integer("retries", 3, low=1, high=20),
+            start_period_s=health.integer("start_period_s", 30, low=0, high=3600),
+        ),
+        stateful=reader.flag("stateful", False),
+        egress=reader.texts("egress", ()),
+    )
+    for inner in (resources, health, reader):
+        inner.finish()
+    return deploy

@@ -1,0 +1,82 @@
+"""One MCP server as the catalog describes it. The annotated example is any `server.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class SecretVariable:
+    """A credential: a Swarm secret, in the container the file `/run/secrets/<env>`."""
+
+    name: str
+    env: str
+    description: str
+    example: str
+    required: bool
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable that may be set and is no secret."""
+
+    name: str
+    description: str
+    example: str
+    required: bool
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Upper limits of one replica: processors, memory in MiB, processes and threads."""
+
+    cpus: float
+    memory_mb: int
+    pids: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """How Docker checks a replica: times in seconds; `retries` failures make it unhealthy."""
+
+    interval_s: int
+    timeout_s: int
+    retries: int
+    start_period_s: int
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """How a server runs.
+
+    tier: 1 runs twice on primary nodes, 2 runs once anywhere.
+    stateful: replicas hold sessions, so one is ended before the next starts.
+    egress: hosts on the internet that it talks to.
+    """
+
+    tier: int
+    port: int
+    replicas: int
+    resources: Resources
+    health: Health
+    stateful: bool = False
+    egress: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Server:
+    """One folder of `mcp_catalog/`. name: folder, route below `/mcp/` and end of the service name.
+
+    env: fixed variables of the container; secrets, variables: what the operator gives.
+    """
+
+    name: str
+    title: str
+    description: str
+    category: str
+    tags: tuple[str, ...]
+    deploy: Deploy
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[SecretVariable, ...] = ()
+    variables: tuple[Variable, ...] = ()

@@ -1,0 +1,43 @@
+"""Physical names: what people see in Lambda Cloud's console and in `docker service ls`."""
+
+from __future__ import annotations
+
+import hashlib
+
+LONGEST = 63
+"""Characters a name may have: DNS labels (RFC 1035) and Swarm service names end there."""
+
+
+def prefix(project: str, stack: str) -> str:
+    """What every physical name of a stack starts with, so that stacks share an account."""
+    return f"{project}-{stack}"
+
+
+def physical(prefix: str, name: str) -> str:
+    """The physical name of something called `name` in the program.
+
+    Raises ValueError above 63 characters. Settings report that before anything is planned.
+    """
+    result = f"{prefix}-{name}"
+    if len(result) > LONGEST:
+        raise ValueError(f"{result!r} has {len(result)} characters, at most {LONGEST} are allowed")
+    return result
+
+
+NONCE_BYTES = 4
+"""Random bytes at the end of a machine's name, written in hexadecimal after a hyphen."""
+
+LONGEST_NODE = LONGEST - 1 - 2 * NONCE_BYTES
+"""Characters a machine's physical name may have, so that its nonce still fits."""
+
+LONGEST_FILE = 52
+"""Characters before the content's hash in a Swarm secret's or config's name (64 in all)."""
+
+
+def file_prefix(prefix: str, owner: str, name: str) -> str:
+    """What the names of a service's secrets and configs begin with, short enough and unique."""
+    full = f"{prefix}-{owner}-{name.lower()}"
+    if len(full) <= LONGEST_FILE:
+        return full
+    digest = hashlib.sha256(full.encode()).hexdigest()[:8]
+    return f"{full[: LONGEST_FILE - 9]}-{digest}"

@@ -1,0 +1,81 @@
+"""Which machines there are: node groups written out, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """Machines that are alike. instance_types and regions are tried in order.
+
+    role: `manager` or `worker`; tier: `primary` or `secondary`.
+    generation: change it to replace the group's machines.
+    """
+
+    name: str
+    count: int
+    role: str
+    tier: str
+    instance_types: tuple[str, ...]
+    regions: tuple[str, ...]
+    image_family: str
+    generation: str
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """One machine to be. name: `<group>-<number from 1>`; labels: what its Swarm node carries."""
+
+    name: str
+    role: str
+    tier: str
+    instance_types: tuple[str, ...]
+    regions: tuple[str, ...]
+    image_family: str
+    generation: str
+    labels: dict[str, str]
+
+    @property
+    def gpu(self) -> bool:
+        """Whether the machine has GPUs. Lambda Cloud's names say so: `gpu_1x_a10`."""
+        return any(kind.startswith("gpu_") for kind in self.instance_types)
+
+
+TIER_LABEL = "tier"
+DATABASE_LABEL = "sophia.database"
+
+
+def node_names(groups: Iterable[NodeGroup]) -> list[str]:
+    """The names of all machines, in the order of the configuration."""
+    return [f"{group.name}-{number + 1}" for group in groups for number in range(group.count)]
+
+
+def default_database_node(groups: Iterable[NodeGroup]) -> str:
+    """Where the database's data live unless settings say: the first machine on primary nodes.
+
+    "" when there is no machine at all.
+    """
+    every = list(groups)
+    primary = [group for group in every if group.tier == "primary"] or every
+    return next(iter(node_names(primary)), "")
+
+
+def nodes(groups: Iterable[NodeGroup], database_node: str) -> tuple[NodePlan, ...]:
+    """Every machine of the platform; exactly one carries the database's label."""
+    return tuple(
+        NodePlan(
+            name=name,
+            role=group.role,
+            tier=group.tier,
+            instance_types=group.instance_types,
+            regions=group.regions,
+            image_family=group.image_family,
+            generation=group.generation,
+            labels={TIER_LABEL: group.tier}
+            | ({DATABASE_LABEL: "true"} if name == database_node else {}),
+        )
+        for group in groups
+        for name in node_names([group])
+    )

@@ -1,0 +1,226 @@
+"""Reads plain mappings (configuration, YAML files) and collects *every* fault it meets. Pure.
+
+A `Reader` hands out typed values key by key, notes what is wrong, and goes on with a stand-in
+value, so that one run shows all faults. What was never asked for is unknown: see `finish`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+REQUIRED: Final = object()
+"""The default of a key that must be there."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that cannot be right, said so that the reader can repair it.
+
+    key: where, for example `sophia:nodeGroups[0].count`. advice: what to do, may be "".
+    """
+
+    key: str
+    got: str
+    expected: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.key}: got {self.got}, expected {self.expected}"
+        return f"{line}; {self.advice}" if self.advice else line
+
+
+def shown(value: object) -> str:
+    """A value as a fault shows it: short, strings in quotes."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """`did you mean "count"?`, or "" when nothing known looks like it."""
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {found[0]!r}?" if found else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    """`one of a, b, c`, or `only a` for a single one."""
+    names = list(words)
+    return f"only {names[0]}" if len(names) == 1 else f"one of {', '.join(names)}"
+
+
+class Reader:
+    """One mapping that is being read. Every method returns a value of the right type.
+
+    path: how faults call this mapping; `separator` stands between it and a key.
+    hidden: values are secret, faults say only of what type they are.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        value: object,
+        faults: list[Fault],
+        *,
+        separator: str = ".",
+        hidden: bool = False,
+    ) -> None:
+        self.path = path
+        self.faults = faults
+        self._separator = separator
+        self._hidden = hidden
+        self._asked: list[str] = []
+        self._values: Mapping[Any, object] = {}
+        if isinstance(value, Mapping):
+            self._values = value
+        else:
+            self.fault("", value, "a mapping of keys to values")
+
+    def key(self, name: str) -> str:
+        """How faults call a key of this mapping."""
+        return f"{self.path}{self._separator}{name}" if name else self.path
+
+    def fault(
+        self, name: str, got: object, expected: str, advice: str = "", *, hidden: bool = False
+    ) -> None:
+        """Notes that the value of key `name` is not what it should be; hidden: without it."""
+        text = f"a {type(got).__name__} (not shown)" if hidden or self._hidden else shown(got)
+        self.faults.append(Fault(self.key(name), text, expected, advice))
+
+    def names(self) -> list[str]:
+        """The keys that are there; asking for them makes none of them known."""
+        return [str(name) for name in self._values]
+
+    def has(self, name: str) -> bool:
+        """Whether the key has a value: neither left out, nor null, nor empty."""
+        return self._values.get(name) not in (None, "", [], {})
+
+    def text(
+        self,
+        name: str,
+        default: Any = REQUIRED,
+        *,
+        pattern: str = "",
+        expected: str = "a text",
+        advice: str = "",
+    ) -> str:
+        """A string; with `pattern`, one that matches it as a whole."""
+
+        def good(value: object) -> bool:
+            return isinstance(value, str) and (not pattern or bool(re.fullmatch(pattern, value)))
+
+        return str(self._value(name, default, "", good, expected, advice))
+
+    def secret(self, name: str, default: Any = REQUIRED, *, advice: str = "") -> str:
+        """A string that no fault ever shows."""
+        good: Callable[[object], bool] = lambda value: isinstance(value, str)  # noqa: E731
+        return str(self._value(name, default, "", good, "a text", advice, hidden=True))
+
+    def choice(self, name: str, among: Sequence[Any], default: Any = REQUIRED) -> Any:
+        """One of a few values."""
+        return self._value(
+            name,
+            default,
+            among[0],
+            lambda value: type(value) in {type(word) for word in among} and value in among,
+            listed(map(str, among)),
+            "",
+            suggest=[str(word) for word in among],
+        )
+
+    def integer(
+        self, name: str, default: Any = REQUIRED, *, low: int, high: int, advice: str = ""
+    ) -> int:
+        """A whole number from low to high, both included."""
+
+        def good(value: object) -> bool:
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+        expected = f"a whole number from {low} to {high}"
+        return int(self._value(name, default, low, good, expected, advice))
+
+    def number(self, name: str, default: Any = REQUIRED, *, low: float, high: float) -> float:
+        """A number from low to high, both included."""
+
+        def good(value: object) -> bool:
+            plain = isinstance(value, int | float) and not isinstance(value, bool)
+            return plain and low <= value <= high  # type: ignore[operator]
+
+        return float(self._value(name, default, low, good, f"a number from {low} to {high}", ""))
+
+    def flag(self, name: str, default: bool) -> bool:
+        """True or false."""
+        good: Callable[[object], bool] = lambda value: isinstance(value, bool)  # noqa: E731
+        return bool(self._value(name, default, default, good, "true or false", ""))
+
+    def texts(
+        self, name: str, default: Any = REQUIRED, *, pattern: str = ".+", expected: str = "a text"
+    ) -> tuple[str, ...]:
+        """A list of strings, each one matching `pattern`; a required list may not be empty."""
+        values = self._value(
+            name,
+            default,
+            (),
+            lambda value: isinstance(value, list | tuple),
+            "a list" if default is not REQUIRED else "a list with at least one entry",
+            "",
+        )
+        for index, value in enumerate(values):
+            if not isinstance(value, str) or not re.fullmatch(pattern, value):
+                self.fault(f"{name}[{index}]", value, expected)
+        return tuple(value for value in values if isinstance(value, str))
+
+    def inner(self, name: str, *, hidden: bool = False) -> Reader:
+        """The mapping below a key; one that is not there reads as empty."""
+        self._asked.append(name)
+        value = self._values.get(name)
+        found = value if value is not None else {}
+        return Reader(self.key(name), found, self.faults, hidden=hidden or self._hidden)
+
+    def items(self, name: str, default: Any = REQUIRED) -> list[Reader]:
+        """The mappings in the list below a key."""
+        values = self._value(
+            name,
+            default,
+            (),
+            lambda value: isinstance(value, list | tuple),
+            "a list" if default is not REQUIRED else "a list with at least one entry",
+            "",
+        )
+        return [
+            Reader(f"{self.key(name)}[{index}]", value, self.faults, hidden=self._hidden)
+            for index, value in enumerate(values)
+        ]
+
+    def finish(self) -> None:
+        """Reports every key that was never asked for. Call it last."""
+        for name in self._values:
+            if name not in self._asked:
+                advice = closest(str(name), self._asked) or "remove it"
+                known = listed(self._asked)
+                self.faults.append(Fault(self.key(str(name)), "an unknown key", known, advice))
+
+    def _value(
+        self,
+        name: str,
+        default: Any,
+        stand_in: Any,
+        good: Callable[[object], bool],
+        expected: str,
+        advice: str,
+        suggest: Sequence[str] = (),
+        hidden: bool = False,
+    ) -> Any:
+        self._asked.append(name)
+        value = self._values.get(name)
+        if value is None or (value in ("", [], ()) and (default is REQUIRED or value != default)):
+            if default is REQUIRED:
+                self.faults.append(Fault(self.key(name), "nothing", expected, advice or "set it"))
+                return stand_in
+            return default
+        if good(value):
+            return value
+        self.fault(name, value, expected, advice or closest(str(value), suggest), hidden=hidden)
+        return stand_in if default is REQUIRED else default

@@ -1,0 +1,173 @@
+"""The only reader of Pulumi configuration and of the environment.
+
+What configuration leaves out is taken from the environment (`make env` prints it):
+LAMBDA_API_URL, LAMBDA_API_KEY, SOPHIA_REGISTRY_SERVER, SOPHIA_REGISTRY_USERNAME,
+SOPHIA_REGISTRY_PASSWORD, SOPHIA_REGISTRY_CA (a file), SOPHIA_BASE_IMAGE.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import pulumi
+import pulumi.runtime.config
+
+from components import settings_rules
+from components.catalog.loader import Catalog
+from components.reading import Fault
+from components.settings_model import Offers, Settings, SettingsError
+from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.errors import TRANSIENT, Forbidden, InvalidKey, LambdaError
+
+TEXTS = frozenset({"lambdaApiUrl", "lambdaApiKey", "sshUser", "baseImage", "databaseNode"})
+"""Keys whose value is a text; all others are JSON."""
+
+REGISTRY = {
+    "server": "SOPHIA_REGISTRY_SERVER",
+    "username": "SOPHIA_REGISTRY_USERNAME",
+    "password": "SOPHIA_REGISTRY_PASSWORD",
+}
+CA_FILE = "SOPHIA_REGISTRY_CA"
+
+PAUSES = (1.0, 2.0, 4.0)
+LONGEST_PAUSE = 15.0
+"""Seconds before each further try of a call that failed in passing."""
+
+T = TypeVar("T")
+
+SECRETS = ("lambdaApiKey", "registry", "secrets")
+"""Keys that hold, or may hold, a secret."""
+
+
+def load(catalog: Catalog) -> Settings:
+    """The settings of this stack. Raises SettingsError with all faults, the catalog's included."""
+    project, stack = pulumi.get_project(), pulumi.get_stack()
+    faults: list[Fault] = []
+    given = {
+        name.removeprefix(f"{project}:"): value
+        for name, value in _configuration().items()
+        if name.startswith(f"{project}:")
+    }
+    faults.extend(_unencrypted(project, given))
+    values = with_environment(decoded(given), os.environ, faults)
+    settings, found = settings_rules.read(
+        values,
+        project=project,
+        stack=stack,
+        catalog=catalog,
+        offers=_offers(project, values, faults),
+    )
+    if faults or found:
+        raise SettingsError((*faults, *found))
+    return settings
+
+
+def decoded(given: Mapping[str, str]) -> dict[str, object]:
+    """Configuration as the engine passes it (every value a text) with the JSON in it read.
+
+    Text that should be JSON and is not stays text, for the rules to say what was expected.
+    """
+    values: dict[str, object] = {}
+    for name, text in given.items():
+        values[name] = text
+        if name not in TEXTS:
+            try:
+                values[name] = json.loads(text)
+            except json.JSONDecodeError:
+                continue
+    return values
+
+
+def with_environment(
+    values: Mapping[str, object], environment: Mapping[str, str], faults: list[Fault]
+) -> dict[str, object]:
+    """Values completed by the environment's.
+
+    Credentials stay with their address: when the environment names an API or a registry, its
+    key or password is never sent to another one that the configuration names.
+    """
+    result = dict(values)
+    url = environment.get("LAMBDA_API_URL", "")
+    if not url or result.get("lambdaApiUrl") in (None, "", url):
+        _complete(result, "lambdaApiUrl", url)
+        _complete(result, "lambdaApiKey", environment.get("LAMBDA_API_KEY", ""))
+    _complete(result, "baseImage", environment.get("SOPHIA_BASE_IMAGE", ""))
+    registry = result.get("registry") or {}
+    server = environment.get(REGISTRY["server"], "")
+    if isinstance(registry, dict) and (not server or registry.get("server", server) == server):
+        registry = dict(registry)
+        for key, variable in REGISTRY.items():
+            _complete(registry, key, environment.get(variable, ""))
+        file = environment.get(CA_FILE, "")
+        if file and not registry.get("ca"):
+            try:
+                registry["ca"] = Path(file).read_text(encoding="ascii")
+            except (OSError, UnicodeError) as error:
+                expected = "the path of a certificate in PEM"
+                faults.append(Fault(CA_FILE, f"{file!r} ({error})", expected))
+        result["registry"] = registry
+    return result
+
+
+def _complete(values: dict[str, object], key: str, value: str) -> None:
+    if value and values.get(key) in (None, ""):
+        values[key] = value
+
+
+def _configuration() -> dict[str, str]:
+    # pulumi.Config can't list its keys, and unknown ones are to be found.
+    return {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+
+
+def _unencrypted(project: str, given: Mapping[str, str]) -> list[Fault]:
+    """Secrets that stand in the stack's file as plain text."""
+    secret = set(pulumi.runtime.config.get_config_secret_keys_env())
+    faults = []
+    for name in SECRETS:
+        text = given.get(name, "")
+        plain = "password" in text if name == "registry" else text not in ("", "{}")
+        if plain and f"{project}:{name}" not in secret:
+            advice = f"run `pulumi config set --secret` for it again ({project}:{name})"
+            faults.append(Fault(f"{project}:{name}", "a plain text", "an encrypted value", advice))
+    return faults
+
+
+def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> Offers | None:
+    """What the account can rent, or None with a fault; also None without an address and a key."""
+    url = values.get("lambdaApiUrl") or settings_rules.LAMBDA_API_URL
+    key = values.get("lambdaApiKey")
+    if not isinstance(url, str) or not isinstance(key, str) or not key:
+        return None
+    try:
+        found = _patiently(LambdaClient(url, key).instance_types)
+    except (InvalidKey, Forbidden) as error:
+        advice = "instance types and regions were not checked"
+        faults.append(
+            Fault(
+                f"{project}:lambdaApiKey", f"a key refused with {error}", f"one for {url}", advice
+            )
+        )
+        return None
+    except LambdaError as error:
+        advice = "instance types and regions were not checked"
+        faults.append(
+            Fault(f"{project}:lambdaApiUrl", f"{url!r} ({error})", "an API that answers", advice)
+        )
+        return None
+    regions = frozenset(region for offer in found.values() for region in offer.regions)
+    return Offers(frozenset(found), regions)
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Tries again what is worth it: an account is limited to one request a second."""
+    for pause in PAUSES:
+        try:
+            return call()
+        except TRANSIENT as error:
+            time.sleep(min(getattr(error, "retry_after", None) or pause, LONGEST_PAUSE))
+    return call()

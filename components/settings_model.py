@@ -1,0 +1,116 @@
+"""The values everything is made from, valid once they exist. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.catalog.model import Server
+from components.plan import names
+from components.plan.nodes import NodeGroup
+from components.reading import Fault
+
+
+class Sensitive:
+    """A value that cannot be printed by accident; `reveal` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for where it must be used."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Sensitive(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sensitive) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where images are pushed to and pulled from. ca: PEM that nodes trust, "" for public ones.
+
+    repository: path below the server that images are put in, "" for none.
+    """
+
+    server: str
+    username: str
+    password: Sensitive
+    ca: str
+    repository: str
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Addresses of the Swarm's networks. mtu: bytes, 0 for Docker's own choice."""
+
+    address_pools: tuple[str, ...]
+    subnet_size: int
+    encrypted: bool
+    mtu: int
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the account's API may be asked: requests a second, seconds between two launches,
+    seconds between two looks at one machine.
+    """
+
+    requests_per_second: float
+    launch_interval: float
+    poll_seconds: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole platform's configuration.
+
+    servers: the catalog entries to deploy. secrets: credentials by environment variable.
+    database_node: name of the node that keeps the database's data.
+    """
+
+    project: str
+    stack: str
+    lambda_api_url: str
+    lambda_api_key: Sensitive
+    pace: Pace
+    ssh_user: str
+    node_groups: tuple[NodeGroup, ...]
+    registry: Registry
+    base_image: str
+    overlay: Overlay
+    gateway_port: int
+    gpu_probe: bool
+    servers: tuple[Server, ...]
+    secrets: Mapping[str, Sensitive]
+    database_node: str
+
+    @property
+    def prefix(self) -> str:
+        """What the physical name of everything starts with."""
+        return names.prefix(self.project, self.stack)
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What the cloud rents out. regions: every region that any offer or image names."""
+
+    instance_types: frozenset[str]
+    regions: frozenset[str]
+
+
+class SettingsError(Exception):
+    """Configuration or catalog that cannot be used: all faults, one a line."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        super().__init__(f"{count} in the configuration; nothing was created.\n{lines}")

@@ -1,0 +1,339 @@
+"""What configuration must be: a plain mapping in, values and *all* faults out. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from components.catalog.loader import Catalog
+from components.catalog.model import Server
+from components.plan import names
+from components.plan.nodes import NodeGroup, default_database_node, node_names
+from components.reading import REQUIRED, Fault, Reader, closest, listed
+from components.settings_model import Offers, Overlay, Pace, Registry, Sensitive, Settings
+
+LAMBDA_API_URL = "https://cloud.lambda.ai/api/v1"
+IMAGE_FAMILY = "lambda-stack-24-04"
+BASE_IMAGE = "python:3.11-slim-bookworm"
+MOST_MANAGERS = 7
+
+KNOWN_REGIONS = frozenset(
+    {
+        "asia-northeast-1",
+        "asia-northeast-2",
+        "asia-south-1",
+        "australia-east-1",
+        "europe-central-1",
+        "me-west-1",
+        "us-east-1",
+        "us-east-2",
+        "us-east-3",
+        "us-midwest-1",
+        "us-midwest-2",
+        "us-south-1",
+        "us-south-2",
+        "us-south-3",
+        "us-west-1",
+        "us-west-2",
+        "us-west-3",
+    }
+)
+"""Lambda Cloud's OpenAPI 1.8.3, PublicRegionCode. The API itself names only regions in which
+something is free now, and may name others.
+"""
+
+PROVIDED = frozenset({"MEMORY_DATABASE_URL", "LAMBDA_API_KEY"})
+"""Credentials that the platform itself has: the database's address and the cloud's key."""
+
+PROVIDED_VARIABLES = frozenset({"LAMBDA_API_URL"})
+"""Variables that the platform sets."""
+
+TAKEN_PORTS = {22: "ssh", 2377: "Swarm's managers", 4789: "overlays", 7946: "Swarm's gossip"}
+
+DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
+"""What Docker gives to docker0 and docker_gwbridge on every machine."""
+
+
+def read(
+    values: Mapping[str, object],
+    *,
+    project: str,
+    stack: str,
+    catalog: Catalog,
+    offers: Offers | None,
+) -> tuple[Settings, tuple[Fault, ...]]:
+    """Settings from the keys below `sophia:`, and what is wrong with them and the catalog.
+
+    With any fault the settings hold stand-in values: nothing may be made of them.
+    offers: what the cloud rents out; None leaves types and regions unchecked.
+    """
+    faults: list[Fault] = list(catalog.faults)
+    top = Reader(project, values, faults, separator=":")
+    groups = _node_groups(top, offers)
+    servers = _servers(top, catalog)
+    settings = Settings(
+        project=project,
+        stack=stack,
+        lambda_api_url=top.text(
+            "lambdaApiUrl",
+            LAMBDA_API_URL,
+            pattern=r"https?://[^\s/]+(/[^\s?#]*)?",
+            expected="an address such as https://cloud.lambda.ai/api/v1",
+        ).rstrip("/"),
+        lambda_api_key=Sensitive(
+            top.secret(
+                "lambdaApiKey",
+                advice=f"run `pulumi config set --secret {project}:lambdaApiKey`"
+                " or set LAMBDA_API_KEY",
+            )
+        ),
+        pace=_pace(top),
+        ssh_user=top.text(
+            "sshUser",
+            "ubuntu",
+            pattern=r"[a-z_][a-z0-9_-]{0,31}",
+            expected="a Linux user's name",
+        ),
+        node_groups=groups,
+        registry=_registry(top),
+        base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
+        overlay=_overlay(top),
+        gateway_port=_gateway_port(top),
+        gpu_probe=top.flag("gpuProbe", False),
+        servers=servers,
+        secrets=_secrets(top, catalog, servers, project),
+        database_node=_database_node(top, groups),
+    )
+    top.finish()
+    faults.extend(_stack_name(settings.prefix))
+    faults.extend(_managers(f"{project}:nodeGroups", groups))
+    faults.extend(_primary_nodes(f"{project}:nodeGroups", groups, servers))
+    faults.extend(_long_names(f"{project}:nodeGroups", settings))
+    return settings, tuple(faults)
+
+
+def _node_groups(top: Reader, offers: Offers | None) -> tuple[NodeGroup, ...]:
+    groups: list[NodeGroup] = []
+    for reader in top.items("nodeGroups"):
+        group = NodeGroup(
+            name=reader.text(
+                "name",
+                pattern=r"[a-z]([a-z0-9-]*[a-z0-9])?",
+                expected="lower case letters, digits and hyphens",
+            ),
+            count=reader.integer("count", low=0, high=99),
+            role=reader.choice("role", ["manager", "worker"]),
+            tier=reader.choice("tier", ["primary", "secondary"]),
+            instance_types=reader.texts("instanceTypes"),
+            regions=reader.texts("regions"),
+            image_family=reader.text("imageFamily", IMAGE_FAMILY),
+            generation=reader.text("generation", "1", expected='a text such as "2"'),
+        )
+        if offers is not None:
+            _offered(reader, "instanceTypes", group.instance_types, offers.instance_types)
+            _offered(reader, "regions", group.regions, offers.regions | KNOWN_REGIONS)
+        reader.finish()
+        if group.name and group.name in {other.name for other in groups}:
+            twins = f"its machines would be called as others are ({group.name}-1, …)"
+            reader.fault("name", group.name, "a name that no other group has", twins)
+        groups.append(group)
+    return tuple(groups)
+
+
+def _offered(reader: Reader, key: str, wanted: Sequence[str], offered: frozenset[str]) -> None:
+    for index, word in enumerate(wanted):
+        if word not in offered:
+            expected = f"{listed(sorted(offered))} (as the API offers)"
+            reader.fault(f"{key}[{index}]", word, expected, closest(word, offered))
+
+
+def _stack_name(prefix: str) -> list[Fault]:
+    if re.fullmatch(r"[a-z][a-z0-9-]*", prefix):
+        return []
+    expected = "lower case letters, digits and hyphens: machines are called so"
+    return [Fault("project and stack", repr(prefix), expected, "choose another stack name")]
+
+
+def _managers(key: str, groups: Iterable[NodeGroup]) -> list[Fault]:
+    count = sum(group.count for group in groups if group.role == "manager")
+    expected = f"an odd number of managers, {MOST_MANAGERS} at most"
+    if count == 0:
+        advice = "give one group the role manager and a count of 1 or 3"
+        return [Fault(key, "0 managers", expected, advice)]
+    if count % 2 == 0:
+        advice = (
+            f"{count} managers survive the loss of {(count - 1) // 2}, no more than {count - 1} do,"
+            f" and more of them can fail: use {count - 1} or {count + 1}"
+        )
+        return [Fault(key, f"{count} managers", expected, advice)]
+    if count > MOST_MANAGERS:
+        advice = "every manager confirms every change: make the others workers"
+        return [Fault(key, f"{count} managers", expected, advice)]
+    return []
+
+
+def _primary_nodes(key: str, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> list[Fault]:
+    first = [server.name for server in servers if server.deploy.tier == 1]
+    if not first or any(group.tier == "primary" and group.count for group in groups):
+        return []
+    expected = f"a group on tier primary (servers of tier 1 run there: {', '.join(first)})"
+    return [Fault(key, "no machine on tier primary", expected)]
+
+
+def _long_names(key: str, settings: Settings) -> list[Fault]:
+    advice = "shorten the name, or the stack's"
+    wanted = [
+        (node_names([group])[-1], key, names.LONGEST_NODE)
+        for group in settings.node_groups
+        if group.count
+    ]
+    wanted += [
+        (server.name, f"mcp_catalog/{server.name}/server.yaml: name", names.LONGEST)
+        for server in settings.servers
+    ]
+    faults = []
+    for name, where, longest in wanted:
+        full = f"{settings.prefix}-{name}"
+        if len(full) > longest:
+            got = f"{full!r}, {len(full)} characters"
+            faults.append(Fault(where, got, f"{longest} characters at most", advice))
+    return faults
+
+
+def _pace(top: Reader) -> Pace:
+    reader = top.inner("pace")
+    pace = Pace(
+        requests_per_second=reader.number("requestsPerSecond", 1.0, low=0.1, high=1000),
+        launch_interval=reader.number("launchInterval", 12.0, low=0, high=600),
+        poll_seconds=reader.number("pollSeconds", 5.0, low=0.1, high=600),
+    )
+    reader.finish()
+    return pace
+
+
+def _registry(top: Reader) -> Registry:
+    reader = top.inner("registry")
+    registry = Registry(
+        server=reader.text(
+            "server",
+            pattern=r"[a-zA-Z0-9.-]+(:[0-9]{1,5})?",
+            expected="host or host:port of an image registry",
+            advice="for example ghcr.io; on the simulated cloud `make env` sets it",
+        ),
+        username=reader.text("username"),
+        password=Sensitive(
+            reader.secret(
+                "password",
+                advice="run `pulumi config set --secret --path"
+                f" '{top.path}:registry.password'` or set SOPHIA_REGISTRY_PASSWORD",
+            )
+        ),
+        ca=reader.text(
+            "ca",
+            "",
+            pattern=r"(?s)\s*-----BEGIN CERTIFICATE-----.*-----END CERTIFICATE-----\s*",
+            expected="a certificate in PEM",
+        ),
+        repository=reader.text(
+            "repository",
+            "",
+            pattern=r"[a-z0-9]+([._/-][a-z0-9]+)*",
+            expected="a path in lower case such as team/sophia",
+        ),
+    )
+    reader.finish()
+    return registry
+
+
+def _overlay(top: Reader) -> Overlay:
+    reader = top.inner("overlay")
+    overlay = Overlay(
+        address_pools=reader.texts("addressPools", ("10.200.0.0/16",)),
+        subnet_size=reader.integer("subnetSize", 24, low=16, high=29),
+        encrypted=reader.flag("encrypted", True),
+        mtu=reader.integer("mtu", 0, low=0, high=9000),
+    )
+    reader.finish()
+    taken = [
+        (ipaddress.ip_network(bridge), "Docker's own bridge on every machine")
+        for bridge in DOCKER_BRIDGES
+    ]
+    for index, text in enumerate(overlay.address_pools):
+        key = f"addressPools[{index}]"
+        try:
+            pool = ipaddress.IPv4Network(text)
+        except ValueError as error:
+            reader.fault(key, text, "an IPv4 network such as 10.200.0.0/16", str(error))
+            continue
+        if pool.prefixlen > overlay.subnet_size:
+            expected = f"a network of /{overlay.subnet_size} or larger (subnetSize)"
+            reader.fault(key, text, expected)
+        for other, owner in taken:
+            if pool.overlaps(other):
+                reader.fault(key, text, f"addresses apart from {other}, {owner}")
+        taken.append((pool, f"another of the {reader.path} pools"))
+    return overlay
+
+
+def _gateway_port(top: Reader) -> int:
+    port = top.integer("gatewayPort", 8443, low=1, high=65535)
+    if port in TAKEN_PORTS:
+        top.fault("gatewayPort", port, f"another port: this is {TAKEN_PORTS[port]}'s")
+    return port
+
+
+def _servers(top: Reader, catalog: Catalog) -> tuple[Server, ...]:
+    wanted = top.texts("servers", ())
+    known = catalog.names()
+    for index, name in enumerate(wanted):
+        if name not in known:
+            top.fault(f"servers[{index}]", name, listed(known), closest(name, known))
+    for name, times in Counter(wanted).items():
+        if times > 1:
+            top.fault("servers", f"{name} {times} times", "every server once")
+    return tuple(server for server in catalog.servers if not wanted or server.name in wanted)
+
+
+def _secrets(
+    top: Reader, catalog: Catalog, servers: Iterable[Server], project: str
+) -> dict[str, Sensitive]:
+    reader = top.inner("secrets", hidden=True)
+    needs: dict[str, tuple[str, str, bool]] = {}
+    for server in servers:
+        for secret in server.secrets:
+            if secret.env not in PROVIDED and not needs.get(secret.env, ("", "", False))[2]:
+                needs[secret.env] = (server.name, secret.description, secret.required)
+        for variable in server.variables:
+            if variable.required and variable.name not in PROVIDED_VARIABLES:
+                where = f"mcp_catalog/{server.name}/server.yaml: config.env.{variable.name}"
+                expected = "an optional variable: only secrets can be given by configuration"
+                top.faults.append(Fault(where, "a required one", expected))
+    found = {}
+    for env, (server_name, description, required) in needs.items():
+        advice = (
+            f"{server_name} needs it ({description}): run"
+            f" `pulumi config set --secret --path '{project}:secrets.{env}'`"
+        )
+        value = reader.secret(env, REQUIRED if required else "", advice=advice)
+        if value:
+            found[env] = Sensitive(value)
+    known = [secret.env for server in catalog.servers for secret in server.secrets]
+    for env in reader.names():
+        if env in known:
+            reader.secret(env, "")
+        else:
+            advice = closest(env, known) or "remove it"
+            reader.faults.append(
+                Fault(reader.key(env), "an unknown credential", listed(sorted(known)), advice)
+            )
+    return found
+
+
+def _database_node(top: Reader, groups: Sequence[NodeGroup]) -> str:
+    known = node_names(groups)
+    name = top.text("databaseNode", default_database_node(groups))
+    if known and name not in known:
+        top.fault("databaseNode", name, listed(known), closest(name, known))
+    return name
