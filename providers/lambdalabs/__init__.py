@@ -1,0 +1,1 @@
+"""Pulumi provider for Lambda Cloud: its machines, their readiness, and the keys they trust."""

@@ -1,0 +1,111 @@
+"""An account's calls, paced and retried: what all resources of one provider process share."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.errors import OUTCOME_UNKNOWN, TRANSIENT, LambdaError, RateLimited
+from providers.lambdalabs.pacer import Pacer, Sleep
+from providers.runtime.declare import Context
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two tries of a failing request, at most."""
+
+
+class Account:
+    """A client and the pacer that everyone uses it through.
+
+    patience: seconds that one failing request is tried again, besides what the API asks to wait.
+    poll_seconds: between two looks at something that takes long.
+    """
+
+    def __init__(
+        self,
+        client: LambdaClient,
+        pacer: Pacer,
+        patience: float = 120.0,
+        poll_seconds: float = 5.0,
+    ) -> None:
+        self.client = client
+        self.pacer = pacer
+        self.patience = patience
+        self.poll_seconds = poll_seconds
+
+    def calls(self, context: Context) -> Calls:
+        """The calls of one operation, with its deadline and its interruption."""
+        deadline = self.pacer.clock() + context.timeout
+        return Calls(self, context.sleep, context.progress, deadline)
+
+    def calls_outside(self, seconds: float) -> Calls:
+        """Calls that belong to no resource (functions)."""
+        return Calls(self, asyncio.sleep, lambda text: None, self.pacer.clock() + seconds)
+
+
+class Calls:
+    """Makes calls for one operation: `await calls(client.machine, id)`."""
+
+    def __init__(
+        self, account: Account, sleep: Sleep, progress: Callable[[str], None], deadline: float
+    ) -> None:
+        self.client = account.client
+        self.sleep = sleep
+        self.poll_seconds = account.poll_seconds
+        self._account = account
+        self._pacer = account.pacer
+        self._progress = progress
+        self._deadline = deadline
+
+    @property
+    def left(self) -> float:
+        """Seconds until the operation's deadline."""
+        return self._deadline - self._pacer.clock()
+
+    async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A call that may be repeated: tried again after 429, 5xx, timeouts and lost answers."""
+        return await self._call(lambda: function(*args, **kwargs), TRANSIENT, launch=False)
+
+    async def once(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A call that must not take effect twice: tried again only if it certainly had none.
+
+        Raises one of `OUTCOME_UNKNOWN` when it may have.
+        """
+        return await self._call(lambda: function(*args, **kwargs), _CERTAIN, launch=False)
+
+    async def launch(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `once`, at the pace of launches."""
+        return await self._call(lambda: function(*args, **kwargs), _CERTAIN, launch=True)
+
+    async def _call(
+        self, work: Callable[[], T], again: tuple[type[LambdaError], ...], *, launch: bool
+    ) -> T:
+        patience = self._account.patience
+        for attempt in itertools.count():
+            await self._pacer.turn(self.sleep, launch=launch)
+            started = self._pacer.clock()
+            try:
+                return await asyncio.to_thread(work)
+            except again as error:
+                asked = getattr(error, "retry_after", None)
+                # Jittered, so that those who failed together don't return together.
+                backoff = min(LONGEST_PAUSE, 2.0**attempt) * random.uniform(0.5, 1.0)
+                pause = backoff if asked is None else asked
+                patience -= self._pacer.clock() - started + (backoff if asked is None else 0)
+                if patience < 0 or pause > self.left:
+                    raise
+                self._progress(f"{error}: trying again in {pause:.0f} s")
+                if isinstance(error, RateLimited) or asked is not None:
+                    self._pacer.hold(pause)
+                else:
+                    await self.sleep(pause)
+        raise AssertionError("unreachable")
+
+
+_CERTAIN = tuple(kind for kind in TRANSIENT if kind not in OUTCOME_UNKNOWN)

@@ -1,0 +1,156 @@
+"""Lambda Cloud's HTTP API, one request a call: no pacing, no retries (see `account`)."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import requests
+import urllib3.exceptions
+from requests.auth import AuthBase
+
+from providers.lambdalabs.errors import LostAnswer, Unreachable, error_from
+from providers.lambdalabs.models import Key, Launch, Machine, Offer
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+
+
+class LambdaClient:
+    """Blocking calls on one account. Safe among threads: it holds no connection.
+
+    api_url: with its version path, for example https://cloud.lambda.ai/api/v1.
+    Every call raises `LambdaError`.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self.api_url = api_url.rstrip("/")
+        self._auth = _Bearer(api_key)
+        self._timeout = (connect_seconds, read_seconds)
+
+    def instance_types(self) -> dict[str, Offer]:
+        """What can be rented, by name."""
+        return self._get("/instance-types", _offers)
+
+    def machines(self) -> list[Machine]:
+        """All machines of the account but terminated ones."""
+        return self._get("/instances", lambda data: [Machine.parse(item) for item in data])
+
+    def machine(self, id: str) -> Machine:
+        """One machine. A terminated one is found for a while, then `NotFound` is raised."""
+        return self._get(f"/instances/{id}", Machine.parse)
+
+    def launch(self, wanted: Launch) -> str:
+        """Launches one machine and returns its id. Has no idempotency key: never repeat blindly."""
+        path = "/instance-operations/launch"
+        return self._send("POST", path, wanted.body(), lambda data: str(data["instance_ids"][0]))
+
+    def terminate(self, id: str) -> None:
+        """Gives one machine back; it is gone only later."""
+        path = "/instance-operations/terminate"
+        self._send("POST", path, {"instance_ids": [id]}, lambda data: None)
+
+    def keys(self) -> list[Key]:
+        """All SSH keys of the account."""
+        return self._get("/ssh-keys", lambda data: [Key.parse(item) for item in data])
+
+    def add_key(self, name: str, public_key: str) -> Key:
+        """Registers a public key. Never repeat blindly."""
+        return self._send("POST", "/ssh-keys", {"name": name, "public_key": public_key}, Key.parse)
+
+    def delete_key(self, id: str) -> None:
+        """Forgets a public key; machines that have it keep it."""
+        self._send("DELETE", f"/ssh-keys/{id}", None, lambda data: None)
+
+    def _get(self, path: str, parse: Callable[[Any], T]) -> T:
+        return self._send("GET", path, None, parse)
+
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None, parse: Callable[[Any], T]
+    ) -> T:
+        what = f"{method} {path}"
+        try:
+            # A connection for each: a kept one that the server has closed would look like a lost
+            # answer. Redirects are refused, since they would turn a POST into a GET.
+            answer = requests.request(
+                method,
+                self.api_url + path,
+                json=body,
+                auth=self._auth,
+                timeout=self._timeout,
+                allow_redirects=False,
+                headers={"Accept": "application/json"},
+            )
+        except requests.RequestException as error:
+            raise self._without_answer(what, error) from error
+        try:
+            content = answer.json()
+        except requests.JSONDecodeError:
+            content = None
+        if answer.status_code >= 400:
+            raise error_from(answer.status_code, content, _retry_after(answer))
+        try:
+            return parse(content["data"])
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise LostAnswer(
+                f"{what}: unreadable answer from {self.api_url}, expected JSON with `data`"
+                f" ({type(error).__name__}: {error})",
+                status=answer.status_code,
+                suggestion="Check that the API's address is right",
+            ) from error
+
+    def _without_answer(self, what: str, error: requests.RequestException) -> Exception:
+        """Tells "never sent" (may be repeated) from "sent, and nothing came back"."""
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        unsent = (requests.ConnectTimeout, requests.exceptions.ProxyError)
+        connecting = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.SSLError)
+        if isinstance(error, (*unsent, requests.exceptions.InvalidURL)) or isinstance(
+            reason, connecting
+        ):
+            return Unreachable(
+                f"{what}: no connection to {self.api_url} ({_brief(reason or error)})",
+                suggestion="Check the API's address and the network",
+            )
+        return LostAnswer(f"{what}: no answer from {self.api_url} ({_brief(reason or error)})")
+
+
+class _Bearer(AuthBase):
+    # As `auth`, since a header alone would lose against credentials in a ~/.netrc.
+    def __init__(self, api_key: str) -> None:
+        self._value = f"Bearer {api_key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
+
+
+def _offers(data: Mapping[str, Any]) -> dict[str, Offer]:
+    return {offer.name: offer for offer in map(Offer.parse, data.values())}
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3)."""
+    value = answer.headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _brief(error: object) -> str:
+    # urllib3 repeats the whole pool and address before the last, telling part.
+    return str(error).rsplit(": ", 1)[-1].rstrip(")'\"") or type(error).__name__

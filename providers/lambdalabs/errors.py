@@ -1,0 +1,184 @@
+"""What can go wrong with Lambda Cloud.
+
+    LambdaError
+    ├── ApiError                  it answered with an error: code, message, suggestion, HTTP status
+    │   ├── InvalidKey            global/invalid-api-key
+    │   ├── Forbidden             global/account-inactive, global/invalid-address
+    │   ├── InvalidParameters     global/invalid-parameters
+    │   ├── NotFound              global/object-does-not-exist
+    │   ├── Duplicate             global/duplicate
+    │   ├── KeyInUse              ssh-keys/key-in-use
+    │   ├── InsufficientCapacity  instance-operations/launch/insufficient-capacity
+    │   ├── QuotaExceeded         global/quota-exceeded
+    │   ├── RateLimited           429: refused before anything happened
+    │   └── ServerFault           5xx, global/internal-error: it may have happened
+    ├── Unreachable               no connection: nothing was sent
+    ├── LostAnswer                sent, but cut off, timed out or unreadable: it may have happened
+    ├── KeyConflict               the name of an SSH key is taken by another key
+    ├── NoMachine                 every candidate type and region was tried
+    ├── NotReady                  a machine that failed to become usable; it was terminated
+    └── NotGone                   a machine that is still there after it was terminated
+
+RateLimited, ServerFault, Unreachable and LostAnswer are worth another try, the rest never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from providers.runtime.declare import ResourceFailure
+
+
+class LambdaError(ResourceFailure):
+    """Something about Lambda Cloud, in one line a user can act on.
+
+    code: the API's, or None where it gave none. status: HTTP status, or None without an answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        suggestion: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        self.message = message
+        self.code = code
+        self.suggestion = suggestion
+        self.status = status
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        facts = ", ".join(str(fact) for fact in (self.code, self.status) if fact is not None)
+        text = f"{self.message} ({facts})" if facts else self.message
+        return f"{text}. {self.suggestion}" if self.suggestion else text
+
+
+class ApiError(LambdaError):
+    """The API answered with an error. Branch on the class or the code, never on the message."""
+
+
+class InvalidKey(ApiError):
+    """The API key is wrong, expired or deleted."""
+
+
+class Forbidden(ApiError):
+    """The account is inactive or has no valid billing address."""
+
+
+class InvalidParameters(ApiError):
+    """The request is wrong; the message says how."""
+
+
+class NotFound(ApiError):
+    """No such object. A launch answers so, with 404 or 400, for an unknown key, image or type."""
+
+
+class Duplicate(ApiError):
+    """The name is taken."""
+
+
+class KeyInUse(ApiError):
+    """The SSH key can't be deleted while machines use it."""
+
+
+class InsufficientCapacity(ApiError):
+    """No such machine is free in that region now. Happens right after capacity was listed, too."""
+
+
+class QuotaExceeded(ApiError):
+    """The account has as many machines as it may have."""
+
+
+class RateLimited(ApiError):
+    """Too many requests. retry_after: seconds the API asks to wait, or None."""
+
+    retry_after: float | None = None
+
+
+class ServerFault(ApiError):
+    """The API failed inside. Whether the request took effect is unknown."""
+
+    retry_after: float | None = None
+
+
+class Unreachable(LambdaError):
+    """No connection to the API; the request was never sent."""
+
+
+class LostAnswer(LambdaError):
+    """The request was sent and no usable answer came. Whether it took effect is unknown."""
+
+
+class KeyConflict(LambdaError):
+    """Another SSH key has the name."""
+
+
+class NoMachine(LambdaError):
+    """No candidate could be launched; the message lists each with its reason."""
+
+
+class NotReady(LambdaError):
+    """The machine did not become usable and was terminated."""
+
+
+class NotGone(LambdaError):
+    """The machine is still there, and billed, although it was terminated."""
+
+
+OUTCOME_UNKNOWN = (ServerFault, LostAnswer)
+"""What a request that must not be made twice can end with, so that one has to look first."""
+
+TRANSIENT = (RateLimited, Unreachable, *OUTCOME_UNKNOWN)
+"""What is worth another try of a request that may be repeated."""
+
+_BY_CODE: dict[str, type[ApiError]] = {
+    "global/invalid-api-key": InvalidKey,
+    "global/account-inactive": Forbidden,
+    "global/invalid-address": Forbidden,
+    "global/invalid-parameters": InvalidParameters,
+    "global/object-does-not-exist": NotFound,
+    "global/duplicate": Duplicate,
+    "ssh-keys/key-in-use": KeyInUse,
+    "instance-operations/launch/insufficient-capacity": InsufficientCapacity,
+    "global/quota-exceeded": QuotaExceeded,
+    # Documented with status 409, but its suggestion is to try again later.
+    "global/internal-error": ServerFault,
+    "provider/internal-unavailable": ServerFault,
+}
+_BY_STATUS: dict[int, type[ApiError]] = {
+    400: InvalidParameters,
+    401: InvalidKey,
+    403: Forbidden,
+    404: NotFound,
+    429: RateLimited,
+}
+
+
+def error_from(status: int, body: object, retry_after: float | None = None) -> ApiError:
+    """The error in an answer that is not a success. Pure.
+
+    body: the decoded JSON, or None when it was none (a proxy's page): then the status decides.
+    retry_after: seconds of the Retry-After header.
+    """
+    error = body.get("error") if isinstance(body, Mapping) else None
+    fields: Mapping[str, object] = error if isinstance(error, Mapping) else {}
+    code, message = _text(fields.get("code")), _text(fields.get("message"))
+    if status == 429 or status >= 500:
+        kind: type[ApiError] = RateLimited if status == 429 else ServerFault
+    else:
+        kind = _BY_CODE.get(code or "") or _BY_STATUS.get(status, ApiError)
+    found = kind(
+        (message or f"Lambda Cloud answered with HTTP status {status}").rstrip("."),
+        code=code,
+        suggestion=_text(fields.get("suggestion")),
+        status=status,
+    )
+    if isinstance(found, RateLimited | ServerFault):
+        found.retry_after = retry_after
+    return found
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

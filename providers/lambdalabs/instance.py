@@ -1,0 +1,281 @@
+"""`Instance`: one rented machine. Its id is in the state before anything is waited for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from providers.lambdalabs.account import Account, Calls
+from providers.lambdalabs.errors import (
+    OUTCOME_UNKNOWN,
+    InsufficientCapacity,
+    LambdaError,
+    NoMachine,
+    NotFound,
+    NotGone,
+)
+from providers.lambdalabs.models import BROKEN, COMING, GOING, Launch, Machine, Offer
+from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
+
+MARK = "pulumi:instance"
+"""Tag that tells which launch a machine belongs to, see `mark`."""
+
+LAUNCH_TRIES = 3
+"""How often one candidate is launched when the answer is lost and no machine appears."""
+
+
+@dataclass(frozen=True)
+class InstanceInputs:
+    name: str = prop(
+        replace=True,
+        doc="Name and hostname: lowercase letters, digits and hyphens, at most 63 characters."
+        " Make it unique (a nonce): a machine of exactly this name is adopted.",
+    )
+    instance_types: list[str] = prop(replace=True, doc="Instance types, the preferred one first.")
+    regions: list[str] = prop(replace=True, doc="Regions, the preferred one first.")
+    ssh_key_name: str = prop(doc="Name of a registered key. A change awaits the next generation.")
+    image_family: str = prop(replace=True, default="", doc='"": the region\'s default image.')
+    user_data: str = prop(
+        secret=True, default="", doc="cloud-init user data. A change awaits the next generation."
+    )
+    tags: dict[str, str] = prop(
+        default_factory=dict, doc="Tags of the machine. A change awaits the next generation."
+    )
+    generation: str = prop(replace=True, default="", doc="Change it to get a new machine.")
+
+
+@dataclass(frozen=True)
+class InstanceOutputs:
+    status: str = prop(doc="As last read: booting, active, unhealthy, …")
+    instance_type: str = prop(doc="The type that was free.")
+    region: str = prop(doc="The region it is in.")
+
+
+class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
+    """Launches a machine and returns at once; see `InstanceReady` for the wait."""
+
+    token = "lambdalabs:index:Instance"
+    Inputs, Outputs = InstanceInputs, InstanceOutputs
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._client = account.client
+
+    @staticmethod
+    def check(inputs: InstanceInputs) -> list[Fault]:
+        return list(_faults(inputs))
+
+    @staticmethod
+    def stale(inputs: InstanceInputs, outputs: InstanceOutputs) -> str | None:
+        return f"the machine is {outputs.status}" if outputs.status in BROKEN else None
+
+    async def create(self, context: Context, inputs: InstanceInputs) -> Created[InstanceOutputs]:
+        calls = self._account.calls(context)
+        tags = inputs.tags | {MARK: mark(context.urn, inputs)}
+        found = [m for m in await calls(self._client.machines) if _is_ours(m, inputs.name, tags)]
+        for broken in [m for m in found if m.status in BROKEN]:
+            context.warn(f"{inputs.name}: machine {broken.id} is {broken.status}, terminating it")
+            await give_back(calls, broken.id)
+        if adopted := await self._adopted(context, calls, found):
+            return adopted
+        return await self._launched(context, calls, inputs, tags)
+
+    async def read(
+        self, context: Context, id: str, inputs: InstanceInputs, outputs: InstanceOutputs
+    ) -> Found[InstanceInputs, InstanceOutputs] | None:
+        machine = await look(self._account.calls(context), id)
+        return Found(inputs, _outputs(machine)) if machine else None
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: InstanceInputs,
+        outputs: InstanceOutputs,
+        new: InstanceInputs,
+    ) -> InstanceOutputs:
+        # The API can't change a running machine; replacing it is the user's decision.
+        context.warn(
+            f"{new.name}: the running machine keeps its user data, SSH key and tags;"
+            " the new ones are used for its next generation (change `generation` to get it now)"
+        )
+        return outputs
+
+    async def delete(
+        self, context: Context, id: str, inputs: InstanceInputs, outputs: InstanceOutputs
+    ) -> None:
+        await give_back(self._account.calls(context), id)
+
+    async def _launched(
+        self, context: Context, calls: Calls, inputs: InstanceInputs, tags: dict[str, str]
+    ) -> Created[InstanceOutputs]:
+        """Tries the candidates in order."""
+        tried = []
+        for kind, region, refusal in candidates(inputs, await calls(self._client.instance_types)):
+            if refusal is None:
+                wanted = Launch(
+                    inputs.name,
+                    kind,
+                    region,
+                    inputs.ssh_key_name,
+                    inputs.image_family,
+                    inputs.user_data,
+                    tags,
+                )
+                try:
+                    return await self._launch(context, calls, wanted)
+                except InsufficientCapacity as error:
+                    refusal = error.message
+                    context.progress(f"{kind} in {region}: {refusal}")
+            tried.append(f"{kind} in {region}: {refusal}")
+        raise NoMachine(
+            f"{inputs.name}: no machine to be had; tried " + "; ".join(tried),
+            suggestion="Run the command again later, or list more types or regions",
+        )
+
+    async def _launch(
+        self, context: Context, calls: Calls, wanted: Launch
+    ) -> Created[InstanceOutputs]:
+        """Launches one machine, never two: a lost answer is followed by a search for it."""
+        for attempt in range(1, LAUNCH_TRIES + 1):
+            try:
+                id = await calls.launch(self._client.launch, wanted)
+            except OUTCOME_UNKNOWN as error:
+                context.progress(f"{error}: looking whether {wanted.name} was launched")
+                found = await self._search(context, calls, wanted)
+                if found:
+                    return found
+                if attempt == LAUNCH_TRIES:
+                    raise
+            else:
+                return Created(id, InstanceOutputs("booting", wanted.instance_type, wanted.region))
+        raise AssertionError("unreachable")
+
+    async def _search(
+        self, context: Context, calls: Calls, wanted: Launch
+    ) -> Created[InstanceOutputs] | None:
+        """Lists for two launch intervals, at least 3 s: what was launched may appear late."""
+        pause = max(3.0, 2 * self._account.pacer.launch_interval) / 4
+        for _ in range(4):
+            await calls.sleep(pause)
+            machines = await calls(self._client.machines)
+            ours = [m for m in machines if _is_ours(m, wanted.name, wanted.tags)]
+            if adopted := await self._adopted(context, calls, ours):
+                return adopted
+        return None
+
+    async def _adopted(
+        self, context: Context, calls: Calls, machines: list[Machine]
+    ) -> Created[InstanceOutputs] | None:
+        """The best of what an earlier try launched; any further ones are given back."""
+        usable = sorted((m for m in machines if m.status in COMING), key=lambda m: m.status)
+        if not usable:
+            return None
+        best, *surplus = usable
+        context.progress(f"adopted machine {best.id} ({best.status}), launched by an earlier try")
+        for machine in surplus:
+            context.warn(f"{best.name}: machine {machine.id} is one too many, terminating it")
+            await give_back(calls, machine.id)
+        return Created(best.id, _outputs(best))
+
+
+def mark(urn: str, inputs: InstanceInputs) -> str:
+    """Tells launches apart: equal for a repeated try, different for another resource, stack or
+    specification, so that a replacement under the same name never adopts what it replaces. Pure."""
+    spec = (urn, inputs.instance_types, inputs.regions, inputs.image_family, inputs.generation)
+    return hashlib.sha256(repr(spec).encode()).hexdigest()[:32]
+
+
+def candidates(
+    inputs: InstanceInputs, offers: dict[str, Offer]
+) -> Iterator[tuple[str, str, str | None]]:
+    """Each type in order in each region in order, with why it need not be tried, or None. Pure."""
+    for kind in inputs.instance_types:
+        offer = offers.get(kind)
+        for region in inputs.regions:
+            if offer is None:
+                yield kind, region, f"no such type, expected one of {', '.join(sorted(offers))}"
+            elif region not in offer.regions:
+                yield kind, region, "no capacity listed"
+            else:
+                yield kind, region, None
+
+
+async def look(calls: Calls, id: str) -> Machine | None:
+    """The machine, or None when it is gone or going."""
+    try:
+        machine = await calls(calls.client.machine, id)
+    except NotFound:
+        return None
+    return None if machine.status in GOING else machine
+
+
+async def give_back(calls: Calls, id: str) -> None:
+    """Terminates a machine and waits until the API agrees. Raises `NotGone` at the deadline."""
+    terminated = False
+    while True:
+        try:
+            machine = await calls(calls.client.machine, id)
+        except NotFound:
+            return
+        if machine.status == "terminated":
+            return
+        if machine.status != "terminating" and not terminated:
+            await terminate(calls, id)
+            terminated = True
+            continue
+        if calls.left < calls.poll_seconds:
+            raise NotGone(
+                f"machine {id} ({machine.name}) was terminated and is still {machine.status}",
+                suggestion="It may still be billed: look at it in Lambda Cloud, then run the"
+                " command again",
+            )
+        await calls.sleep(calls.poll_seconds)
+
+
+async def terminate(calls: Calls, id: str) -> None:
+    """Asks for a machine's end, and is content when it has come already."""
+    try:
+        await calls(calls.client.terminate, id)
+    except LambdaError:
+        # Terminating twice is an error in some versions of the API.
+        if await look(calls, id) is not None:
+            raise
+
+
+def _is_ours(machine: Machine, name: str, tags: Mapping[str, str]) -> bool:
+    # Without the tag the name, which ends with a nonce, has to do.
+    return machine.name == name and machine.tags.get(MARK, tags[MARK]) == tags[MARK]
+
+
+def _outputs(machine: Machine) -> InstanceOutputs:
+    return InstanceOutputs(machine.status, machine.instance_type, machine.region)
+
+
+def _faults(inputs: InstanceInputs) -> Iterator[Fault]:
+    """The limits of OpenAPI 1.8.3, InstanceLaunchRequest and RequestedTagEntry."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", inputs.name):
+        yield Fault(
+            "name",
+            f"got {inputs.name!r}, expected 1 to 63 lowercase letters, digits or hyphens",
+        )
+    for path, values in (("instanceTypes", inputs.instance_types), ("regions", inputs.regions)):
+        if not values:
+            yield Fault(path, "got an empty list, expected at least one")
+        for value in sorted({value for value in values if values.count(value) > 1}):
+            yield Fault(path, f"{value!r} is listed more than once")
+    if not inputs.ssh_key_name:
+        yield Fault("sshKeyName", "got an empty string, expected the name of a registered key")
+    if (size := len(inputs.user_data.encode())) > 1_000_000:
+        yield Fault("userData", f"{size} bytes, expected at most 1,000,000")
+    for key, value in inputs.tags.items():
+        if not re.fullmatch(r"[a-z][a-z0-9:-]{1,54}", key) or key == MARK:
+            yield Fault(
+                f"tags.{key}",
+                "expected a key of 2 to 55 lowercase letters, digits, hyphens or colons that starts"
+                f" with a letter and is not {MARK}",
+            )
+        if len(value) > 128:
+            yield Fault(f"tags.{key}", f"{len(value)} characters, expected at most 128")

@@ -1,0 +1,193 @@
+"""`InstanceReady`: the wait until a machine can be used, and the verdict that it can't."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import asyncssh
+
+from providers.lambdalabs.account import Account, Calls
+from providers.lambdalabs.errors import LambdaError, NotFound, NotReady
+from providers.lambdalabs.instance import look, terminate
+from providers.lambdalabs.models import BROKEN, GOING, Machine
+from providers.lambdalabs.ssh import Door, NoAnswer, knock, probe_cuda
+from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
+
+PROBE_TRIES = 6
+"""CUDA may come up after sshd (fabric manager): so many probes, `poll_seconds` apart."""
+
+TERMINATE_SECONDS = 60.0
+"""Time to get a failed machine terminated, after the deadline if need be."""
+
+REPEAT_SECONDS = 30.0
+"""A line of progress is shown when it changes, and again after so long."""
+
+
+@dataclass(frozen=True)
+class InstanceReadyInputs:
+    instance_id: str = prop(replace=True, doc="The machine to wait for.")
+    user: str = prop(doc="Who to log in as, `ubuntu` on Lambda Cloud's images.")
+    private_key: str = prop(secret=True, doc="OpenSSH private key of that user.")
+    host_key: str = prop(doc="The only host key accepted, one OpenSSH public line.")
+    gpu_probe: bool = prop(default=True, doc="Use every GPU once through CUDA, if it has any.")
+
+
+@dataclass(frozen=True)
+class InstanceReadyOutputs:
+    address: str = prop(doc="Public IPv4 address.")
+    private_address: str = prop(doc="Address within the region; the public one if it has none.")
+
+
+class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
+    """Ready: active, reachable over SSH with the pinned host key, CUDA usable.
+
+    A machine that is not, or not in time, is terminated, so that nobody pays for it and the next
+    `up` launches another. Deleting this resource does nothing.
+    """
+
+    token = "lambdalabs:index:InstanceReady"
+    Inputs, Outputs = InstanceReadyInputs, InstanceReadyOutputs
+    timeout = 1200.0
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    @staticmethod
+    def check(inputs: InstanceReadyInputs) -> list[Fault]:
+        faults = []
+        try:
+            asyncssh.import_public_key(inputs.host_key)
+        except asyncssh.KeyImportError:
+            faults.append(Fault("hostKey", "expected an OpenSSH public key line"))
+        try:
+            asyncssh.import_private_key(inputs.private_key)
+        except asyncssh.KeyImportError:
+            faults.append(Fault("privateKey", "expected an unencrypted OpenSSH private key"))
+        if not inputs.user:
+            faults.append(Fault("user", "got an empty string, expected a user name"))
+        return faults
+
+    async def create(
+        self, context: Context, inputs: InstanceReadyInputs
+    ) -> Created[InstanceReadyOutputs]:
+        calls = self._account.calls(context)
+        progress = _Progress(context, self._account)
+        try:
+            machine = await _usable(calls, inputs, progress)
+        except NotReady as error:
+            raise await self._terminated(context, inputs.instance_id, error) from error
+        return Created(machine.id, _outputs(machine))
+
+    async def read(
+        self,
+        context: Context,
+        id: str,
+        inputs: InstanceReadyInputs,
+        outputs: InstanceReadyOutputs,
+    ) -> Found[InstanceReadyInputs, InstanceReadyOutputs] | None:
+        machine = await look(self._account.calls(context), inputs.instance_id)
+        if machine is None:
+            return None
+        return Found(inputs, _outputs(machine) if machine.ip else outputs)
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: InstanceReadyInputs,
+        outputs: InstanceReadyOutputs,
+        new: InstanceReadyInputs,
+    ) -> InstanceReadyOutputs:
+        # A new key reaches the machine with its next generation, which is waited for anew.
+        return outputs
+
+    async def delete(
+        self,
+        context: Context,
+        id: str,
+        inputs: InstanceReadyInputs,
+        outputs: InstanceReadyOutputs,
+    ) -> None:
+        return
+
+    async def _terminated(self, context: Context, id: str, error: NotReady) -> NotReady:
+        """Terminates the machine, although the operation's own time may be over. Whether it is
+        gone is for `Instance` to see."""
+        try:
+            late = dataclasses.replace(context, timeout=TERMINATE_SECONDS)
+            await terminate(self._account.calls(late), id)
+        except LambdaError as failure:
+            return NotReady(
+                f"{context.name}: {error.message}. Terminating machine {id} failed, too"
+                f" ({failure})",
+                suggestion="It is still billed: terminate it in Lambda Cloud",
+            )
+        return NotReady(
+            f"{context.name}: {error.message}. Machine {id} was terminated",
+            suggestion="Run `pulumi up` again for another one",
+        )
+
+
+async def _usable(calls: Calls, inputs: InstanceReadyInputs, progress: _Progress) -> Machine:
+    """Polls until the machine can be used. Raises `NotReady` with the reason it never will."""
+    door = Door(inputs.user, inputs.private_key, inputs.host_key)
+    probes = 0
+    seen = "nothing"
+    while True:
+        try:
+            machine = await calls(calls.client.machine, inputs.instance_id)
+        except NotFound:
+            raise NotReady(f"the machine is gone, last seen: {seen}") from None
+        if machine.status in BROKEN | GOING:
+            raise NotReady(f"the machine became {machine.status}, last seen: {seen}")
+        try:
+            fault = await _fault(machine, door, inputs.gpu_probe)
+            if fault is None:
+                return machine
+            probes += 1
+            seen = f"active, but {fault}"
+            if probes == PROBE_TRIES:
+                raise NotReady(f"the GPU probe failed {probes} times: {fault}")
+        except NoAnswer as answer:
+            where = f"address {machine.ip}" if machine.ip else "no address yet"
+            seen = f"{machine.status}, {where}" + (f", ssh: {answer}" if str(answer) else "")
+        progress.show(seen)
+        if calls.left < calls.poll_seconds:
+            raise NotReady(f"the machine was not ready in {progress.seconds:.0f} s: {seen}")
+        await calls.sleep(calls.poll_seconds)
+
+
+async def _fault(machine: Machine, door: Door, gpu_probe: bool) -> str | None:
+    """What CUDA says, None if all is well. Raises `NoAnswer`, without a text while it boots."""
+    if machine.status != "active" or machine.ip is None:
+        raise NoAnswer
+    if gpu_probe and machine.gpus:
+        return await probe_cuda(machine.ip, door, machine.gpus)
+    await knock(machine.ip, door)
+    return None
+
+
+def _outputs(machine: Machine) -> InstanceReadyOutputs:
+    address = machine.ip or ""
+    return InstanceReadyOutputs(address, machine.private_ip or address)
+
+
+class _Progress:
+    """Shows what is waited for: `booting, no address yet (31 s)`."""
+
+    def __init__(self, context: Context, account: Account) -> None:
+        self._context = context
+        self._clock = account.pacer.clock
+        self._started = self._clock()
+        self._last = ("", float("-inf"))
+
+    @property
+    def seconds(self) -> float:
+        return self._clock() - self._started
+
+    def show(self, text: str) -> None:
+        shown, when = self._last
+        if text != shown or self.seconds - when >= REPEAT_SECONDS:
+            self._last = (text, self.seconds)
+            self._context.progress(f"{text} ({self.seconds:.0f} s)")
