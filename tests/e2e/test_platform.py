@@ -1,0 +1,184 @@
+"""The whole platform on real nodes. The tests run in this order: each finds the platform up and
+leaves it up, but for the last."""
+
+import asyncio
+import contextlib
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import docker
+from tests.support.checkout import Checkout
+from tests.support.mcp_calls import LEGACY, MODERN, connected, http_client
+from tests.support.polling import until
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
+
+AI_MEMORY = "sophia-dev-ai_memory"
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+@pytest.fixture
+def outputs(platform: Checkout) -> dict[str, Any]:
+    return platform.outputs()
+
+
+def changed(plan: str) -> set[str]:
+    """`type name` of what a `pulumi preview --json` would touch."""
+    steps = [step for step in json.loads(plan)["steps"] if step["op"] != "same"]
+    return {re.sub(r".*[:$]([^:$]+:[^:$]+:[^:$]+)::", r"\1 ", step["urn"]) for step in steps}
+
+
+def edited(path: Path, change: Callable[[str], str]) -> contextlib.ExitStack:
+    """The file with `change` made to it, until the returned stack closes."""
+    original = path.read_text()
+    path.write_text(change(original))
+    undo = contextlib.ExitStack()
+    undo.callback(path.write_text, original)
+    return undo
+
+
+async def test_a_killed_up_is_gone_on_with(platform, interrupted, outputs):
+    nodes = docker.nodes(platform.home)
+    assert len(nodes) == len(outputs["nodes"]), f"one machine a node, got {nodes}"
+    assert set(interrupted) <= set(nodes), "what an interrupted run had launched is used"
+
+
+@pytest.mark.parametrize("mode", [MODERN, LEGACY])
+async def test_a_memory_is_stored_and_found(outputs, mode):
+    async with connected(outputs, "ai_memory", mode) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        assert {"store_memory", "search_memories"} <= tools
+        stored = await client.call_tool("store_memory", {"content": f"zebra seen in {mode}"})
+        assert not stored.is_error, stored
+        found = await client.call_tool("search_memories", {"query": "zebra"})
+        assert f"zebra seen in {mode}" in json.dumps(found.structured_content)
+
+
+async def test_both_replicas_answer(outputs):
+    seen: set[str] = set()
+    async with asyncio.timeout(30):
+        while len(seen) < 2:
+            async with connected(outputs, "ai_memory", seen=seen.add) as client:
+                await client.list_tools()
+
+
+async def test_a_server_reaches_its_upstream(outputs):
+    async with connected(outputs, "lambda_labs_cli") as client:
+        answer = await client.call_tool("list_instances", {})
+        assert not answer.is_error, answer
+        listed = json.dumps(answer.structured_content)
+    assert all(node["instance_id"] in listed for node in outputs["nodes"].values())
+
+
+async def test_refusals_are_clear_and_logged(platform, outputs):
+    url = outputs["mcp_endpoints"]["ai_memory"]
+    async with http_client(outputs, token="wrong") as client:
+        assert (await client.post(url, json=CALL)).status_code == 401
+    async with http_client(outputs) as client:
+        missing = await client.post(f"{outputs['gateway_url']}/mcp/unheard_of", json=CALL)
+        assert missing.status_code == 404
+        large = await client.post(url, content=b"x" * (5 * 1024 * 1024))
+        assert large.status_code == 413
+        assert (await client.get(f"{outputs['gateway_url']}/health")).status_code == 200
+    log = until(
+        lambda: platform.run("ops", "logs", "gateway"),
+        lambda text: all(re.search(rf"\b{code}\b", text) for code in (401, 404, 413)),
+        "the refusals in the gateway's log",
+    )
+    assert outputs["gateway_token"] not in log
+
+
+def test_secrets_are_nowhere_in_plain_text(platform, outputs):
+    secrets = [outputs["gateway_token"], outputs["ssh_private_key"].splitlines()[1]]
+    state = "".join(p.read_text() for p in (platform.home / "pulumi").rglob("*.json"))
+    inspected = "".join(
+        docker.docker("exec", node, "docker", "inspect", container)
+        for node, container in docker.tasks(platform.home, AI_MEMORY)
+    )
+    for secret in secrets:
+        assert secret not in state
+        assert secret not in inspected
+    assert "postgresql://" not in inspected
+
+
+def test_up_again_changes_nothing(platform):
+    output = platform.run("ops", "up")
+    assert re.search(r"Resources:\n\s+\d+ unchanged", output), output
+    assert changed(platform.pulumi("preview", "--json")) == set()
+
+
+def test_refresh_finds_nothing(platform):
+    platform.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+async def test_calls_go_on_while_a_replica_is_killed(platform, outputs):
+    (node, container), *others = docker.tasks(platform.home, AI_MEMORY)
+    assert others, "two replicas"
+    async with connected(outputs, "ai_memory") as client:
+        await client.list_tools()
+        docker.docker("exec", node, "docker", "kill", container)
+        async with asyncio.timeout(60):
+            while len(docker.tasks(platform.home, AI_MEMORY)) < 2 or container in str(
+                docker.tasks(platform.home, AI_MEMORY)
+            ):
+                assert not (await client.call_tool("get_memory_stats", {})).is_error
+
+
+def test_a_changed_server_changes_nothing_else(platform):
+    source = platform.root / "mcp_catalog" / "lambda_labs_cli" / "server.yaml"
+    with edited(source, lambda text: text.replace("description: ", "description: Changed. ", 1)):
+        touched = changed(platform.pulumi("preview", "--json"))
+        assert touched
+        assert all("lambda_labs_cli" in name for name in touched), touched
+        before = docker.tasks(platform.home, AI_MEMORY)
+        platform.run("ops", "up")
+        assert docker.tasks(platform.home, AI_MEMORY) == before
+    platform.run("ops", "up")
+
+
+def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, outputs):
+    main = platform.root / "mcp_catalog" / "ai_memory" / "ai_memory" / "__main__.py"
+    before = docker.tasks(platform.home, AI_MEMORY)
+    with edited(main, lambda text: 'raise SystemExit("kaputt: wrong build")\n' + text):
+        output = platform.run("ops", "up", ok=False)
+    assert "kaputt: wrong build" in output, "the log lines"
+    assert re.search(r"rolled back|exit(ed)? .*1", output), "the cause"
+    assert set(docker.tasks(platform.home, AI_MEMORY)) & set(before), "the old version serves"
+    platform.run("ops", "up")
+    assert len(docker.tasks(platform.home, AI_MEMORY)) == 2
+
+
+def test_a_lost_node_is_healed_by_a_plain_up(platform, outputs):
+    (database, _), *_ = docker.tasks(platform.home, "sophia-dev-database")
+    lost = next(n for n in docker.nodes(platform.home) if n != database and "manager" in n)
+    docker.docker("kill", lost)
+    platform.pulumi("up", "--yes", "--skip-preview", seconds=900)
+    running = docker.docker("ps", "--filter", f"label={docker.label(platform.home)}",
+                            "--filter", "label=sophia.instance", "-q")  # fmt: skip
+    assert len(running.split()) == len(outputs["nodes"])
+    manager = next(n for n in docker.nodes(platform.home) if n != lost)
+    listed = docker.docker("exec", database, "docker", "node", "ls", "--format", "{{.Status}}")
+    assert listed.split() == ["Ready"] * len(outputs["nodes"]), manager
+    healed = platform.outputs()
+    assert healed["nodes"].keys() == outputs["nodes"].keys()
+
+
+async def test_the_memory_survived_it_all(platform):
+    async with connected(platform.outputs(), "ai_memory") as client:
+        found = await client.call_tool("search_memories", {"query": "zebra"})
+        assert "zebra seen in" in json.dumps(found.structured_content)
+
+
+def test_destroy_leaves_nothing(platform):
+    platform.pulumi("destroy", "--yes", "--skip-preview")
+    assert docker.nodes(platform.home) == []
+    platform.run("ops", "down")
+    assert docker.left_overs(platform.home) == {"containers": [], "volumes": [], "networks": []}
+    processes = subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
+    assert str(platform.home) not in processes

@@ -1,0 +1,110 @@
+"""A copy of the working tree that a test may change, with its own user state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """root: the copy. home: its `$SOPHIA_HOME`. Commands run as a user would, one after another."""
+
+    root: Path
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "SOPHIA_HOME": str(self.home), "PULUMI_ERROR_OUTPUT_STRING": "1"}
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """`python -m ops up` and the like in a process group of its own, its output in a pipe."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, ok: bool = True, seconds: float = 900) -> str:
+        """The output of a command that must succeed (`ok`) or must fail."""
+        process = self.start(*command)
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            raise AssertionError(f"{command}: not done in {seconds} s:\n{output[-4000:]}") from None
+        assert (process.returncode == 0) is ok, (
+            f"{' '.join(command)}: exit status {process.returncode}\n{output[-6000:]}"
+        )
+        return output
+
+    def shell_environment(self) -> dict[str, str]:
+        """What `eval "$(make env)"` gives a shell."""
+        script = f"{sys.executable} -m toolchain env && {sys.executable} -m simulator env"
+        done = subprocess.run(
+            ["bash", "-c", f'eval "$({script})" && env -0'],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line)
+
+    def pulumi(self, *arguments: str, ok: bool = True, seconds: float = 600) -> str:
+        """`pulumi …` by hand, on stack dev; the output of a run that must succeed or fail."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--stack", "dev", "--non-interactive"],
+            cwd=self.root,
+            env=self.shell_environment() | {"PULUMI_ERROR_OUTPUT_STRING": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode == 0) is ok, (
+            f"pulumi {' '.join(arguments)}: exit status {done.returncode}\n{output[-6000:]}"
+        )
+        return done.stdout if ok and "--json" in arguments else output
+
+    def outputs(self) -> dict[str, Any]:
+        outputs: dict[str, Any] = json.loads(
+            self.pulumi("stack", "output", "--json", "--show-secrets")
+        )
+        return outputs
+
+
+def copy_of_the_tree(folder: Path) -> Checkout:
+    """The files git would track, with the virtual environment of this run behind a link."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.split("\0"):
+        source = ROOT / name
+        if name and source.is_file():
+            target = folder / "checkout" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    (folder / "checkout" / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
+    return Checkout(folder / "checkout", folder / "home")

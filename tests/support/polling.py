@@ -1,0 +1,26 @@
+"""Waiting in tests: no sleeps, a deadline whose message says what was last seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], wanted: Callable[[T], bool], what: str, seconds: float = 60) -> T:
+    """Looks until `wanted` holds; fails with the last thing seen (an exception counts as one)."""
+    deadline = time.monotonic() + seconds
+    while True:
+        last: object
+        try:
+            seen = look()
+            if wanted(seen):
+                return seen
+            last = seen
+        except Exception as failure:
+            last = failure
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds:.0f} s; last seen: {last!r}")
+        time.sleep(0.25)
