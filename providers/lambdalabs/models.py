@@ -102,7 +102,7 @@ class Launch:
     region: str
     key_name: str
     image_family: str
-    user_data: str
+    user_data: str = field(repr=False)
     tags: Mapping[str, str]
 
     def body(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncssh
 
@@ -54,7 +54,7 @@ class Door:
     """How to get into a machine. host_key: the public line it must answer with."""
 
     user: str
-    private_key: str
+    private_key: str = field(repr=False)
     host_key: str
 
 
@@ -64,7 +64,7 @@ class NoAnswer(Exception):
 
 async def knock(address: str, door: Door) -> None:
     """Logs in and runs `true`. Raises `NoAnswer`."""
-    await _run(address, door, "true", "", CONNECT_SECONDS)
+    await _run(address, door, "true", None, CONNECT_SECONDS)
 
 
 async def probe_cuda(address: str, door: Door, gpus: int) -> str | None:
@@ -85,7 +85,7 @@ def read_verdict(output: str, gpus: int) -> str | None:
     return None if fault is None else str(fault)
 
 
-async def _run(address: str, door: Door, command: str, stdin: str, seconds: float) -> str:
+async def _run(address: str, door: Door, command: str, stdin: str | None, seconds: float) -> str:
     try:
         trusted = asyncssh.import_public_key(door.host_key)
         async with asyncssh.connect(
@@ -99,7 +99,9 @@ async def _run(address: str, door: Door, command: str, stdin: str, seconds: floa
             connect_timeout=CONNECT_SECONDS,
             login_timeout=CONNECT_SECONDS,
         ) as connection:
-            done = await connection.run(command, input=stdin, timeout=seconds)
+            # Without input the channel must be told, or a program that reads would wait.
+            given = {"stdin": asyncssh.DEVNULL} if stdin is None else {"input": stdin}
+            done = await connection.run(command, timeout=seconds, **given)
     except asyncssh.HostKeyNotVerifiable:
         raise NoAnswer("it answers with another host key than the pinned one") from None
     except asyncssh.PermissionDenied:

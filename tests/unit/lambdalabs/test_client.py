@@ -1,0 +1,121 @@
+"""The client against answers that an honest API never gives, over real HTTP."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import socket
+
+import pytest
+
+from providers.lambdalabs import errors
+from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.models import Launch
+
+LAUNCH = "POST /api/v1/instance-operations/launch"
+TYPES = "GET /api/v1/instance-types"
+WANTED = Launch(
+    "node-1", "gpu_1x_a10", "us-east-1", "key", "gpu-base", "#cloud-config", {"a1": "b"}
+)
+
+
+@pytest.fixture
+def client(script):
+    return LambdaClient(script.url + "/", "key-1", connect_seconds=1, read_seconds=0.2)
+
+
+def test_a_launch_sends_what_the_api_asks_for(script, client):
+    script.on(LAUNCH, script.ok({"instance_ids": ["i-1"]}))
+    assert client.launch(WANTED) == "i-1"
+    [(_, body, headers)] = script.seen
+    assert headers["Authorization"] == "Bearer key-1"
+    assert body == {
+        "name": "node-1",
+        "hostname": "node-1",
+        "instance_type_name": "gpu_1x_a10",
+        "region_name": "us-east-1",
+        "ssh_key_names": ["key"],
+        "image": {"family": "gpu-base"},
+        "user_data": "#cloud-config",
+        "tags": [{"key": "a1", "value": "b"}],
+    }
+
+
+def test_a_netrc_file_does_not_replace_the_key(script, client, tmp_path, monkeypatch):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script.on(TYPES, script.ok({}))
+    client.instance_types()
+    assert script.seen[0][2]["Authorization"] == "Bearer key-1"
+
+
+@pytest.mark.parametrize("answer", ["hang up", "hang"])
+def test_an_answer_that_does_not_come_is_lost(script, client, answer):
+    script.on(LAUNCH, answer)
+    with pytest.raises(errors.LostAnswer, match="POST /instance-operations/launch"):
+        client.launch(WANTED)
+    assert script.calls(LAUNCH) == 1
+
+
+def test_no_connection_means_that_nothing_was_sent():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    client = LambdaClient(f"http://127.0.0.1:{port}", "key-1")
+    with pytest.raises(errors.Unreachable, match="refused"):
+        client.launch(WANTED)
+
+
+def test_an_unknown_host_means_that_nothing_was_sent():
+    with pytest.raises(errors.Unreachable, match=r"no-such-host\.invalid"):
+        LambdaClient("http://no-such-host.invalid", "key-1").machines()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>maintenance</html>", b"", b"[]", b"null", b'{"data": 3}', b'{"data": {"x": {}}}'],
+)
+def test_an_unreadable_answer_is_lost_and_says_so(script, client, body):
+    script.on(TYPES, (200, body, {}))
+    with pytest.raises(errors.LostAnswer, match="unreadable answer") as raised:
+        client.instance_types()
+    assert raised.value.status == 200
+
+
+def test_a_redirect_is_not_followed(script, client):
+    script.on(LAUNCH, (302, b"", {"Location": "/elsewhere"}))
+    with pytest.raises(errors.LostAnswer):
+        client.launch(WANTED)
+    assert [route for route, _, _ in script.seen] == [LAUNCH]
+
+
+def test_an_error_keeps_code_message_suggestion_and_status(script, client):
+    script.on(LAUNCH, script.fault(400, "global/quota-exceeded"))
+    with pytest.raises(errors.QuotaExceeded) as raised:
+        client.launch(WANTED)
+    error = raised.value
+    assert (error.code, error.status) == ("global/quota-exceeded", 400)
+    assert (error.message, error.suggestion) == ("About global/quota-exceeded", "Do this.")
+
+
+def test_an_error_page_of_a_proxy_is_told_by_its_status(script, client):
+    script.on(TYPES, (503, b"<html>", {"Retry-After": "7"}))
+    with pytest.raises(errors.ServerFault) as raised:
+        client.instance_types()
+    assert (raised.value.status, raised.value.retry_after) == (503, 7.0)
+
+
+def test_retry_after_may_be_a_date(script, client):
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60)
+    script.on(TYPES, (429, b"", {"Retry-After": email.utils.format_datetime(soon)}))
+    with pytest.raises(errors.RateLimited) as raised:
+        client.instance_types()
+    assert raised.value.retry_after is not None
+    assert 50 < raised.value.retry_after <= 60
+
+
+def test_a_nonsense_retry_after_is_none(script, client):
+    script.on(TYPES, (429, b"", {"Retry-After": "soon"}))
+    with pytest.raises(errors.RateLimited) as raised:
+        client.instance_types()
+    assert raised.value.retry_after is None

@@ -1,0 +1,153 @@
+"""Rules that need no API: checks, marks, candidates, fingerprints, schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import asyncssh
+import pytest
+
+from providers.lambdalabs import instance, ssh_key
+from providers.lambdalabs.instance import (
+    Instance,
+    InstanceInputs,
+    InstanceOutputs,
+    candidates,
+    mark,
+)
+from providers.lambdalabs.instance_ready import InstanceReady, InstanceReadyInputs
+from providers.lambdalabs.models import Offer
+from providers.lambdalabs.provider import LambdaLabs, LambdaLabsConfig
+from providers.lambdalabs.ssh_key import SshKey, SshKeyInputs, fingerprint, material
+from providers.runtime.schema import schema_of
+
+KEY = asyncssh.generate_private_key("ssh-ed25519", comment="someone")
+PUBLIC = KEY.export_public_key().decode().strip()
+GOOD = InstanceInputs(
+    name="sophia-dev-node-1-a1b2",
+    instance_types=["gpu_1x_a10"],
+    regions=["us-east-1"],
+    ssh_key_name="key",
+    tags={"project": "sophia"},
+)
+
+
+def test_good_inputs_have_no_faults():
+    assert Instance.check(GOOD) == []
+    assert SshKey.check(SshKeyInputs("key", PUBLIC)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"name": "Node_1"}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "-a"}, "name"),
+        ({"name": "a" * 64}, "name"),
+        ({"instance_types": []}, "instanceTypes"),
+        ({"regions": []}, "regions"),
+        ({"regions": ["us-east-1", "us-east-1"]}, "regions"),
+        ({"ssh_key_name": ""}, "sshKeyName"),
+        ({"user_data": "é" * 500_001}, "userData"),
+        ({"tags": {"Project": "x"}}, "tags.Project"),
+        ({"tags": {"a" * 56: "x"}}, "tags." + "a" * 56),
+        ({"tags": {"project": "x" * 129}}, "tags.project"),
+        ({"tags": {instance.MARK: "x"}}, "tags." + instance.MARK),
+    ],
+)
+def test_each_wrong_input_is_named(change, path):
+    assert [fault.path for fault in Instance.check(dataclasses.replace(GOOD, **change))] == [path]
+
+
+def test_all_faults_are_told_at_once():
+    bad = dataclasses.replace(GOOD, name="", regions=[], ssh_key_name="")
+    assert len(Instance.check(bad)) == 3
+
+
+@pytest.mark.parametrize(
+    "public", ["", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-rsa !!", "nonsense"]
+)
+def test_what_is_no_public_key_is_refused(public):
+    assert [fault.path for fault in SshKey.check(SshKeyInputs("key", public))] == ["publicKey"]
+
+
+def test_keys_are_compared_without_their_comments():
+    bare = " ".join(PUBLIC.split()[:2])
+    assert material(bare) == material(PUBLIC + " of mine\n")
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    assert material(other) != material(bare)
+
+
+def test_the_fingerprint_is_the_one_ssh_keygen_shows():
+    assert fingerprint(PUBLIC) == KEY.get_fingerprint()
+
+
+def test_a_private_key_that_is_none_is_a_fault():
+    faults = InstanceReady.check(InstanceReadyInputs("i-1", "", "nonsense", "nonsense"))
+    assert sorted(fault.path for fault in faults) == ["hostKey", "privateKey", "user"]
+    assert not any("nonsense" in fault.reason for fault in faults)
+
+
+def test_the_mark_tells_launches_apart():
+    same = mark("urn:a", GOOD)
+    assert (
+        mark("urn:a", dataclasses.replace(GOOD, user_data="x", tags={}, ssh_key_name="b")) == same
+    )
+    assert mark("urn:b", GOOD) != same
+    for change in (
+        {"instance_types": ["gpu_8x_h100_sxm5"]},
+        {"regions": ["us-west-1"]},
+        {"image_family": "gpu-base-24-04"},
+        {"generation": "2"},
+    ):
+        assert mark("urn:a", dataclasses.replace(GOOD, **change)) != same
+
+
+def offer(name: str, *regions: str) -> Offer:
+    return Offer(name, name, 100, 1, 1, 1, 1, regions)
+
+
+def test_candidates_are_types_in_order_each_with_its_regions_in_order():
+    inputs = dataclasses.replace(GOOD, instance_types=["b", "x", "a"], regions=["2", "1"])
+    offers = {"a": offer("a", "1", "2"), "b": offer("b", "1")}
+    assert list(candidates(inputs, offers)) == [
+        ("b", "2", "no capacity listed"),
+        ("b", "1", None),
+        ("x", "2", "no such type, expected one of a, b"),
+        ("x", "1", "no such type, expected one of a, b"),
+        ("a", "2", None),
+        ("a", "1", None),
+    ]
+
+
+@pytest.mark.parametrize("status", ["unhealthy", "preempted"])
+def test_a_broken_machine_is_stale(status):
+    assert status in Instance.stale(GOOD, InstanceOutputs(status, "t", "r"))
+
+
+@pytest.mark.parametrize("status", ["booting", "active", "terminated", ""])
+def test_any_other_is_not(status):
+    assert Instance.stale(GOOD, InstanceOutputs(status, "t", "r")) is None
+
+
+def test_configuration_faults_are_told_at_once_and_never_show_the_key():
+    config = LambdaLabsConfig("", "cloud.lambda.ai", 0, -1, 0)
+    faults = LambdaLabs.check_config(config)
+    paths = [fault.path for fault in faults]
+    assert paths == ["apiKey", "apiUrl", "requestsPerSecond", "pollSeconds", "launchInterval"]
+    assert LambdaLabs.check_config(LambdaLabsConfig("key")) == []
+
+
+def test_the_schema_has_all_of_it_and_marks_secrets():
+    schema = json.loads(json.dumps(schema_of(LambdaLabs())))
+    assert sorted(schema["resources"]) == [
+        "lambdalabs:index:Instance",
+        "lambdalabs:index:InstanceReady",
+        "lambdalabs:index:SshKey",
+    ]
+    assert list(schema["functions"]) == ["lambdalabs:index:getInstanceTypes"]
+    ready = schema["resources"]["lambdalabs:index:InstanceReady"]
+    assert ready["inputProperties"]["privateKey"]["secret"]
+    assert schema["resources"]["lambdalabs:index:Instance"]["inputProperties"]["userData"]["secret"]
+    assert ssh_key.SshKey.delete_before_replace
