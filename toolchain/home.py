@@ -1,0 +1,98 @@
+"""What surrounds an engine of ours: its folder of programs and a PULUMI_HOME with the plugins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from toolchain import build, cache, commands, places
+from toolchain.commands import Say
+
+STANDINS: dict[str, str] = {}
+"""Plugins written here, and the versions that the vendor's SDKs ask for."""
+
+_RUNTIME = places.ROOT / "providers" / "runtime"
+
+
+def furnish(engine: Path, say: Say) -> Path:
+    """A folder with `bin/` (engine, language host) and `pulumi/` (PULUMI_HOME with all plugins).
+
+    engine: the folder of the engine that was built here.
+    """
+    docker = build.docker_plugin(say)
+
+    def make(folder: Path) -> None:
+        programs, home = folder / "bin", folder / "pulumi"
+        programs.mkdir()
+        home.mkdir()
+        for program in engine.iterdir():
+            (programs / program.name).symlink_to(program)
+        host = programs / "pulumi-language-python"
+        shutil.copyfile(places.HERE / "language_host" / "host.py", host)
+        host.chmod(0o755)
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(programs), str(venv()), os.environ.get("PATH", "")]),
+            "PULUMI_HOME": str(home),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        sources = {("docker", build.DOCKER): docker / "pulumi-resource-docker"}
+        for name, version in STANDINS.items():
+            sources[name, version] = folder / f"standin-{name}"
+            _assemble(name, version, sources[name, version])
+        for (name, version), source in sources.items():
+            commands.run(
+                f"installing the plugin {name} {version}",
+                ["pulumi", "plugin", "install", "resource", name, version, "--file", str(source)],
+                cwd=folder,
+                environment=environment,
+                say=say,
+            )
+        for name in STANDINS:
+            shutil.rmtree(folder / f"standin-{name}")
+        # The stack selected in each checkout outlives this folder.
+        selections = places.cache() / "workspaces"
+        selections.mkdir(exist_ok=True)
+        shutil.rmtree(home / "workspaces", ignore_errors=True)
+        (home / "workspaces").symlink_to(selections)
+
+    return cache.made(
+        places.cache(),
+        _name(engine, docker),
+        make,
+        lambda: say("another run is installing the plugins: waiting for it"),
+    )
+
+
+def venv() -> Path:
+    """The folder of this interpreter's programs."""
+    return Path(sys.prefix) / "bin"
+
+
+def _assemble(name: str, version: str, folder: Path) -> None:
+    """A plugin folder that needs nothing of the checkout but the Python packages it imports."""
+    for file in _python_of(name):
+        target = folder / file.relative_to(places.ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    (folder / "PulumiPlugin.yaml").write_text(f"runtime: python\nversion: {version}\n")
+    (folder / "__main__.py").write_text(
+        "from providers.runtime.serve import serve\n"
+        f"from toolchain.standins.{name}.provider import Standin\n"
+        "serve(Standin())\n"
+    )
+
+
+def _python_of(name: str) -> list[Path]:
+    standins = places.HERE / "standins"
+    files = [*_RUNTIME.glob("*.py"), *(standins / name).glob("*.py"), *standins.glob("*.py")]
+    return sorted(files)
+
+
+def _name(engine: Path, docker: Path) -> str:
+    files = [file for name in STANDINS for file in _python_of(name)]
+    files += [places.HERE / "language_host" / "host.py", Path(__file__)]
+    versions = [f"{name} {version}" for name, version in STANDINS.items()]
+    return f"home-{cache.key_of(set(files), places.ROOT, engine.name, docker.name, *versions)}"

@@ -1,0 +1,107 @@
+"""`ensure` and `environment`: a working engine, and what a shell needs to use it by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain import home, places
+from toolchain.choice import choose
+from toolchain.commands import Say
+from toolchain.ways import ways
+
+PARALLEL = "64"
+"""Operations at once: most of them wait, and a wait must not keep others from starting."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A working engine.
+
+    bin: the folder of `pulumi`. home: PULUMI_HOME, never the user's own.
+    offline: plugins are there already, the engine must not look for others.
+    reason: how it was found and why, in one line.
+    """
+
+    bin: Path
+    home: Path
+    offline: bool
+    reason: str
+
+
+def ensure(say: Say | None = None) -> Toolchain:
+    """Finds an engine or makes one, and the state folder with its passphrase; says which in a line.
+
+    say: gets that line and the progress of what takes long; standard error by default.
+    Raises NoEngine where there is no way to one, BuildFailed where making it failed.
+    """
+    say = say or _stderr
+    found = _find(say)
+    say(found.reason)
+    return found
+
+
+def environment(toolchain: Toolchain | None = None) -> dict[str, str]:
+    """The variables that make `pulumi` work in a shell; without an argument, those of `ensure`."""
+    found = toolchain or _find(_stderr)
+    state = places.state()
+    variables = {
+        "PATH": _path(found.bin, home.venv()),
+        "PULUMI_HOME": str(found.home),
+        "PULUMI_BACKEND_URL": f"file://{state / 'pulumi'}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(state / "passphrase"),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_PARALLEL": PARALLEL,
+    }
+    if found.offline:
+        variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+    return variables
+
+
+def _find(say: Say) -> Toolchain:
+    choice = choose(ways(say))
+    engine = choice.got
+    if engine.ours:
+        folder = home.furnish(engine.bin, say)
+        programs, pulumi_home = folder / "bin", folder / "pulumi"
+    else:
+        programs, pulumi_home = engine.bin, places.cache() / "vendor-home"
+        pulumi_home.mkdir(parents=True, exist_ok=True)
+    _prepare_state(places.state())
+    reason = f"Pulumi {engine.version} in {programs}: {choice.reason}"
+    return Toolchain(programs, pulumi_home, engine.ours, reason)
+
+
+def _prepare_state(state: Path) -> None:
+    """The file backend's folder, and the passphrase of its secrets: made once, never changed."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (state / "pulumi").mkdir(mode=0o700, exist_ok=True)
+    passphrase = state / "passphrase"
+    if passphrase.exists():
+        return
+    # Written whole under another name first: two first runs agree on one of the two.
+    draft = state / f".passphrase-{os.getpid()}"
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, passphrase)
+    draft.unlink()
+
+
+def _path(*first: Path) -> str:
+    """PATH with `first` in front, once each, and no other programs of this cache."""
+    added = [str(folder) for folder in first]
+    rest = [
+        entry
+        for entry in os.environ.get("PATH", os.defpath).split(os.pathsep)
+        if entry not in added and not Path(entry).is_relative_to(places.cache())
+    ]
+    return os.pathsep.join([*added, *rest])
+
+
+def _stderr(line: str) -> None:
+    print(f"toolchain: {line}", file=sys.stderr, flush=True)
