@@ -7,7 +7,8 @@ services and networks are constants of that resource, so that a change in one do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -20,6 +21,7 @@ class NodeHandle:
     role: `manager` or `worker`; tier: `primary` or `secondary`.
     host_key: the public line that its sshd is pinned to.
     ready: the last resource of its preparation, for whoever needs the machine and not a value.
+    labels: what its Swarm node is to carry.
     """
 
     name: str
@@ -31,6 +33,7 @@ class NodeHandle:
     private_address: pulumi.Output[str]
     host_key: pulumi.Output[str]
     ready: pulumi.Resource
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

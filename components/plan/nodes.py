@@ -44,6 +44,8 @@ class NodePlan:
 
 
 TIER_LABEL = "tier"
+NODE_LABEL = "node"
+"""A node's plain name; Swarm can only spread over labels."""
 DATABASE_LABEL = "sophia.database"
 
 
@@ -73,7 +75,7 @@ def nodes(groups: Iterable[NodeGroup], database_node: str) -> tuple[NodePlan, ..
             regions=group.regions,
             image_family=group.image_family,
             generation=group.generation,
-            labels={TIER_LABEL: group.tier}
+            labels={TIER_LABEL: group.tier, NODE_LABEL: name}
             | ({DATABASE_LABEL: "true"} if name == database_node else {}),
         )
         for group in groups

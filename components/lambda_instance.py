@@ -1,0 +1,129 @@
+"""One machine of Lambda Cloud, from its host key to "ready for the Swarm"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_command as command
+import pulumi_random as random
+
+from components.handles import NodeHandle
+from components.plan import cloud_init, names
+from components.plan.nodes import NodePlan
+from providers.lambdalabs import resources as lambdalabs
+from providers.swarm import resources as swarm
+
+
+@dataclass(frozen=True)
+class LambdaInstanceArgs:
+    """project, stack: become tags of the machine. user: whom the image knows.
+
+    ssh_key_name, private_key: of the key that the account and all machines know.
+    registry_ca: PEM that the machine's Docker trusts for registry_server, "" for none.
+    gpu_probe: use every GPU once before the machine counts as ready.
+    """
+
+    plan: NodePlan
+    project: str
+    stack: str
+    user: str
+    ssh_key_name: pulumi.Input[str]
+    private_key: pulumi.Input[str]
+    registry_server: str
+    registry_ca: str
+    gpu_probe: bool
+
+
+class LambdaInstance(pulumi.ComponentResource):
+    """Rents a machine and waits until cloud-init has finished its work on it.
+
+    Give the account's provider by `ResourceOptions(providers=[…])`. Does not make it a member of
+    anything. handle: what the Swarm is made from.
+    """
+
+    handle: NodeHandle
+
+    def __init__(
+        self, name: str, args: LambdaInstanceArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("sophia:index:LambdaInstance", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        plan = args.plan
+        physical = names.physical(names.prefix(args.project, args.stack), plan.name)
+
+        host_key = swarm.KeyPair(f"{name}-host-key", opts=child)
+        # In the state before the launch: a launch that is repeated has the same name, and adopts.
+        nonce = random.RandomId(
+            f"{name}-nonce",
+            byte_length=names.NONCE_BYTES,
+            keepers={
+                "types": ",".join(plan.instance_types),
+                "regions": ",".join(plan.regions),
+                "image": plan.image_family,
+                "generation": plan.generation,
+            },
+            opts=child,
+        )
+        instance = lambdalabs.Instance(
+            f"{name}-instance",
+            name=nonce.hex.apply(lambda suffix: f"{physical}-{suffix}"),
+            instance_types=list(plan.instance_types),
+            regions=list(plan.regions),
+            image_family=plan.image_family,
+            generation=plan.generation,
+            ssh_key_name=args.ssh_key_name,
+            user_data=_user_data(args, host_key),
+            tags={"project": args.project, "stack": args.stack, "node": plan.name},
+            opts=child,
+        )
+        ready = lambdalabs.InstanceReady(
+            f"{name}-ready",
+            instance_id=instance.id,
+            user=args.user,
+            private_key=args.private_key,
+            host_key=host_key.public_key,
+            gpu_probe=args.gpu_probe and plan.gpu,
+            opts=child,
+        )
+        prepared = command.remote.Command(
+            f"{name}-prepared",
+            connection=command.remote.ConnectionArgs(
+                host=ready.address,
+                user=args.user,
+                private_key=pulumi.Output.secret(args.private_key),
+                host_key=host_key.public_key,
+            ),
+            create=cloud_init.finished(),
+            triggers=[instance.id],
+            opts=child,
+        )
+        self.handle = NodeHandle(
+            name=plan.name,
+            physical_name=physical,
+            role=plan.role,
+            tier=plan.tier,
+            instance_id=instance.id,
+            address=ready.address,
+            private_address=ready.private_address,
+            host_key=host_key.public_key,
+            ready=prepared,
+            labels=plan.labels,
+        )
+        self.register_outputs({"address": ready.address, "instance_id": instance.id})
+
+
+def _user_data(args: LambdaInstanceArgs, host_key: swarm.KeyPair) -> pulumi.Output[str]:
+    def rendered(keys: list[str]) -> str:
+        return cloud_init.render(
+            cloud_init.FirstBoot(
+                user=args.user,
+                host_private_key=keys[0],
+                host_public_key=keys[1],
+                registry_server=args.registry_server,
+                registry_ca=args.registry_ca,
+                gpu=args.plan.gpu,
+            )
+        )
+
+    return pulumi.Output.all(host_key.private_key, host_key.public_key).apply(rendered)

@@ -1,0 +1,92 @@
+"""The Swarm: its identity, its members, and the provider that speaks to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.handles import ClusterHandle, NodeHandle
+from providers.swarm import resources as swarm
+
+
+@dataclass(frozen=True)
+class SwarmClusterArgs:
+    """nodes: all machines; at least one is a manager. user, private_key: how to log in to them.
+
+    address_pools, subnet_size: what overlay networks get their addresses from, fixed for ever.
+    """
+
+    nodes: Sequence[NodeHandle]
+    user: str
+    private_key: pulumi.Input[str]
+    address_pools: Sequence[str]
+    subnet_size: int
+
+
+class SwarmCluster(pulumi.ComponentResource):
+    """Makes machines members of one Swarm. handle: what services are made on."""
+
+    handle: ClusterHandle
+
+    def __init__(
+        self, name: str, args: SwarmClusterArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("sophia:index:SwarmCluster", name, None, opts)
+        managers = tuple(node for node in args.nodes if node.role == "manager")
+        workers = tuple(node for node in args.nodes if node.role != "manager")
+        founder = managers[0]
+        access = {
+            "managers": [{"address": node.address, "host_key": node.host_key} for node in managers],
+            "user": args.user,
+            "private_key": args.private_key,
+        }
+        joining = swarm.Provider(
+            f"{name}-machines", **access, opts=pulumi.ResourceOptions(parent=self)
+        )
+        cluster = swarm.Cluster(
+            f"{name}-identity",
+            founder={
+                "address": founder.address,
+                "host_key": founder.host_key,
+                "advertise_address": founder.private_address,
+            },
+            address_pools=list(args.address_pools),
+            subnet_size=args.subnet_size,
+            opts=pulumi.ResourceOptions(parent=self, provider=joining, depends_on=[founder.ready]),
+        )
+        members: list[swarm.Member] = []
+        # A chain, managers first: members join, and above all leave, one at a time.
+        for node in (*managers, *workers):
+            members.append(
+                swarm.Member(
+                    f"{name}-{node.name}",
+                    node_name=node.physical_name,
+                    address=node.address,
+                    host_key=node.host_key,
+                    advertise_address=node.private_address,
+                    instance_id=node.instance_id,
+                    role=node.role,
+                    labels=dict(node.labels),
+                    cluster_id=cluster.cluster_id,
+                    manager_token=cluster.manager_token,
+                    worker_token=cluster.worker_token,
+                    opts=pulumi.ResourceOptions(
+                        parent=self, provider=joining, depends_on=[node.ready, *members[-1:]]
+                    ),
+                )
+            )
+        provider = swarm.Provider(
+            f"{name}-services",
+            **access,
+            cluster_id=cluster.cluster_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.handle = ClusterHandle(
+            provider=provider,
+            cluster_id=cluster.cluster_id,
+            members=tuple(members),
+            managers=managers,
+        )
+        self.register_outputs({"cluster_id": cluster.cluster_id})

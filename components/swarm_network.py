@@ -1,0 +1,46 @@
+"""The overlay network that services talk to one another on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.handles import ClusterHandle, NetworkHandle
+from components.plan import names
+from providers.swarm import resources as swarm
+
+
+@dataclass(frozen=True)
+class SwarmNetworkArgs:
+    """prefix: of physical names. encrypted: IPsec between nodes. mtu: bytes, 0 for Docker's own."""
+
+    cluster: ClusterHandle
+    prefix: str
+    encrypted: bool
+    mtu: int
+
+
+class SwarmNetwork(pulumi.ComponentResource):
+    """One overlay network. handle: what services join."""
+
+    handle: NetworkHandle
+
+    def __init__(
+        self, name: str, args: SwarmNetworkArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("sophia:index:SwarmNetwork", name, None, opts)
+        physical = names.physical(args.prefix, name)
+        network = swarm.Network(
+            f"{name}-overlay",
+            name=physical,
+            encrypted=args.encrypted,
+            mtu=args.mtu or None,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=args.cluster.provider,
+                depends_on=list(args.cluster.members),
+            ),
+        )
+        self.handle = NetworkHandle(name=physical, network_id=network.network_id)
+        self.register_outputs({"network_id": network.network_id})
