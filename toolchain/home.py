@@ -28,7 +28,8 @@ def furnish(engine: Path, say: Say) -> Path:
         programs.mkdir()
         home.mkdir()
         for program in engine.iterdir():
-            (programs / program.name).symlink_to(program)
+            # Not a symbolic link: the engine takes hosts without a warning from beside itself only.
+            os.link(program, programs / program.name)
         host = programs / "pulumi-language-python"
         shutil.copyfile(places.HERE / "language_host" / "host.py", host)
         host.chmod(0o755)
