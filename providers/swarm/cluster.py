@@ -1,0 +1,290 @@
+"""The identity of one swarm. Its members are resources of their own (`member.py`).
+
+A swarm is ours when its own label says so: `sophia.cluster = <project>/<stack>/<resource name>`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
+from providers.swarm.connection import ABSENCE, CALL, Endpoint, Engine, Pool
+from providers.swarm.errors import (
+    ConnectionFailed,
+    ForeignSwarm,
+    NoManager,
+    NotSettled,
+    OutOfSequence,
+    SwarmError,
+    Unanswered,
+    WrongHostKey,
+)
+
+LABEL = "sophia.cluster"
+PORT = 2377
+REACHABLE, UNREACHABLE = "reachable", "unreachable"
+_INIT = 45.0
+
+
+@dataclass(frozen=True)
+class Founder:
+    """The node on which the swarm begins. It has no part in it later: any member may be lost."""
+
+    address: str = prop(doc="Where its sshd is.")
+    host_key: str = prop(doc='"ssh-ed25519 AAAA…"')
+    advertise_address: str = prop(doc="Where the other nodes reach it.")
+
+
+@dataclass(frozen=True)
+class ClusterInputs:
+    founder: Founder = prop()
+    address_pools: list[str] = prop(
+        default_factory=list,
+        doc="CIDRs for overlay networks, clear of the cloud's own. They can't be changed later.",
+    )
+    subnet_size: int = prop(default=24, doc="Prefix length of each overlay's subnet.")
+    data_path_port: int = prop(default=4789, doc="UDP port of VXLAN traffic.")
+    token_generation: str = prop(default="", doc="Another text rotates both join tokens.")
+
+
+@dataclass(frozen=True)
+class ClusterOutputs:
+    cluster_id: str = prop()
+    manager_token: str = prop(secret=True)
+    worker_token: str = prop(secret=True)
+    contacts: list[Endpoint] = prop(doc="Managers that answered when it was last looked at.")
+    status: str = prop(volatile=True, doc=f"{REACHABLE} or {UNREACHABLE}")
+
+
+class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
+    """Initialises a swarm only while no id is recorded; never a second one."""
+
+    token = "swarm:index:Cluster"
+    Inputs, Outputs = ClusterInputs, ClusterOutputs
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @staticmethod
+    def check(inputs: ClusterInputs) -> list[Fault]:
+        faults = []
+        for index, pool in enumerate(inputs.address_pools):
+            path = f"addressPools[{index}]"
+            try:
+                network = ipaddress.IPv4Network(pool)
+            except ValueError as error:
+                faults.append(Fault(path, f"got {pool!r}, expected an IPv4 network: {error}"))
+                continue
+            if network.prefixlen > inputs.subnet_size:
+                faults.append(
+                    Fault(path, f"{pool} can't hold a subnet of size /{inputs.subnet_size}")
+                )
+        if not 8 <= inputs.subnet_size <= 29:
+            faults.append(Fault("subnetSize", f"got {inputs.subnet_size}, expected 8 to 29"))
+        if not 1024 <= inputs.data_path_port <= 49151:  # Docker's own limits
+            faults.append(
+                Fault("dataPathPort", f"got {inputs.data_path_port}, expected 1024 to 49151")
+            )
+        return faults
+
+    @staticmethod
+    def drifted(inputs: ClusterInputs, outputs: ClusterOutputs) -> str | None:
+        return "none of its managers answers" if outputs.status == UNREACHABLE else None
+
+    async def create(self, context: Context, inputs: ClusterInputs) -> Created[ClusterOutputs]:
+        """Adopts our own swarm where an interrupted run left one. Raises `ForeignSwarm`."""
+        owner = _owner(context)
+        founder = self._pool.node(inputs.founder.address, inputs.founder.host_key)
+        self._pool.learn([founder.endpoint])
+        cluster = await self._ours(context, owner)
+        if cluster is None:
+            context.progress(f"initialising the swarm on {founder.address}")
+            try:
+                await founder.request(
+                    "POST", "/swarm/init", body=_init_request(inputs, owner), within=_INIT
+                )
+            except Unanswered:
+                context.progress("the answer is missing: looking whether the swarm is there")
+            cluster = await self._ours(context, owner)
+        if cluster is None:
+            raise NotSettled(f"{founder.address} is in no swarm after `swarm init`: look at Docker")
+        contacts = await self._pool.living(cluster["ID"])
+        return Created(cluster["ID"], _outputs(cluster, contacts))
+
+    async def read(
+        self, context: Context, id: str, inputs: ClusterInputs, outputs: ClusterOutputs
+    ) -> Found[ClusterInputs, ClusterOutputs] | None:
+        """Through any manager. One that nobody answers for is *not* gone: reporting so would
+        found a second swarm. Its status says it, and `drifted` makes the next `up` fail; `destroy`
+        goes on."""
+        self._pool.learn(outputs.contacts)
+        try:
+            cluster = await self._pool.request("GET", "/swarm", cluster_id=id, context=context)
+        except NoManager as error:
+            if error.dissolved:
+                context.warn(f"cluster {id} is gone: its managers answer and are in no swarm")
+                return None
+            context.warn(str(error))
+            return Found(inputs, replace(outputs, status=UNREACHABLE))
+        return Found(inputs, _outputs(cluster, await self._pool.living(id)))
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: ClusterInputs,
+        outputs: ClusterOutputs,
+        new: ClusterInputs,
+    ) -> ClusterOutputs:
+        """Rotates the tokens on demand. Another founder means nothing to a swarm that exists."""
+        _refuse_other_pools(context, old, new)
+        self._pool.learn(outputs.contacts)
+        try:
+            cluster = await self._pool.request("GET", "/swarm", cluster_id=id, context=context)
+            if old.token_generation != new.token_generation:
+                cluster = await self._rotate(context, id)
+        except NoManager as error:
+            raise NoManager(
+                f"{error}. If its machines are back soon, run `pulumi up` again. If they are gone "
+                "for good, so is what ran in the cluster: make Pulumi forget it with "
+                f"`pulumi state delete --target-dependents '{context.urn}'`, and the next "
+                "`pulumi up` forms a new cluster"
+            ) from None
+        return _outputs(cluster, await self._pool.living(id))
+
+    async def delete(
+        self, context: Context, id: str, inputs: ClusterInputs, outputs: ClusterOutputs
+    ) -> None:
+        """The members have left before, as resources of their own; a manager that is still in the
+        swarm leaves by force. Machines that don't answer are passed over: they go next."""
+        founder = Endpoint(inputs.founder.address, inputs.founder.host_key)
+        self._pool.learn([*outputs.contacts, founder])
+
+        async def leave(place: Endpoint) -> None:
+            node = self._pool.node(place.address, place.host_key)
+            try:
+                info = await node.request("GET", "/info")
+                if (info["Swarm"].get("Cluster") or {}).get("ID") == id:
+                    await node.request("POST", "/swarm/leave", params={"force": "true"})
+            except SwarmError as error:
+                context.warn(f"left as it is: {error}")
+
+        await asyncio.gather(*(leave(place) for place in self._pool.managers))
+
+    async def _ours(self, context: Context, owner: str) -> dict[str, Any] | None:
+        """The swarm that carries our label, or None when no possible manager is in any swarm.
+
+        Every one must answer: one that doesn't may be in a swarm of ours.
+        """
+        places = [self._pool.node(m.address, m.host_key) for m in self._pool.managers]
+        infos = await asyncio.gather(*(patient_info(context, node) for node in places))
+        found: dict[str, Any] | None = None
+        for node, info in zip(places, infos, strict=True):
+            state = info["Swarm"]["LocalNodeState"]
+            if state == "inactive":
+                continue
+            cluster = await self._labelled(node, info, owner)
+            if found is not None and cluster["ID"] != found["ID"]:
+                raise ForeignSwarm(
+                    f"{node.address} is in cluster {cluster['ID']}, another node in "
+                    f"{found['ID']}, and both are labelled {owner}: run `docker swarm leave "
+                    "--force` on the nodes of the one that is not wanted"
+                )
+            found = cluster
+        return found
+
+    async def _labelled(self, node: Engine, info: dict[str, Any], owner: str) -> dict[str, Any]:
+        state, fault = info["Swarm"]["LocalNodeState"], info["Swarm"].get("Error")
+        if info["Swarm"]["ControlAvailable"] and not fault:
+            cluster: dict[str, Any] = await node.request("GET", "/swarm")
+            label = cluster["Spec"].get("Labels", {}).get(LABEL)
+            if label == owner:
+                return cluster
+            seen = f"a manager of cluster {cluster['ID']}, whose label {LABEL} is {label!r}"
+        else:
+            seen = (
+                f"in a swarm (state {state}{', ' + fault if fault else ''}) as no working manager"
+            )
+        raise ForeignSwarm(
+            f"{node.address} is {seen}; expected a node in no swarm, or a manager of one with "
+            f"{LABEL} = {owner!r}. If nothing of value runs there, run `docker swarm leave "
+            "--force` on it and `pulumi up` again"
+        )
+
+    async def _rotate(self, context: Context, id: str) -> dict[str, Any]:
+        while True:
+            cluster = await self._pool.request("GET", "/swarm", cluster_id=id, context=context)
+            try:
+                await self._pool.request(
+                    "POST",
+                    "/swarm/update",
+                    params={
+                        "version": str(cluster["Version"]["Index"]),
+                        "rotateManagerToken": "true",
+                        "rotateWorkerToken": "true",
+                    },
+                    body=cluster["Spec"],
+                    cluster_id=id,
+                    context=context,
+                )
+            except OutOfSequence:
+                continue
+            rotated: dict[str, Any] = await self._pool.request("GET", "/swarm", cluster_id=id)
+            return rotated
+
+
+async def patient_info(context: Context, node: Engine, within: float = ABSENCE) -> dict[str, Any]:
+    """`GET /info` of one node, asked again for `within` seconds while it can't be reached."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    while True:
+        try:
+            info: dict[str, Any] = await node.request("GET", "/info", within=CALL)
+            return info
+        except WrongHostKey:
+            raise
+        except (ConnectionFailed, Unanswered):
+            if loop.time() > deadline:
+                raise
+        await context.sleep(0.5)
+
+
+def _owner(context: Context) -> str:
+    """`<project>/<stack>/<name>` of "urn:pulumi:<stack>::<project>::<type>::<name>"."""
+    stack, project, _, name = context.urn.split("::", 3)
+    return f"{project}/{stack.rsplit(':', 1)[-1]}/{name}"
+
+
+def _init_request(inputs: ClusterInputs, owner: str) -> dict[str, Any]:
+    return {
+        "ListenAddr": f"0.0.0.0:{PORT}",
+        "AdvertiseAddr": f"{inputs.founder.advertise_address}:{PORT}",
+        "DataPathPort": inputs.data_path_port,
+        "DefaultAddrPool": inputs.address_pools,
+        "SubnetSize": inputs.subnet_size,
+        "Spec": {"Name": "default", "Labels": {LABEL: owner}},
+    }
+
+
+def _outputs(cluster: dict[str, Any], contacts: list[Endpoint]) -> ClusterOutputs:
+    return ClusterOutputs(
+        cluster_id=cluster["ID"],
+        manager_token=cluster["JoinTokens"]["Manager"],
+        worker_token=cluster["JoinTokens"]["Worker"],
+        contacts=contacts,
+        status=REACHABLE,
+    )
+
+
+def _refuse_other_pools(context: Context, old: ClusterInputs, new: ClusterInputs) -> None:
+    for name in ("address_pools", "subnet_size", "data_path_port"):
+        was, wanted = getattr(old, name), getattr(new, name)
+        if was != wanted:
+            raise SwarmError(
+                f"{context.name}: {name} is fixed when a swarm is initialised: it is {was}, wanted "
+                f"is {wanted}. Put {was} back, or run `pulumi destroy` and `pulumi up`, "
+                "which ends everything that runs in the cluster"
+            )

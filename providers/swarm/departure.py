@@ -1,0 +1,131 @@
+"""How a node goes out of the swarm, dead or alive, without harm to the managers' majority.
+
+Works for a single member and for all of them one by one: the last manager ends the swarm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from providers.runtime.declare import Context
+from providers.swarm import membership
+from providers.swarm.connection import CALL, Engine
+from providers.swarm.entry import Entry
+from providers.swarm.errors import (
+    NoManager,
+    QuorumAtRisk,
+    SwarmError,
+)
+from providers.swarm.membership import Node
+
+_DRAIN = 40.0
+"""Seconds for its tasks to end: longer than the usual stop grace."""
+_LEAVE = 30.0
+_LOOK = 0.3
+
+
+async def depart(context: Context, entry: Entry, node: Engine, instance_id: str) -> None:
+    """Ends the membership. Raises `QuorumAtRisk` when the managers would lose their majority."""
+    try:
+        nodes = await entry.all(context)
+    except NoManager as error:
+        # Without a leader nothing can be harmed any more: the node leaves, if it still can.
+        context.warn(f"node {entry.node_name} leaves without its peers: {error}")
+        await _leave(context, entry, node, force=True)
+        return
+    own = next((each for each in nodes if each["ID"] == entry.id), None)
+    if own is None:
+        await _leave(context, entry, node, force=True)
+        return
+    if membership.labels_of(own).get(membership.INSTANCE, instance_id) != instance_id:
+        return  # another member has taken the node over
+    managers = [each for each in nodes if membership.is_manager(each)]
+    if [each["ID"] for each in managers] == [entry.id]:
+        _refuse_orphans(entry, nodes)
+        context.progress(f"{entry.node_name} is the last manager: the swarm ends")
+        await _leave(context, entry, node, force=True)
+        return
+    if membership.is_manager(own):
+        await _make_room(context, entry, nodes)
+    if not membership.is_lost(own) and await _answers(node):
+        await _drain(context, entry)
+        await _demote(context, entry)
+        await _leave(context, entry, node, force=False)
+    await entry.evict(context)
+
+
+async def _answers(node: Engine) -> bool:
+    """A dead machine's entry looks ready for up to 52 s: draining it would be waiting in vain."""
+    try:
+        await node.request("GET", "/_ping", within=CALL)
+    except SwarmError:
+        return False
+    return True
+
+
+async def _make_room(context: Context, entry: Entry, nodes: list[Node]) -> None:
+    """Where the majority hangs on this node, lost managers give up their seats first."""
+    if membership.keeps_quorum(nodes, entry.id):
+        return
+    for lost in nodes:
+        if lost["ID"] != entry.id and membership.is_manager(lost) and membership.is_lost(lost):
+            name = membership.name_of(lost)
+            context.warn(f"the entry of the lost manager {name} is removed, to keep a majority")
+            await Entry(entry.pool, entry.cluster_id, lost["ID"], name).evict(context)
+    nodes = await entry.all(context)
+    if not membership.keeps_quorum(nodes, entry.id):
+        raise QuorumAtRisk(
+            f"node {entry.node_name} can't leave: {membership.count(nodes)}, and without it no "
+            "majority would be left. Wait until the others are healthy, then run it again"
+        )
+
+
+async def _drain(context: Context, entry: Entry) -> None:
+    await entry.write(context, lambda spec: {**spec, "Availability": "drain"})
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _DRAIN
+    while loop.time() < deadline:
+        tasks = await entry.tasks(context)
+        running = [task for task in tasks if task["Status"]["State"] == "running"]
+        if not running:
+            return
+        context.progress(f"{entry.node_name} drains: {len(running)} tasks still run")
+        await context.sleep(_LOOK)
+
+
+async def _demote(context: Context, entry: Entry) -> None:
+    await entry.write(context, lambda spec: {**spec, "Role": "worker"})
+    await entry.wait(context, lambda each: not membership.is_manager(each), "a worker")
+
+
+async def _leave(context: Context, entry: Entry, node: Engine, *, force: bool) -> None:
+    """Tells the node itself, as long as it takes that for its membership. A node that can't be
+    told is passed over: its machine is gone, or goes next.
+
+    Without force: retried until the node knows that it was demoted.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _LEAVE
+    while True:
+        try:
+            swarm = (await node.request("GET", "/info", within=CALL))["Swarm"]
+            if swarm["NodeID"] != entry.id:
+                return
+            if force or not swarm["ControlAvailable"] or loop.time() > deadline:
+                options = {"force": "true"} if force or swarm["ControlAvailable"] else {}
+                await node.request("POST", "/swarm/leave", params=options, within=_LEAVE)
+                return
+        except SwarmError as error:
+            context.warn(f"node {entry.node_name} was not told to leave: {error}")
+            return
+        await context.sleep(_LOOK)
+
+
+def _refuse_orphans(entry: Entry, nodes: list[Node]) -> None:
+    orphans = [each for each in nodes if each["ID"] != entry.id and not membership.is_lost(each)]
+    if orphans:
+        names = [membership.name_of(each) for each in orphans]
+        raise QuorumAtRisk(
+            f"node {entry.node_name} is the last manager and {', '.join(sorted(names))} would be "
+            "left without one: remove those first, or make one of them a manager"
+        )

@@ -1,0 +1,139 @@
+"""One node's membership in the swarm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from providers.runtime.declare import Context, Created, Fault, Found, Incomplete, Lifecycle, prop
+from providers.swarm import departure, membership
+from providers.swarm.connection import Pool
+from providers.swarm.entry import Entry, Wanted
+from providers.swarm.errors import NoManager, NotFound, SwarmError
+from providers.swarm.joining import Joiner, join
+
+ROLES = ("manager", "worker")
+AVAILABILITIES = ("active", "pause", "drain")
+UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class MemberInputs:
+    node_name: str = prop(doc=f"Label {membership.NODE} of the node.")
+    address: str = prop(replace=True, doc="Where its sshd is.")
+    host_key: str = prop(replace=True, doc='"ssh-ed25519 AAAA…"')
+    advertise_address: str = prop(replace=True, doc="Where the other nodes reach it.")
+    instance_id: str = prop(replace=True, doc="The machine: another one is another member.")
+    cluster_id: str = prop(replace=True)
+    manager_token: str = prop(secret=True)
+    worker_token: str = prop(secret=True)
+    role: str = prop(default="worker", doc="manager or worker")
+    labels: dict[str, str] = prop(default_factory=dict, doc="Node labels, for placement.")
+    availability: str = prop(default="active", doc="active, pause or drain")
+
+
+@dataclass(frozen=True)
+class MemberOutputs:
+    node_id: str = prop()
+    state: str = prop(volatile=True, doc=f"ready, down, unknown, … or {UNREACHABLE} (the swarm is)")
+
+
+class Member(Lifecycle[MemberInputs, MemberOutputs]):
+    """Joins, changes and leaves through any living manager; members should form a chain.
+
+    A replacing member may be created before or after the replaced one is deleted.
+    """
+
+    token = "swarm:index:Member"
+    Inputs, Outputs = MemberInputs, MemberOutputs
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @staticmethod
+    def check(inputs: MemberInputs) -> list[Fault]:
+        faults = []
+        if inputs.role not in ROLES:
+            faults.append(Fault("role", f"got {inputs.role!r}, expected one of {ROLES}"))
+        if inputs.availability not in AVAILABILITIES:
+            reason = f"got {inputs.availability!r}, expected one of {AVAILABILITIES}"
+            faults.append(Fault("availability", reason))
+        for key in sorted({membership.NODE, membership.INSTANCE} & set(inputs.labels)):
+            faults.append(Fault(f"labels.{key}", "is set by the member itself: leave it out"))
+        return faults
+
+    @staticmethod
+    def drifted(inputs: MemberInputs, outputs: MemberOutputs) -> str | None:
+        return f"node {inputs.node_name} is down" if outputs.state == "down" else None
+
+    async def create(self, context: Context, inputs: MemberInputs) -> Created[MemberOutputs]:
+        node = self._pool.node(inputs.address, inputs.host_key)
+        is_role_manager = inputs.role == "manager"
+        joiner = Joiner(
+            node_name=inputs.node_name,
+            addresses=frozenset({inputs.address, inputs.advertise_address}),
+            advertise_address=inputs.advertise_address,
+            token=inputs.manager_token if is_role_manager else inputs.worker_token,
+            availability=inputs.availability,
+        )
+        id = await join(context, self._pool, node, inputs.cluster_id, joiner)
+        entry = Entry(self._pool, inputs.cluster_id, id, inputs.node_name)
+        try:
+            state = await entry.settle(context, _wanted(inputs, {}))
+        except SwarmError as error:
+            raise Incomplete(id, MemberOutputs(id, "unknown"), [str(error)]) from None
+        return Created(id, MemberOutputs(id, state))
+
+    async def read(
+        self, context: Context, id: str, inputs: MemberInputs, outputs: MemberOutputs
+    ) -> Found[MemberInputs, MemberOutputs] | None:
+        try:
+            node = await Entry(self._pool, inputs.cluster_id, id, inputs.node_name).read(context)
+        except NotFound:
+            return None
+        except NoManager as error:
+            if error.dissolved:
+                return None
+            context.warn(str(error))
+            return Found(inputs, replace(outputs, state=UNREACHABLE))
+        labels = membership.labels_of(node)
+        live = replace(
+            inputs,
+            node_name=labels.get(membership.NODE, ""),
+            role=node["Spec"]["Role"],
+            availability=node["Spec"]["Availability"],
+            # Labels that others set are none of ours.
+            labels={key: labels[key] for key in inputs.labels if key in labels},
+        )
+        return Found(live, replace(outputs, state=node["Status"]["State"]))
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: MemberInputs,
+        outputs: MemberOutputs,
+        new: MemberInputs,
+    ) -> MemberOutputs:
+        entry = Entry(self._pool, new.cluster_id, id, new.node_name)
+        return replace(outputs, state=await entry.settle(context, _wanted(new, old.labels)))
+
+    async def delete(
+        self, context: Context, id: str, inputs: MemberInputs, outputs: MemberOutputs
+    ) -> None:
+        """The last manager takes the swarm with it. Nothing here needs the node itself to live."""
+        await departure.depart(
+            context,
+            Entry(self._pool, inputs.cluster_id, id, inputs.node_name),
+            self._pool.node(inputs.address, inputs.host_key),
+            inputs.instance_id,
+        )
+
+
+def _wanted(inputs: MemberInputs, old_labels: dict[str, str]) -> Wanted:
+    own = {membership.NODE: inputs.node_name, membership.INSTANCE: inputs.instance_id}
+    return Wanted(
+        role=inputs.role,
+        availability=inputs.availability,
+        labels=inputs.labels | own,
+        dropped_labels=frozenset(old_labels) - frozenset(inputs.labels),
+    )

@@ -1,0 +1,91 @@
+"""What follows from a swarm's list of nodes (`GET /nodes`). Pure.
+
+Nodes are told apart by their ids: hostnames and addresses may repeat.
+Quorum: of N managers a majority must be healthy, or the swarm can't be changed any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+NODE = "sophia.node"
+"""Label: the member's node name."""
+INSTANCE = "sophia.instance"
+"""Label: the machine that the entry stands for."""
+
+Node = dict[str, Any]
+
+
+def is_manager(node: Node) -> bool:
+    """Whether it counts for the quorum: not its wanted role, but its seat."""
+    return bool(node.get("ManagerStatus"))
+
+
+def is_down(node: Node) -> bool:
+    return bool(node["Status"]["State"] == "down")
+
+
+def is_lost(node: Node) -> bool:
+    """Down, or a manager that the others can't reach: that shows before Down (up to 52 s) does."""
+    reachability = (node.get("ManagerStatus") or {}).get("Reachability")
+    return is_down(node) or reachability == "unreachable"
+
+
+def is_healthy(node: Node) -> bool:
+    """A manager that counts towards a majority."""
+    reachability = (node.get("ManagerStatus") or {}).get("Reachability")
+    return reachability == "reachable" and node["Status"]["State"] == "ready"
+
+
+def keeps_quorum(nodes: Sequence[Node], without: str) -> bool:
+    """Whether the managers keep a majority when the one with the id `without` stops being one."""
+    managers = [node for node in nodes if is_manager(node)]
+    rest = [node for node in managers if node["ID"] != without]
+    healthy = [node for node in rest if is_healthy(node)]
+    return len(healthy) >= (len(managers) - 1) // 2 + 1
+
+
+def count(nodes: Sequence[Node]) -> str:
+    """For messages: "2 of 3 managers are healthy"."""
+    managers = [node for node in nodes if is_manager(node)]
+    healthy = [node for node in managers if is_healthy(node)]
+    return f"{len(healthy)} of {len(managers)} managers are healthy"
+
+
+def left_behind(
+    nodes: Sequence[Node], node_name: str, addresses: Collection[str], own_id: str
+) -> list[Node]:
+    """Entries to remove before a machine joins: those at its own addresses (it is not the one they
+    were made for), and lost ones that had its node name."""
+    return [
+        node
+        for node in nodes
+        if node["ID"] != own_id
+        and (
+            addresses_of(node) & set(addresses)
+            or (is_lost(node) and labels_of(node).get(NODE) == node_name)
+        )
+    ]
+
+
+def addresses_of(node: Node) -> set[str]:
+    """Where the others see it."""
+    seat = (node.get("ManagerStatus") or {}).get("Addr", "")
+    return {text for text in (node["Status"].get("Addr", ""), seat.rpartition(":")[0]) if text}
+
+
+def join_addresses(nodes: Sequence[Node]) -> list[str]:
+    """`host:port` of the managers that a new member can join through, the leader first."""
+    seats = [node["ManagerStatus"] for node in nodes if is_manager(node) and not is_lost(node)]
+    seats.sort(key=lambda seat: not seat.get("Leader", False))
+    return [seat["Addr"] for seat in seats]
+
+
+def name_of(node: Node) -> str:
+    """For messages: the node name, or the id of an entry that is none of ours."""
+    return labels_of(node).get(NODE) or str(node["ID"])
+
+
+def labels_of(node: Node) -> dict[str, str]:
+    return dict(node["Spec"].get("Labels") or {})

@@ -1,0 +1,49 @@
+"""The package `swarm`: its configuration and what it offers."""
+
+from __future__ import annotations
+
+import asyncssh
+
+from providers.runtime.declare import Fault, Provider
+from providers.swarm.certificate import Certificate
+from providers.swarm.cluster import Cluster
+from providers.swarm.connection import Pool, SwarmConfig
+from providers.swarm.keypair import KeyPair
+from providers.swarm.member import Member
+
+
+class Swarm(Provider):
+    """Docker Swarm, reached by ssh through whichever manager answers."""
+
+    name = "swarm"
+    version = "0.1.0"
+    Config = SwarmConfig
+    lifecycles = (KeyPair, Certificate, Cluster, Member)
+
+    def __init__(self) -> None:
+        self._pools: list[Pool] = []
+
+    @staticmethod
+    def check_config(config: SwarmConfig) -> list[Fault]:
+        """Nothing at all is right too: `KeyPair` and `Certificate` need no cluster."""
+        faults = []
+        for index, manager in enumerate(config.managers):
+            try:
+                asyncssh.import_public_key(manager.host_key)
+            except asyncssh.KeyImportError:
+                reason = 'expected a public key line, "ssh-ed25519 AAAA…"'
+                faults.append(Fault(f"managers[{index}].hostKey", reason))
+        if config.managers and not config.user:
+            faults.append(Fault("user", "missing: who logs in to the managers by ssh"))
+        if config.managers and not config.private_key:
+            faults.append(Fault("privateKey", "missing: the OpenSSH private key of that user"))
+        return faults
+
+    def configure(self, config: SwarmConfig) -> Pool:
+        pool = Pool(config)
+        self._pools.append(pool)
+        return pool
+
+    async def close(self) -> None:
+        for pool in self._pools:
+            await pool.close()
