@@ -13,7 +13,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sophia_mcp.errors import DependencyError
 
-from .schema import migrate
+from .schema import UnsuitableDatabase, migrate
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,7 @@ _WAIT_SECONDS = 5.0  # for a free connection
 # A peer that vanished without a word is noticed within seconds, and no statement runs for ever.
 _CONNECTION: dict[str, Any] = {
     "autocommit": True,
+    "client_encoding": "utf8",
     "application_name": "ai_memory",
     "connect_timeout": 3,
     "tcp_user_timeout": 5_000,
@@ -108,7 +109,7 @@ class Database:
             try:
                 async with await AsyncConnection.connect(self._url, **_CONNECTION) as connection:
                     self.trigrams = await migrate(connection)
-            except psycopg.Error as error:
+            except (psycopg.Error, UnsuitableDatabase) as error:
                 self._problem = _first_line(error)
                 logger.warning("the database is not ready", extra={"problem": self._problem})
                 await asyncio.sleep(_RETRY_SECONDS)

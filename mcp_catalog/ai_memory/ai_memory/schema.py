@@ -10,6 +10,11 @@ from psycopg import AsyncConnection, errors
 
 logger = logging.getLogger(__name__)
 
+
+class UnsuitableDatabase(Exception):
+    """The database can't keep memories as it is."""
+
+
 _LOCK = 4_716_209_000  # any number, the same in every replica
 
 _STEPS: tuple[LiteralString, ...] = (
@@ -50,7 +55,11 @@ async def migrate(connection: AsyncConnection[Any]) -> bool:
 
     Raises:
         psycopg.Error: the database refused; nothing was changed.
+        UnsuitableDatabase: its encoding is not UTF8.
     """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise UnsuitableDatabase(f"its encoding: expected UTF8, got {encoding}; create it anew")
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         await connection.execute(

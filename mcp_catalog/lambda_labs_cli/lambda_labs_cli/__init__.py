@@ -1,0 +1,1 @@
+"""What Lambda Cloud offers and what of it is rented."""
