@@ -23,6 +23,11 @@ CONFIG = """\
 datasource_list: [NoCloud]
 network: {config: disabled}
 locale: false
+apt: {preserve_sources_list: true}
+grub_dpkg: {enabled: false}
+growpart: {mode: "off"}
+resize_rootfs: false
+ssh: {emit_keys_to_console: false}
 system_info:
   default_user:
     name: ubuntu

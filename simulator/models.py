@@ -1,0 +1,428 @@
+"""The account: its SSH keys and instances, and the rules by which they change.
+
+Knows nothing of HTTP. Machines are someone else's (see `Machines`); what the account knows is
+saved after every change, before the answer is given.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from ipaddress import IPv4Network
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from simulator import exceptions, offers
+from simulator.knobs import Knobs
+from simulator.validation import Launch
+
+FIRST_HOST, LAST_HOST = 10, 250
+"""The part of the subnet that instances' addresses come from."""
+
+
+@dataclass
+class SshKey:
+    id: str
+    name: str
+    public_key: str
+
+
+@dataclass
+class Instance:
+    """A rented machine. `phase` is what was asked for; `fault` what a test or fate made of it."""
+
+    id: str
+    name: str | None
+    hostname: str
+    title: str
+    """What its machine is called: the host name, made unique, for names may repeat"""
+    region: str
+    instance_type: str
+    image: str
+    ssh_key_names: list[str]
+    public_keys: list[str]
+    tags: dict[str, str]
+    user_data: str
+    ip: str
+    launched: float
+    phase: str = "running"
+    """running, terminating or terminated"""
+    machine: str = "wanted"
+    """wanted: to be made; made: it was; none: it never came to be"""
+    fault: str | None = None
+    """unhealthy or preempted"""
+    powered_off: bool = False
+    ended: float | None = None
+
+
+@dataclass
+class State:
+    """All that is saved."""
+
+    keys: list[SshKey] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+    last_host: int = FIRST_HOST - 1
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> State:
+        return cls(
+            keys=[SshKey(**key) for key in value["keys"]],
+            instances=[Instance(**instance) for instance in value["instances"]],
+            last_host=value["last_host"],
+        )
+
+
+class Machines(Protocol):
+    """Who makes the machines. Each call returns when it is done, and may take seconds."""
+
+    def start(self, instance: Instance) -> None: ...
+
+    def restart(self, instance: Instance) -> None: ...
+
+    def kill(self, instance: Instance) -> None: ...
+
+    def remove(self, instance: Instance) -> None: ...
+
+    def states(self) -> dict[str, str] | None:
+        """Docker's state by instance id; None where there are no machines to look at."""
+
+
+class Account:
+    """One account of the simulated cloud. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        state: State,
+        save: Callable[[State], None],
+        machines: Machines,
+        subnet: IPv4Network,
+        knobs: Knobs,
+        log: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._state = state
+        self._save = save
+        self._machines = machines
+        self._subnet = subnet
+        self._knobs = knobs
+        self._log = log
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._work = ThreadPoolExecutor(8, "machines")
+        self._capacity: dict[tuple[str, str], int] = {}
+        self._turns: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+
+    # SSH keys
+
+    def ssh_keys(self) -> list[SshKey]:
+        with self._lock:
+            return list(self._state.keys)
+
+    def add_ssh_key(self, name: str, public: str | None) -> tuple[SshKey, str | None]:
+        """Register a key; without a public half make a pair and give out the private one."""
+        private = None
+        if public is None:
+            pair = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            pem = pair.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+            private = pem.decode()
+            openssh = pair.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+            public = openssh.decode()
+        with self._lock:
+            if any(key.name == name for key in self._state.keys):
+                raise exceptions.duplicate(f"An SSH key named {name!r} already exists.")
+            key = SshKey(uuid.uuid4().hex, name, public.strip())
+            self._state.keys.append(key)
+            self._saved()
+        return key, private
+
+    def delete_ssh_key(self, key_id: str) -> None:
+        with self._lock:
+            key = next((key for key in self._state.keys if key.id == key_id), None)
+            if key is None:
+                raise exceptions.not_found("Specified SSH key does not exist.", status=400)
+            if any(key.name in instance.ssh_key_names for instance in self._present()):
+                raise exceptions.key_in_use(key.name)
+            self._state.keys.remove(key)
+            self._saved()
+
+    # Offers
+
+    def regions_with_capacity(self, instance_type: str) -> list[str]:
+        """Where an instance type can be launched now."""
+        with self._lock:
+            return [region for region in offers.REGIONS if self._room(instance_type, region) > 0]
+
+    def set_capacity(self, instance_type: str, region: str, count: int) -> None:
+        """From now on `count` more instances of the type can be launched in the region."""
+        if instance_type not in offers.OFFERS or region not in offers.REGIONS:
+            raise exceptions.invalid_parameters(f"no {instance_type!r} in {region!r}")
+        with self._lock:
+            self._capacity[instance_type, region] = count
+
+    def _room(self, instance_type: str, region: str) -> float:
+        usual = float("inf") if region in offers.OFFERS[instance_type].regions else 0
+        return self._capacity.get((instance_type, region), usual)
+
+    # Instances
+
+    def launch(self, request: Launch) -> Instance:
+        """Take the machine into the books and have it made; it boots while this returns."""
+        with self._lock:
+            if request.instance_type not in offers.OFFERS:
+                raise exceptions.not_found("Specified instance type does not exist.", status=400)
+            key = next((key for key in self._state.keys if key.name == request.ssh_key), None)
+            if key is None:
+                raise exceptions.not_found(f"SSH key {request.ssh_key!r} does not exist.")
+            if request.file_systems:
+                raise exceptions.not_found(
+                    f"Filesystem {request.file_systems[0]!r} does not exist."
+                )
+            if request.firewall_rulesets:
+                name = request.firewall_rulesets[0]
+                raise exceptions.not_found(f"Firewall ruleset {name!r} does not exist.")
+            image = _image(request)
+            if 0 < self._knobs.quota <= len(list(self._present())):
+                raise exceptions.quota_exceeded()
+            if self._room(request.instance_type, request.region) <= 0:
+                raise exceptions.insufficient_capacity()
+            identity = uuid.uuid4().hex
+            hostname = request.hostname or _hostname(request.name) or f"instance-{identity[:12]}"
+            repeated = any(hostname == other.title for other in self._present())
+            instance = Instance(
+                id=identity,
+                name=request.name or None,
+                hostname=hostname,
+                title=f"{hostname}-{identity[:6]}" if repeated else hostname,
+                region=request.region,
+                instance_type=request.instance_type,
+                image=image,
+                ssh_key_names=[key.name],
+                public_keys=[key.public_key],
+                tags=request.tags,
+                user_data=request.user_data,
+                ip=self._address(),
+                launched=self._clock(),
+            )
+            place = request.instance_type, request.region
+            if place in self._capacity:
+                self._capacity[place] -= 1
+            self._state.instances.append(instance)
+            self._saved()
+        self._work.submit(self._make, instance)
+        return instance
+
+    def instances(self) -> list[Instance]:
+        """All but the terminated ones."""
+        with self._lock:
+            return list(self._present())
+
+    def known(self) -> list[Instance]:
+        """All, terminated ones too."""
+        with self._lock:
+            return list(self._state.instances)
+
+    def instance(self, instance_id: str) -> Instance:
+        """One instance, a terminated one for a while too."""
+        with self._lock:
+            self._forget()
+            for instance in self._state.instances:
+                if instance.id == instance_id:
+                    return instance
+        raise exceptions.not_found("Specified instance does not exist.")
+
+    def rename(self, instance_id: str, name: str | None) -> Instance:
+        with self._lock:
+            instance = self._living([instance_id])[0]
+            instance.name = instance.name if name is None else name or None
+            self._saved()
+            return instance
+
+    def restart(self, instance_ids: Iterable[str]) -> list[Instance]:
+        with self._lock:
+            chosen = self._living(instance_ids)
+            for instance in chosen:
+                instance.powered_off = False
+            self._saved()
+        for instance in chosen:
+            self._work.submit(self._do, "restart", self._machines.restart, instance)
+        return chosen
+
+    def terminate(self, instance_ids: Iterable[str]) -> list[Instance]:
+        """All of them or, if one doesn't exist, none. Once more for one on its way is harmless."""
+        with self._lock:
+            chosen = self._living(instance_ids)
+            fresh = [instance for instance in chosen if instance.phase == "running"]
+            for instance in fresh:
+                instance.phase, instance.ended = "terminating", self._clock()
+            self._saved()
+        for instance in fresh:
+            self._work.submit(self._end, instance)
+        return chosen
+
+    def status(self, instance: Instance, states: dict[str, str] | None) -> str:
+        """The instance's status as the API words it; `states` as Machines gave them."""
+        if instance.phase != "running":
+            return instance.phase
+        if instance.fault is not None:
+            return instance.fault
+        if instance.machine == "none" or (states is None and instance.powered_off):
+            return "unhealthy"
+        if instance.machine == "wanted":
+            return "booting"
+        if states is not None and states.get(instance.id) not in ("running", "restarting"):
+            return "unhealthy"
+        return "booting" if self._age(instance) < self._knobs.boot_seconds else "active"
+
+    def address(self, instance: Instance) -> str | None:
+        """The instance's address once it has one."""
+        known = instance.machine == "made" and self._age(instance) >= self._knobs.boot_seconds / 2
+        return instance.ip if known and instance.phase != "terminated" else None
+
+    def machine_states(self) -> dict[str, str] | None:
+        """Look at the machines, once for any number of `status` calls."""
+        return self._machines.states()
+
+    # For tests
+
+    def set_fault(self, instance_id: str, fault: str | None) -> None:
+        with self._lock:
+            self._living([instance_id])[0].fault = fault
+            self._saved()
+
+    def power_off(self, instance_id: str) -> None:
+        with self._lock:
+            instance = self._living([instance_id])[0]
+            instance.powered_off = True
+            self._saved()
+        self._do("kill", self._machines.kill, instance)
+
+    # Machines
+
+    def resume(self, *, start: bool) -> None:
+        """Go on after a crash: make what was wanted, end what was ending.
+
+        With `start`, machines that should run are switched on (the host was rebooted).
+        """
+        states = self._machines.states() or {}
+        with self._lock:
+            for instance in self._state.instances:
+                if instance.phase == "terminating":
+                    self._work.submit(self._end, instance)
+                elif instance.phase == "running" and instance.machine == "wanted":
+                    self._work.submit(self._make, instance)
+                elif (
+                    start
+                    and instance.phase == "running"
+                    and not instance.powered_off
+                    and states.get(instance.id) in ("exited", "created", "dead")
+                ):
+                    self._work.submit(self._do, "restart", self._machines.restart, instance)
+
+    def close(self) -> None:
+        """Wait for the work that is under way."""
+        self._work.shutdown(wait=True)
+
+    def _make(self, instance: Instance) -> None:
+        with self._turns[instance.id]:
+            if instance.phase != "running":
+                return  # terminated before its turn came
+            made = self._do("start", self._machines.start, instance)
+            with self._lock:
+                instance.machine = "made" if made else "none"
+                self._saved()
+
+    def _end(self, instance: Instance) -> None:
+        wait = self._knobs.terminate_seconds - (self._clock() - (instance.ended or 0))
+        time.sleep(max(0.0, wait))
+        if self._do("remove", self._machines.remove, instance):
+            with self._lock:
+                instance.phase, instance.ended = "terminated", self._clock()
+                instance.user_data = ""
+                self._saved()
+
+    def _do(self, verb: str, action: Callable[[Instance], None], instance: Instance) -> bool:
+        title = f"{verb} {instance.id} ({instance.hostname}, {instance.ip})"
+        began = self._clock()
+        try:
+            with self._turns[instance.id]:
+                action(instance)
+        except Exception as error:
+            self._log(f"{title}: failed: {error}")
+            return False
+        self._log(f"{title}: done in {self._clock() - began:.1f} s")
+        return True
+
+    # Helpers, called with the lock held
+
+    def _saved(self) -> None:
+        self._save(self._state)
+
+    def _present(self) -> Iterable[Instance]:
+        return (one for one in self._state.instances if one.phase != "terminated")
+
+    def _living(self, instance_ids: Iterable[str]) -> list[Instance]:
+        present = {instance.id: instance for instance in self._present()}
+        chosen = list(dict.fromkeys(instance_ids))
+        if any(instance_id not in present for instance_id in chosen):
+            raise exceptions.not_found("Specified instance does not exist.")
+        return [present[instance_id] for instance_id in chosen]
+
+    def _forget(self) -> None:
+        oldest = self._clock() - self._knobs.remember_seconds
+        self._state.instances = [
+            one
+            for one in self._state.instances
+            if one.phase != "terminated" or (one.ended or 0) >= oldest
+        ]
+
+    def _address(self) -> str:
+        """The next address in turn: one is used again only when all others were."""
+        used = {instance.ip for instance in self._present()}
+        span = LAST_HOST - FIRST_HOST + 1
+        for step in range(1, span + 1):
+            host = FIRST_HOST + (self._state.last_host - FIRST_HOST + step) % span
+            address = str(self._subnet[host])
+            if address not in used:
+                self._state.last_host = host
+                return address
+        raise exceptions.insufficient_capacity()
+
+    def _age(self, instance: Instance) -> float:
+        return self._clock() - instance.launched
+
+
+def _image(request: Launch) -> str:
+    """The id of the image to boot. Raises ApiError when the region has no such image."""
+    family = request.image_family
+    if request.image_id is None and family is None:
+        family = offers.default_family(request.region)
+    architecture = offers.OFFERS[request.instance_type].architecture
+    for image in offers.images():
+        fits = (image.region, image.architecture) == (request.region, architecture)
+        if fits and (image.id == request.image_id or image.family == family):
+            return image.id
+    raise exceptions.not_found(
+        f"Image {request.image_id or family!r} does not exist in {request.region} "
+        f"for {request.instance_type}."
+    )
+
+
+def _hostname(name: str | None) -> str:
+    """A host name made of an instance's name."""
+    letters = "".join(letter if letter.isalnum() else "-" for letter in (name or "").lower())
+    return letters.encode("ascii", "ignore").decode()[:63].strip("-")

@@ -1,0 +1,180 @@
+"""HTTP only: requests in, envelopes out. What is allowed and what happens is in `models`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from simulator import offers, validation
+from simulator.exceptions import invalid_parameters
+from simulator.models import Account, Instance
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    """The request's JSON object, whatever its content type (curl's `--data` names another)."""
+    try:
+        value = json.loads(request.get_data() or b"{}")
+    except ValueError:
+        raise invalid_parameters("Request body is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise invalid_parameters("Request body must be a JSON object.")
+    return value
+
+
+def data(value: Any) -> Response:
+    """The success envelope."""
+    return Response(json.dumps({"data": value}), mimetype="application/json")
+
+
+def list_instances(account: Account, request: Request) -> Response:
+    clustered = request.args.get("cluster_id")
+    return data([] if clustered else rendered(account, account.instances()))
+
+
+def get_instance(account: Account, request: Request, id: str) -> Response:
+    return data(rendered(account, [account.instance(id)])[0])
+
+
+def post_instance(account: Account, request: Request, id: str) -> Response:
+    instance = account.rename(id, validation.new_name(body_of(request)))
+    return data(rendered(account, [instance])[0])
+
+
+def list_instance_types(account: Account, request: Request) -> Response:
+    return data(
+        {
+            name: {
+                "instance_type": _instance_type(name),
+                "regions_with_capacity_available": [
+                    _region(region) for region in account.regions_with_capacity(name)
+                ],
+            }
+            for name in offers.OFFERS
+        }
+    )
+
+
+def list_images(account: Account, request: Request) -> Response:
+    return data(
+        [
+            {
+                "id": image.id,
+                "created_time": "2025-11-01T00:00:00+00:00",
+                "updated_time": "2025-11-01T00:00:00+00:00",
+                "name": image.name,
+                "description": image.description,
+                "family": image.family,
+                "version": image.version,
+                "architecture": image.architecture,
+                "region": _region(image.region),
+            }
+            for image in offers.images()
+        ]
+    )
+
+
+def launch_instance(account: Account, request: Request) -> Response:
+    instance = account.launch(validation.launch(body_of(request)))
+    return data({"instance_ids": [instance.id]})
+
+
+def restart_instance(account: Account, request: Request) -> Response:
+    chosen = account.restart(validation.instance_ids(body_of(request)))
+    return data({"restarted_instances": rendered(account, chosen)})
+
+
+def terminate_instance(account: Account, request: Request) -> Response:
+    chosen = account.terminate(validation.instance_ids(body_of(request)))
+    return data({"terminated_instances": rendered(account, chosen)})
+
+
+def list_ssh_keys(account: Account, request: Request) -> Response:
+    return data([vars(key) for key in account.ssh_keys()])
+
+
+def add_ssh_key(account: Account, request: Request) -> Response:
+    key, private = account.add_ssh_key(*validation.ssh_key(body_of(request)))
+    return data({**vars(key), **({"private_key": private} if private else {})})
+
+
+def delete_ssh_key(account: Account, request: Request, id: str) -> Response:
+    account.delete_ssh_key(id)
+    return data({})
+
+
+def list_file_systems(account: Account, request: Request) -> Response:
+    return data([])
+
+
+def rendered(account: Account, instances: Iterable[Instance]) -> list[dict[str, Any]]:
+    """Instances as the API shows them; fields without a value are left out."""
+    states = account.machine_states()
+    return [_instance(account, instance, states) for instance in instances]
+
+
+def _instance(account: Account, one: Instance, states: dict[str, str] | None) -> dict[str, Any]:
+    status = account.status(one, states)
+    address = account.address(one)
+    shown: dict[str, Any] = {
+        "id": one.id,
+        "status": status,
+        "ssh_key_names": one.ssh_key_names,
+        "file_system_names": [],
+        "region": _region(one.region),
+        "instance_type": _instance_type(one.instance_type),
+        "hostname": one.hostname,
+        "actions": _actions(status),
+        "tags": [{"key": key, "value": value} for key, value in one.tags.items()],
+        "firewall_rulesets": [],
+    }
+    if one.name is not None:
+        shown["name"] = one.name
+    if address is not None:
+        shown |= {"ip": address, "private_ip": address}
+    return shown
+
+
+def _actions(status: str) -> dict[str, dict[str, Any]]:
+    """What can be done with an instance now. Nothing can be migrated or rebuilt here."""
+    blocked = {
+        "booting": ("vm-has-not-launched", "The instance is still booting."),
+        "terminating": ("vm-is-terminating", "The instance is terminating."),
+        "terminated": ("vm-is-terminating", "The instance was terminated."),
+    }.get(status)
+    old = _unavailable("vm-is-too-old", "The simulated cloud can't do this.")
+    now = _unavailable(*blocked) if blocked else {"available": True}
+    gone = status in ("terminating", "terminated")
+    return {
+        "migrate": old,
+        "rebuild": old,
+        "restart": now,
+        "cold_reboot": now,
+        "terminate": now if gone else {"available": True},
+    }
+
+
+def _unavailable(code: str, description: str) -> dict[str, Any]:
+    return {"available": False, "reason_code": code, "reason_description": description}
+
+
+def _region(name: str) -> dict[str, str]:
+    return {"name": name, "description": offers.REGIONS[name]}
+
+
+def _instance_type(name: str) -> dict[str, Any]:
+    offer = offers.OFFERS[name]
+    return {
+        "name": offer.name,
+        "description": offer.description,
+        "gpu_description": offer.gpu,
+        "price_cents_per_hour": offer.cents_per_hour,
+        "specs": {
+            "vcpus": offer.vcpus,
+            "memory_gib": offer.memory_gib,
+            "storage_gib": offer.storage_gib,
+            "gpus": offer.gpus,
+        },
+    }
