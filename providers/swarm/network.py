@@ -1,0 +1,121 @@
+"""`Network`: an overlay between services. It can't be changed: another one takes its place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
+from providers.swarm.connection import Pool
+from providers.swarm.errors import EngineError, NoManager, NotFound, NotSettled
+from providers.swarm.services import ownership
+from providers.swarm.services.naming import hashed_name, name_faults
+from providers.swarm.services.render import URN_LABEL, owner
+
+_RELEASE = 60.0
+"""Seconds for the last endpoints to go: a service's tasks end before its network is deleted."""
+
+
+@dataclass(frozen=True)
+class NetworkInputs:
+    """All of it is in the physical name, as a hash: new one, services switch, then the old goes."""
+
+    name_prefix: str = prop(replace=True, doc="The physical name is <prefix>-<10 hex digits>.")
+    driver: str = prop(replace=True, default="overlay")
+    encrypted: bool = prop(replace=True, default=False, doc="IPsec between nodes (ESP).")
+    attachable: bool = prop(replace=True, default=False, doc="For containers outside services.")
+    subnet: str | None = prop(replace=True, default=None, doc="CIDR; None: from the pools.")
+    mtu: int | None = prop(replace=True, default=None)
+    labels: dict[str, str] = prop(replace=True, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NetworkOutputs:
+    network_id: str = prop()
+    network_name: str = prop()
+
+
+class Network(Lifecycle[NetworkInputs, NetworkOutputs]):
+    """An overlay network of the cluster."""
+
+    token = "swarm:index:Network"
+    Inputs, Outputs = NetworkInputs, NetworkOutputs
+    timeout = 120.0
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @staticmethod
+    def check(inputs: NetworkInputs) -> list[Fault]:
+        return name_faults("namePrefix", inputs.name_prefix)
+
+    async def create(self, context: Context, inputs: NetworkInputs) -> Created[NetworkOutputs]:
+        body = render(inputs, context.urn)
+        id, _ = await ownership.create(self._pool, context, "networks", body["Name"], body)
+        return Created(id, NetworkOutputs(id, body["Name"]))
+
+    async def read(
+        self, context: Context, id: str, inputs: NetworkInputs, outputs: NetworkOutputs
+    ) -> Found[NetworkInputs, NetworkOutputs] | None:
+        try:
+            await self._pool.request("GET", f"/networks/{id}", context=context)
+        except NotFound:
+            return None
+        except NoManager as error:
+            ownership.unreachable(context, error, "taken as recorded")
+        return Found(inputs, outputs)
+
+    async def delete(
+        self, context: Context, id: str, inputs: NetworkInputs, outputs: NetworkOutputs
+    ) -> None:
+        """Waits for endpoints that are just going; names the services that still use it."""
+        deadline = time.monotonic() + min(context.timeout, _RELEASE)
+        while True:
+            try:
+                await self._pool.request("DELETE", f"/networks/{id}", context=context)
+                return
+            except NotFound:
+                return
+            except NoManager as error:
+                ownership.unreachable(context, error, "forgotten")
+                return
+            except EngineError as error:
+                if not _in_use(error):
+                    raise
+                if time.monotonic() > deadline:
+                    names = await ownership.users(self._pool, context, "Network", id)
+                    raise NotSettled(
+                        f"network {outputs.network_name} is still in use by "
+                        f"{', '.join(names) or 'tasks that are shutting down'}: {error.message}"
+                    ) from None
+            await context.sleep(0.5)
+
+
+def render(inputs: NetworkInputs, urn: str) -> dict[str, Any]:
+    """The body of POST /networks/create."""
+    options: dict[str, str] = {}
+    if inputs.encrypted:
+        options["encrypted"] = ""
+    if inputs.mtu is not None:
+        options["com.docker.network.driver.mtu"] = str(inputs.mtu)
+    settings = {
+        "Driver": inputs.driver,
+        "Attachable": inputs.attachable,
+        "Options": options,
+        "Labels": inputs.labels,
+        "IPAM": {"Config": [{"Subnet": inputs.subnet}]} if inputs.subnet else {},
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return {
+        **settings,
+        "Name": hashed_name(inputs.name_prefix, digest),
+        "CheckDuplicate": True,
+        "Labels": {**inputs.labels, URN_LABEL: owner(urn)},
+    }
+
+
+def _in_use(error: EngineError) -> bool:
+    return "in use" in error.message or "active endpoints" in error.message

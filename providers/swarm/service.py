@@ -1,0 +1,212 @@
+"""`Service`: create and update return when Swarm runs exactly this spec, or say why it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import time
+from typing import Any
+
+from providers.runtime.declare import (
+    Context,
+    Created,
+    Fault,
+    Found,
+    Incomplete,
+    Lifecycle,
+    ResourceFailure,
+)
+from providers.swarm.connection import Pool
+from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequence, Unanswered
+from providers.swarm.services import ownership, rollout
+from providers.swarm.services.model import ServiceInputs, ServiceOutputs
+from providers.swarm.services.render import URN_LABEL, differences, owner, registry_auth, render
+from providers.swarm.services.rollout import Rollout
+from providers.swarm.services.rules import faults_of
+from providers.swarm.services.verdict import TERMINAL, Observation, Patience, condition
+
+Json = dict[str, Any]
+
+_ATTEMPTS = 10
+
+
+class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
+    """A service of the cluster. Its name is taken until it is gone: the old one goes first."""
+
+    token = "swarm:index:Service"
+    Inputs, Outputs = ServiceInputs, ServiceOutputs
+    delete_before_replace = True
+    timeout = 900.0
+
+    def __init__(self, pool: Pool, patience: Patience | None = None) -> None:
+        self._pool = pool
+        self._patience = patience or Patience()
+
+    @staticmethod
+    def check(inputs: ServiceInputs) -> list[Fault]:
+        return faults_of(inputs)
+
+    @staticmethod
+    def drifted(inputs: ServiceInputs, outputs: ServiceOutputs) -> str | None:
+        return outputs.condition or None
+
+    async def create(self, context: Context, inputs: ServiceInputs) -> Created[ServiceOutputs]:
+        """Raises `Incomplete` when it exists but does not converge: the next `up` goes on."""
+        wanted, auth = render(inputs, context.urn), registry_auth(inputs.registry)
+        id, adopted = await ownership.create(
+            self._pool, context, "services", inputs.name, wanted, auth
+        )
+        try:
+            if adopted:
+                await self._bring_to(context, id, inputs, push=True, revert=False)
+            else:
+                # Nothing was there before: every failed task counts.
+                first = Observation(await self._pool.request("GET", f"/services/{id}"))
+                await self._wait(context, wanted, first, auth, posted=True, revert=False)
+        except ResourceFailure as failure:
+            reasons = getattr(failure, "reasons", [str(failure)])
+            raise Incomplete(id, _outputs(id, inputs, reasons[0]), reasons) from failure
+        return Created(id, _outputs(id, inputs))
+
+    async def read(
+        self, context: Context, id: str, inputs: ServiceInputs, outputs: ServiceOutputs
+    ) -> Found[ServiceInputs, ServiceOutputs] | None:
+        """The live image, replicas and labels; any other difference is told by `condition`."""
+        try:
+            seen = await rollout.observe(self._pool, id, context)
+        except NotFound:
+            return None
+        except NoManager as error:
+            ownership.unreachable(context, error, "taken as recorded")
+            return Found(inputs, outputs)
+        now = condition(render(inputs, context.urn), seen)
+        return Found(_live(inputs, seen.service["Spec"]), _outputs(id, inputs, now))
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: ServiceInputs,
+        outputs: ServiceOutputs,
+        new: ServiceInputs,
+    ) -> ServiceOutputs:
+        """Raises `RolloutFailed` after Swarm has gone back; the state keeps the old inputs."""
+        await self._bring_to(context, id, new, push=old.registry != new.registry, revert=True)
+        return _outputs(id, new)
+
+    async def delete(
+        self, context: Context, id: str, inputs: ServiceInputs, outputs: ServiceOutputs
+    ) -> None:
+        """Waits until its containers have ended: data must not be used twice."""
+        try:
+            await self._pool.request("DELETE", f"/services/{id}", context=context)
+        except NotFound:
+            pass
+        except NoManager as error:
+            ownership.unreachable(context, error, "forgotten")
+            return
+        await self._until_ended(context, id, inputs.name)
+
+    async def _bring_to(
+        self, context: Context, id: str, inputs: ServiceInputs, *, push: bool, revert: bool
+    ) -> None:
+        """Posts the wanted spec unless it is the live one, and waits.
+
+        push: post it all the same (new registry credentials are not part of what can be seen).
+        """
+        wanted, auth = render(inputs, context.urn), registry_auth(inputs.registry)
+        posted = False
+        for _ in range(_ATTEMPTS):
+            first = await rollout.observe(self._pool, id, context)
+            live = first.service["Spec"]
+            stuck = first.update_state in ("paused", "rollback_paused")
+            if not differences(wanted, live) and (posted or not (push or stuck)):
+                return await self._wait(context, wanted, first, auth, posted=posted, revert=revert)
+            try:
+                await self._post(context, first, wanted, auth, force=stuck)
+            except OutOfSequence:
+                continue
+            except Unanswered:
+                posted = True  # perhaps: looked at again
+                continue
+            return await self._wait(context, wanted, first, auth, posted=True, revert=revert)
+        raise NotSettled(
+            f"service {inputs.name}: it changed {_ATTEMPTS} times between reading and updating; "
+            "somebody else is at it, run `pulumi up` again"
+        )
+
+    async def _post(
+        self, context: Context, seen: Observation, wanted: Json, auth: dict[str, str], force: bool
+    ) -> None:
+        # Left out, the counter would go back to 0, which by itself starts new tasks.
+        counter = int(seen.service["Spec"]["TaskTemplate"].get("ForceUpdate", 0)) + force
+        template = {**wanted["TaskTemplate"], "ForceUpdate": counter}
+        await self._pool.request(
+            "POST",
+            f"/services/{seen.service['ID']}/update",
+            params={"version": str(seen.service["Version"]["Index"])},
+            body={**wanted, "TaskTemplate": template},
+            headers=auth,
+            context=context,
+        )
+
+    async def _wait(
+        self,
+        context: Context,
+        wanted: Json,
+        first: Observation,
+        auth: dict[str, str],
+        *,
+        posted: bool,
+        revert: bool,
+    ) -> None:
+        back = revert and wanted["UpdateConfig"]["FailureAction"] == "rollback"
+        await Rollout(
+            self._pool,
+            context,
+            wanted,
+            first,
+            auth=auth,
+            posted=posted,
+            revert=back,
+            patience=self._patience,
+        ).wait()
+
+    async def _until_ended(self, context: Context, id: str, name: str) -> None:
+        # A service that is gone can't be asked for its tasks: they are found by their label.
+        filters = {"filters": json.dumps({"label": [f"{URN_LABEL}={owner(context.urn)}"]})}
+        deadline = time.monotonic() + context.timeout
+        while True:
+            tasks, nodes = await asyncio.gather(
+                self._pool.request("GET", "/tasks", params=filters, context=context),
+                self._pool.request("GET", "/nodes", context=context),
+            )
+            lost = {node["ID"] for node in nodes if node["Status"]["State"] == "down"}
+            left = [
+                task
+                for task in tasks
+                if task["ServiceID"] == id
+                and task["Status"]["State"] not in TERMINAL
+                and task.get("NodeID") not in lost
+            ]
+            if not left:
+                return
+            context.progress(f"{len(left)} tasks still shutting down")
+            if time.monotonic() > deadline:
+                raise NotSettled(
+                    f"service {name} is removed, but {len(left)} of its containers still run "
+                    f"after {context.timeout:.0f} s"
+                )
+            await context.sleep(rollout.POLL)
+
+
+def _outputs(id: str, inputs: ServiceInputs, condition: str = "") -> ServiceOutputs:
+    return ServiceOutputs(id, f"tasks.{inputs.name}", condition)
+
+
+def _live(inputs: ServiceInputs, spec: Json) -> ServiceInputs:
+    labels = {key: value for key, value in (spec.get("Labels") or {}).items() if key != URN_LABEL}
+    replicas = spec["Mode"].get("Replicated", {}).get("Replicas", inputs.replicas)
+    image = spec["TaskTemplate"]["ContainerSpec"]["Image"]
+    return dataclasses.replace(inputs, image=image, replicas=replicas, labels=labels)

@@ -1,0 +1,111 @@
+"""Why a task failed: its cause in a line, and the last lines it wrote. Pure.
+
+What proves what (Engine 20.10, measured): an unhealthy container ends `failed` with "unhealthy
+container", or `complete` without an error when it exits cleanly on SIGTERM; then only the health
+log of its container tells. Out of memory is exit code 137 like any SIGKILL; only the container's
+OOMKilled proves it. A stopped container's health status always reads unhealthy: its streak counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+Json = dict[str, Any]
+
+LOG_LINES = 20
+_STREAMS = (0, 1, 2)
+_LINE = 500
+
+
+class Kind(Enum):
+    """What sort of failure it was."""
+
+    IMAGE = "image"
+    REJECTED = "rejected"
+    CRASH = "crash"
+    MEMORY = "memory"
+    HEALTH = "health"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One task's end. when: the API's timestamp (text that sorts). logs: its last lines."""
+
+    kind: Kind
+    cause: str
+    when: str = ""
+    logs: tuple[str, ...] = ()
+
+
+def explain(task: Json, container: Json | None, logs: tuple[str, ...], node: str) -> Failure:
+    """The cause of a task's end.
+
+    container: as the Engine of the task's node shows it, or None where that can't be asked.
+    node: its name, for the message; may be empty.
+    """
+    kind, cause = _cause(task, container)
+    place = f" on {node}" if node else ""
+    return Failure(kind, f"{cause}{place}", str(task["Status"].get("Timestamp", "")), logs)
+
+
+def _cause(task: Json, container: Json | None) -> tuple[Kind, str]:
+    status, spec = task["Status"], task["Spec"]["ContainerSpec"]
+    err = str(status.get("Err", ""))
+    code = (status.get("ContainerStatus") or {}).get("ExitCode", 0)
+    if status["State"] == "rejected":
+        if "No such image" in err:
+            return Kind.IMAGE, f"image {spec['Image']} could not be pulled: {err}"
+        return Kind.REJECTED, f"the node refused the task: {err}"
+    state: Mapping[str, Any] = (container or {}).get("State") or {}
+    if state.get("OOMKilled"):
+        limit = task["Spec"].get("Resources", {}).get("Limits", {}).get("MemoryBytes", 0)
+        return Kind.MEMORY, f"out of memory: its limit is {limit // 2**20} MiB (exit code {code})"
+    if "unhealthy container" in err or _unhealthy(container):
+        return Kind.HEALTH, f"health check fails{health_output(container)}"
+    if status["State"] == "complete":
+        hint = ""
+        if container is None and spec.get("Healthcheck"):
+            hint = " (by itself, or stopped because its health check failed)"
+        return Kind.CRASH, f"exited with code {code} though a service must keep running{hint}"
+    if "non-zero exit" not in err:
+        return Kind.CRASH, err or f"ended with code {code}"
+    hint = " (killed: out of memory, or by a signal)" if code == 137 and not container else ""
+    return Kind.CRASH, f"exited with code {code}{hint}"
+
+
+def health_output(container: Json | None) -> str:
+    """`: <last output of the health check>`, or nothing when it is not known."""
+    health = ((container or {}).get("State") or {}).get("Health") or {}
+    for entry in reversed(health.get("Log") or []):
+        if entry.get("ExitCode") != 0:
+            output = " ".join(str(entry.get("Output", "")).split())
+            return f": {output[:_LINE] or 'no output'} (exit code {entry.get('ExitCode')})"
+    return ""
+
+
+def _unhealthy(container: Json | None) -> bool:
+    health = ((container or {}).get("State") or {}).get("Health") or {}
+    check = ((container or {}).get("Config") or {}).get("Healthcheck") or {}
+    return bool(health.get("FailingStreak", 0) >= (check.get("Retries") or 3))
+
+
+def log_lines(raw: bytes) -> tuple[str, ...]:
+    """The last lines of a raw stream as the Engine sends it: frames of [stream, 0, 0, 0, length].
+
+    Logs of a terminal come without frames; what isn't a frame is taken as text.
+    """
+    content = b""
+    position = 0
+    while position < len(raw):
+        header = raw[position : position + 8]
+        if len(header) < 8 or header[0] not in _STREAMS or header[1:4] != b"\0\0\0":
+            content += raw[position:]
+            break
+        length = int.from_bytes(header[4:], "big")
+        content += raw[position + 8 : position + 8 + length]
+        position += 8 + length
+    lines = content.decode(errors="replace").splitlines()
+    return tuple(line[:_LINE] for line in lines[-LOG_LINES:])

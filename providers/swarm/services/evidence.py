@@ -1,0 +1,114 @@
+"""Fetches what explains a failed task: its log, its container, the registry's answer.
+
+Nothing here raises: a missing piece of evidence must not hide the failure that it would explain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from providers.swarm.connection import Engine, Pool
+from providers.swarm.errors import EngineError, SwarmError
+from providers.swarm.services import diagnosis
+from providers.swarm.services.diagnosis import Failure, Kind
+
+Json = dict[str, Any]
+
+ADDRESS_LABEL = "sophia.address"
+HOST_KEY_LABEL = "sophia.host-key"
+"""Node labels by which the Engine of a worker is found; managers are known by configuration."""
+
+_PATIENCE = 5.0
+
+
+async def explain(pool: Pool, task: Json, auth: Mapping[str, str]) -> Failure:
+    """Why a task ended. To be called the moment that is seen: Swarm removes the evidence in 7 s."""
+    lines, node = await asyncio.gather(logs(pool, task), _node(pool, task))
+    shown = await _container(pool, task, node)
+    failure = diagnosis.explain(task, shown, lines, _hostname(node))
+    if failure.kind is Kind.IMAGE:
+        said = await _registry_says(pool, task["Spec"]["ContainerSpec"]["Image"], auth)
+        return Failure(failure.kind, f"{failure.cause}{said}", failure.when, failure.logs)
+    return failure
+
+
+async def logs(pool: Pool, task: Json) -> tuple[str, ...]:
+    """The last lines that a task wrote; none where it never started or is gone."""
+    params = {"stdout": "1", "stderr": "1", "tail": str(diagnosis.LOG_LINES)}
+    try:
+        raw = await pool.request(
+            "GET", f"/tasks/{task['ID']}/logs", params=params, within=_PATIENCE
+        )
+    except SwarmError:
+        return ()
+    return diagnosis.log_lines(raw) if isinstance(raw, bytes) else ()
+
+
+async def container(pool: Pool, task: Json) -> Json | None:
+    """The task's container as the Engine of its node shows it; None where that can't be asked."""
+    return await _container(pool, task, await _node(pool, task))
+
+
+async def _container(pool: Pool, task: Json, node: Json | None) -> Json | None:
+    id = (task["Status"].get("ContainerStatus") or {}).get("ContainerID")
+    engine = await _engine(pool, node) if id and node else None
+    if engine is None:
+        return None
+    try:
+        shown: Json = await engine.request("GET", f"/containers/{id}/json", within=_PATIENCE)
+    except SwarmError:
+        return None
+    return shown
+
+
+async def _node(pool: Pool, task: Json) -> Json | None:
+    if not task.get("NodeID"):
+        return None
+    try:
+        node: Json = await pool.request("GET", f"/nodes/{task['NodeID']}", within=_PATIENCE)
+    except SwarmError:
+        return None
+    return node
+
+
+async def _engine(pool: Pool, node: Json) -> Engine | None:
+    labels = node["Spec"].get("Labels") or {}
+    if labels.get(ADDRESS_LABEL) and labels.get(HOST_KEY_LABEL):
+        return pool.node(labels[ADDRESS_LABEL], labels[HOST_KEY_LABEL])
+    for endpoint in pool.config.managers:
+        engine = pool.node(endpoint.address, endpoint.host_key)
+        try:
+            info = await engine.request("GET", "/info", within=_PATIENCE)
+        except SwarmError:
+            continue
+        if info["Swarm"]["NodeID"] == node["ID"]:
+            return engine
+    return None
+
+
+async def _registry_says(pool: Pool, image: str, auth: Mapping[str, str]) -> str:
+    """The node's log only has the reason; a manager asked for the same image tells it, too."""
+    try:
+        await pool.request(
+            "GET",
+            f"/distribution/{quote(image, safe='/:@')}/json",
+            headers=auth,
+            within=_PATIENCE,
+        )
+    except EngineError as error:
+        return f" (asked by a manager, the registry says: {_short(error.message)})"
+    except SwarmError:
+        return ""
+    return " (a manager can see it in the registry: does the node trust and reach the registry?)"
+
+
+def _hostname(node: Json | None) -> str:
+    return str(((node or {}).get("Description") or {}).get("Hostname", ""))
+
+
+def _short(text: str) -> str:
+    return json.dumps(" ".join(text.split())[:300], ensure_ascii=False).strip('"')

@@ -1,0 +1,89 @@
+"""Named objects that are ours: made by this resource, perhaps in a run that was killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from providers.runtime.declare import Context
+from providers.swarm.connection import Pool
+from providers.swarm.errors import Conflict, NoManager, SwarmError, Unanswered
+from providers.swarm.services.render import URN_LABEL, owner
+
+Json = dict[str, Any]
+
+_ATTEMPTS = 3
+
+
+async def create(
+    pool: Pool,
+    context: Context,
+    collection: str,
+    name: str,
+    body: Json,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[str, bool]:
+    """Creates an object of `/services`, `/networks`, `/secrets` or `/configs`, or adopts it.
+
+    Returns its id, and whether it was there already: an earlier create of the same resource was
+    killed, or its answer was lost. Raises `SwarmError` when the name is somebody else's.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            made = await pool.request(
+                "POST", f"/{collection}/create", body=body, headers=headers, context=context
+            )
+        except (Conflict, Unanswered) as error:
+            found = await find(pool, context, collection, name)
+            if found is not None:
+                return _ours(found, collection, name, context.urn), True
+            if attempt == _ATTEMPTS:
+                raise
+            context.progress(f"asking again: {error}")
+            await context.sleep(1.0)
+        else:
+            return str(made.get("ID") or made["Id"]), False
+    raise AssertionError("unreachable")
+
+
+async def find(pool: Pool, context: Context, collection: str, name: str) -> Json | None:
+    """The object of exactly this name (the API's own filter also takes prefixes)."""
+    filters = {"filters": json.dumps({"name": [name]})}
+    listed = await pool.request("GET", f"/{collection}", params=filters, context=context)
+    for item in listed:
+        if item.get("Name", item.get("Spec", {}).get("Name")) == name:
+            found: Json = item
+            return found
+    return None
+
+
+async def users(pool: Pool, context: Context, kind: str, id: str) -> list[str]:
+    """The names of the services whose current spec holds a Secret, Config or Network of this id."""
+    found = []
+    for service in await pool.request("GET", "/services", context=context):
+        template = service["Spec"]["TaskTemplate"]
+        if kind == "Network":
+            ids = [network["Target"] for network in template.get("Networks") or []]
+        else:
+            files = template.get("ContainerSpec", {}).get(f"{kind}s") or []
+            ids = [file[f"{kind}ID"] for file in files]
+        if id in ids:
+            found.append(service["Spec"]["Name"])
+    return sorted(found)
+
+
+def unreachable(context: Context, error: NoManager, doing: str) -> None:
+    """A cluster that is gone must block neither refresh nor destroy: say it and go on."""
+    context.warn(f"{context.name}: {doing} without asking the cluster: {error}")
+
+
+def _ours(found: Json, collection: str, name: str, urn: str) -> str:
+    labels = found.get("Labels") or found.get("Spec", {}).get("Labels") or {}
+    if labels.get(URN_LABEL) != owner(urn):
+        raise SwarmError(
+            f"{collection[:-1]} {name} exists already, and was not made by this resource "
+            f"(its label {URN_LABEL} is {labels.get(URN_LABEL, 'missing')!r}, expected "
+            f"{owner(urn)!r}): remove it, or choose another name"
+        )
+    return str(found.get("ID") or found["Id"])

@@ -1,0 +1,212 @@
+"""Service inputs → the Engine API's ServiceSpec (1.41), and how it compares with a live one. Pure.
+
+Every field that we manage is written, empty ones too, so that whatever was added by hand shows as
+a difference. Docker: https://docs.docker.com/engine/api/v1.41/#operation/ServiceCreate
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from providers.swarm.services.model import File, Health, Mount, Registry, ServiceInputs, Update
+
+Json = dict[str, Any]
+
+URN_LABEL = "sophia.urn"
+"""On every object that we make: the hash of its urn, by which a repeated create knows its own."""
+SPEC_LABEL = "sophia.spec"
+"""On a service's containers: the hash of the task template that they were made from."""
+
+_MIB = 1024 * 1024
+_LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
+
+def owner(urn: str) -> str:
+    """The value of `URN_LABEL`: urns are too long for labels and say much."""
+    return hashlib.sha256(urn.encode()).hexdigest()[:16]
+
+
+def render(inputs: ServiceInputs, urn: str) -> Json:
+    """The whole ServiceSpec. The same inputs give the same spec, byte for byte."""
+    template = _task_template(inputs)
+    template["ContainerSpec"]["Labels"] = {URN_LABEL: owner(urn), SPEC_LABEL: fingerprint(template)}
+    return {
+        "Name": inputs.name,
+        "Labels": {**inputs.labels, URN_LABEL: owner(urn)},
+        "TaskTemplate": template,
+        "Mode": _mode(inputs),
+        "UpdateConfig": _rollout(inputs.update, inputs.update.failure_action),
+        "RollbackConfig": _rollout(inputs.update, "pause"),
+        "EndpointSpec": {
+            "Mode": "dnsrr",
+            "Ports": [
+                {
+                    "Protocol": port.protocol,
+                    "TargetPort": port.target,
+                    "PublishedPort": port.published,
+                    "PublishMode": "host",
+                }
+                for port in inputs.ports
+            ],
+        },
+    }
+
+
+def fingerprint(template: Json) -> str:
+    """Twelve hex digits that differ whenever Swarm would have to start new tasks."""
+    text = json.dumps(template, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def registry_auth(registry: Registry | None) -> dict[str, str]:
+    """The X-Registry-Auth header: the Engine hands it to the nodes, and never shows it again."""
+    if registry is None:
+        return {}
+    text = json.dumps(
+        {
+            "username": registry.username,
+            "password": registry.password,
+            "serveraddress": registry.server,
+        }
+    )
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(text.encode()).decode()}
+
+
+def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
+    """Paths, like `TaskTemplate.ContainerSpec.Image`, at which a live spec is not the wanted one.
+
+    The Engine leaves out what is empty and adds defaults: absent equals empty, and keys that we
+    never write are ignored. Values are not told: they may be anything.
+    """
+    if isinstance(wanted, Mapping) and isinstance(live or {}, Mapping):
+        live = live or {}
+        found = []
+        for key, value in wanted.items():
+            found += differences(value, live.get(key), f"{path}.{key}" if path else key)
+        # In labels and options every key is the user's, so an added one is a difference.
+        if path.endswith(("Labels", "Options")):
+            found += [f"{path}.{key}" for key in live if key not in wanted]
+        return found
+    if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        return [
+            found
+            for index, value in enumerate(wanted)
+            for found in differences(value, live[index], f"{path}[{index}]")
+        ]
+    return [] if (wanted or None) == (live or None) else [path]
+
+
+def _task_template(inputs: ServiceInputs) -> Json:
+    resources, restart = inputs.resources, inputs.restart
+    return {
+        "ContainerSpec": _container(inputs),
+        "Resources": {
+            "Limits": {
+                "NanoCPUs": _nano(resources.cpus),
+                "MemoryBytes": resources.memory_mb * _MIB,
+                "Pids": resources.pids,
+            },
+            "Reservations": {
+                "NanoCPUs": _nano(resources.reserve_cpus),
+                "MemoryBytes": resources.reserve_memory_mb * _MIB,
+            },
+        },
+        "RestartPolicy": {
+            "Condition": restart.condition,
+            "Delay": _nano(restart.delay_s),
+            "MaxAttempts": restart.max_attempts,
+            "Window": _nano(restart.window_s),
+        },
+        "Placement": {
+            "Constraints": list(inputs.placement.constraints),
+            "Preferences": [
+                {"Spread": {"SpreadDescriptor": descriptor}}
+                for descriptor in inputs.placement.spread
+            ],
+        },
+        "Networks": [{"Target": network} for network in inputs.networks],
+        "LogDriver": {"Name": "json-file", "Options": dict(_LOG_OPTIONS)},
+    }
+
+
+def _container(inputs: ServiceInputs) -> Json:
+    return {
+        "Image": inputs.image,
+        "Command": list(inputs.command),
+        "Args": list(inputs.args),
+        "Env": [f"{key}={value}" for key, value in sorted(inputs.env.items())],
+        "User": inputs.user,
+        "Hostname": inputs.hostname or "",
+        "Init": inputs.init,
+        "ReadOnly": inputs.read_only_root,
+        "StopGracePeriod": _nano(inputs.stop_grace_s),
+        "CapabilityDrop": ["ALL"],
+        "CapabilityAdd": [_capability(name) for name in inputs.capabilities_add],
+        "Mounts": [_mount(mount) for mount in inputs.mounts],
+        "Healthcheck": _health(inputs.health),
+        "Secrets": [_file(file, "Secret") for file in inputs.secrets],
+        "Configs": [_file(file, "Config") for file in inputs.configs],
+    }
+
+
+def _mode(inputs: ServiceInputs) -> Json:
+    if inputs.mode == "global":
+        return {"Global": {}}
+    return {"Replicated": {"Replicas": inputs.replicas}}
+
+
+def _rollout(update: Update, failure_action: str) -> Json:
+    return {
+        "Parallelism": update.parallelism,
+        "Delay": _nano(update.delay_s),
+        "Monitor": _nano(update.monitor_s),
+        "Order": update.order,
+        "FailureAction": failure_action,
+        "MaxFailureRatio": 0,
+    }
+
+
+def _mount(mount: Mount) -> Json:
+    rendered: Json = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
+    if mount.type != "tmpfs":
+        return rendered | {"Source": mount.source}
+    size = {} if mount.size_mb is None else {"SizeBytes": mount.size_mb * _MIB}
+    return rendered | {"TmpfsOptions": {**size, "Mode": 0o1777}}
+
+
+def _health(health: Health | None) -> Json:
+    if health is None:
+        return {}
+    return {
+        "Test": list(health.test),
+        "Interval": _nano(health.interval_s),
+        "Timeout": _nano(health.timeout_s),
+        "Retries": health.retries,
+        "StartPeriod": _nano(health.start_period_s),
+    }
+
+
+def _file(file: File, kind: str) -> Json:
+    return {
+        f"{kind}ID": file.id,
+        f"{kind}Name": file.name,
+        "File": {
+            "Name": file.target,
+            "UID": str(file.uid),
+            "GID": str(file.gid),
+            "Mode": file.mode,
+        },
+    }
+
+
+def _capability(name: str) -> str:
+    upper = name.upper()
+    return upper if upper.startswith("CAP_") else f"CAP_{upper}"
+
+
+def _nano(units: float) -> int:
+    return round(units * 1_000_000_000)

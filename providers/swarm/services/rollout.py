@@ -1,0 +1,188 @@
+"""Waits until Swarm runs exactly the wanted spec, or says why it never will."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from providers.runtime.declare import Context
+from providers.swarm.connection import Pool
+from providers.swarm.errors import NotFound, SwarmError
+from providers.swarm.services import diagnosis, evidence
+from providers.swarm.services.diagnosis import Failure
+from providers.swarm.services.verdict import (
+    TERMINAL,
+    Converged,
+    Failed,
+    Observation,
+    Patience,
+    RolledBack,
+    Verdict,
+    Waiting,
+    Watch,
+    active,
+    condition,
+)
+
+Json = dict[str, Any]
+
+POLL = 0.4
+"""Seconds between two looks: task changes cause no events, and evidence is short-lived."""
+
+
+class RolloutFailed(SwarmError):
+    """A service does not run as wanted. cause: one line. logs: the last lines of a failed task."""
+
+    def __init__(self, name: str, cause: str, logs: tuple[str, ...]) -> None:
+        self.reasons = [f"service {name}: {cause}"]
+        if logs:
+            self.reasons += [f"its last {len(logs)} log lines:", *(f"  {line}" for line in logs)]
+        super().__init__("\n".join(self.reasons))
+
+
+async def observe(pool: Pool, service_id: str, context: Context | None = None) -> Observation:
+    """One look. Raises `NotFound` when there is no such service."""
+    filters = {"filters": json.dumps({"service": [service_id]})}
+    service, tasks = await asyncio.gather(
+        pool.request("GET", f"/services/{service_id}", context=context),
+        pool.request("GET", "/tasks", params=filters, context=context),
+    )
+    nodes = []
+    waiting = any(task["Status"]["State"] == "pending" for task in tasks)
+    if waiting or "Global" in service["Spec"]["Mode"]:
+        nodes = await pool.request("GET", "/nodes", context=context)
+    return Observation(service, tasks, nodes)
+
+
+class Rollout:
+    """One create or update that is being waited for.
+
+    first: the look before the change, so that old failures don't count. auth: the registry header.
+    posted: whether anything was changed. revert: whether a failure is to be rolled back.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        context: Context,
+        wanted: Json,
+        first: Observation,
+        *,
+        auth: Mapping[str, str],
+        posted: bool,
+        revert: bool,
+        patience: Patience,
+    ) -> None:
+        self._pool, self._context, self._auth = pool, context, auth
+        self._wanted, self._name, self._revert = wanted, wanted["Name"], revert and posted
+        self._id = str(first.service["ID"])
+        self._deadline = time.monotonic() + context.timeout
+        monitor = wanted["UpdateConfig"]["Monitor"] / 1e9
+        self._watch = Watch(wanted, first, posted, time.monotonic(), monitor, patience)
+        self._told = ""
+
+    async def wait(self) -> None:
+        """Returns when it has converged. Raises `RolloutFailed`, or `Cancelled`."""
+        while True:
+            seen, verdict = await self._look()
+            if isinstance(verdict, Converged):
+                return
+            if isinstance(verdict, RolledBack):
+                await self._rolled_back(seen, verdict)
+            if isinstance(verdict, Failed):
+                self._revert = self._revert and not verdict.foreign
+                await self._failed(verdict.cause, verdict.failure)
+            assert isinstance(verdict, Waiting)
+            if time.monotonic() > self._deadline:
+                cause = f"not converged within {self._context.timeout:.0f} s: {verdict.detail}"
+                stuck = await self._stuck(seen)
+                await self._failed(cause + (stuck.cause if stuck else ""), stuck)
+            await self._context.sleep(POLL)
+
+    async def _look(self) -> tuple[Observation, Verdict]:
+        try:
+            seen = await observe(self._pool, self._id, self._context)
+        except NotFound:
+            raise RolloutFailed(self._name, "somebody removed it meanwhile", ()) from None
+        unexplained = self._watch.unexplained(seen)
+        found = await asyncio.gather(
+            *(evidence.explain(self._pool, task, self._auth) for task in unexplained)
+        )
+        for task, failure in zip(unexplained, found, strict=True):
+            self._watch.explain(task, failure)
+        verdict = self._watch.judge(seen, time.monotonic())
+        if isinstance(verdict, (Waiting, Converged)):
+            self._tell(verdict.progress)
+        return seen, verdict
+
+    async def _rolled_back(self, seen: Observation, verdict: RolledBack) -> None:
+        blamed = self._watch.last_failure
+        cause = blamed.cause if blamed else verdict.message
+        seen = seen if verdict.ended else await self._until_reverted(cause)
+        raise RolloutFailed(
+            self._name, f"{cause}; {_reverted(seen)}", blamed.logs if blamed else ()
+        )
+
+    async def _failed(self, cause: str, blamed: Failure | None) -> None:
+        blamed = blamed or self._watch.last_failure
+        if self._revert:
+            cause = f"{cause}; {await self._roll_back(cause)}"
+        raise RolloutFailed(self._name, cause, blamed.logs if blamed else ())
+
+    async def _roll_back(self, cause: str) -> str:
+        """Asks for what Swarm does by itself only when a task fails in time."""
+        seen = await observe(self._pool, self._id, self._context)
+        if not seen.service.get("PreviousSpec") or seen.update_state.startswith("rollback"):
+            return "nothing to roll back to"
+        version = str(seen.service["Version"]["Index"])
+        try:
+            await self._pool.request(
+                "POST",
+                f"/services/{self._id}/update",
+                params={"version": version, "rollback": "previous"},
+                body=seen.service["Spec"],
+                context=self._context,
+            )
+        except SwarmError as error:
+            return f"rolling back failed, too: {error}"
+        return _reverted(await self._until_reverted(cause))
+
+    async def _until_reverted(self, cause: str) -> Observation:
+        """Until the roll-back ended, or half as long again as the whole operation may take."""
+        self._tell(f"rolling back: {cause}")
+        deadline = max(self._deadline, time.monotonic() + self._context.timeout / 2)
+        while True:
+            seen = await observe(self._pool, self._id, self._context)
+            if seen.update_state not in ("rollback_started", "updating"):
+                return seen
+            if time.monotonic() > deadline:
+                return seen
+            await self._context.sleep(POLL)
+
+    async def _stuck(self, seen: Observation) -> Failure | None:
+        """What a task that never became healthy says."""
+        for task in active(seen):
+            if task["Status"]["State"] not in ("running", "pending", *TERMINAL):
+                lines = await evidence.logs(self._pool, task)
+                output = diagnosis.health_output(await evidence.container(self._pool, task))
+                return Failure(
+                    diagnosis.Kind.HEALTH, f"; health check{output}" if output else "", "", lines
+                )
+        return None
+
+    def _tell(self, line: str) -> None:
+        if line != self._told:
+            self._told = line
+            self._context.progress(line)
+
+
+def _reverted(seen: Observation) -> str:
+    state = seen.update_state.replace("_", " ") or "rolled back"
+    missing = condition(seen.service["Spec"], seen)
+    runs = f"only {missing}" if missing else "all replicas running"
+    if seen.update_state in ("rollback_completed", "completed"):
+        return f"rolled back to the previous spec ({runs})"
+    return f"its roll-back did not complete: {state}, {seen.update_message} ({runs})"

@@ -1,0 +1,100 @@
+"""What service inputs cannot be right, all at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from providers.runtime.declare import Fault
+from providers.swarm.services import placement
+from providers.swarm.services.model import ServiceInputs
+from providers.swarm.services.naming import name_faults
+
+_CHOICES = {
+    "mode": ("replicated", "global"),
+    "update.order": ("start-first", "stop-first"),
+    "update.failureAction": ("rollback", "pause", "continue"),
+    "restart.condition": ("any", "on-failure"),
+}
+
+
+def faults_of(inputs: ServiceInputs) -> list[Fault]:
+    """Every fault that can be seen without a cluster."""
+    return [
+        *name_faults("name", inputs.name, hashed=False),
+        *_choices(inputs),
+        *_counts(inputs),
+        *_files(inputs),
+        *_mounts(inputs),
+        *_rollout(inputs),
+        *(
+            Fault(f"placement.constraints[{index}]", wrong)
+            for index, text in enumerate(inputs.placement.constraints)
+            if (wrong := placement.fault(text))
+        ),
+    ]
+
+
+def _choices(inputs: ServiceInputs) -> Iterator[Fault]:
+    values = {
+        "mode": inputs.mode,
+        "update.order": inputs.update.order,
+        "update.failureAction": inputs.update.failure_action,
+        "restart.condition": inputs.restart.condition,
+    }
+    for path, value in values.items():
+        if value not in _CHOICES[path]:
+            yield Fault(path, f"got {value!r}, expected one of {', '.join(_CHOICES[path])}")
+
+
+def _counts(inputs: ServiceInputs) -> Iterator[Fault]:
+    resources = inputs.resources
+    if not inputs.image:
+        yield Fault("image", "expected an image, got nothing")
+    if inputs.replicas < 0:
+        yield Fault("replicas", f"got {inputs.replicas}, expected 0 or more")
+    if resources.memory_mb < 6:
+        yield Fault("resources.memoryMb", f"got {resources.memory_mb}, expected at least 6")
+    if resources.cpus <= 0 or resources.pids <= 0:
+        yield Fault("resources", "expected limits of cpus and pids above 0")
+    if resources.reserve_memory_mb > resources.memory_mb:
+        yield Fault("resources.reserveMemoryMb", "more is reserved than the limit allows")
+    if resources.reserve_cpus > resources.cpus:
+        yield Fault("resources.reserveCpus", "more is reserved than the limit allows")
+
+
+def _files(inputs: ServiceInputs) -> Iterator[Fault]:
+    for path, files in (("secrets", inputs.secrets), ("configs", inputs.configs)):
+        targets = [file.target for file in files]
+        for index, target in enumerate(targets):
+            if not target or target in targets[:index]:
+                yield Fault(f"{path}[{index}].target", f"{target!r} is empty or there twice")
+
+
+def _mounts(inputs: ServiceInputs) -> Iterator[Fault]:
+    for index, mount in enumerate(inputs.mounts):
+        path = f"mounts[{index}]"
+        if mount.type not in ("bind", "volume", "tmpfs"):
+            yield Fault(f"{path}.type", f"got {mount.type!r}, expected bind, volume or tmpfs")
+        if not mount.target.startswith("/"):
+            yield Fault(f"{path}.target", f"got {mount.target!r}, expected an absolute path")
+        if (mount.type == "tmpfs") != (not mount.source):
+            yield Fault(f"{path}.source", "bind and volume need one, a tmpfs has none")
+        if mount.type != "tmpfs" and mount.size_mb is not None:
+            yield Fault(f"{path}.sizeMb", f"only for tmpfs, not for {mount.type}")
+
+
+def _rollout(inputs: ServiceInputs) -> Iterator[Fault]:
+    health, update = inputs.health, inputs.update
+    if inputs.ports and update.order == "start-first":
+        yield Fault(
+            "update.order",
+            "start-first never gets a host port that the old task still has; use stop-first",
+        )
+    if health is not None and not health.test:
+        yield Fault("health.test", "expected a command")
+    if health is not None and update.monitor_s <= health.retries * health.interval_s:
+        yield Fault(
+            "update.monitorS",
+            f"got {update.monitor_s:g} s, expected more than retries x interval of the health "
+            f"check ({health.retries * health.interval_s:g} s): it could not see it fail",
+        )

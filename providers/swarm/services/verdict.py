@@ -1,0 +1,308 @@
+"""What a service looks like → whether it has converged, failed, or is still on its way. Pure.
+
+Why not trust UpdateStatus: it is absent on every create, `completed` shows up again after a
+rollback, and it says nothing of tasks that die later (Engine 20.10, measured). Converged means:
+the live spec is the wanted one, no update is under way, and exactly the wanted number of tasks made
+from it have been running for the monitor time. A task with a health check runs once it is healthy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from providers.swarm.services import placement
+from providers.swarm.services.diagnosis import Failure, Kind
+from providers.swarm.services.render import SPEC_LABEL, differences
+
+Json = dict[str, Any]
+
+TERMINAL = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
+FAILED = frozenset({"complete", "failed", "rejected"})
+"""A service's task that ends by itself has failed, whatever its exit code."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """After how much of it a rollout counts as failed. Swarm itself tries for ever.
+
+    failures: ended tasks of one slot (or node, in global mode). unhealthy: the same, where the
+    health check was the cause: each of those has taken its whole window already.
+    pending: seconds without a suitable node; nodes that just join need some.
+    settle: seconds after a change before its absence of effects is believed.
+    """
+
+    failures: int = 3
+    unhealthy: int = 2
+    pending: float = 20.0
+    settle: float = 1.0
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look: the service, its tasks and (where they matter) the nodes, as the API gives them."""
+
+    service: Json
+    tasks: Sequence[Json] = ()
+    nodes: Sequence[Json] = ()
+
+    @property
+    def update_state(self) -> str:
+        return str((self.service.get("UpdateStatus") or {}).get("State", ""))
+
+    @property
+    def update_message(self) -> str:
+        return str((self.service.get("UpdateStatus") or {}).get("Message", ""))
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Not there yet. progress: `replicas 1 of 2`. detail: what the missing ones are doing."""
+
+    progress: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Converged:
+    """Exactly the wanted spec runs, and has done so for the monitor time."""
+
+    progress: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It will not converge. failure: of the task to blame, when one is known.
+
+    foreign: somebody else's change is in the way, which is not ours to roll back.
+    """
+
+    cause: str
+    failure: Failure | None = None
+    foreign: bool = False
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Swarm went (ended) or is going back to the previous spec. message: UpdateStatus's words."""
+
+    message: str
+    ended: bool
+
+
+Verdict = Waiting | Converged | Failed | RolledBack
+
+
+def wanted_count(seen: Observation) -> int:
+    """How many tasks the live spec asks for; in global mode one on each node that can have it."""
+    spec = seen.service["Spec"]
+    if "Global" in spec["Mode"]:
+        return len(_eligible(seen))
+    return int(spec["Mode"]["Replicated"].get("Replicas", 0))
+
+
+def active(seen: Observation) -> list[Json]:
+    """The tasks that Swarm wants to run. Those on lost or unsuited nodes don't count."""
+    tasks = [task for task in seen.tasks if task["DesiredState"] == "running"]
+    if "Global" not in seen.service["Spec"]["Mode"]:
+        return tasks
+    nodes = {node["ID"] for node in _eligible(seen)}
+    return [task for task in tasks if task.get("NodeID") in nodes]
+
+
+def of_spec(task: Json, spec: Json) -> bool:
+    """Whether a task was made from this service spec.
+
+    Whole task specs don't compare equal; the label stands for what is outside the ContainerSpec.
+    """
+    ours, live = task["Spec"].get("ContainerSpec", {}), spec["TaskTemplate"]["ContainerSpec"]
+    label = (live.get("Labels") or {}).get(SPEC_LABEL)
+    return bool(ours == live and (ours.get("Labels") or {}).get(SPEC_LABEL) == label)
+
+
+def condition(wanted: Json, seen: Observation) -> str:
+    """Why the service, looked at once, is not as wanted; empty when it is."""
+    live = seen.service["Spec"]
+    if found := differences(wanted, live):
+        return f"running spec differs in {', '.join(found[:5])}"
+    if seen.update_state in ("paused", "rollback_paused"):
+        return f"its update is {seen.update_state.replace('_', ' ')}: {seen.update_message}"
+    running = _running(seen)
+    if len(running) != wanted_count(seen) or len(active(seen)) != len(running):
+        return _progress(seen)
+    return ""
+
+
+@dataclass
+class Watch:
+    """Judges one create or update, look by look.
+
+    wanted: the ServiceSpec that was asked for. posted: whether this operation changed anything.
+    start: seconds on the caller's clock, the one that `judge` is given. monitor: seconds.
+    first: what was there when it began: failures from before are not held against it.
+    """
+
+    wanted: Json
+    first: Observation
+    posted: bool
+    start: float
+    monitor: float
+    patience: Patience = field(default_factory=Patience)
+
+    def __post_init__(self) -> None:
+        self._old = {task["ID"] for task in self.first.tasks if _state(task) in TERMINAL}
+        self._failures: dict[str, dict[str, Failure]] = {}
+        self._pending: dict[str, float] = {}
+        self._since = {
+            task["ID"]: self.start - self.monitor
+            for task in _running(self.first)
+            if _age(task) >= self.monitor
+        }
+
+    def unexplained(self, seen: Observation) -> list[Json]:
+        """Tasks of the wanted spec that have failed since the start and were not `explain`ed."""
+        known = {id for slot in self._failures.values() for id in slot} | self._old
+        label = self.wanted["TaskTemplate"]["ContainerSpec"]["Labels"][SPEC_LABEL]
+        return [
+            task
+            for task in seen.tasks
+            if task["ID"] not in known
+            and _state(task) in FAILED
+            and (task["Spec"]["ContainerSpec"].get("Labels") or {}).get(SPEC_LABEL) == label
+        ]
+
+    def explain(self, task: Json, failure: Failure) -> None:
+        """Records why a task failed."""
+        self._failures.setdefault(_slot(task), {})[task["ID"]] = failure
+
+    @property
+    def last_failure(self) -> Failure | None:
+        found = [failure for slot in self._failures.values() for failure in slot.values()]
+        return max(found, key=lambda failure: failure.when) if found else None
+
+    def judge(self, seen: Observation, now: float) -> Verdict:
+        """The verdict after one more look at time `now`."""
+        running = self._note(seen, now)
+        return (
+            self._rolled_back(seen)
+            or self._stopped(seen, now)
+            or self._arrived(seen, running, now)
+            or Waiting(_progress(seen), _detail(seen))
+        )
+
+    def _note(self, seen: Observation, now: float) -> list[Json]:
+        running = _running(seen)
+        self._since = {task["ID"]: self._since.get(task["ID"], now) for task in running}
+        homeless = [t["ID"] for t in active(seen) if _state(t) == "pending" and _err(t)]
+        if "Global" in seen.service["Spec"]["Mode"] and not _eligible(seen):
+            homeless.append("global")
+        self._pending = {id: self._pending.get(id, now) for id in homeless}
+        return running
+
+    def _rolled_back(self, seen: Observation) -> Verdict | None:
+        state, message = seen.update_state, seen.update_message
+        foreign = differences(self.wanted, seen.service["Spec"])
+        if state.startswith("rollback") and (foreign or self.posted):
+            return RolledBack(message, ended=state != "rollback_started")
+        if not foreign:
+            return None
+        if state == "completed":
+            return RolledBack(message, ended=True)
+        paths = ", ".join(foreign[:3])
+        return Failed(f"somebody else changed it meanwhile ({paths})", foreign=True)
+
+    def _stopped(self, seen: Observation, now: float) -> Failed | None:
+        if seen.update_state == "paused":
+            cause = f"the update is paused ({seen.update_message})"
+            blamed = self.last_failure
+            return Failed(f"{blamed.cause}; {cause}" if blamed else cause, blamed)
+        for failures in self._failures.values():
+            last = max(failures.values(), key=lambda failure: failure.when)
+            unhealthy = [f for f in failures.values() if f.kind is Kind.HEALTH]
+            if len(failures) >= self.patience.failures or len(unhealthy) >= self.patience.unhealthy:
+                return Failed(f"{last.cause} ({len(failures)} tasks in a row)", last)
+        if any(now - since >= self.patience.pending for since in self._pending.values()):
+            return Failed(_homeless(seen))
+        return None
+
+    def _arrived(self, seen: Observation, running: Sequence[Json], now: float) -> Converged | None:
+        if seen.update_state == "updating" or "global" in self._pending:
+            return None
+        if self.posted and now - self.start < self.patience.settle:
+            return None
+        if len(running) != wanted_count(seen) or len(active(seen)) != len(running):
+            return None
+        if any(now - self._since[task["ID"]] < self.monitor for task in running):
+            return None
+        return Converged(_progress(seen))
+
+
+def _eligible(seen: Observation) -> list[Json]:
+    template = seen.service["Spec"]["TaskTemplate"]
+    constraints = (template.get("Placement") or {}).get("Constraints") or []
+    return placement.eligible(seen.nodes, constraints)
+
+
+def _running(seen: Observation) -> list[Json]:
+    spec = seen.service["Spec"]
+    return [t for t in active(seen) if _state(t) == "running" and of_spec(t, spec)]
+
+
+def _progress(seen: Observation) -> str:
+    return f"replicas {len(_running(seen))} of {wanted_count(seen)}"
+
+
+def _detail(seen: Observation) -> str:
+    """What keeps it from converging, as last seen."""
+    spec = seen.service["Spec"]
+    parts = []
+    for task in active(seen):
+        if not of_spec(task, spec):
+            parts.append(f"{describe(task, seen.nodes)} is still of the old spec")
+        elif _state(task) != "running":
+            parts.append(f"{describe(task, seen.nodes)} is {_state(task)}")
+            parts[-1] += f" ({_err(task)})" if _err(task) else ""
+    if seen.update_state:
+        parts.append(f"update state {seen.update_state}")
+    return "; ".join([_progress(seen), *parts[:4]])
+
+
+def _homeless(seen: Observation) -> str:
+    """No suitable node, with the constraint that nobody fulfils or else Swarm's own words."""
+    template = seen.service["Spec"]["TaskTemplate"]
+    constraints = (template.get("Placement") or {}).get("Constraints") or []
+    said = [_err(t) for t in active(seen) if _state(t) == "pending" and _err(t)]
+    reason = said[0].removeprefix("no suitable node").strip(" ()") if said else ""
+    unmet = placement.unmet(seen.nodes, constraints)
+    return ": ".join(["no suitable node", "; ".join(part for part in (unmet, reason) if part)])
+
+
+def describe(task: Json, nodes: Sequence[Json] = ()) -> str:
+    """`task 2 (id 4kd9s…)`, with its node where that is known."""
+    names = {n["ID"]: n.get("Description", {}).get("Hostname", "") for n in nodes}
+    node = names.get(task.get("NodeID", ""), "")
+    number = f" {task['Slot']}" if task.get("Slot") else ""
+    return f"task{number} (id {task['ID'][:12]})" + (f" on {node}" if node else "")
+
+
+def _slot(task: Mapping[str, Any]) -> str:
+    return str(task.get("Slot") or task.get("NodeID") or "")
+
+
+def _state(task: Mapping[str, Any]) -> str:
+    return str(task["Status"]["State"])
+
+
+def _err(task: Mapping[str, Any]) -> str:
+    return str(task["Status"].get("Err", ""))
+
+
+def _age(task: Mapping[str, Any]) -> float:
+    # Only whole seconds matter: the fraction has nine digits, more than Python reads.
+    stamp = str(task["Status"].get("Timestamp", ""))[:19]
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(stamp + "+00:00")).total_seconds()
+    except ValueError:
+        return 0.0
