@@ -1,0 +1,155 @@
+"""The gateway's configuration and the plain part of its Swarm service.
+
+HAProxy on every manager terminates TLS, checks host, origin and token, and balances
+`/mcp/<server>` over the healthy tasks of that server's service. Token and certificate are files
+that Swarm mounts; nothing rendered here is secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from providers.swarm.services.model import Health, Placement, Port, Resources, Update
+
+USER_ID = 10003
+"""uid and gid of the process, as in images/gateway/Dockerfile; owner of its secret files."""
+PORT = 8443
+"""Where it listens in the container. The ports after it are for the inside only."""
+HEALTH_PORT = 8404
+METRICS_PORT = 8405
+AUTHORIZATION_SECRET = "gateway_authorization"
+"""File below /run/secrets with the one line `Bearer <token>`."""
+CERTIFICATE_SECRET = "gateway_tls.pem"
+"""File below /run/secrets: certificate, chain and private key, in PEM."""
+CONFIG_FILE = "/etc/haproxy/haproxy.cfg"
+BODY_LIMIT = 4 * 1024 * 1024
+"""Bytes a request's body may have."""
+MAX_REPLICAS = 10
+"""Tasks of one service that are balanced over. Fixed, so that scaling changes no configuration."""
+DRAIN_S = 15
+"""Seconds that a stopping gateway gives to what is in flight."""
+
+_TEMPLATES = Path(__file__).parents[2] / "templates" / "gateway"
+_SERVER = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_DNS_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One server behind the gateway.
+
+    server: the last part of its address, `/mcp/<server>`.
+    host: the name that resolves to its tasks, `tasks.<service>`; port: where they listen.
+    """
+
+    server: str
+    host: str
+    port: int
+
+
+def config(routes: Sequence[Route], hosts: Sequence[str]) -> str:
+    """The text of haproxy.cfg.
+
+    hosts: names and addresses that clients may use in Host and Origin, without a port.
+    Raises ValueError for what can't stand in the configuration, all faults at once.
+    """
+    if faults := [*_route_faults(routes), *_host_faults(hosts)]:
+        raise ValueError("the gateway can't be configured: " + "; ".join(faults))
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template("haproxy.cfg.j2").render(
+        routes=sorted(routes, key=lambda route: route.server),
+        hosts=sorted(set(hosts)),
+        port=PORT,
+        health_port=HEALTH_PORT,
+        metrics_port=METRICS_PORT,
+        authorization_file=f"/run/secrets/{AUTHORIZATION_SECRET}",
+        certificate_file=f"/run/secrets/{CERTIFICATE_SECRET}",
+        body_limit_file="/usr/local/lib/sophia/body_limit.lua",
+        body_limit=BODY_LIMIT,
+        too_large=f"the body is larger than {BODY_LIMIT} bytes",
+        max_replicas=MAX_REPLICAS,
+        drain_s=DRAIN_S,
+        refusal=_refusal,
+    )
+
+
+def service_fields(published_port: int) -> dict[str, Any]:
+    """The inputs of `swarm.Service` that need nothing that runs: one task on every manager.
+
+    A host port can't be held twice, so the old task stops first.
+    """
+    return {
+        "mode": "global",
+        "user": f"{USER_ID}:{USER_ID}",
+        "ports": [Port(published=published_port, target=PORT)],
+        "health": Health(
+            test=["CMD", "python3", "-I", "/usr/local/lib/sophia/healthcheck.py"],
+            interval_s=2,
+            timeout_s=2,
+            retries=2,
+            start_period_s=10,
+        ),
+        "resources": Resources(
+            cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
+        ),
+        "placement": Placement(constraints=["node.role == manager"]),
+        "update": Update(order="stop-first", monitor_s=10),
+        "stop_grace_s": DRAIN_S + 5,
+    }
+
+
+def _refusal(message: str) -> str:
+    """An error as MCP clients read it: JSON-RPC without a request that it answers."""
+    error = {"code": -32000, "message": message}
+    return json.dumps({"jsonrpc": "2.0", "id": None, "error": error})
+
+
+def _route_faults(routes: Sequence[Route]) -> list[str]:
+    names = [route.server for route in routes]
+    return [
+        *(
+            f"server {name!r} is given twice"
+            for name in sorted(set(names))
+            if names.count(name) > 1
+        ),
+        *(
+            f"server {route.server!r}: expected small letters, digits, '-' and '_'"
+            for route in routes
+            if not _SERVER.fullmatch(route.server)
+        ),
+        *(
+            f"server {route.server!r}: {route.host!r} is no DNS name"
+            for route in routes
+            if not _DNS_NAME.fullmatch(route.host)
+        ),
+        *(
+            f"server {route.server!r}: port {route.port} is not in 1-65535"
+            for route in routes
+            if not 0 < route.port < 65536
+        ),
+    ]
+
+
+def _host_faults(hosts: Sequence[str]) -> list[str]:
+    if not hosts:
+        return ["no host is allowed, expected the managers' addresses at least"]
+    return [
+        f"host {host!r}: expected a name in small letters or an IPv4 address, without a port"
+        for host in hosts
+        if not _HOST.fullmatch(host)
+    ]
