@@ -10,7 +10,7 @@ from pathlib import Path
 from toolchain import build, cache, commands, places
 from toolchain.commands import Say
 
-STANDINS: dict[str, str] = {}
+STANDINS = {"command": "1.2.1", "random": "4.21.4"}
 """Plugins written here, and the versions that the vendor's SDKs ask for."""
 
 _RUNTIME = places.ROOT / "providers" / "runtime"

@@ -1,0 +1,1 @@
+"""Stands in for pulumi-resource-random 4.21.4."""
