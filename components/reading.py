@@ -30,7 +30,8 @@ class Fault:
 
     def __str__(self) -> str:
         line = f"{self.key}: got {self.got}, expected {self.expected}"
-        return f"{line}; {self.advice}" if self.advice else line
+        whole = f"{line}; {self.advice}" if self.advice else line
+        return "\\n".join(whole.splitlines())
 
 
 def shown(value: object) -> str:

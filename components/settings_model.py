@@ -113,4 +113,4 @@ class SettingsError(Exception):
         self.faults = faults
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         lines = "\n".join(f"  {fault}" for fault in faults)
-        super().__init__(f"{count} in the configuration; nothing was created.\n{lines}")
+        super().__init__(f"{count} in the configuration; nothing was changed.\n{lines}")

@@ -108,9 +108,12 @@ def read(
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
-    faults.extend(_managers(f"{project}:nodeGroups", groups))
-    faults.extend(_primary_nodes(f"{project}:nodeGroups", groups, servers))
-    faults.extend(_long_names(f"{project}:nodeGroups", settings))
+    key = f"{project}:nodeGroups"
+    if not _doubtful(key, faults, "role", "count"):
+        faults.extend(_managers(key, groups))
+    if not _doubtful(key, faults, "tier", "count"):
+        faults.extend(_primary_nodes(key, groups, servers))
+    faults.extend(_long_names(key, settings))
     return settings, tuple(faults)
 
 
@@ -154,6 +157,12 @@ def _stack_name(prefix: str) -> list[Fault]:
         return []
     expected = "lower case letters, digits and hyphens: machines are called so"
     return [Fault("project and stack", repr(prefix), expected, "choose another stack name")]
+
+
+def _doubtful(key: str, faults: Iterable[Fault], *fields: str) -> bool:
+    """Whether any group's field is a stand-in, so that sums over them say nothing."""
+    pattern = rf"{re.escape(key)}(\[\d+\](\.({'|'.join(fields)}))?)?"
+    return any(re.fullmatch(pattern, fault.key) for fault in faults)
 
 
 def _managers(key: str, groups: Iterable[NodeGroup]) -> list[Fault]:
@@ -270,9 +279,9 @@ def _overlay(top: Reader) -> Overlay:
         if pool.prefixlen > overlay.subnet_size:
             expected = f"a network of /{overlay.subnet_size} or larger (subnetSize)"
             reader.fault(key, text, expected)
-        for other, owner in taken:
-            if pool.overlaps(other):
-                reader.fault(key, text, f"addresses apart from {other}, {owner}")
+        overlapped = [(other, owner) for other, owner in taken if pool.overlaps(other)]
+        for other, owner in overlapped[:1]:
+            reader.fault(key, text, f"addresses apart from {other}, {owner}")
         taken.append((pool, f"another of the {reader.path} pools"))
     return overlay
 
@@ -333,7 +342,7 @@ def _secrets(
 
 def _database_node(top: Reader, groups: Sequence[NodeGroup]) -> str:
     known = node_names(groups)
-    name = top.text("databaseNode", default_database_node(groups))
-    if known and name not in known:
+    name = top.text("databaseNode", "")
+    if name and known and name not in known:
         top.fault("databaseNode", name, listed(known), closest(name, known))
-    return name
+    return name or default_database_node(groups)
