@@ -1,0 +1,126 @@
+"""The catalog's rules: each fault names file, key and rule, and all come together."""
+
+from pathlib import Path
+
+import pytest
+
+from components.catalog import loader
+
+CATALOG = Path(__file__).parents[3] / "mcp_catalog"
+GOOD = """
+name: slack
+type: server
+meta: {category: chat, tags: [chat]}
+about: {title: Slack, description: Reads and writes Slack}
+run: {env: {SLACK_PAGE: "100"}}
+config:
+  secrets:
+    - {name: slack.token, env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
+  env:
+    - {name: SLACK_API_URL, description: Where Slack's API is}
+deploy: {tier: 1, port: 9004, resources: {cpus: 0.5, memory_mb: 256}, egress: [slack.com]}
+"""
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    def build(**texts):
+        folder = tmp_path / "mcp_catalog"
+        for name, text in texts.items():
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            (folder / name / "server.yaml").write_text(text)
+        return folder
+
+    return build
+
+
+def faults(folder):
+    return [str(fault) for fault in loader.load(folder).faults]
+
+
+def test_the_real_catalog_is_without_fault():
+    catalog = loader.load(CATALOG)
+    assert catalog.faults == ()
+    assert {"ai_memory", "lambda_labs_cli"} <= set(catalog.names())
+
+
+def test_a_good_entry(catalog):
+    loaded = loader.load(catalog(slack=GOOD))
+    assert loaded.faults == ()
+    (server,) = loaded.servers
+    assert server.env == {"SLACK_PAGE": "100"}
+    assert server.deploy.replicas == 2, "two replicas are what tier 1 means"
+    assert server.secrets[0].required
+    assert not server.variables[0].required
+
+
+BAD = {
+    "folder is not the name": (
+        ("name: slack", "name: slock"),
+        "mcp_catalog/slack/server.yaml: name: got 'slock', expected 'slack', the name of its",
+    ),
+    "unknown tier": (
+        ("tier: 1", "tier: 3"),
+        "mcp_catalog/slack/server.yaml: deploy.tier: got 3, expected one of 1, 2",
+    ),
+    "tier as a text": (
+        ("tier: 1", 'tier: "1"'),
+        "mcp_catalog/slack/server.yaml: deploy.tier: got '1', expected one of 1, 2",
+    ),
+    "true is no tier": (
+        ("tier: 1", "tier: true"),
+        "mcp_catalog/slack/server.yaml: deploy.tier: got True, expected one of 1, 2",
+    ),
+    "no port": (
+        ("port: 9004, ", ""),
+        "mcp_catalog/slack/server.yaml: deploy.port: got nothing, expected a whole number from",
+    ),
+    "privileged port": (
+        ("port: 9004", "port: 80"),
+        "mcp_catalog/slack/server.yaml: deploy.port: got 80, expected a whole number from 1024",
+    ),
+    "unknown key": (
+        ("egress:", "egres:"),
+        "mcp_catalog/slack/server.yaml: deploy.egres: got an unknown key, expected one of",
+    ),
+    "long description": (
+        ("Reads and writes Slack", "x" * 101),
+        "mcp_catalog/slack/server.yaml: about.description: got 'xxx",
+    ),
+    "bad variable name": (
+        ("env: SLACK_BOT_TOKEN", "env: slack-token"),
+        "mcp_catalog/slack/server.yaml: config.secrets[0].env: got 'slack-token', expected",
+    ),
+    "wrong type of server": (
+        ("type: server", "type: remote"),
+        "mcp_catalog/slack/server.yaml: type: got 'remote', expected only server",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_fault_names_file_key_and_rule(catalog, case):
+    (old, new), expected = BAD[case]
+    assert old in GOOD
+    found = faults(catalog(slack=GOOD.replace(old, new)))
+    assert len(found) == 1, found
+    assert found[0].startswith(expected)
+
+
+def test_two_servers_on_one_port(catalog):
+    other = GOOD.replace("name: slack\n", "name: gong\n")
+    assert faults(catalog(slack=GOOD, gong=other)) == [
+        "mcp_catalog/slack/server.yaml: deploy.port: got 9004, which gong has, expected a port"
+        " of its own; choose another one"
+    ]
+
+
+def test_text_that_is_no_yaml_and_a_folder_without_description(catalog):
+    folder = catalog(slack="name: [")
+    (folder / "empty").mkdir()
+    (folder / "base").mkdir()
+    found = faults(folder)
+    assert [line.split(": got ")[0] for line in found] == [
+        "mcp_catalog/empty/server.yaml",
+        "mcp_catalog/slack/server.yaml",
+    ]

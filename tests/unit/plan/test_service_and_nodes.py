@@ -1,0 +1,106 @@
+"""Names, machines and services as pure arithmetic."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.catalog.model import Deploy, Health, Resources, Server, Variable
+from components.plan import names
+from components.plan.mcp_service import mcp_service
+from components.plan.nodes import DATABASE_LABEL, NodeGroup, default_database_node, nodes
+from providers.swarm.services.model import ServiceInputs
+
+
+def group(name="manager", count=3, role="manager", tier="primary", types=("cpu_4x_general",)):
+    return NodeGroup(name, count, role, tier, types, ("us-east-1",), "lambda-stack-24-04", "1")
+
+
+def server(tier=1, stateful=False, replicas=2) -> Server:
+    deploy = Deploy(tier, 9000, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30), stateful)
+    return Server(
+        "ai_memory",
+        "AI memory",
+        "Memory",
+        "knowledge",
+        (),
+        deploy,
+        env={"POOL": "8"},
+        variables=(Variable("LAMBDA_API_URL", "", "", False),),
+    )
+
+
+def test_nodes_are_numbered_and_exactly_one_keeps_the_database():
+    groups = [group(), group("worker", 2, "worker", "secondary", ("gpu_1x_a10",))]
+    planned = nodes(groups, default_database_node(groups))
+    assert [node.name for node in planned] == [
+        *("manager-1", "manager-2", "manager-3"),
+        *("worker-1", "worker-2"),
+    ]
+    assert [node.name for node in planned if DATABASE_LABEL in node.labels] == ["manager-1"]
+    assert [node.gpu for node in planned] == [False, False, False, True, True]
+    assert {node.labels["tier"] for node in planned[3:]} == {"secondary"}
+
+
+def test_the_database_prefers_a_primary_node_wherever_it_stands():
+    groups = [group("w", 1, "worker", "secondary"), group("m", 1)]
+    assert default_database_node(groups) == "m-1"
+    assert default_database_node([]) == ""
+
+
+def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
+    planned = mcp_service(server(), "sophia-dev", {"LAMBDA_API_URL": "https://x", "OTHER": "y"})
+    assert planned.name == "sophia-dev-ai_memory"
+    assert planned.replicas == 2
+    assert planned.placement.constraints == ["node.labels.tier == primary"]
+    assert planned.update.order == "start-first"
+    assert planned.env == {
+        "POOL": "8",
+        "LAMBDA_API_URL": "https://x",
+        "PORT": "9000",
+        "MCP_ALLOWED_HOSTS": "sophia-dev-ai_memory,tasks.sophia-dev-ai_memory",
+        "DRAIN_SECONDS": "5",
+        "GRACE_SECONDS": "20",
+    }
+    assert planned.user == "10001:10001"
+
+
+def test_a_stateful_service_ends_before_it_starts_and_tier_two_runs_anywhere():
+    planned = mcp_service(server(tier=2, stateful=True), "sophia-dev", {})
+    assert planned.update.order == "stop-first"
+    assert planned.placement.constraints == []
+
+
+def test_it_is_stopped_no_sooner_than_it_ends_and_watched_longer_than_a_failing_check():
+    planned = mcp_service(server(), "sophia-dev", {})
+    assert planned.stop_grace_s > int(planned.env["DRAIN_SECONDS"]) + int(
+        planned.env["GRACE_SECONDS"]
+    )
+    health = planned.health
+    assert planned.update.monitor_s > health.retries * (health.interval_s + health.timeout_s)
+
+
+def test_its_fields_are_the_providers_inputs():
+    inputs = mcp_service(server(), "sophia-dev", {}).inputs()
+    assert ServiceInputs(**inputs, image="x@sha256:0").read_only_root
+
+
+def test_a_name_may_have_63_characters_and_no_more():
+    assert names.physical("p", "n" * 61)
+    with pytest.raises(ValueError, match="64 characters, at most 63"):
+        names.physical("p", "n" * 62)
+
+
+TEXT = st.text(alphabet="abcXYZ_-019", min_size=1, max_size=60)
+
+
+@given(TEXT, TEXT, TEXT)
+def test_names_of_secrets_leave_room_for_a_hash(prefix, owner, name):
+    result = names.file_prefix(prefix, owner, name)
+    assert len(result) + 1 + 10 <= 64
+    assert result == names.file_prefix(prefix, owner, name)
+
+
+@given(st.text(alphabet="ab", min_size=40, max_size=60), st.text(alphabet="ab", min_size=40))
+def test_shortened_names_stay_different(one, other):
+    same = names.file_prefix("p", one, "x") == names.file_prefix("p", other, "x")
+    assert same == (one == other)
