@@ -53,7 +53,7 @@ class ClusterHandle:
 
 @dataclass(frozen=True)
 class NetworkHandle:
-    """An overlay network. name: as services know it; network_id: for `Service(networks=…)`."""
+    """An overlay network. name: the plain one; network_id: for `Service(networks=…)`."""
 
     name: str
     network_id: pulumi.Output[str]

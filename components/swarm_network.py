@@ -30,10 +30,9 @@ class SwarmNetwork(pulumi.ComponentResource):
         self, name: str, args: SwarmNetworkArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:SwarmNetwork", name, None, opts)
-        physical = names.physical(args.prefix, name)
         network = swarm.Network(
             f"{name}-overlay",
-            name=physical,
+            name_prefix=names.physical(args.prefix, name),
             encrypted=args.encrypted,
             mtu=args.mtu or None,
             opts=pulumi.ResourceOptions(
@@ -42,5 +41,5 @@ class SwarmNetwork(pulumi.ComponentResource):
                 depends_on=list(args.cluster.members),
             ),
         )
-        self.handle = NetworkHandle(name=physical, network_id=network.network_id)
+        self.handle = NetworkHandle(name=name, network_id=network.network_id)
         self.register_outputs({"network_id": network.network_id})
