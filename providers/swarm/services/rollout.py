@@ -31,6 +31,8 @@ Json = dict[str, Any]
 
 POLL = 0.4
 """Seconds between two looks: task changes cause no events, and evidence is short-lived."""
+SETTLE = 15.0
+"""Seconds that tasks have after a roll-back has ended, before missing ones are told."""
 
 
 class RolloutFailed(SwarmError):
@@ -91,7 +93,7 @@ class Rollout:
             if isinstance(verdict, Converged):
                 return
             if isinstance(verdict, RolledBack):
-                await self._rolled_back(seen, verdict)
+                await self._rolled_back(verdict)
             if isinstance(verdict, Failed):
                 self._revert = self._revert and not verdict.foreign
                 await self._failed(verdict.cause, verdict.failure)
@@ -118,10 +120,10 @@ class Rollout:
             self._tell(verdict.progress)
         return seen, verdict
 
-    async def _rolled_back(self, seen: Observation, verdict: RolledBack) -> None:
+    async def _rolled_back(self, verdict: RolledBack) -> None:
         blamed = self._watch.last_failure
         cause = blamed.cause if blamed else verdict.message
-        seen = seen if verdict.ended else await self._until_reverted(cause)
+        seen = await self._until_reverted(cause)
         raise RolloutFailed(
             self._name, f"{cause}; {_reverted(seen)}", blamed.logs if blamed else ()
         )
@@ -151,14 +153,18 @@ class Rollout:
         return _reverted(await self._until_reverted(cause))
 
     async def _until_reverted(self, cause: str) -> Observation:
-        """Until the roll-back ended, or half as long again as the whole operation may take."""
+        """Until the roll-back ended, or half as long again as the whole operation may take; and
+        then some seconds for the tasks to follow."""
         self._tell(f"rolling back: {cause}")
         deadline = max(self._deadline, time.monotonic() + self._context.timeout / 2)
+        settled = float("inf")
         while True:
             seen = await observe(self._pool, self._id, self._context)
             if seen.update_state not in ("rollback_started", "updating"):
-                return seen
-            if time.monotonic() > deadline:
+                settled = min(settled, time.monotonic() + SETTLE)
+                if not condition(seen.service["Spec"], seen):
+                    return seen
+            if time.monotonic() > min(deadline, settled):
                 return seen
             await self._context.sleep(POLL)
 
@@ -182,7 +188,7 @@ class Rollout:
 def _reverted(seen: Observation) -> str:
     state = seen.update_state.replace("_", " ") or "rolled back"
     missing = condition(seen.service["Spec"], seen)
-    runs = f"only {missing}" if missing else "all replicas running"
+    runs = missing or "all replicas running"
     if seen.update_state in ("rollback_completed", "completed"):
         return f"rolled back to the previous spec ({runs})"
     return f"its roll-back did not complete: {state}, {seen.update_message} ({runs})"

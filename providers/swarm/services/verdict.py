@@ -86,10 +86,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Swarm went (ended) or is going back to the previous spec. message: UpdateStatus's words."""
+    """Swarm went or is going back to the previous spec. message: UpdateStatus's words."""
 
     message: str
-    ended: bool
 
 
 Verdict = Waiting | Converged | Failed | RolledBack
@@ -179,8 +178,12 @@ class Watch:
 
     @property
     def last_failure(self) -> Failure | None:
+        """The latest one; for one that was just killed, one that was proven to lack memory."""
         found = [failure for slot in self._failures.values() for failure in slot.values()]
-        return max(found, key=lambda failure: failure.when) if found else None
+        found.sort(key=lambda failure: failure.when)
+        if found and found[-1].kind is Kind.KILLED:
+            found += [failure for failure in found if failure.kind is Kind.MEMORY]
+        return found[-1] if found else None
 
     def judge(self, seen: Observation, now: float) -> Verdict:
         """The verdict after one more look at time `now`."""
@@ -205,11 +208,11 @@ class Watch:
         state, message = seen.update_state, seen.update_message
         foreign = differences(self.wanted, seen.service["Spec"])
         if state.startswith("rollback") and (foreign or self.posted):
-            return RolledBack(message, ended=state != "rollback_started")
+            return RolledBack(message)
         if not foreign:
             return None
         if state == "completed":
-            return RolledBack(message, ended=True)
+            return RolledBack(message)
         paths = ", ".join(foreign[:3])
         return Failed(f"somebody else changed it meanwhile ({paths})", foreign=True)
 
