@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
-from collections.abc import Iterator
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from simulator import server, settings
-from simulator.exceptions import SimulatorError
+from simulator import (
+    engine,
+    images,
+    machines,
+    network,
+    packages,
+    process,
+    registry,
+    server,
+    settings,
+)
+from simulator.docker import LABEL, docker, exists
+from simulator.exceptions import NotAnswering, SimulatorError, StateDamaged
 from simulator.knobs import Knobs
+from simulator.registry import Registry
 from simulator.settings import Settings
+
+Progress = Callable[[str], None]
+API_PORT = 8080
+REGISTRY_HOST = 2
+START_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -35,28 +58,125 @@ class Cloud:
     @property
     def env(self) -> dict[str, str]:
         """Environment variables with which the program finds this cloud."""
-        return environment(self.folder, self.settings)
+        found = {"LAMBDA_API_URL": self.url, "LAMBDA_API_KEY": self.api_key}
+        if not self.settings.api_only:
+            found |= {
+                "SOPHIA_REGISTRY_SERVER": self.registry.server,
+                "SOPHIA_REGISTRY_USERNAME": registry.USER,
+                "SOPHIA_REGISTRY_PASSWORD": self.registry.password,
+                "SOPHIA_REGISTRY_CA": str(self.registry.ca_file),
+                "SOPHIA_BASE_IMAGE": self.settings.base_image,
+            }
+        return found
+
+    @property
+    def registry(self) -> Registry:
+        """Its image registry; API-only clouds have none."""
+        made = self.settings
+        address = str(made.network[REGISTRY_HOST])
+        return Registry(made.simulator, address, made.registry_password, self.folder / "registry")
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Call a control address (`/faults`, …); the answer's data. See simulator/control.py."""
         return call(self.settings, method, f"/_control{path}", body or None)
 
 
-def environment(folder: Path, made: Settings) -> dict[str, str]:
-    return {"LAMBDA_API_URL": made.api_url, "LAMBDA_API_KEY": made.api_key}
+def up(folder: Path, progress: Progress, *, api_only: bool = False, **knobs: Any) -> Cloud:
+    """Bring the simulator up, or make what is there whole again; knobs not given stay as they were.
+
+    Raises SimulatorError.
+    """
+    folder = folder.resolve()
+    simulator = settings.identity(folder)
+    with process.alone(simulator):
+        made = settings.load(folder)
+        if made is not None and made.api_only != api_only:
+            kind = "without machines (--api-only)" if made.api_only else "with machines"
+            raise SimulatorError(f"{folder} has a simulator {kind}; first run `down`")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if api_only:
+            made = made or Settings(simulator, "127.0.0.1", _free_port("127.0.0.1"))
+        else:
+            engine.ensure(progress)
+            base = _images(folder, progress)
+            made = _network(simulator, made, progress)
+            made = replace(made, base_image=base, power=engine.power_id())
+        if not process.find(folder):
+            made = replace(made, port=_free_port(made.address, made.port))
+        made = replace(made, knobs=replace(made.knobs, **knobs), code=settings.program())
+        settings.save(folder, made)
+        cloud = Cloud(folder, made)
+        if not api_only:
+            registry.ensure(cloud.registry, simulator)
+            registry.trust(cloud.registry)
+            progress(f"registry at {cloud.registry.server}")
+        _serve(folder, made)
+        progress(f"API at {cloud.url}")
+        return cloud
+
+
+def down(folder: Path, progress: Progress) -> None:
+    """Leave nothing of the simulator: process, containers, volumes, network, trust, files.
+
+    Works by the folder's path alone, so that what the folder holds may be damaged or gone.
+    """
+    folder = folder.resolve()
+    simulator = settings.identity(folder)
+    with process.alone(simulator):
+        process.stop(folder)
+        if _may_have_machines(folder):
+            engine.ensure(progress)
+            _remove_all(simulator)
+            registry.distrust(simulator)
+            if engine.stop_if_ours():
+                progress("dockerd stopped")
+        _clear(folder)
+    progress("nothing is left")
+
+
+def find(folder: Path) -> Cloud | None:
+    """The simulator of a folder, if it was ever brought up. Raises StateDamaged."""
+    made = settings.load(folder.resolve())
+    return None if made is None else Cloud(folder.resolve(), made)
+
+
+def status(folder: Path) -> list[str]:
+    """What runs, as lines to read."""
+    cloud = find(folder)
+    if cloud is None:
+        return [f"no simulator in {folder.resolve()}"]
+    pids = process.find(cloud.folder)
+    try:
+        instances = cloud.control("GET", "/instances") if pids else []
+    except (OSError, SimulatorError) as error:
+        return [f"API at {cloud.url}: process {pids[0]} runs but does not answer: {error}"]
+    lines = [f"API at {cloud.url}: " + (f"process {pids[0]}" if pids else "not running")]
+    if not cloud.settings.api_only:
+        lines.append(f"registry at {cloud.registry.server}: {registry.state(cloud.registry)}")
+    lines += [
+        f"{one['title']}  {one['status']}  {one['ip']}  {one['instance_type']}  {one['id']}"
+        for one in instances
+        if one["status"] != "terminated"
+    ]
+    return lines
 
 
 @contextmanager
-def running(folder: Path, *, api_only: bool = True, **knobs: float) -> Iterator[Cloud]:
-    """A cloud for the length of the context.
+def running(folder: Path, *, api_only: bool = True, **knobs: Any) -> Iterator[Cloud]:
+    """A cloud for the length of the context, for tests.
 
     An API-only one is served from this process, and its folder survives, so that another
-    `running` goes on with the same account at the same address.
+    `running` goes on with the same account at the same address. One with machines is brought
+    up and down as by the command line.
     """
-    made = settings.load(folder)
-    if made is None:
-        made = Settings(settings.identity(folder), "127.0.0.1", 0)
-    made = replace(made, knobs=Knobs(**knobs))  # type: ignore[arg-type]
+    if not api_only:
+        try:
+            yield up(folder, print, api_only=False, **knobs)
+        finally:
+            down(folder, print)
+        return
+    made = settings.load(folder) or Settings(settings.identity(folder), "127.0.0.1", 0)
+    made = replace(made, knobs=replace(Knobs(), **knobs))
     with (folder / "server.log").open("a") as log:
 
         def write(line: str) -> None:
@@ -81,3 +201,95 @@ def call(made: Settings, method: str, path: str, body: Any = None, timeout: floa
     if answer.status != 200:
         raise SimulatorError(f"{method} {path}: {answer.status} {value}")
     return value["data"]
+
+
+def _images(folder: Path, progress: Progress) -> str:
+    """Have every image, several built at a time; the base image's name."""
+    recipes = (machines.RECIPE, registry.RECIPE)
+    if images.base() is None or not all(exists("image", recipe.tag) for recipe in recipes):
+        packages.ensure(["mmdebstrap"], folder / "packages.log")
+    with ThreadPoolExecutor(3) as pool:
+        base = pool.submit(images.ensure_base, progress)
+        others = [pool.submit(images.ensure, recipe, progress) for recipe in recipes]
+        names = [base.result(), *(other.result() for other in others)]
+    progress("images: " + ", ".join(names))
+    return names[0]
+
+
+def _network(simulator: str, made: Settings | None, progress: Progress) -> Settings:
+    """The settings with a network that exists; what a lost folder left behind goes first."""
+    if made is None:
+        _remove_all(simulator)
+        subnet = network.ensure(simulator, simulator)
+        address = str(subnet[1])
+        made = Settings(simulator, address, _free_port(address, API_PORT), subnet=str(subnet))
+    else:
+        network.ensure(simulator, simulator, IPv4Network(made.subnet))
+    progress(f"network {made.subnet}")
+    return made
+
+
+def _serve(folder: Path, wanted: Settings) -> None:
+    """A server of exactly these settings answers. Raises NotAnswering."""
+    if not process.find(folder, wanted.revision):
+        process.stop(folder)
+        process.start(folder, wanted.revision, folder / "server.log")
+    deadline = time.monotonic() + START_SECONDS
+    last = "nothing"
+    while time.monotonic() < deadline:
+        try:
+            call(wanted, "GET", "/_control/status", timeout=2)
+        except (OSError, SimulatorError) as error:
+            last = repr(error)
+        else:
+            return
+        if not process.find(folder):
+            last = "its process ended"
+            break
+        time.sleep(0.05)
+    log = folder / "server.log"
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+    raise NotAnswering(f"{wanted.origin} does not answer: {last}; the end of {log}:\n{tail}")
+
+
+def _may_have_machines(folder: Path) -> bool:
+    """Whether Docker could hold something of the folder's simulator."""
+    with contextlib.suppress(StateDamaged):
+        made = settings.load(folder)
+        if made is not None and made.api_only:
+            return False
+    return engine.answers() or engine.remembers(settings.identity(folder))
+
+
+def _remove_all(simulator: str) -> None:
+    """Everything in Docker that carries the simulator's label."""
+    chosen = ("--filter", f"label={LABEL}={simulator}")
+    for listing, removal in (
+        (("ps", "--all", "--quiet"), ("rm", "--force", "--volumes")),
+        (("volume", "ls", "--quiet"), ("volume", "rm", "--force")),
+        (("network", "ls", "--quiet"), ("network", "rm")),
+    ):
+        names = docker(*listing, *chosen).split()
+        if names:
+            docker(*removal, *names)
+
+
+def _clear(folder: Path) -> None:
+    """Remove the simulator's files; what else is in the folder stays."""
+    for name in ("settings.json", "state.json", "server.log", "packages.log"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / f"{name}.part").unlink(missing_ok=True)
+    shutil.rmtree(folder / "registry", ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _free_port(address: str, first: int = 0) -> int:
+    """A port that can be listened on: `first`, or else any."""
+    for port in (first, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((address, port))
+                return int(probe.getsockname()[1])
+    raise SimulatorError(f"no port of {address} can be listened on")

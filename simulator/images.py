@@ -5,19 +5,17 @@ The tag is a hash of the recipe, so a changed recipe makes a new image and an un
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.docker import docker, exists
 from simulator.exceptions import DockerError, SimulatorError
+from simulator.process import alone
 
 Progress = Callable[[str], None]
 SUITE = "bookworm"
@@ -51,11 +49,16 @@ class Recipe:
 BASE = Recipe("sophia-base", ("python3", "python3-venv", "ca-certificates"))
 
 
+def base() -> str | None:
+    """The base image that is there already, if one is."""
+    return next((name for name in (PULLED_BASE, BASE.tag) if exists("image", name)), None)
+
+
 def ensure_base(progress: Progress) -> str:
     """The image that all others are built on: the official Python one where it can be pulled."""
-    for name in (PULLED_BASE, BASE.tag):
-        if exists("image", name):
-            return name
+    found = base()
+    if found is not None:
+        return found
     try:
         docker("pull", "--quiet", PULLED_BASE, timeout=300)
     except DockerError:
@@ -67,7 +70,7 @@ def ensure(recipe: Recipe, progress: Progress) -> str:
     """The recipe's image, built with mmdebstrap unless it is there. Safe when two run at once."""
     tag = recipe.tag
     if not exists("image", tag):
-        with _alone(tag):
+        with alone(tag.replace(":", "-")):
             if not exists("image", tag):
                 progress(f"building image {tag} with mmdebstrap (about a minute)")
                 docker("tag", _build(recipe), tag)
@@ -81,16 +84,18 @@ def _build(recipe: Recipe) -> str:
         hook.write_text(f"#!/bin/sh\nset -eu\n{recipe.script}\n")
         hook.chmod(0o755)
         log = Path(folder) / "log"
-        command = ["mmdebstrap", *OPTIONS, f"--include={','.join(recipe.packages)}"]
+        # Ends with this process, even where that is killed.
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "mmdebstrap",
+            *OPTIONS,
+            f"--include={','.join(recipe.packages)}",
+        ]
         command += [f"--customize-hook={hook}", SUITE, "-"]
         with log.open("wb") as errors:
-            try:
-                make = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
-            except FileNotFoundError:
-                raise SimulatorError(
-                    "mmdebstrap is not installed; expected it on PATH to build "
-                    f"{recipe.tag}: apt-get install mmdebstrap"
-                ) from None
+            make = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
             load = subprocess.run(
                 ["docker", "import", "-"], stdin=make.stdout, capture_output=True, check=False
             )
@@ -106,15 +111,3 @@ def _build(recipe: Recipe) -> str:
         if load.returncode:
             raise DockerError(f"docker import failed: {load.stderr.decode().strip()}")
         return image
-
-
-@contextmanager
-def _alone(tag: str) -> Iterator[None]:
-    """Hold the machine-wide lock of one image's build."""
-    path = Path(tempfile.gettempdir()) / f"{tag.replace(':', '-')}.lock"
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

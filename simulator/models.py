@@ -12,9 +12,8 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Network
-from typing import Any, Protocol
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -26,65 +25,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from simulator import exceptions, offers
 from simulator.knobs import Knobs
+from simulator.records import Instance, SshKey, State
 from simulator.validation import Launch
 
 FIRST_HOST, LAST_HOST = 10, 250
 """The part of the subnet that instances' addresses come from."""
-
-
-@dataclass
-class SshKey:
-    id: str
-    name: str
-    public_key: str
-
-
-@dataclass
-class Instance:
-    """A rented machine. `phase` is what was asked for; `fault` what a test or fate made of it."""
-
-    id: str
-    name: str | None
-    hostname: str
-    title: str
-    """What its machine is called: the host name, made unique, for names may repeat"""
-    region: str
-    instance_type: str
-    image: str
-    ssh_key_names: list[str]
-    public_keys: list[str]
-    tags: dict[str, str]
-    user_data: str
-    ip: str
-    launched: float
-    phase: str = "running"
-    """running, terminating or terminated"""
-    machine: str = "wanted"
-    """wanted: to be made; made: it was; none: it never came to be"""
-    fault: str | None = None
-    """unhealthy or preempted"""
-    powered_off: bool = False
-    ended: float | None = None
-
-
-@dataclass
-class State:
-    """All that is saved."""
-
-    keys: list[SshKey] = field(default_factory=list)
-    instances: list[Instance] = field(default_factory=list)
-    last_host: int = FIRST_HOST - 1
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> State:
-        return cls(
-            keys=[SshKey(**key) for key in value["keys"]],
-            instances=[Instance(**instance) for instance in value["instances"]],
-            last_host=value["last_host"],
-        )
 
 
 class Machines(Protocol):
@@ -313,13 +258,16 @@ class Account:
 
     # Machines
 
-    def resume(self, *, start: bool) -> None:
+    def resume(self, power: str) -> None:
         """Go on after a crash: make what was wanted, end what was ending.
 
-        With `start`, machines that should run are switched on (the host was rebooted).
+        Where `power` is another than before, the host was rebooted: machines that should run are
+        switched on.
         """
         states = self._machines.states() or {}
         with self._lock:
+            start, self._state.power = power != self._state.power, power
+            self._saved()
             for instance in self._state.instances:
                 if instance.phase == "terminating":
                     self._work.submit(self._end, instance)
@@ -395,7 +343,8 @@ class Account:
         used = {instance.ip for instance in self._present()}
         span = LAST_HOST - FIRST_HOST + 1
         for step in range(1, span + 1):
-            host = FIRST_HOST + (self._state.last_host - FIRST_HOST + step) % span
+            last = max(self._state.last_host, FIRST_HOST - 1)
+            host = FIRST_HOST + (last - FIRST_HOST + step) % span
             address = str(self._subnet[host])
             if address not in used:
                 self._state.last_host = host

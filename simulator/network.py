@@ -19,12 +19,17 @@ POOL = ipaddress.IPv4Network("172.28.0.0/14")
 """Where subnets are taken from: clear of Swarm's usual pools and Docker's first bridges."""
 
 
-def ensure(name: str, simulator: str) -> ipaddress.IPv4Network:
-    """The subnet of the network `name`, which is made if it isn't there."""
+def ensure(
+    name: str, simulator: str, wanted: ipaddress.IPv4Network | None = None
+) -> ipaddress.IPv4Network:
+    """The subnet of the network `name`, which is made if it isn't there: the wanted or a free one.
+
+    Raises NoFreeSubnet.
+    """
     found = subnet_of(name)
     if found is not None:
         return found
-    for candidate in candidates(simulator):
+    for candidate in candidates(simulator) if wanted is None else [wanted]:
         try:
             docker(
                 *("network", "create", "--driver", "bridge", "--label", f"{LABEL}={simulator}"),
@@ -36,8 +41,9 @@ def ensure(name: str, simulator: str) -> ipaddress.IPv4Network:
             raise
         return candidate
     raise NoFreeSubnet(
-        f"no free /24 in {POOL} for the simulator's network: expected one that no route of this "
-        "machine covers; remove Docker networks that aren't needed (docker network prune)"
+        f"{wanted or f'every /24 of {POOL}'} is taken; expected a subnet for the simulator's "
+        "network that no route of this machine covers; remove Docker networks that aren't needed "
+        "(docker network prune)"
     )
 
 

@@ -10,7 +10,8 @@ from werkzeug.wrappers import Request, Response
 
 from simulator import offers, validation
 from simulator.exceptions import invalid_parameters
-from simulator.models import Account, Instance
+from simulator.models import Account
+from simulator.records import Instance
 
 
 def body_of(request: Request) -> dict[str, Any]:

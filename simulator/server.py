@@ -15,7 +15,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from simulator import files, machines, settings
 from simulator.app import Application
 from simulator.exceptions import StateDamaged
-from simulator.models import Account, Instance, Machines, State
+from simulator.models import Account, Machines
+from simulator.records import Instance, State
 from simulator.settings import Settings
 
 Log = Callable[[str], None]
@@ -122,7 +123,7 @@ def in_thread(folder: Path, made: Settings, log: Log) -> Iterator[BaseWSGIServer
     server = bind(made, account, log)
     thread = threading.Thread(target=server.serve_forever, name="simulator", daemon=True)
     thread.start()
-    account.resume(start=False)
+    account.resume(made.power)
     try:
         yield server
     finally:
@@ -132,11 +133,8 @@ def in_thread(folder: Path, made: Settings, log: Log) -> Iterator[BaseWSGIServer
         account.close()
 
 
-def serve(folder: Path, *, power_on: bool) -> None:
-    """Serve in the foreground until SIGTERM; with `power_on`, first switch the machines on.
-
-    Raises SimulatorError, OSError.
-    """
+def serve(folder: Path) -> None:
+    """Serve in the foreground until SIGTERM. Raises SimulatorError, OSError."""
     made = settings.load(folder)
     if made is None:
         raise StateDamaged(f"{settings.path(folder)}: no such file; start with `up`")
@@ -147,7 +145,7 @@ def serve(folder: Path, *, power_on: bool) -> None:
     signal.signal(signal.SIGTERM, stop)
     account = load_account(folder, made, write_log)
     server = bind(made, account, write_log)
-    account.resume(start=power_on)
+    account.resume(made.power)
     write_log(f"serving {made.origin}")
     server.serve_forever()
 

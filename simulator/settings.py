@@ -31,12 +31,17 @@ class Settings:
     knobs: Knobs = Knobs()
     code: str = ""
     """Hash of the program that serves; a server of other code is replaced."""
-    boot: str = ""
-    """The machine's boot in which the server was last started."""
+    power: str = ""
+    """Changes when all containers went down at once; see engine.power_id."""
 
     @property
     def api_only(self) -> bool:
         return not self.subnet
+
+    @property
+    def revision(self) -> str:
+        """Names exactly these settings."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     @property
     def network(self) -> IPv4Network:

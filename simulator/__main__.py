@@ -1,0 +1,104 @@
+"""python -m simulator up | down | status | env"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+from simulator import cloud, server
+from simulator.exceptions import SimulatorError
+from simulator.knobs import Knobs
+
+KNOB_HELP = {
+    "boot_seconds": "from launch to active (0.5)",
+    "terminate_seconds": "how long a machine is terminating at least (0)",
+    "remember_seconds": "how long a terminated machine can be asked for (600)",
+    "requests_per_second": "rate limit, 0 for none (0; the real service: 1)",
+    "launch_interval": "least seconds between launches, 0 for none (0; the real service: 12)",
+    "quota": "most instances, 0 for any number (0)",
+}
+
+
+def default_folder() -> Path:
+    """$SOPHIA_HOME/simulator, wherever that is for this user."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(os.environ.get("SOPHIA_HOME") or Path(base) / "sophia") / "simulator"
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator", description="Lambda Cloud on this machine."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    texts = {
+        "up": "bring it up, or repair it",
+        "down": "remove all of it",
+        "status": "what runs",
+        "env": "print lines for a shell that is to use it",
+        "serve": "(what `up` starts)",
+    }
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument(
+            "--state", type=Path, default=default_folder(), help="state folder (%(default)s)"
+        )
+        if name == "up":
+            command.add_argument(
+                "--api-only", action="store_true", help="no machines and no registry, no Docker"
+            )
+            for knob in fields(Knobs):
+                command.add_argument(
+                    f"--{knob.name.replace('_', '-')}",
+                    type=type(knob.default),
+                    help=KNOB_HELP[knob.name],
+                )
+        if name == "serve":
+            command.add_argument("--revision", help="marks the process")
+    return parser.parse_args(arguments)
+
+
+def reporter() -> Callable[[str], None]:
+    """Prints a line with the time since now."""
+    began = time.monotonic()
+
+    def report(line: str) -> None:
+        print(f"[{time.monotonic() - began:6.1f} s] simulator: {line}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def run(options: argparse.Namespace) -> int:
+    folder: Path = options.state
+    if options.command == "up":
+        knobs = {
+            knob.name: getattr(options, knob.name)
+            for knob in fields(Knobs)
+            if getattr(options, knob.name) is not None
+        }
+        cloud.up(folder, reporter(), api_only=options.api_only, **knobs)
+    elif options.command == "down":
+        cloud.down(folder, reporter())
+    elif options.command == "status":
+        print("\n".join(cloud.status(folder)))
+    elif options.command == "serve":
+        server.serve(folder)
+    else:
+        found = cloud.find(folder)
+        if found is None:
+            raise SimulatorError(f"no simulator in {folder}; run `python -m simulator up` first")
+        for name, value in found.env.items():
+            print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run(parse(sys.argv[1:])))
+    except SimulatorError as error:
+        sys.exit(f"simulator: {error}")

@@ -1,0 +1,129 @@
+"""The host's Docker engine: used as it is where it runs, else installed and started.
+
+One that was started here is stopped again when nothing runs in it any more. Who started it is
+written outside of any state folder, for several simulators share it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from simulator import packages
+from simulator.docker import docker
+from simulator.exceptions import DockerError, DockerMissing
+
+PID_FILE = Path("/run/sophia-dockerd.pid")
+LOG_FILE = Path("/var/log/sophia-dockerd.log")
+DATA = Path("/var/lib/docker")
+START_SECONDS = 60
+
+
+def answers() -> bool:
+    """Whether there is an engine that talks to us."""
+    try:
+        docker("version", "--format", "{{.Server.Version}}", timeout=20)
+    except DockerError:
+        return False
+    return True
+
+
+def ensure(progress: Callable[[str], None]) -> None:
+    """An engine that answers. Raises DockerMissing, SimulatorError."""
+    if answers():
+        return
+    try:
+        docker("version", "--format", "{{.Server.Version}}", timeout=20)
+    except DockerError as error:
+        said = str(error)
+    if "permission denied" in said or os.environ.get("DOCKER_HOST"):
+        raise DockerMissing(
+            f"no access to Docker: {said}; expected an engine that this user may use: "
+            "join the group docker, or set DOCKER_HOST to one that answers"
+        )
+    if packages.missing(["docker", "dockerd"]):
+        progress("installing docker.io")
+        packages.ensure(["docker", "dockerd"], LOG_FILE)
+        if answers():
+            return
+    if os.geteuid() != 0:
+        raise DockerMissing(
+            f"no Docker engine runs ({said}), and not being root this can't start one: "
+            "start it (systemctl start docker) and run this again"
+        )
+    progress("starting dockerd")
+    _start()
+
+
+def remembers(name: str) -> bool:
+    """Whether an engine that is off holds a network of that name. False where it can't be read."""
+    with contextlib.suppress(OSError):
+        return name.encode() in (DATA / "network" / "files" / "local-kv.db").read_bytes()
+    return False
+
+
+def stop_if_ours() -> bool:
+    """Stop the engine if a simulator started it and nothing runs in it; whether that was done."""
+    pid = _ours()
+    if pid is None:
+        return False
+    if docker("ps", "--quiet"):
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + START_SECONDS
+    while _is_dockerd(pid):
+        if time.monotonic() > deadline:
+            raise DockerError(f"dockerd (pid {pid}) did not stop in {START_SECONDS} s: {LOG_FILE}")
+        time.sleep(0.1)
+    PID_FILE.unlink(missing_ok=True)
+    return True
+
+
+def power_id() -> str:
+    """Changes whenever all containers went down at once: the machine or its engine restarted."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with contextlib.suppress(OSError):
+        return f"{boot}:{Path('/run/docker.pid').read_text().strip()}"
+    return boot
+
+
+def _start() -> None:
+    if Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):
+        subprocess.run(["systemctl", "start", "docker"], check=False)
+    else:
+        with LOG_FILE.open("ab") as log:
+            process = subprocess.Popen(
+                ["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, cwd="/",
+            )  # fmt: skip
+        PID_FILE.write_text(str(process.pid))
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        if time.monotonic() > deadline:
+            raise DockerMissing(
+                f"dockerd was started but does not answer after {START_SECONDS} s, see {LOG_FILE}"
+            )
+        time.sleep(0.2)
+
+
+def _ours() -> int | None:
+    """The process id of an engine that a simulator started, if it still runs."""
+    try:
+        pid = int(PID_FILE.read_text())
+    except (OSError, ValueError):
+        return None
+    return pid if _is_dockerd(pid) else None
+
+
+def _is_dockerd(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return "(dockerd)" in status and ") Z " not in status

@@ -1,0 +1,65 @@
+"""What the account knows, as it is saved."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class SshKey:
+    id: str
+    name: str
+    public_key: str
+
+
+@dataclass
+class Instance:
+    """A rented machine. `phase` is what was asked for; `fault` what a test or fate made of it."""
+
+    id: str
+    name: str | None
+    hostname: str
+    title: str
+    """What its machine is called: the host name, made unique, for names may repeat"""
+    region: str
+    instance_type: str
+    image: str
+    ssh_key_names: list[str]
+    public_keys: list[str]
+    tags: dict[str, str]
+    user_data: str
+    ip: str
+    launched: float
+    phase: str = "running"
+    """running, terminating or terminated"""
+    machine: str = "wanted"
+    """wanted: to be made; made: it was; none: it never came to be"""
+    fault: str | None = None
+    """unhealthy or preempted"""
+    powered_off: bool = False
+    ended: float | None = None
+
+
+@dataclass
+class State:
+    """All that is saved."""
+
+    keys: list[SshKey] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+    last_host: int = 0
+    """the last part of the address that was given out last"""
+    power: str = ""
+    """the power under which the machines were last known to run"""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> State:
+        return cls(
+            keys=[SshKey(**key) for key in value["keys"]],
+            instances=[Instance(**instance) for instance in value["instances"]],
+            last_host=value["last_host"],
+            power=value["power"],
+        )
