@@ -1,0 +1,97 @@
+"""A machine: what it is made of, in which order, and what of it is secret."""
+
+import pulumi
+
+from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
+from components.plan.nodes import NodePlan
+from providers.lambdalabs import resources as lambdalabs
+
+PLAN = NodePlan(
+    name="manager-1",
+    role="manager",
+    tier="primary",
+    instance_types=("gpu_1x_a10", "gpu_1x_h100_pcie"),
+    regions=("us-east-1",),
+    image_family="lambda-stack-24-04",
+    generation="1",
+    labels={"tier": "primary"},
+)
+
+
+def machine(handles=None):
+    account = lambdalabs.Provider("account", api_url="https://api.example", api_key="k")
+    made = LambdaInstance(
+        "manager-1",
+        LambdaInstanceArgs(
+            plan=PLAN,
+            project="sophia",
+            stack="dev",
+            user="ubuntu",
+            ssh_key_name="sophia-dev",
+            private_key=pulumi.Output.secret("the private key"),
+            registry_server="registry.example:5000",
+            registry_ca="",
+            gpu_probe=True,
+        ),
+        pulumi.ResourceOptions(providers=[account]),
+    )
+    if handles is not None:
+        handles.append(made.handle)
+
+
+def test_its_parts_are_its_children_and_use_the_accounts_provider(registered):
+    seen = registered(machine)
+    parts = {name for name, resource in seen.items() if resource.parent == "manager-1"}
+    assert parts == {
+        f"manager-1-{part}" for part in ("host-key", "nonce", "instance", "ready", "prepared")
+    }
+    assert seen["manager-1"].type == "sophia:index:LambdaInstance"
+    assert {seen["manager-1-instance"].provider, seen["manager-1-ready"].provider} == {"account"}
+
+
+def test_each_part_waits_for_the_one_before(registered):
+    seen = registered(machine)
+    assert set(seen["manager-1-instance"].dependencies) == {"manager-1-host-key", "manager-1-nonce"}
+    assert "manager-1-instance" in seen["manager-1-ready"].dependencies
+    assert "manager-1-ready" in seen["manager-1-prepared"].dependencies
+
+
+def test_keys_and_user_data_are_secret(registered, preview):
+    seen = registered(machine)
+    assert "privateKey" in seen["manager-1-ready"].secrets
+    if not preview:  # what is unknown is not sent, and its secretness neither
+        assert "userData" in seen["manager-1-instance"].secrets
+        assert any(path.startswith("connection") for path in seen["manager-1-prepared"].secrets)
+    assert "the private key" not in seen["manager-1-prepared"].inputs["create"]
+
+
+def test_a_new_type_image_region_or_generation_makes_a_new_nonce(registered):
+    seen = registered(machine)
+    assert seen["manager-1-nonce"].inputs["keepers"] == {
+        "types": "gpu_1x_a10,gpu_1x_h100_pcie",
+        "regions": "us-east-1",
+        "image": "lambda-stack-24-04",
+        "generation": "1",
+    }
+
+
+def test_its_name_ends_with_the_nonce_once_that_is_known(registered, preview):
+    name = registered(machine)["manager-1-instance"].inputs.get("name")
+    assert name == (None if preview else "sophia-dev-manager-1-0011aabb")
+
+
+def test_the_command_is_pinned_to_the_host_key(registered, preview):
+    inputs = registered(machine)["manager-1-prepared"].inputs
+    if preview:
+        assert "connection" not in inputs
+    else:
+        assert inputs["connection"]["hostKey"] == "ssh-ed25519 manager-1-host-key"
+        assert inputs["connection"]["host"] == "address-of-manager-1-ready"
+
+
+def test_the_handle_says_what_the_swarm_needs(registered):
+    handles = []
+    registered(lambda: machine(handles))
+    (handle,) = handles
+    assert (handle.name, handle.physical_name) == ("manager-1", "sophia-dev-manager-1")
+    assert handle.labels == {"tier": "primary"}

@@ -1,0 +1,94 @@
+"""The Swarm: one identity, a chain of members, and providers that speak to the managers."""
+
+import itertools
+import json
+
+import pulumi
+
+from components.handles import NodeHandle
+from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
+from providers.swarm import resources as swarm
+
+
+def node(name, role, tier):
+    key = swarm.KeyPair(f"{name}-host-key")
+    return NodeHandle(
+        name=name,
+        physical_name=f"sophia-dev-{name}",
+        role=role,
+        tier=tier,
+        instance_id=pulumi.Output.from_input(f"{name}-id"),
+        address=pulumi.Output.from_input(f"{name}.example"),
+        private_address=pulumi.Output.from_input(f"{name}.internal"),
+        host_key=key.public_key,
+        ready=key,
+        labels={"tier": tier},
+    )
+
+
+def cluster(handles=None):
+    nodes = [
+        node("worker-1", "worker", "secondary"),
+        node("manager-1", "manager", "primary"),
+        node("manager-2", "manager", "primary"),
+        node("manager-3", "manager", "primary"),
+    ]
+    made = SwarmCluster(
+        "swarm",
+        SwarmClusterArgs(
+            nodes=nodes,
+            user="ubuntu",
+            private_key=pulumi.Output.secret("the private key"),
+            address_pools=["10.200.0.0/16"],
+            subnet_size=24,
+        ),
+    )
+    if handles is not None:
+        handles.append(made.handle)
+
+
+def test_members_form_a_chain_managers_first(registered):
+    seen = registered(cluster)
+    chain = ["swarm-manager-1", "swarm-manager-2", "swarm-manager-3", "swarm-worker-1"]
+    for earlier, later in itertools.pairwise(chain):
+        assert earlier in seen[later].dependencies
+        assert later not in seen[earlier].dependencies
+    assert {seen[name].parent for name in chain} == {"swarm"}
+
+
+def test_every_member_waits_for_its_own_machine_and_for_the_cluster(registered):
+    seen = registered(cluster)
+    for name in ("manager-1", "worker-1"):
+        assert f"{name}-host-key" in seen[f"swarm-{name}"].dependencies
+        assert "swarm-identity" in seen[f"swarm-{name}"].dependencies
+
+
+def test_the_founder_is_a_manager_wherever_it_stands(registered, preview):
+    founder = registered(cluster)["swarm-identity"].inputs.get("founder")
+    if not preview:
+        assert founder["address"] == "manager-1.example"
+
+
+def test_members_carry_their_role_and_labels(registered):
+    seen = registered(cluster)
+    assert seen["swarm-worker-1"].inputs["role"] == "worker"
+    assert seen["swarm-worker-1"].inputs["labels"] == {"tier": "secondary"}
+    assert seen["swarm-manager-2"].inputs["nodeName"] == "sophia-dev-manager-2"
+
+
+def test_services_get_a_provider_that_believes_this_cluster_only(registered, preview):
+    handles = []
+    seen = registered(lambda: cluster(handles))
+    services, machines = seen["swarm-services"], seen["swarm-machines"]
+    assert "privateKey" in services.secrets
+    assert seen["swarm-identity"].provider == "swarm-machines"
+    if not preview:
+        assert services.inputs["clusterId"] == "the-cluster"
+        assert "clusterId" not in machines.inputs
+        managers = json.loads(services.inputs["managers"])
+        assert [manager["address"] for manager in managers] == [
+            *("manager-1.example", "manager-2.example", "manager-3.example")
+        ]
+    (handle,) = handles
+    assert [manager.name for manager in handle.managers] == ["manager-1", "manager-2", "manager-3"]
+    assert len(handle.members) == 4
