@@ -10,7 +10,7 @@ import asyncio
 from providers.runtime.declare import Context
 from providers.swarm import membership
 from providers.swarm.connection import CALL, Engine
-from providers.swarm.entry import Entry
+from providers.swarm.entry import SETTLE, Entry
 from providers.swarm.errors import (
     NoManager,
     QuorumAtRisk,
@@ -64,20 +64,25 @@ async def _answers(node: Engine) -> bool:
 
 
 async def _make_room(context: Context, entry: Entry, nodes: list[Node]) -> None:
-    """Where the majority hangs on this node, lost managers give up their seats first."""
-    if membership.keeps_quorum(nodes, entry.id):
-        return
-    for lost in nodes:
-        if lost["ID"] != entry.id and membership.is_manager(lost) and membership.is_lost(lost):
-            name = membership.name_of(lost)
-            context.warn(f"the entry of the lost manager {name} is removed, to keep a majority")
-            await Entry(entry.pool, entry.cluster_id, lost["ID"], name).evict(context)
-    nodes = await entry.all(context)
-    if not membership.keeps_quorum(nodes, entry.id):
-        raise QuorumAtRisk(
-            f"node {entry.node_name} can't leave: {membership.count(nodes)}, and without it no "
-            "majority would be left. Wait until the others are healthy, then run it again"
-        )
+    """Where the majority hangs on this node, lost managers give up their seats first.
+
+    Waits a little: after an election all nodes are `unknown` until they have reported.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SETTLE
+    while not membership.keeps_quorum(nodes, entry.id):
+        for lost in nodes:
+            if lost["ID"] != entry.id and membership.is_manager(lost) and membership.is_lost(lost):
+                name = membership.name_of(lost)
+                context.warn(f"the lost manager {name} is removed first, to keep a majority")
+                await Entry(entry.pool, entry.cluster_id, lost["ID"], name).evict(context)
+        if loop.time() > deadline:
+            raise QuorumAtRisk(
+                f"node {entry.node_name} can't leave: {membership.count(nodes)}, and without it no "
+                "majority would be left. Wait until the others are healthy, then run it again"
+            )
+        await context.sleep(_LOOK)
+        nodes = await entry.all(context)
 
 
 async def _drain(context: Context, entry: Entry) -> None:

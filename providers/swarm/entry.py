@@ -23,6 +23,8 @@ from providers.swarm.membership import Node
 
 SETTLE = 90.0
 """Seconds for a change to come about: an election (23 s) and a node's return (52 s) fit in."""
+_REPORT = 20.0
+"""Seconds: after an election all nodes are `unknown` until they have reported."""
 _LOOK = 0.3
 
 
@@ -139,13 +141,16 @@ class Entry:
             return
 
     async def _guard(self, context: Context) -> None:
-        nodes = await self.all(context)
-        if not membership.keeps_quorum(nodes, self.id):
-            raise QuorumAtRisk(
-                f"node {self.node_name} stays a manager: {membership.count(nodes)}, and without it "
-                "no majority would be left. Bring the others back, or let `pulumi up` replace "
-                "their machines first"
-            )
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _REPORT
+        while not membership.keeps_quorum(nodes := await self.all(context), self.id):
+            if loop.time() > deadline:
+                raise QuorumAtRisk(
+                    f"node {self.node_name} stays a manager: {membership.count(nodes)}, and "
+                    "without it no majority would be left. Bring the others back, or let "
+                    "`pulumi up` replace their machines first"
+                )
+            await context.sleep(_LOOK)
 
     async def _ask(self, context: Context, method: str, path: str, **options: Any) -> Any:
         return await self.pool.request(

@@ -26,9 +26,9 @@ def fleet() -> Iterator[Fleet]:
 @pytest.fixture(scope="session")
 def formed(fleet: Fleet) -> Formed:
     """Three managers. Shared by all tests: don't harm its nodes."""
-    nodes = fleet.start("anna", "bert", "cleo")
 
     async def run() -> Formed:
+        nodes = await fleet.start("anna", "bert", "cleo")
         pool = Pool(fleet.config(*nodes))
         try:
             outputs, ids = await form(pool, nodes)

@@ -45,10 +45,10 @@ class Fleet:
         self._subnet = network.ensure(f"{self.prefix}-net", self.prefix)
         self._made: list[str] = []
 
-    def start(self, *names: str) -> list[Machine]:
+    async def start(self, *names: str) -> list[Machine]:
         """New nodes, ready: sshd and Docker answer. Each call gives new addresses."""
-        nodes = [self._start(name) for name in names]
-        asyncio.run(self._ready(nodes))
+        nodes = [await asyncio.to_thread(self._start, name) for name in names]
+        await self._ready(nodes)
         return nodes
 
     def kill(self, machine: Machine) -> None:
@@ -128,7 +128,7 @@ async def eventually(
         await asyncio.sleep(0.2)
 
 
-def make_context(urn_name: str = "main", stack: str = "test") -> Context:
+def make_context(urn_name: str = "example", stack: str = "dev") -> Context:
     """A context whose progress lines and warnings end in `said(context)`."""
     lines: list[str] = []
     context = Context(
