@@ -16,6 +16,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from components.plan import names
 from providers.swarm.services.model import Health, Placement, Port, Resources, Update
 
 USER_ID = 10003
@@ -88,12 +89,13 @@ def config(routes: Sequence[Route], hosts: Sequence[str]) -> str:
     )
 
 
-def service_fields(published_port: int) -> dict[str, Any]:
+def service_fields(prefix: str, name: str, published_port: int) -> dict[str, Any]:
     """The inputs of `swarm.Service` that need nothing that runs: one task on every manager.
 
     A host port can't be held twice, so the old task stops first.
     """
     return {
+        "name": names.physical(prefix, name),
         "mode": "global",
         "user": f"{USER_ID}:{USER_ID}",
         "ports": [Port(published=published_port, target=PORT)],
@@ -108,8 +110,9 @@ def service_fields(published_port: int) -> dict[str, Any]:
             cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
         ),
         "placement": Placement(constraints=["node.role == manager"]),
-        "update": Update(order="stop-first", monitor_s=10),
+        "update": Update(order="stop-first", monitor_s=6),
         "stop_grace_s": DRAIN_S + 5,
+        "labels": {"sophia.platform": name},
     }
 
 

@@ -1,0 +1,161 @@
+"""The one way in: HAProxy on every manager, with a certificate and token of the platform's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_random as random
+
+from components.handles import ClusterHandle, NetworkHandle, RegistryHandle, ServiceHandle
+from components.plan import gateway as plan
+from components.plan import names
+from providers.swarm import resources as swarm
+
+CA_DAYS, CERTIFICATE_DAYS = 3650, 365
+
+
+@dataclass(frozen=True)
+class GatewayArgs:
+    """prefix: of physical names. image: with its digest. port: on every manager.
+
+    hosts: names, besides the managers' addresses, by which clients may call it.
+    """
+
+    prefix: str
+    cluster: ClusterHandle
+    network: NetworkHandle
+    registry: RegistryHandle
+    image: pulumi.Input[str]
+    servers: Sequence[ServiceHandle]
+    port: int
+    hosts: Sequence[str] = ()
+
+
+class Gateway(pulumi.ComponentResource):
+    """Done when it is healthy on all managers.
+
+    token: what clients send as `Authorization: Bearer <token>`, secret.
+    ca_certificate: PEM that clients trust. url: at the first manager; urls: at each.
+    endpoints: the address of every server, by its name.
+    """
+
+    token: pulumi.Output[str]
+    ca_certificate: pulumi.Output[str]
+    url: pulumi.Output[str]
+    urls: pulumi.Output[list[str]]
+    endpoints: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("sophia:index:Gateway", name, None, opts)
+        addresses = pulumi.Output.all(*(manager.address for manager in args.cluster.managers))
+        token = random.RandomPassword(
+            f"{name}-token", length=43, special=False, opts=pulumi.ResourceOptions(parent=self)
+        )
+        authority, leaf = self._certificates(name, args, addresses)
+        service = self._service(name, args, addresses, token, leaf)
+
+        self.token = pulumi.Output.secret(token.result)
+        self.ca_certificate = authority.certificate
+        # Addresses are handed out once something answers there.
+        self.urls = pulumi.Output.all(addresses, service.service_id).apply(
+            lambda known: [f"https://{address}:{args.port}" for address in known[0]]
+        )
+        self.url = self.urls.apply(lambda urls: urls[0])
+        self.endpoints = self.url.apply(
+            lambda url: {server.name: f"{url}/mcp/{server.name}" for server in args.servers}
+        )
+        self.register_outputs(
+            {"url": self.url, "token": self.token, "ca_certificate": self.ca_certificate}
+        )
+
+    def _certificates(
+        self, name: str, args: GatewayArgs, addresses: pulumi.Output[list[str]]
+    ) -> tuple[swarm.Certificate, swarm.Certificate]:
+        """The CA that clients trust, and what the gateway shows, for every way it is called."""
+        child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
+        authority = swarm.Certificate(
+            f"{name}-ca",
+            common_name=f"{args.prefix} gateway CA",
+            is_ca=True,
+            validity_days=CA_DAYS,
+            opts=child,
+        )
+        leaf = swarm.Certificate(
+            f"{name}-certificate",
+            common_name=f"{args.prefix} gateway",
+            dns_names=list(args.hosts),
+            ip_addresses=addresses,
+            ca_certificate=authority.certificate,
+            ca_private_key=authority.private_key,
+            validity_days=CERTIFICATE_DAYS,
+            opts=child,
+        )
+        return authority, leaf
+
+    def _service(
+        self,
+        name: str,
+        args: GatewayArgs,
+        addresses: pulumi.Output[list[str]],
+        token: random.RandomPassword,
+        leaf: swarm.Certificate,
+    ) -> swarm.Service:
+        child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
+        authorization = swarm.Secret(
+            f"{name}-authorization",
+            name_prefix=names.file_prefix(args.prefix, name, plan.AUTHORIZATION_SECRET),
+            data=pulumi.Output.concat("Bearer ", token.result),
+            opts=child,
+        )
+        certificate = swarm.Secret(
+            f"{name}-tls",
+            name_prefix=names.file_prefix(args.prefix, name, plan.CERTIFICATE_SECRET),
+            data=pulumi.Output.concat(leaf.certificate, leaf.private_key),
+            opts=child,
+        )
+        config = swarm.Config(
+            f"{name}-config",
+            name_prefix=names.file_prefix(args.prefix, name, "haproxy"),
+            data=self._config(args, addresses),
+            opts=child,
+        )
+        return swarm.Service(
+            f"{name}-service",
+            **plan.service_fields(args.prefix, name, args.port),
+            image=args.image,
+            networks=[args.network.network_id],
+            secrets=[
+                _file(
+                    authorization.secret_id, authorization.secret_name, plan.AUTHORIZATION_SECRET
+                ),
+                _file(certificate.secret_id, certificate.secret_name, plan.CERTIFICATE_SECRET),
+            ],
+            configs=[_file(config.config_id, config.config_name, plan.CONFIG_FILE)],
+            registry={
+                "server": args.registry.server,
+                "username": args.registry.username,
+                "password": args.registry.password,
+            },
+            opts=child,
+        )
+
+    def _config(self, args: GatewayArgs, addresses: pulumi.Output[list[str]]) -> pulumi.Output[str]:
+        servers = list(args.servers)
+        hosts = pulumi.Output.all(*(server.dns_name for server in servers))
+        return pulumi.Output.all(addresses, hosts).apply(
+            lambda known: plan.config(
+                [
+                    plan.Route(server.name, host, server.port)
+                    for server, host in zip(servers, known[1], strict=True)
+                ],
+                [*known[0], *args.hosts],
+            )
+        )
+
+
+def _file(id: pulumi.Output[str], name: pulumi.Output[str], target: str) -> dict[str, object]:
+    return {"id": id, "name": name, "target": target, "uid": plan.USER_ID, "gid": plan.USER_ID}

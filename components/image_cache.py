@@ -1,0 +1,123 @@
+"""Build contexts on this machine's disk: sources and wheels, put together once per content.
+
+Everything is made under another name and renamed when complete, so that a killed run leaves
+nothing half-done behind, and two runs at once do no harm. No pulumi here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from components.plan import image_context as plan
+
+
+class ImageError(Exception):
+    """An image that can't be built: its folder is wrong, or its wheels can't be fetched."""
+
+
+def read(directory: Path, base: str) -> plan.BuildContext:
+    """The sources below a folder with a Dockerfile, to be built on `base`.
+
+    Raises ImageError, all faults at once.
+    """
+    sources = []
+    faults = [] if directory.is_dir() else ["there is no such folder"]
+    for path in sorted(directory.rglob("*")):
+        relative = path.relative_to(directory).as_posix()
+        if not plan.is_source(relative):
+            continue
+        if path.is_symlink():
+            faults.append(f"{relative} is a link, which would leave the context")
+        elif path.is_file():
+            executable = bool(path.stat().st_mode & 0o100)
+            sources.append(plan.Source(relative, path.read_bytes(), executable))
+    context = plan.BuildContext(tuple(sources), base)
+    if faults := [*faults, *plan.faults(context)]:
+        raise ImageError(f"no image can be made of {directory}: " + "; ".join(faults))
+    return context
+
+
+class ImageCache:
+    """contexts: staged build contexts, by tag. wheels: downloaded Python packages."""
+
+    def __init__(self, contexts: Path, wheels: Path) -> None:
+        self._contexts, self._wheels = contexts, wheels
+        self._one_at_a_time = threading.Lock()
+
+    def directory(self, context: plan.BuildContext) -> Path:
+        """Where the context lies once it is staged."""
+        return self._contexts / plan.tag(context)
+
+    def missing_wheels(self, context: plan.BuildContext) -> bool:
+        """Whether staging it means a download."""
+        return bool(context.requirements) and not self._wheels_of(context).is_dir()
+
+    def stage(self, context: plan.BuildContext) -> Path:
+        """Puts the context together unless it is there. Blocks: seconds when wheels are fetched.
+
+        Raises ImageError when they can't be.
+        """
+        target = self.directory(context)
+        with self._one_at_a_time:
+            if target.is_dir():
+                return target
+            if self.missing_wheels(context):
+                _make(self._wheels_of(context), lambda fresh: _download(context, fresh))
+            _make(target, lambda fresh: self._fill(context, fresh))
+        return target
+
+    def _wheels_of(self, context: plan.BuildContext) -> Path:
+        return self._wheels / plan.wheels_key(context.requirements)
+
+    def _fill(self, context: plan.BuildContext, directory: Path) -> None:
+        for source in context.sources:
+            path = directory / source.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(source.content)
+            path.chmod(0o755 if source.executable else 0o644)
+        if context.requirements:
+            wheels = directory / plan.WHEELS
+            shutil.copytree(self._wheels_of(context), wheels, copy_function=_link_or_copy)
+
+
+def _make(target: Path, fill: Callable[[Path], None]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Whatever repository it lies in, it is no part of it.
+    (target.parent / ".gitignore").write_text("*\n")
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as scratch:
+        fresh = Path(scratch) / target.name
+        fresh.mkdir()
+        fill(fresh)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another run was quicker, with the same content
+                raise
+
+
+def _download(context: plan.BuildContext, directory: Path) -> None:
+    requirements = directory.parent / plan.REQUIREMENTS
+    requirements.write_text(context.requirements)
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *plan.pip_download(str(requirements), str(directory))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = "\n".join(done.stderr.strip().splitlines()[-10:])
+        raise ImageError(f"pip could not fetch the wheels (exit status {done.returncode}):\n{said}")
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)

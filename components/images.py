@@ -1,0 +1,141 @@
+"""Images of the platform: built on this machine's Docker, pushed, and referred to by digest.
+
+An image's tag is the hash of what it is made of. The same content is the same image: nothing is
+built or pushed again, and services keep running. Images stay where they were put when the stack
+is destroyed: the registry has its own retention, and may be gone by then; local ones are Docker's
+build cache (`docker image prune --all --filter label=sophia.image`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+
+from components.handles import RegistryHandle
+from components.image_cache import ImageCache, read
+from components.plan import image_context as plan
+
+CONTEXTS = Path(".cache/images")
+"""Relative to the project's folder, and so the same in the state of every runner."""
+
+
+@dataclass(frozen=True)
+class ImageBuilderArgs:
+    """registry: where images go. private_ca: its certificate is not signed by a public CA.
+
+    wheels: where downloaded Python packages are kept.
+    """
+
+    registry: RegistryHandle
+    private_ca: bool
+    wheels: Path = field(default_factory=lambda: Path.home() / ".cache" / "sophia" / "wheels")
+
+
+class ImageBuilder(pulumi.ComponentResource):
+    """What all images share: this machine's Docker, the registry, and the cache of contexts."""
+
+    provider: docker.Provider
+    registry: RegistryHandle
+    private_ca: bool
+    cache: ImageCache
+
+    def __init__(
+        self, name: str, args: ImageBuilderArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("sophia:index:ImageBuilder", name, None, opts)
+        # Host: DOCKER_HOST or the local socket, as with the docker command.
+        self.provider = docker.Provider(f"{name}-docker", opts=pulumi.ResourceOptions(parent=self))
+        self.registry, self.private_ca = args.registry, args.private_ca
+        self.cache = ImageCache(CONTEXTS, args.wheels)
+        self.register_outputs({})
+
+
+@dataclass(frozen=True)
+class ImageArgs:
+    """directory: holds the Dockerfile, which takes `ARG BASE`. base: a reference, or an image of
+    ours, which is then built first.
+    """
+
+    builder: ImageBuilder
+    directory: Path
+    base: str | Image
+
+
+class Image(pulumi.ComponentResource):
+    """One image. reference: `server/name@sha256:…`, known once it is in the registry.
+
+    tagged: `server/name:tag`, known from the sources alone.
+    """
+
+    reference: pulumi.Output[str]
+    tagged: str
+    built: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("sophia:index:Image", name, None, opts)
+        builder, registry = args.builder, args.builder.registry
+        base = args.base.tagged if isinstance(args.base, Image) else args.base
+        context = read(args.directory, base)
+        repository = plan.repository(registry.server, registry.repository, name)
+        self.tagged = f"{repository}:{plan.tag(context)}"
+        child = pulumi.ResourceOptions(parent=self, provider=builder.provider)
+
+        directory = str(builder.cache.directory(context))
+        built = docker.RemoteImage(
+            f"{name}-build",
+            name=self.tagged,
+            keep_locally=True,
+            build=docker.RemoteImageBuildArgs(
+                context=_staged(name, builder.cache, context),
+                # The plugin looks for it from its own working directory, the project's.
+                dockerfile=f"{directory}/{plan.DOCKERFILE}",
+                build_args={"BASE": args.base.built if isinstance(args.base, Image) else base},
+                labels={"sophia.image": name},
+                # Any Docker has it; what buildx makes may lie in a store of its own.
+                use_legacy_builder=True,
+                # For a base that is in the registry and not on this machine.
+                auth_configs=[
+                    docker.RemoteImageBuildAuthConfigArgs(
+                        host_name=registry.server,
+                        user_name=registry.username,
+                        password=registry.password,
+                    )
+                ],
+            ),
+            opts=child,
+        )
+        pushed = docker.RegistryImage(
+            f"{name}-push",
+            name=built.name,
+            keep_remotely=True,
+            # Only for asking the digest: the push goes through Docker, which checks the CA.
+            insecure_skip_verify=builder.private_ca,
+            auth_config=docker.RegistryImageAuthConfigArgs(
+                address=f"https://{registry.server}",
+                username=registry.username,
+                password=registry.password,
+            ),
+            opts=child,
+        )
+        self.built = built.name
+        self.reference = pulumi.Output.concat(repository, "@", pushed.sha256_digest)
+        self.register_outputs({"reference": self.reference})
+
+
+def _staged(name: str, cache: ImageCache, context: plan.BuildContext) -> pulumi.Output[str]:
+    """The context's path; outside previews it is there when the output resolves."""
+
+    async def stage() -> str:
+        if not pulumi.runtime.is_dry_run():
+            if cache.missing_wheels(context):
+                pulumi.log.info(f"fetching the Python packages of image {name}")
+            await asyncio.to_thread(cache.stage, context)
+        return str(cache.directory(context))
+
+    return pulumi.Output.from_input(stage())

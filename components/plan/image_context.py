@@ -1,0 +1,109 @@
+"""What an image is made of, and the tag that says so.
+
+Two builds with the same tag start from the same bytes: same Dockerfile and sources, same locked
+requirements, same base. So an image is built once, and only what changed is built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DOCKERFILE = "Dockerfile"
+REQUIREMENTS = "requirements.txt"
+WHEELS = "wheels"
+"""Directory of the staged context that Dockerfiles install Python packages from."""
+PYTHON = "3.11"
+PLATFORMS = (
+    "manylinux2014_x86_64",
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(36, 16, -1)),
+)
+"""Wheels that run on Debian 12 (glibc 2.36), best first. Lambda Cloud's gh200 is not among them."""
+
+_RECIPE = "1"
+"""Change it when the way contexts are staged changes what ends up in an image."""
+_PIP_HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+_NOT_SOURCES = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a build context. path: relative, with slashes."""
+
+    path: str
+    content: bytes
+    executable: bool
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """All files that an image is built from, and the reference of its base image."""
+
+    sources: tuple[Source, ...]
+    base: str
+
+    @property
+    def requirements(self) -> str:
+        """The locked requirements, "" when the image installs no Python packages."""
+        return next((s.content.decode() for s in self.sources if s.path == REQUIREMENTS), "")
+
+
+def is_source(path: str) -> bool:
+    """Whether a file belongs to the context: caches and compiled modules don't."""
+    return not path.endswith(".pyc") and not _NOT_SOURCES.intersection(path.split("/"))
+
+
+def faults(context: BuildContext) -> list[str]:
+    """Why no image can be made of it."""
+    found = []
+    if not any(source.path == DOCKERFILE for source in context.sources):
+        found.append(f"there is no {DOCKERFILE}")
+    if any(source.path.split("/")[0] == WHEELS for source in context.sources):
+        found.append(f"{WHEELS}/ is put there by the build and can't be a source")
+    if context.requirements.strip() and not _PIP_HASH.search(context.requirements):
+        found.append(f"{REQUIREMENTS} has no --hash=sha256:… lines: lock it with hashes")
+    return found
+
+
+def wheels_key(requirements: str) -> str:
+    """Names the set of wheels that these requirements need: 16 hexadecimal digits."""
+    return _digest([PYTHON.encode(), "\n".join(PLATFORMS).encode(), requirements.encode()])
+
+
+def tag(context: BuildContext) -> str:
+    """The image's tag: 16 hexadecimal digits of everything that goes into it."""
+    parts = [_RECIPE.encode(), context.base.encode(), wheels_key(context.requirements).encode()]
+    for source in sorted(context.sources, key=lambda source: source.path):
+        parts += [source.path.encode(), b"x" if source.executable else b"-", source.content]
+    return _digest(parts)
+
+
+def pip_download(requirements_file: str, directory: str) -> list[str]:
+    """Arguments of `pip` that fetch the wheels for the image's Python, whatever runs here."""
+    return [
+        "download",
+        "--quiet",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--implementation=cp",
+        f"--python-version={PYTHON}",
+        *(f"--platform={platform}" for platform in PLATFORMS),
+        f"--dest={directory}",
+        f"--requirement={requirements_file}",
+    ]
+
+
+def repository(server: str, path: str, name: str) -> str:
+    """Where an image lies in a registry, without its tag: `server/path/name`."""
+    return "/".join(part for part in (server, path.strip("/"), name.replace("_", "-")) if part)
+
+
+def _digest(parts: Sequence[bytes]) -> str:
+    """Of the parts and their borders, so that no two lists give the same bytes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Makes the database on an empty data directory, sets the password, and becomes the server.
+# Arguments go to the server: -c name=value …
+#
+# DATABASE (and its owner's name)  default: sophia
+# /run/secrets/postgres_password   the owner's password; a changed one holds from the next start
+#
+# The cluster lies in a directory named after its version below the mounted one. It is made under
+# another name and renamed when complete, so a start that was killed half-way is simply done again,
+# and whatever has a PG_VERSION is never initialised.
+set -eu
+
+data=/var/lib/postgresql/data
+version=15
+cluster=$data/$version
+unfinished=$data/.initialising
+database=${DATABASE:-sophia}
+password_file=/run/secrets/postgres_password
+
+fail() {
+    echo "database: $*" >&2
+    exit 1
+}
+
+# SQL for a server that nobody else can reach: single-user mode, one statement a line.
+run_sql() { # directory database
+    postgres --single -D "$1" -c exit_on_error=on -c log_min_error_statement=panic \
+        -c log_checkpoints=off "$2" >/dev/null
+}
+
+initialise() {
+    echo "database: $data is empty, making the cluster"
+    rm -rf "$unfinished"
+    initdb --pgdata="$unfinished" --username=postgres --encoding=UTF8 --locale=C.UTF-8 \
+        --auth-local=peer --auth-host=scram-sha-256 --data-checksums >/dev/null
+    cat >"$unfinished/pg_hba.conf" <<-HBA
+	local all postgres peer
+	local all all      scram-sha-256
+	host  all postgres all reject
+	host  all all      all scram-sha-256
+	HBA
+    run_sql "$unfinished" postgres <<-SQL
+	CREATE ROLE "$database" LOGIN
+	CREATE DATABASE "$database" OWNER "$database"
+	SQL
+    sync "$unfinished/pg_hba.conf" "$unfinished"
+    mv -T "$unfinished" "$cluster"
+    sync "$data"
+}
+
+case $database in
+    *[!a-z0-9_]* | '') fail "DATABASE=$database: expected small letters, digits and '_'" ;;
+esac
+[ -s "$password_file" ] || fail "$password_file is missing or empty: give the service its secret"
+[ -w "$data" ] || fail "$data is not writable for uid $(id -u): the node's directory must be owned by it"
+
+# One server on these files, whatever is said about containers elsewhere. The server inherits it.
+exec 9>"$data/.lock"
+flock --wait 60 9 || fail "another container on this node still uses $data"
+
+if [ ! -s "$cluster/PG_VERSION" ]; then
+    for entry in "$data"/* "$data"/.[!.]*; do
+        case $entry in
+            "$data/*" | "$data/.[!.]*" | "$data/.lock" | "$data/lost+found" | "$unfinished") ;;
+            *) fail "$entry is there, but no $cluster/PG_VERSION: neither empty nor a cluster of PostgreSQL $version. Restore it or move it away" ;;
+        esac
+    done
+    initialise
+fi
+
+# The literal is quoted here; nothing of it is logged.
+printf "ALTER ROLE \"%s\" PASSWORD '%s'\n" "$database" "$(sed "s/'/''/g" "$password_file")" |
+    run_sql "$cluster" postgres || fail "the password of $database could not be set"
+
+exec postgres -D "$cluster" -c listen_addresses='*' -c password_encryption=scram-sha-256 \
+    -c unix_socket_directories="$PGHOST" "$@"

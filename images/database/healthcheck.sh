@@ -1,0 +1,6 @@
+#!/bin/sh
+# The container's health check: the server takes connections and the database answers a query.
+set -eu
+pg_isready --quiet
+exec psql --no-psqlrc --quiet --tuples-only --username=postgres \
+    --dbname="${DATABASE:-sophia}" --command='SELECT count(*) FROM pg_database' >/dev/null
