@@ -28,7 +28,7 @@ from simulator import (
     settings,
 )
 from simulator.docker import LABEL, docker, exists
-from simulator.exceptions import NotAnswering, SimulatorError, StateDamaged
+from simulator.exceptions import DockerError, NotAnswering, SimulatorError, StateDamaged
 from simulator.knobs import Knobs
 from simulator.registry import Registry
 from simulator.settings import Settings
@@ -37,6 +37,7 @@ Progress = Callable[[str], None]
 API_PORT = 8080
 REGISTRY_HOST = 2
 START_SECONDS = 15
+REMOVE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -262,16 +263,22 @@ def _may_have_machines(folder: Path) -> bool:
 
 
 def _remove_all(simulator: str) -> None:
-    """Everything in Docker that carries the simulator's label."""
+    """Everything in Docker that carries the simulator's label. Raises DockerError."""
     chosen = ("--filter", f"label={LABEL}={simulator}")
+    deadline = time.monotonic() + REMOVE_SECONDS
     for listing, removal in (
         (("ps", "--all", "--quiet"), ("rm", "--force", "--volumes")),
         (("volume", "ls", "--quiet"), ("volume", "rm", "--force")),
         (("network", "ls", "--quiet"), ("network", "rm")),
     ):
-        names = docker(*listing, *chosen).split()
-        if names:
-            docker(*removal, *names)
+        while names := docker(*listing, *chosen).split():
+            try:
+                docker(*removal, *names)
+            except DockerError:
+                # Docker may still be at it for a server that was killed.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
 
 def _clear(folder: Path) -> None:

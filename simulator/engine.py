@@ -23,29 +23,24 @@ PID_FILE = Path("/run/sophia-dockerd.pid")
 LOG_FILE = Path("/var/log/sophia-dockerd.log")
 DATA = Path("/var/lib/docker")
 START_SECONDS = 60
+SOCKET = "unix:///var/run/docker.sock"
 
 
 def answers() -> bool:
     """Whether there is an engine that talks to us."""
-    try:
-        docker("version", "--format", "{{.Server.Version}}", timeout=20)
-    except DockerError:
-        return False
-    return True
+    return _trouble() is None
 
 
 def ensure(progress: Callable[[str], None]) -> None:
     """An engine that answers. Raises DockerMissing, SimulatorError."""
-    if answers():
+    said = _trouble()
+    if said is None:
         return
-    try:
-        docker("version", "--format", "{{.Server.Version}}", timeout=20)
-    except DockerError as error:
-        said = str(error)
-    if "permission denied" in said or os.environ.get("DOCKER_HOST"):
+    host = _host()
+    if host != SOCKET or "permission denied" in said:
         raise DockerMissing(
-            f"no access to Docker: {said}; expected an engine that this user may use: "
-            "join the group docker, or set DOCKER_HOST to one that answers"
+            f"no access to Docker at {host}: {said}; expected an engine that this user may use: "
+            "join the group docker, or set DOCKER_HOST (or the docker context) to one that answers"
         )
     if packages.missing(["docker", "dockerd"]):
         progress("installing docker.io")
@@ -91,6 +86,23 @@ def power_id() -> str:
     with contextlib.suppress(OSError):
         return f"{boot}:{Path('/run/docker.pid').read_text().strip()}"
     return boot
+
+
+def _trouble() -> str | None:
+    """What keeps the engine from answering; None if it answers."""
+    try:
+        docker("version", "--format", "{{.Server.Version}}", timeout=20)
+    except DockerError as error:
+        return str(error)
+    return None
+
+
+def _host() -> str:
+    """Where the docker command looks for its engine."""
+    try:
+        return docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    except DockerError:
+        return SOCKET  # no docker command yet
 
 
 def _start() -> None:

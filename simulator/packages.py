@@ -37,15 +37,13 @@ def ensure(commands: Iterable[str], log: Path) -> None:
         raise SimulatorError(f"missing: {listed}; not root, so it can't be installed: {by_hand}")
     if shutil.which("apt-get") is None:
         raise SimulatorError(f"missing: {listed}; there is no apt-get to install it: {by_hand}")
-    wait = ("-o", "DPkg::Lock::Timeout=300")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    apt = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         for words in (("update",), ("install", "--yes", "--no-install-recommends", *wanted)):
             done = subprocess.run(
-                ["apt-get", *wait, *words], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, env=quiet, check=False,
-            )  # fmt: skip
+                [*apt, *words], stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+            )
             if done.returncode:
                 raise SimulatorError(
                     f"missing: {listed}; `apt-get {words[0]}` failed ({done.returncode}), "

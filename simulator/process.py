@@ -37,9 +37,13 @@ def start(folder: Path, revision: str, log: Path) -> None:
     """Start a server that outlives this process."""
     with log.open("ab") as output:
         subprocess.Popen(
-            [sys.executable, *_options(folder), revision], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True, cwd=Path(__file__).parent.parent,
-        )  # fmt: skip
+            [sys.executable, *_options(folder), revision],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=Path(__file__).parent.parent,
+        )
 
 
 def stop(folder: Path) -> int:
@@ -48,7 +52,8 @@ def stop(folder: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in find(folder):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                # Killed together with the docker commands it waits for.
+                (os.kill if number == signal.SIGTERM else os.killpg)(pid, number)
         deadline = time.monotonic() + STOP_SECONDS
         while find(folder) and time.monotonic() < deadline:
             time.sleep(0.05)
