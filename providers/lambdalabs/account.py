@@ -25,6 +25,7 @@ class Account:
 
     patience: seconds that one failing request is tried again, besides what the API asks to wait.
     poll_seconds: between two looks at something that takes long.
+    search_seconds: how long a launch whose answer was lost is looked for.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Account:
         pacer: Pacer,
         patience: float = 120.0,
         poll_seconds: float = 5.0,
+        search_seconds: float = 24.0,
     ) -> None:
         self.client = client
         self.pacer = pacer
         self.patience = patience
         self.poll_seconds = poll_seconds
+        self.search_seconds = search_seconds
 
     def calls(self, context: Context) -> Calls:
         """The calls of one operation, with its deadline and its interruption."""

@@ -60,15 +60,15 @@ class LambdaClient:
         path = "/instance-operations/terminate"
         self._send("POST", path, {"instance_ids": [id]}, lambda data: None)
 
-    def keys(self) -> list[Key]:
+    def ssh_keys(self) -> list[Key]:
         """All SSH keys of the account."""
         return self._get("/ssh-keys", lambda data: [Key.parse(item) for item in data])
 
-    def add_key(self, name: str, public_key: str) -> Key:
+    def add_ssh_key(self, name: str, public_key: str) -> Key:
         """Registers a public key. Never repeat blindly."""
         return self._send("POST", "/ssh-keys", {"name": name, "public_key": public_key}, Key.parse)
 
-    def delete_key(self, id: str) -> None:
+    def delete_ssh_key(self, id: str) -> None:
         """Forgets a public key; machines that have it keep it."""
         self._send("DELETE", f"/ssh-keys/{id}", None, lambda data: None)
 

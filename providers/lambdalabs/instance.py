@@ -25,6 +25,9 @@ MARK = "pulumi:instance"
 LAUNCH_TRIES = 3
 """How often one candidate is launched when the answer is lost and no machine appears."""
 
+SEARCH_LOOKS = 4
+"""How often the machines are listed in `Account.search_seconds`."""
+
 
 @dataclass(frozen=True)
 class InstanceInputs:
@@ -156,10 +159,9 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
     async def _search(
         self, context: Context, calls: Calls, wanted: Launch
     ) -> Created[InstanceOutputs] | None:
-        """Lists for two launch intervals, at least 3 s: what was launched may appear late."""
-        pause = max(3.0, 2 * self._account.pacer.launch_interval) / 4
-        for _ in range(4):
-            await calls.sleep(pause)
+        """Lists repeatedly, since what was launched may appear late."""
+        for _ in range(SEARCH_LOOKS):
+            await calls.sleep(self._account.search_seconds / SEARCH_LOOKS)
             machines = await calls(self._client.machines)
             ours = [m for m in machines if _is_ours(m, wanted.name, wanted.tags)]
             if adopted := await self._adopted(context, calls, ours):

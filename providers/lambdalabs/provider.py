@@ -60,4 +60,5 @@ class LambdaLabs(Provider):
             LambdaClient(config.api_url, config.api_key),
             Pacer(config.requests_per_second, config.launch_interval),
             poll_seconds=config.poll_seconds,
+            search_seconds=max(3.0, 2 * config.launch_interval),
         )

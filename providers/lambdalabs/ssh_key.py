@@ -61,11 +61,11 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         calls = self._account.calls(context)
         outputs = SshKeyOutputs(fingerprint(inputs.public_key))
         while True:
-            for key in await calls(self._client.keys):
+            for key in await calls(self._client.ssh_keys):
                 if key.name == inputs.name:
                     return Created(_adopted(key, inputs).id, outputs)
             try:
-                added = await calls.once(self._client.add_key, inputs.name, inputs.public_key)
+                added = await calls.once(self._client.add_ssh_key, inputs.name, inputs.public_key)
                 return Created(added.id, outputs)
             except (Duplicate, *OUTCOME_UNKNOWN):
                 if calls.left < calls.poll_seconds:
@@ -76,7 +76,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         self, context: Context, id: str, inputs: SshKeyInputs, outputs: SshKeyOutputs
     ) -> Found[SshKeyInputs, SshKeyOutputs] | None:
         calls = self._account.calls(context)
-        known = {key.id for key in await calls(self._client.keys)}
+        known = {key.id for key in await calls(self._client.ssh_keys)}
         return Found(inputs, outputs) if id in known else None
 
     async def delete(
@@ -87,7 +87,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         give_up = calls.left - patience
         while True:
             try:
-                await calls(self._client.delete_key, id)
+                await calls(self._client.delete_ssh_key, id)
                 return
             except NotFound:
                 return
@@ -99,7 +99,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
                 await calls.sleep(calls.poll_seconds)
             except LambdaError:
                 # The API has no code of its own for a key that isn't there: look.
-                if all(key.id != id for key in await calls(self._client.keys)):
+                if all(key.id != id for key in await calls(self._client.ssh_keys)):
                     return
                 raise
 

@@ -32,10 +32,10 @@ moves = st.lists(
 )
 
 
-@given(moves)
-def test_slots_keep_both_limits_whatever_is_asked_when(moves):
+@given(moves, st.sampled_from([0.0, 0.8, 1.7, LAUNCH]))
+def test_slots_keep_both_limits_whatever_is_asked_when(moves, launch_interval):
     clock = Clock()
-    pacer = Pacer(RATE, LAUNCH, clock)
+    pacer = Pacer(RATE, launch_interval, clock)
     given_out: list[tuple[float, bool]] = []
     for move, value in moves:
         if move == "pass":
@@ -47,7 +47,7 @@ def test_slots_keep_both_limits_whatever_is_asked_when(moves):
     times = sorted(at for at, _ in given_out)
     launches = sorted(at for at, launch in given_out if launch)
     assert all(b - a >= 1 / RATE - SLACK for a, b in itertools.pairwise(times))
-    assert all(b - a >= LAUNCH - SLACK for a, b in itertools.pairwise(launches))
+    assert all(b - a >= launch_interval - SLACK for a, b in itertools.pairwise(launches))
 
 
 @given(st.integers(0, 20), st.integers(1, 20))

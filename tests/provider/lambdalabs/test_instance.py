@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from providers.lambdalabs import errors
+from providers.lambdalabs.account import Account
+from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.instance import MARK, Instance, InstanceInputs, InstanceOutputs
+from providers.lambdalabs.models import Launch
+from providers.lambdalabs.pacer import Pacer
+from providers.runtime.declare import Cancelled
+from simulator import cloud as simulator
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICN+lJwsONkwrdsSnQsu1ydUkIuIg5oOC+Eslvmtt60T someone"
+INPUTS = InstanceInputs(
+    name="sophia-dev-node-1-a1b2c3",
+    instance_types=["gpu_1x_a10"],
+    regions=["us-east-1"],
+    ssh_key_name="key",
+    image_family="lambda-stack-24-04",
+    user_data="#cloud-config\n",
+    tags={"project": "sophia", "stack": "dev"},
+)
+
+
+@pytest.fixture
+def context(told):
+    return told.context(Instance.token)
+
+
+@pytest.fixture
+def instances(account):
+    account.client.add_ssh_key("key", KEY)
+    return Instance(account)
+
+
+def launches(cloud) -> int:
+    return cloud.control("GET", "/calls").get("launchInstance", 0)
+
+
+def fault(cloud, effect: str, **more: object) -> None:
+    cloud.control("POST", "/faults", operation="launchInstance", effect=effect, **more)
+
+
+def living(account) -> list[str]:
+    return [machine.id for machine in account.client.machines() if machine.status != "terminating"]
+
+
+async def test_a_machine_is_launched_as_asked_for(account, cloud, instances, context):
+    made = await instances.create(context, INPUTS)
+    assert made.outputs == InstanceOutputs("booting", "gpu_1x_a10", "us-east-1")
+    [known] = [one for one in cloud.control("GET", "/instances") if one["id"] == made.id]
+    assert (known["name"], known["hostname"]) == (INPUTS.name, INPUTS.name)
+    assert known["user_data"] == INPUTS.user_data
+    assert known["ssh_key_names"] == ["key"]
+    assert known["tags"].items() >= INPUTS.tags.items()
+    assert len(known["tags"][MARK]) == 32
+
+
+async def test_the_id_is_there_while_the_machine_boots(tmp_path, told):
+    with simulator.running(tmp_path, boot_seconds=600) as cloud:
+        account = Account(LambdaClient(cloud.url, cloud.api_key), Pacer(1000.0, 0.0))
+        account.client.add_ssh_key("key", KEY)
+        made = await Instance(account).create(told.context(Instance.token), INPUTS)
+        assert account.client.machine(made.id).status == "booting"
+
+
+@pytest.mark.parametrize("boot_seconds", [0.0, 600.0])
+async def test_a_repeated_create_adopts_what_is_there(tmp_path, told, boot_seconds):
+    with simulator.running(tmp_path, boot_seconds=boot_seconds) as cloud:
+        account = Account(LambdaClient(cloud.url, cloud.api_key), Pacer(1000.0, 0.0))
+        account.client.add_ssh_key("key", KEY)
+        instances, context = Instance(account), told.context(Instance.token)
+        first = await instances.create(context, INPUTS)
+        second = await instances.create(context, INPUTS)
+        assert second.id == first.id
+        assert launches(cloud) == 1
+        assert any("adopted" in line for line in told.progress)
+
+
+@pytest.mark.parametrize("name", ["sophia-dev-node-1-a1b2c", "sophia-dev-node-1-a1b2c34", "other"])
+async def test_a_machine_of_another_name_is_not_adopted(account, instances, context, name):
+    other = await instances.create(context, dataclasses.replace(INPUTS, name=name))
+    made = await instances.create(context, INPUTS)
+    assert made.id != other.id
+
+
+async def test_a_machine_of_another_specification_is_not_adopted(account, instances, context):
+    """A replacement under the same name must not adopt what it replaces."""
+    old = await instances.create(context, INPUTS)
+    made = await instances.create(context, dataclasses.replace(INPUTS, generation="2"))
+    assert made.id != old.id
+    assert sorted(living(account)) == sorted([old.id, made.id])
+
+
+async def test_a_machine_of_another_resource_is_not_adopted(instances, told):
+    one = await instances.create(told.context(Instance.token, "one"), INPUTS)
+    two = await instances.create(told.context(Instance.token, "two"), INPUTS)
+    assert one.id != two.id
+
+
+async def test_a_machine_without_the_tag_is_adopted_by_its_name(account, instances, context):
+    launch = Launch(INPUTS.name, "gpu_1x_a10", "us-east-1", "key", "", "", {})
+    id = account.client.launch(launch)
+    assert (await instances.create(context, INPUTS)).id == id
+
+
+async def test_of_two_machines_of_one_launch_one_is_kept(account, instances, context, told):
+    launch = Launch(INPUTS.name, "gpu_1x_a10", "us-east-1", "key", "", "", {})
+    ids = {account.client.launch(launch), account.client.launch(launch)}
+    made = await instances.create(context, INPUTS)
+    assert made.id in ids
+    assert living(account) == [made.id]
+    assert any("one too many" in line for line in told.warnings)
+
+
+@pytest.mark.parametrize("status", ["unhealthy", "preempted"])
+async def test_a_broken_machine_of_its_name_is_terminated_first(
+    account, cloud, instances, context, told, status
+):
+    broken = await instances.create(context, INPUTS)
+    cloud.control("POST", f"/instances/{broken.id}", status=status)
+    made = await instances.create(context, INPUTS)
+    assert living(account) == [made.id]
+    assert made.id != broken.id
+    assert any(status in line for line in told.warnings)
+
+
+async def test_a_launch_whose_answer_was_lost_is_found(account, cloud, instances, context):
+    fault(cloud, "lost-answer")
+    made = await instances.create(context, INPUTS)
+    assert living(account) == [made.id]
+    assert launches(cloud) == 1
+
+
+async def test_a_launch_that_was_lost_is_made_again(account, cloud, instances, context):
+    fault(cloud, "lost-request")
+    made = await instances.create(context, INPUTS)
+    assert living(account) == [made.id]
+    assert launches(cloud) == 2
+    assert cloud.control("GET", "/calls")["listInstances"] >= 5
+
+
+async def test_a_launch_that_ended_with_a_server_fault_is_looked_for(
+    account, cloud, instances, context
+):
+    fault(cloud, "error", status=500, code="global/unknown")
+    made = await instances.create(context, INPUTS)
+    assert living(account) == [made.id]
+    assert cloud.control("GET", "/calls")["listInstances"] >= 5
+
+
+async def test_launches_that_keep_getting_lost_have_an_end(account, cloud, instances, context):
+    fault(cloud, "lost-request", times=3)
+    with pytest.raises(errors.LostAnswer):
+        await instances.create(context, INPUTS)
+    assert launches(cloud) == 3
+
+
+async def test_an_interrupted_search_ends_and_the_next_try_adopts(
+    account, cloud, instances, told, context
+):
+    fault(cloud, "lost-answer")
+    account.search_seconds = 60.0
+    work = asyncio.create_task(instances.create(context, INPUTS))
+    while not any("looking whether" in line for line in told.progress):
+        await asyncio.wait([work], timeout=0.01)
+    told.cancelled.set()
+    with pytest.raises(Cancelled):
+        await asyncio.wait_for(work, 5)
+    told.cancelled.clear()
+    made = await instances.create(context, INPUTS)
+    assert living(account) == [made.id]
+
+
+async def test_without_capacity_the_next_candidate_is_tried(cloud, instances, context):
+    inputs = dataclasses.replace(
+        INPUTS, instance_types=["gpu_4x_h100_sxm5", "gpu_1x_a10"], regions=["us-east-1"]
+    )
+    made = await instances.create(context, inputs)
+    assert made.outputs.instance_type == "gpu_1x_a10"
+    assert launches(cloud) == 1
+
+
+async def test_a_refusal_right_after_the_listing_leads_to_the_next_region(
+    cloud, instances, context
+):
+    fault(
+        cloud,
+        "error",
+        status=400,
+        code="instance-operations/launch/insufficient-capacity",
+        message="Not enough capacity.",
+    )
+    inputs = dataclasses.replace(INPUTS, regions=["us-west-1", "us-east-1"])
+    made = await instances.create(context, inputs)
+    assert made.outputs.region == "us-east-1"
+    assert launches(cloud) == 2
+
+
+async def test_all_that_was_tried_is_told_with_its_reason(cloud, instances, context):
+    fault(
+        cloud,
+        "error",
+        status=400,
+        code="instance-operations/launch/insufficient-capacity",
+        message="Not enough capacity.",
+    )
+    inputs = dataclasses.replace(
+        INPUTS, instance_types=["gpu_4x_h100_sxm5", "gpu_1x_a10", "gpu_1x_nonsense"]
+    )
+    with pytest.raises(errors.NoMachine) as raised:
+        await instances.create(context, inputs)
+    text = str(raised.value)
+    assert "gpu_4x_h100_sxm5 in us-east-1: no capacity listed" in text
+    assert "gpu_1x_a10 in us-east-1: Not enough capacity" in text
+    assert "gpu_1x_nonsense in us-east-1: no such type" in text
+    assert launches(cloud) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "global/quota-exceeded", errors.QuotaExceeded),
+        (404, "global/object-does-not-exist", errors.NotFound),
+        (400, "global/invalid-parameters", errors.InvalidParameters),
+        (401, "global/invalid-api-key", errors.InvalidKey),
+    ],
+)
+async def test_what_another_region_can_not_change_fails_at_once(
+    cloud, instances, context, status, code, kind
+):
+    fault(cloud, "error", status=status, code=code)
+    inputs = dataclasses.replace(INPUTS, regions=["us-west-1", "us-east-1"])
+    with pytest.raises(kind):
+        await instances.create(context, inputs)
+    assert launches(cloud) == 1
+
+
+async def test_a_wrong_api_key_fails_at_once(cloud, context):
+    account = Account(LambdaClient(cloud.url, "wrong"), Pacer(1000.0, 0.0))
+    with pytest.raises(errors.InvalidKey):
+        await Instance(account).create(context, INPUTS)
+
+
+async def test_reading_tells_the_live_status(cloud, instances, context):
+    made = await instances.create(context, INPUTS)
+    found = await instances.read(context, made.id, INPUTS, made.outputs)
+    assert found is not None
+    assert (found.inputs, found.outputs.status) == (INPUTS, "active")
+    cloud.control("POST", f"/instances/{made.id}", status="unhealthy")
+    found = await instances.read(context, made.id, INPUTS, made.outputs)
+    assert found is not None
+    assert found.outputs.status == "unhealthy"
+    assert Instance.stale(found.inputs, found.outputs)
+
+
+async def test_a_machine_that_ended_elsewhere_is_gone(account, instances, context):
+    made = await instances.create(context, INPUTS)
+    account.client.terminate(made.id)
+    assert await instances.read(context, made.id, INPUTS, made.outputs) is None
+    assert await instances.read(context, "never-was", INPUTS, made.outputs) is None
+
+
+async def test_a_deletion_waits_until_the_api_agrees(tmp_path, told):
+    with simulator.running(tmp_path, boot_seconds=0, terminate_seconds=0.3) as cloud:
+        account = Account(
+            LambdaClient(cloud.url, cloud.api_key), Pacer(1000.0, 0.0), poll_seconds=0.02
+        )
+        account.client.add_ssh_key("key", KEY)
+        instances, context = Instance(account), told.context(Instance.token)
+        made = await instances.create(context, INPUTS)
+        await instances.delete(context, made.id, INPUTS, made.outputs)
+        assert account.client.machine(made.id).status == "terminated"
+        await instances.delete(context, made.id, INPUTS, made.outputs)
+        assert cloud.control("GET", "/calls")["terminateInstance"] == 1
+
+
+async def test_a_deletion_whose_answer_was_lost_is_done(account, cloud, instances, context):
+    made = await instances.create(context, INPUTS)
+    cloud.control("POST", "/faults", operation="terminateInstance", effect="lost-answer")
+    await instances.delete(context, made.id, INPUTS, made.outputs)
+    assert living(account) == []
+
+
+async def test_a_machine_that_does_not_go_away_is_told(tmp_path, told):
+    with simulator.running(tmp_path, boot_seconds=0, terminate_seconds=2) as cloud:
+        account = Account(
+            LambdaClient(cloud.url, cloud.api_key), Pacer(1000.0, 0.0), poll_seconds=0.02
+        )
+        account.client.add_ssh_key("key", KEY)
+        instances = Instance(account)
+        made = await instances.create(told.context(Instance.token), INPUTS)
+        short = told.context(Instance.token, timeout=0.2)
+        with pytest.raises(errors.NotGone, match="still terminating"):
+            await instances.delete(short, made.id, INPUTS, made.outputs)
+
+
+async def test_an_update_says_when_it_applies(cloud, instances, context, told):
+    made = await instances.create(context, INPUTS)
+    new = dataclasses.replace(INPUTS, user_data="#cloud-config\nnew: true\n")
+    assert await instances.update(context, made.id, INPUTS, made.outputs, new) == made.outputs
+    assert launches(cloud) == 1
+    assert "next generation" in told.warnings[0]
+
+
+async def test_rate_limits_of_the_api_are_kept(tmp_path, told):
+    limits = {"requests_per_second": 20.0, "launch_interval": 0.3}
+    with simulator.running(tmp_path, boot_seconds=0, **limits) as cloud:
+        account = Account(LambdaClient(cloud.url, cloud.api_key), Pacer(18.0, 0.35))
+        # The first request goes through the pacer, too.
+        await account.calls(told.context("x"))(account.client.add_ssh_key, "key", KEY)
+        instances = Instance(account)
+        made = await asyncio.gather(
+            *(
+                instances.create(
+                    told.context(Instance.token, str(n)),
+                    dataclasses.replace(INPUTS, name=f"node-{n}"),
+                )
+                for n in range(3)
+            )
+        )
+        assert len({one.id for one in made}) == 3
+        assert launches(cloud) == 3
+        assert not any("trying again" in line for line in told.progress)
