@@ -9,6 +9,8 @@ from ops import inspect, platform
 from ops.processes import end_on_sigterm
 from ops.progress import say
 from ops.stack import StackError
+from simulator.exceptions import SimulatorError
+from toolchain import ToolchainError
 
 
 def main() -> int:
@@ -34,7 +36,7 @@ def main() -> int:
                 inspect.logs(arguments.service)
             case "ssh":
                 inspect.shell(arguments.node)
-    except (StackError, inspect.NotUp) as failure:
+    except (StackError, SimulatorError, ToolchainError, inspect.NotUp) as failure:
         say(f"error: {failure}")
         return 1
     except KeyboardInterrupt:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ops.platform import PROJECT, STACK, client_folder, stack_of, write_client_files
+from ops import client
+from ops.platform import PROJECT, STACK, answering, stack_of
 from ops.progress import say
-from simulator import cloud
-from toolchain import ensure
 
 
 class NotUp(Exception):
@@ -51,14 +49,13 @@ def shell(node: str) -> None:
 
 
 def _outputs() -> dict[str, Any]:
-    simulated = cloud.running_at(cloud.default_state())
+    simulated = answering()
     if simulated is None:
         raise NotUp("the simulated cloud is not running: `make up` starts it")
-    ensure()
     outputs = stack_of(simulated).outputs()
     if "nodes" not in outputs:
         raise NotUp("the platform is not up: `make up` brings it up")
-    write_client_files(outputs)
+    client.write_files(outputs)
     return outputs
 
 
@@ -69,7 +66,7 @@ def _manager(outputs: dict[str, Any]) -> str:
 def _ssh_command(outputs: dict[str, Any], node: str) -> list[str]:
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")
-    folder: Path = client_folder()
+    folder = client.folder()
     options = {
         "UserKnownHostsFile": folder / "known_hosts",
         "StrictHostKeyChecking": "yes",
@@ -77,13 +74,8 @@ def _ssh_command(outputs: dict[str, Any], node: str) -> list[str]:
         "LogLevel": "ERROR",
     }
     settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-    user = outputs["nodes"][node]["user"]
-    return ["ssh", "-i", str(folder / "ssh_key"), *settings, f"{user}@" + _address(outputs, node)]
-
-
-def _address(outputs: dict[str, Any], node: str) -> str:
-    address: str = outputs["nodes"][node]["address"]
-    return address
+    login = "{user}@{address}".format(**outputs["nodes"][node])
+    return ["ssh", "-i", str(folder / "ssh_key"), *settings, login]
 
 
 def _ssh(outputs: dict[str, Any], node: str, command: Sequence[str]) -> None:

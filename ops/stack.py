@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 from ops import processes
 from ops.progress import say
+from toolchain import places
 
 
 class StackError(Exception):
@@ -76,16 +77,30 @@ class Stack:
 
     def forget(self) -> None:
         """Removes every file of the stack from the local backend, readable or not."""
-        for path in self.backend.glob(f".pulumi/**/{self.project}/{self.name}*"):
-            if path.is_file():
-                path.unlink()
-        for lock in self._locks():
-            lock.unlink(missing_ok=True)
+        for path in sorted(self.backend.glob(f".pulumi/*/**/{self.name}*"), reverse=True):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    def leave_no_salt(self) -> None:
+        """Takes the engine's encryption salt out of the stack's configuration file.
+
+        It notes one there whenever it runs, and makes a new one of the passphrase where there is
+        none: in a tracked file it is but noise.
+        """
+        path = self.root / f"Pulumi.{self.name}.yaml"
+        kept = [
+            line
+            for line in path.read_text().splitlines(keepends=True)
+            if not line.startswith("encryptionsalt:")
+        ]
+        path.write_text("".join(kept))
 
     @property
     def backend(self) -> Path:
         """The folder of the local backend."""
-        return Path(urlparse(self.environment["PULUMI_BACKEND_URL"]).path)
+        return places.state() / "pulumi"
 
     def _locks(self) -> list[Path]:
         return sorted(self.backend.glob(f".pulumi/locks/*/{self.project}/{self.name}/*.json"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from simulator import cloud
+from simulator.settings import identity
 
 
 def docker(*arguments: str, ok: bool = True) -> str:
@@ -19,7 +19,7 @@ def docker(*arguments: str, ok: bool = True) -> str:
 
 def label(home: Path) -> str:
     """What every Docker object of the simulator below `home` is labelled with."""
-    return f"sophia.simulator={cloud.identity(home / 'simulator')}"
+    return f"sophia.simulator={identity(home / 'simulator')}"
 
 
 def nodes(home: Path) -> list[str]:

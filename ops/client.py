@@ -1,0 +1,57 @@
+"""What users of a platform that is up need: files for MCP clients and ssh; the closing words."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ops.progress import say
+from toolchain import places
+
+
+def folder() -> Path:
+    """Where the CA, an MCP client's configuration and the ssh key lie."""
+    return places.state() / "client"
+
+
+def write_files(outputs: dict[str, Any]) -> Path:
+    """Writes them, readable by their owner only; returns their folder."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    servers = {
+        name: {
+            "url": url,
+            "headers": {"Authorization": f"Bearer {outputs['gateway_token']}"},
+        }
+        for name, url in outputs["mcp_endpoints"].items()
+    }
+    hosts = [f"{node['address']} {node['host_key']}" for node in outputs["nodes"].values()]
+    _write("ca.pem", outputs["ca_certificate"])
+    _write("mcp.json", json.dumps({"mcpServers": servers}, indent=2) + "\n")
+    _write("ssh_key", outputs["ssh_private_key"])
+    _write("known_hosts", "\n".join(hosts) + "\n")
+    return folder()
+
+
+def _write(name: str, text: str) -> None:
+    path = folder() / name
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def farewell(outputs: dict[str, Any], files: Path) -> None:
+    """The last lines: where it is and what to try."""
+    fastmcp = Path(sys.executable).parent / "fastmcp"
+    say("")
+    say(f"The platform is up: {outputs['gateway_url']}")
+    for name, url in sorted(outputs["mcp_endpoints"].items()):
+        say(f"    {name:<20} {url}")
+    say("Try it:")
+    say(
+        f"    SSL_CERT_FILE={files / 'ca.pem'} {fastmcp} call {files / 'mcp.json'} "
+        "ai_memory_store_memory content='The platform came up'"
+    )
+    say("More: make status · make logs SERVICE=ai_memory · make ssh NODE=manager-1 · make down")
