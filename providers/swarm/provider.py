@@ -7,9 +7,13 @@ import asyncssh
 from providers.runtime.declare import Fault, Provider
 from providers.swarm.certificate import Certificate
 from providers.swarm.cluster import Cluster
+from providers.swarm.config import Config
 from providers.swarm.connection import Pool, SwarmConfig
 from providers.swarm.keypair import KeyPair
 from providers.swarm.member import Member
+from providers.swarm.network import Network
+from providers.swarm.secret import Secret
+from providers.swarm.service import Service
 
 
 class Swarm(Provider):
@@ -18,7 +22,7 @@ class Swarm(Provider):
     name = "swarm"
     version = "0.1.0"
     Config = SwarmConfig
-    lifecycles = (KeyPair, Certificate, Cluster, Member)
+    lifecycles = (KeyPair, Certificate, Cluster, Member, Network, Secret, Config, Service)
 
     def __init__(self) -> None:
         self._pools: list[Pool] = []

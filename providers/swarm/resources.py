@@ -5,7 +5,17 @@ from __future__ import annotations
 import pulumi
 
 from providers.runtime.sdk import Declared, DeclaredProvider
-from providers.swarm import certificate, cluster, keypair, member, provider
+from providers.swarm import (
+    certificate,
+    cluster,
+    config,
+    keypair,
+    member,
+    network,
+    provider,
+    secret,
+    service,
+)
 
 
 class Provider(DeclaredProvider, provider=provider.Swarm):
@@ -41,3 +51,31 @@ class Member(Declared, lifecycle=member.Member):
 
     node_id: pulumi.Output[str]
     state: pulumi.Output[str]
+
+
+class Network(Declared, lifecycle=network.Network):
+    """Inputs: see `network.NetworkInputs`."""
+
+    network_id: pulumi.Output[str]
+    network_name: pulumi.Output[str]
+
+
+class Secret(Declared, lifecycle=secret.Secret):
+    """Inputs: see `secret.SecretInputs`."""
+
+    secret_id: pulumi.Output[str]
+    secret_name: pulumi.Output[str]
+
+
+class Config(Declared, lifecycle=config.Config):
+    """Inputs: see `config.ConfigInputs`."""
+
+    config_id: pulumi.Output[str]
+    config_name: pulumi.Output[str]
+
+
+class Service(Declared, lifecycle=service.Service):
+    """Inputs: see `services.model.ServiceInputs`."""
+
+    service_id: pulumi.Output[str]
+    dns_name: pulumi.Output[str]
