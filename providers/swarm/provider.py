@@ -5,15 +5,8 @@ from __future__ import annotations
 import asyncssh
 
 from providers.runtime.declare import Fault, Provider
-from providers.swarm.certificate import Certificate
-from providers.swarm.cluster import Cluster
-from providers.swarm.config import Config
+from providers.swarm import certificate, cluster, config, keypair, member, network, secret, service
 from providers.swarm.connection import Pool, SwarmConfig
-from providers.swarm.keypair import KeyPair
-from providers.swarm.member import Member
-from providers.swarm.network import Network
-from providers.swarm.secret import Secret
-from providers.swarm.service import Service
 
 
 class Swarm(Provider):
@@ -22,7 +15,16 @@ class Swarm(Provider):
     name = "swarm"
     version = "0.1.0"
     Config = SwarmConfig
-    lifecycles = (KeyPair, Certificate, Cluster, Member, Network, Secret, Config, Service)
+    lifecycles = (
+        keypair.KeyPair,
+        certificate.Certificate,
+        cluster.Cluster,
+        member.Member,
+        network.Network,
+        secret.Secret,
+        config.Config,
+        service.Service,
+    )
 
     def __init__(self) -> None:
         self._pools: list[Pool] = []
