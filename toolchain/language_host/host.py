@@ -33,8 +33,8 @@ EXEC = Path(__file__).with_name("pulumi-language-python-exec")
 """The vendor's script that runs a program inside the SDK."""
 BAIL = 32
 """Exit status of a program that has told the user already what is wrong."""
-GRACE = 5.0
-"""Seconds that a child has between being interrupted and being killed."""
+GRACE = 3.0
+"""Seconds between interrupting and killing a child: the engine gives this host 5 to end."""
 MESSAGE_LIMIT = 400 * 1024 * 1024
 """Bytes; what the engine allows."""
 
@@ -168,7 +168,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
 
     async def _start(self, *command: str, **options: Any) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, **options
+            *command, stdin=asyncio.subprocess.DEVNULL, process_group=0, **options
         )
         self._children.add(process)
         return process
@@ -179,13 +179,17 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
         return status
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
+        """Interrupts a child, then kills whatever is left of it and of what it started."""
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
-            try:
-                await asyncio.wait_for(process.wait(), GRACE)
-            except TimeoutError:
-                process.kill()
-        await self._ended(process)
+        # Not `wait()`: that also waits for whoever has inherited the child's output.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                while process.returncode is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        self._children.discard(process)
 
     async def _output(self, *command: str) -> tuple[int, bytes]:
         process = await self._start(*command, stdout=asyncio.subprocess.PIPE)
