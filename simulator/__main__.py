@@ -6,8 +6,6 @@ import argparse
 import os
 import shlex
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -25,7 +23,7 @@ KNOB_HELP = {
 }
 
 
-def default_folder() -> Path:
+def default_state() -> Path:
     """$SOPHIA_HOME/simulator, wherever that is for this user."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(os.environ.get("SOPHIA_HOME") or Path(base) / "sophia") / "simulator"
@@ -46,7 +44,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for name, text in texts.items():
         command = commands.add_parser(name, help=text)
         command.add_argument(
-            "--state", type=Path, default=default_folder(), help="state folder (%(default)s)"
+            "--state", type=Path, default=default_state(), help="state folder (%(default)s)"
         )
         if name == "up":
             command.add_argument(
@@ -63,16 +61,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def reporter() -> Callable[[str], None]:
-    """Prints a line with the time since now."""
-    began = time.monotonic()
-
-    def report(line: str) -> None:
-        print(f"[{time.monotonic() - began:6.1f} s] simulator: {line}", file=sys.stderr, flush=True)
-
-    return report
-
-
 def run(options: argparse.Namespace) -> int:
     folder: Path = options.state
     if options.command == "up":
@@ -81,9 +69,9 @@ def run(options: argparse.Namespace) -> int:
             for knob in fields(Knobs)
             if getattr(options, knob.name) is not None
         }
-        cloud.up(folder, reporter(), api_only=options.api_only, **knobs)
+        cloud.up(folder, api_only=options.api_only, **knobs)
     elif options.command == "down":
-        cloud.down(folder, reporter())
+        cloud.down(folder)
     elif options.command == "status":
         print("\n".join(cloud.status(folder)))
     elif options.command == "serve":

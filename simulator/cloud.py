@@ -7,6 +7,7 @@ import http.client
 import json
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,12 +83,31 @@ class Cloud:
         return call(self.settings, method, f"/_control{path}", body or None)
 
 
-def up(folder: Path, progress: Progress, *, api_only: bool = False, **knobs: Any) -> Cloud:
+def default_state() -> Path:
+    """The state folder of this user's simulator: `$SOPHIA_HOME/simulator`."""
+    from simulator.__main__ import default_state  # the command line alone reads the environment
+
+    return default_state()
+
+
+def reporter() -> Progress:
+    """Prints lines to standard error, with the time since now."""
+    began = time.monotonic()
+
+    def report(line: str) -> None:
+        print(f"[{time.monotonic() - began:6.1f} s] simulator: {line}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def up(
+    folder: Path, progress: Progress | None = None, *, api_only: bool = False, **knobs: Any
+) -> Cloud:
     """Bring the simulator up, or make what is there whole again; knobs not given stay as they were.
 
     Raises SimulatorError.
     """
-    folder = folder.resolve()
+    folder, progress = folder.resolve(), progress or reporter()
     simulator = settings.identity(folder)
     with process.alone(simulator):
         made = settings.load(folder)
@@ -116,12 +136,12 @@ def up(folder: Path, progress: Progress, *, api_only: bool = False, **knobs: Any
         return cloud
 
 
-def down(folder: Path, progress: Progress) -> None:
+def down(folder: Path, progress: Progress | None = None) -> None:
     """Leave nothing of the simulator: process, containers, volumes, network, trust, files.
 
     Works by the folder's path alone, so that what the folder holds may be damaged or gone.
     """
-    folder = folder.resolve()
+    folder, progress = folder.resolve(), progress or reporter()
     simulator = settings.identity(folder)
     with process.alone(simulator):
         process.stop(folder)
@@ -139,6 +159,15 @@ def find(folder: Path) -> Cloud | None:
     """The simulator of a folder, if it was ever brought up. Raises StateDamaged."""
     made = settings.load(folder.resolve())
     return None if made is None else Cloud(folder.resolve(), made)
+
+
+def running_at(folder: Path) -> Cloud | None:
+    """The simulator of a folder if its server runs, None too where the folder is damaged."""
+    with contextlib.suppress(StateDamaged):
+        cloud = find(folder)
+        if cloud is not None and process.find(cloud.folder):
+            return cloud
+    return None
 
 
 def status(folder: Path) -> list[str]:
@@ -172,9 +201,9 @@ def running(folder: Path, *, api_only: bool = True, **knobs: Any) -> Iterator[Cl
     """
     if not api_only:
         try:
-            yield up(folder, print, api_only=False, **knobs)
+            yield up(folder, **knobs)
         finally:
-            down(folder, print)
+            down(folder)
         return
     made = settings.load(folder) or Settings(settings.identity(folder), "127.0.0.1", 0)
     made = replace(made, knobs=replace(Knobs(), **knobs))

@@ -121,7 +121,9 @@ def in_thread(folder: Path, made: Settings, log: Log) -> Iterator[BaseWSGIServer
     """Serve from this process until the context ends."""
     account = load_account(folder, made, log)
     server = bind(made, account, log)
-    thread = threading.Thread(target=server.serve_forever, name="simulator", daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(0.02,), name="simulator", daemon=True
+    )
     thread.start()
     account.resume(made.power)
     try:

@@ -102,6 +102,8 @@ def _image(image: Any) -> tuple[str | None, str | None]:
 def _tags(body: dict[str, Any]) -> dict[str, str]:
     tags = {}
     for entry in _objects(body, "tags"):
+        if not {"key", "value"} <= entry.keys():
+            raise invalid_parameters("tags: each must have a key and a value.")
         key = _text(entry, "key", required=True, longest=55) or ""
         if not _TAG_KEY.fullmatch(key):
             raise invalid_parameters(f"tags: key {key!r} must match {_TAG_KEY.pattern}.")

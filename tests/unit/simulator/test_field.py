@@ -1,0 +1,132 @@
+"""What the field has seen and the OpenAPI document does not say: limits, faults, crashes."""
+
+import pytest
+import requests
+
+from simulator.exceptions import SimulatorError
+from tests.support.polling import until
+
+
+def get(client, path="/instances"):
+    headers = {"Authorization": f"Bearer {client.cloud.api_key}"}
+    return requests.get(client.cloud.url + path, headers=headers, timeout=10)
+
+
+def test_calls_that_come_too_early_are_refused(start):
+    with start() as client:
+        assert {get(client).status_code for _ in range(20)} == {200}
+    with start(requests_per_second=0.01) as client:
+        # The fixture's own call was let through.
+        refused = [get(client) for _ in range(4)]
+        assert {answer.status_code for answer in refused} == {429}
+        assert ["Retry-After" in answer.headers for answer in refused] == [True, False] * 2
+        assert 1 <= int(refused[0].headers["Retry-After"]) <= 100
+
+
+def test_launches_have_a_limit_of_their_own(start):
+    with start(launch_interval=60) as client:
+        client.launched()
+        body = {"region_name": "us-east-1"}
+        headers = {"Authorization": f"Bearer {client.cloud.api_key}"}
+        url = f"{client.cloud.url}/instance-operations/launch"
+        assert requests.post(url, json=body, headers=headers).status_code == 429
+        assert get(client).status_code == 200
+
+
+def test_capacity_is_used_up(client):
+    where = {"instance_type": "gpu_4x_h100_sxm5", "region": "us-west-1"}
+    body = {"instance_type_name": "gpu_4x_h100_sxm5", "region_name": "us-west-1"}
+    client.cloud.control("PUT", "/capacity", count=1, **where)
+    offered = client.call("GET", "/instance-types")[1]["gpu_4x_h100_sxm5"]
+    assert [r["name"] for r in offered["regions_with_capacity_available"]] == ["us-west-1"]
+    client.launched(**body)
+    status, error = client.launch(**body)
+    assert status == 400
+    assert error["code"] == "instance-operations/launch/insufficient-capacity"
+    offered = client.call("GET", "/instance-types")[1]["gpu_4x_h100_sxm5"]
+    assert offered["regions_with_capacity_available"] == []
+
+
+def test_the_quota(start):
+    with start(quota=1) as client:
+        identity = client.launched()
+        assert client.launch()[1]["code"] == "global/quota-exceeded"
+        client.terminate(identity)
+        until(lambda: client.launch()[0], lambda status: status == 200, "room for another")
+
+
+def test_a_launch_fails_as_told_and_as_often(client):
+    code = "instance-operations/launch/insufficient-capacity"
+    client.cloud.control(
+        "POST", "/faults", operation="launchInstance", effect="error", status=400, code=code,
+        times=2,
+    )  # fmt: skip
+    assert [client.launch()[0] for _ in range(3)] == [400, 400, 200]
+
+
+@pytest.mark.parametrize(("effect", "left"), [("lost-answer", 1), ("lost-request", 0)])
+def test_an_answer_is_lost(client, effect, left):
+    client.cloud.control("POST", "/faults", operation="launchInstance", effect=effect)
+    with pytest.raises(requests.ConnectionError):
+        client.launch()
+    assert len(client.call("GET", "/instances")[1]) == left
+
+
+@pytest.mark.parametrize("fate", ["unhealthy", "preempted"])
+def test_a_machine_meets_its_fate(client, fate):
+    identity = client.launched()
+    client.cloud.control("POST", f"/instances/{identity}", status=fate)
+    assert client.instance(identity)[1]["status"] == fate
+    assert client.call("GET", "/instances")[1][0]["status"] == fate
+    client.terminate(identity)
+    until(lambda: client.call("GET", "/instances")[1], lambda all: all == [], "an empty list")
+
+
+def test_a_machine_without_power_is_unhealthy_until_it_is_restarted(client):
+    identity = client.launched()
+    client.cloud.control("POST", f"/instances/{identity}/power-off")
+    assert client.instance(identity)[1]["status"] == "unhealthy"
+    client.call("POST", "/instance-operations/restart", {"instance_ids": [identity]})
+    assert client.instance(identity)[1]["status"] == "active"
+
+
+def test_calls_are_counted(client):
+    client.cloud.control("DELETE", "/calls")
+    get(client), get(client), client.launched()
+    assert client.cloud.control("GET", "/calls") == {"listInstances": 2, "launchInstance": 1}
+
+
+def test_what_a_test_asks_for_must_make_sense(client):
+    for path, body in (
+        ("/faults", {"operation": "launchInstance", "effect": "explode"}),
+        ("/faults", {"effect": "error"}),
+        ("/instances/nobody", {"status": "sleepy"}),
+    ):
+        with pytest.raises(SimulatorError, match="400"):
+            client.cloud.control("POST", path, **body)
+
+
+def test_the_account_survives_its_server(start):
+    with start(boot_seconds=0) as client:
+        identity = client.launched(name="survivor", user_data="#cloud-config")
+        url, key = client.cloud.url, client.cloud.api_key
+    with start(boot_seconds=0) as client:
+        assert (client.cloud.url, client.cloud.api_key) == (url, key)
+        assert client.instance(identity)[1]["name"] == "survivor"
+        first = client.instance(identity)[1]["ip"]
+        other = client.launched()
+        shown = until(lambda: client.instance(other)[1], lambda one: "ip" in one, "an address")
+        assert shown["ip"] != first
+
+
+def test_a_termination_goes_on_after_a_crash(start, tmp_path):
+    with start() as client:
+        identity = client.launched()
+    path = tmp_path / "state.json"
+    path.write_text(path.read_text().replace('"running"', '"terminating"'))
+    with start() as client:
+        until(
+            lambda: client.instance(identity)[1]["status"],
+            lambda status: status == "terminated",
+            "terminated",
+        )
