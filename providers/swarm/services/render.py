@@ -22,6 +22,8 @@ SPEC_LABEL = "sophia.spec"
 """On a service's containers: the hash of the task template that they were made from."""
 
 _MIB = 1024 * 1024
+_DROPPED = "TaskTemplate.ContainerSpec.Privileges"
+"""Engines before 25.0 (API 1.44) drop it: there `no-new-privileges` of daemon.json does it."""
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
@@ -82,6 +84,8 @@ def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
     The Engine leaves out what is empty and adds defaults: absent equals empty, and keys that we
     never write are ignored. Values are not told: they may be anything.
     """
+    if path == _DROPPED and not (live or {}).get("NoNewPrivileges"):
+        return []
     if isinstance(wanted, Mapping) and isinstance(live or {}, Mapping):
         live = live or {}
         found = []
@@ -144,6 +148,7 @@ def _container(inputs: ServiceInputs) -> Json:
         "Init": inputs.init,
         "ReadOnly": inputs.read_only_root,
         "StopGracePeriod": _nano(inputs.stop_grace_s),
+        "Privileges": {"NoNewPrivileges": True},
         "CapabilityDrop": ["ALL"],
         "CapabilityAdd": [_capability(name) for name in inputs.capabilities_add],
         "Mounts": [_mount(mount) for mount in inputs.mounts],

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from providers.runtime.declare import Context
 from providers.swarm.connection import Pool
@@ -97,7 +97,6 @@ class Rollout:
             if isinstance(verdict, Failed):
                 self._revert = self._revert and not verdict.foreign
                 await self._failed(verdict.cause, verdict.failure)
-            assert isinstance(verdict, Waiting)
             if time.monotonic() > self._deadline:
                 cause = f"not converged within {self._context.timeout:.0f} s: {verdict.detail}"
                 stuck = await self._stuck(seen)
@@ -120,7 +119,7 @@ class Rollout:
             self._tell(verdict.progress)
         return seen, verdict
 
-    async def _rolled_back(self, verdict: RolledBack) -> None:
+    async def _rolled_back(self, verdict: RolledBack) -> NoReturn:
         blamed = self._watch.last_failure
         cause = blamed.cause if blamed else verdict.message
         seen = await self._until_reverted(cause)
@@ -128,7 +127,7 @@ class Rollout:
             self._name, f"{cause}; {_reverted(seen)}", blamed.logs if blamed else ()
         )
 
-    async def _failed(self, cause: str, blamed: Failure | None) -> None:
+    async def _failed(self, cause: str, blamed: Failure | None) -> NoReturn:
         blamed = blamed or self._watch.last_failure
         if self._revert:
             cause = f"{cause}; {await self._roll_back(cause)}"
@@ -186,9 +185,9 @@ class Rollout:
 
 
 def _reverted(seen: Observation) -> str:
-    state = seen.update_state.replace("_", " ") or "rolled back"
-    missing = condition(seen.service["Spec"], seen)
-    runs = missing or "all replicas running"
-    if seen.update_state in ("rollback_completed", "completed"):
-        return f"rolled back to the previous spec ({runs})"
-    return f"its roll-back did not complete: {state}, {seen.update_message} ({runs})"
+    if seen.update_state in ("rollback_started", "updating"):
+        return f"its roll-back has not ended yet ({seen.update_message})"
+    if seen.update_state == "rollback_paused":
+        return f"its roll-back is paused ({seen.update_message})"
+    now = condition(seen.service["Spec"], seen) or "all replicas running"
+    return f"rolled back to the previous spec ({now})"

@@ -237,9 +237,14 @@ class Watch:
             return None
         if len(running) != wanted_count(seen) or len(active(seen)) != len(running):
             return None
-        if any(now - self._since[task["ID"]] < self.monitor for task in running):
+        if any(now - self._since[task["ID"]] < self._proof(task) for task in running):
             return None
         return Converged(_progress(seen))
+
+    def _proof(self, task: Json) -> float:
+        """Seconds that a task must run. Each failure in its place doubles them: a loop of crashes
+        that are a little further apart than the monitor time would pass otherwise."""
+        return self.monitor * 2.0 ** len(self._failures.get(_slot(task), {}))
 
 
 def _eligible(seen: Observation) -> list[Json]:

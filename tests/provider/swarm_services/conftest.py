@@ -63,7 +63,9 @@ def lab(prefix: str) -> Iterator[Lab]:
         _load_image(node_image, names)
         manager, address = names[0], str(subnet[10])
         _eventually(manager, "cloud-init status --wait")
-        docker("exec", manager, "docker", "swarm", "init", "--advertise-addr", address)
+        # A short heartbeat: a lost node is noticed within a few seconds.
+        swarm_init = ("swarm", "init", "--dispatcher-heartbeat", "1s", "--advertise-addr", address)
+        docker("exec", manager, "docker", *swarm_init)
         token = docker("exec", manager, "docker", "swarm", "join-token", "-q", "worker")
         _eventually(names[1], f"docker swarm join --token {token} {address}:2377")
         host_key = host.export_public_key().decode().strip()
