@@ -1,0 +1,178 @@
+"""The servers' images, built as the platform builds them, and a Postgres of its own for them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from simulator.images import ensure_base
+from tests.support.docker import docker
+from tests.support.mcp_process import ROOT, free_port
+from tests.support.polling import until
+
+PREFIX = f"mcp-test-{uuid4().hex[:8]}"
+PASSWORD = "p@ss/word:%"
+DATABASE_URL = "postgresql://sophia:p%40ss%2Fword%3A%25@database:5432/sophia"
+
+# As Swarm will run them: nothing to write to but /tmp, no rights.
+HARDENED = (
+    "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+    "--init", "--memory", "256m", "--pids-limit", "128",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Container:
+    """name: its name in Docker. port: where its server is reached on this machine."""
+
+    name: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def health(self) -> str:
+        """What Docker says of it: starting, healthy, unhealthy."""
+        return docker("inspect", "-f", "{{.State.Health.Status}}", self.name)
+
+
+def run(name: str, image: str, *options: str) -> None:
+    docker("run", "--detach", "--name", f"{PREFIX}-{name}", *options, image)
+
+
+def remove(name: str) -> None:
+    docker("rm", "--force", "--volumes", f"{PREFIX}-{name}", ok=False)
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """Builds a folder's image on a base, with its wheels; removes it at the end."""
+    built: list[str] = []
+
+    def image(folder: Path, base: str) -> str:
+        context = tmp_path_factory.mktemp("build") / folder.name
+        shutil.copytree(folder, context, ignore=shutil.ignore_patterns("__pycache__"))
+        if (context / "requirements.txt").exists():
+            subprocess.run(
+                [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+                 "--require-hashes", "--only-binary=:all:", "--python-version", "3.11",
+                 "--dest", str(context / "wheels"),
+                 "--requirement", str(context / "requirements.txt")],
+                check=True,
+            )  # fmt: skip
+        tag = f"{PREFIX}-{folder.name}"
+        done = subprocess.run(
+            ["docker", "build", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag,
+             str(context)],
+            env={**os.environ, "DOCKER_BUILDKIT": "0"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"building {folder}:\n{done.stderr[-4000:]}"
+        built.append(tag)
+        return tag
+
+    yield image
+    for tag in reversed(built):
+        docker("image", "rm", "--force", tag, ok=False)
+
+
+@pytest.fixture(scope="session")
+def debian() -> str:
+    return os.environ.get("SOPHIA_BASE_IMAGE") or ensure_base(print)
+
+
+@pytest.fixture(scope="session")
+def server_base(build, debian: str) -> str:
+    return build(ROOT / "mcp_catalog" / "base", debian)
+
+
+@pytest.fixture(scope="session")
+def ai_memory_image(build, server_base: str) -> str:
+    return build(ROOT / "mcp_catalog" / "ai_memory", server_base)
+
+
+@pytest.fixture(scope="session")
+def lambda_labs_cli_image(build, server_base: str) -> str:
+    return build(ROOT / "mcp_catalog" / "lambda_labs_cli", server_base)
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[str]:
+    docker("network", "create", PREFIX)
+    yield PREFIX
+    docker("network", "rm", PREFIX, ok=False)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """container: its name. url: as this machine reaches it."""
+
+    container: str
+    url: str
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    build, debian: str, network: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Postgres]:
+    """The platform's own database image with an empty database."""
+    image = build(ROOT / "images" / "database", debian)
+    password = tmp_path_factory.mktemp("secret") / "postgres_password"
+    password.write_text(PASSWORD)
+    password.chmod(0o644)
+    password.parent.chmod(0o755)
+    port = free_port()
+    # The password's folders are root's alone, so the file is copied in instead of mounted.
+    name = f"{PREFIX}-database"
+    docker(
+        "create", "--name", name, "--network", network, "--network-alias", "database",
+        "--publish", f"127.0.0.1:{port}:5432", image,
+    )  # fmt: skip
+    try:
+        docker("cp", str(password.parent), f"{name}:/run/secrets")
+        docker("start", name)
+        until(
+            lambda: docker("inspect", "-f", "{{.State.Health.Status}}", name),
+            lambda status: status == "healthy",
+            f"{name} healthy",
+            seconds=60,
+        )
+        yield Postgres(name, DATABASE_URL.replace("database:5432", f"127.0.0.1:{port}"))
+    finally:
+        remove("database")
+
+
+@pytest.fixture(scope="session")
+def start_replica(network: str, postgres: Postgres, ai_memory_image: str) -> Iterator:
+    """Starts a replica of ai_memory; does not wait for it."""
+    started: list[str] = []
+
+    def start(name: str, *options: str) -> Container:
+        port = free_port()
+        run(
+            name, ai_memory_image, *HARDENED, "--network", network, "--hostname", name,
+            "--publish", f"127.0.0.1:{port}:9000", "--health-interval", "1s",
+            "--env", f"MEMORY_DATABASE_URL={DATABASE_URL}", *options,
+        )  # fmt: skip
+        started.append(name)
+        return Container(f"{PREFIX}-{name}", port)
+
+    yield start
+    for name in started:
+        remove(name)
+
+
+@pytest.fixture(scope="session")
+def replicas(start_replica) -> list[Container]:
+    """Two replicas that were started at the same moment on an empty database, both healthy."""
+    both = [start_replica("memory-1"), start_replica("memory-2")]
+    for replica in both:
+        until(replica.health, lambda status: status == "healthy", f"{replica.name} healthy")
+    return both
