@@ -236,10 +236,10 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
             return rotated
 
 
-async def patient_info(context: Context, node: Engine, within: float = ABSENCE) -> dict[str, Any]:
-    """`GET /info` of one node, asked again for `within` seconds while it can't be reached."""
+async def patient_info(context: Context, node: Engine) -> dict[str, Any]:
+    """`GET /info` of one node, asked again for a while if it can't be reached."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
+    deadline = loop.time() + ABSENCE
     while True:
         try:
             info: dict[str, Any] = await node.request("GET", "/info", within=CALL)
