@@ -1,0 +1,143 @@
+"""Why a task failed, from what the Engine says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.swarm.services.diagnosis import Kind, explain, health_output, log_lines
+
+
+def task(state: str, err: str = "", code: int = 0, **container: Any) -> dict[str, Any]:
+    return {
+        "ID": "t1",
+        "Spec": {
+            "ContainerSpec": {"Image": "web:1", **container},
+            "Resources": {"Limits": {"MemoryBytes": 64 * 2**20}},
+        },
+        "Status": {"State": state, "Err": err, "ContainerStatus": {"ExitCode": code}},
+    }
+
+
+def shown(streak: int = 0, output: str = "", *, killed: bool = False) -> dict[str, Any]:
+    log = [{"ExitCode": 1, "Output": output}] if output else []
+    return {
+        "State": {
+            "OOMKilled": killed,
+            "Health": {"Status": "unhealthy", "FailingStreak": streak, "Log": log},
+        },
+        "Config": {"Healthcheck": {"Retries": 2}},
+    }
+
+
+UNHEALTHY = "task: non-zero exit (137): dockerexec: unhealthy container"
+
+
+@pytest.mark.parametrize(
+    ("ended", "container", "kind", "cause"),
+    [
+        (task("failed", "task: non-zero exit (3)", 3), None, Kind.CRASH, "exited with code 3"),
+        (task("failed", "task: non-zero exit (3)", 3), shown(), Kind.CRASH, "exited with code 3"),
+        (
+            task("failed", "task: non-zero exit (137)", 137),
+            shown(killed=True),
+            Kind.MEMORY,
+            "out of memory: its limit is 64 MiB (exit code 137)",
+        ),
+        (
+            task("failed", "task: non-zero exit (137)", 137),
+            shown(),
+            Kind.KILLED,
+            "killed (exit code 137), perhaps out of memory: its limit is 64 MiB",
+        ),
+        (
+            task("failed", UNHEALTHY, 137),
+            shown(2, " disk\nfull "),
+            Kind.HEALTH,
+            "health check fails: disk full (exit code 1)",
+        ),
+        (task("failed", UNHEALTHY, 137), None, Kind.HEALTH, "health check fails"),
+        (
+            task("complete"),
+            shown(2, "disk full"),
+            Kind.HEALTH,
+            "health check fails: disk full (exit code 1)",
+        ),
+        (
+            task("complete"),
+            shown(1, "once"),
+            Kind.CRASH,
+            "exited with code 0 though a service must keep running",
+        ),
+        (
+            task("complete", Healthcheck={"Test": ["x"]}),
+            None,
+            Kind.CRASH,
+            "exited with code 0 though a service must keep running "
+            "(by itself, or stopped because its health check failed)",
+        ),
+        (
+            task("rejected", "No such image: web:1"),
+            None,
+            Kind.IMAGE,
+            "image web:1 could not be pulled: No such image: web:1",
+        ),
+        (
+            task("rejected", "bind source path does not exist: /x"),
+            None,
+            Kind.REJECTED,
+            "the node refused the task: bind source path does not exist: /x",
+        ),
+        (
+            task("failed", "starting container failed: no such file", 0),
+            None,
+            Kind.CRASH,
+            "starting container failed: no such file",
+        ),
+    ],
+)
+def test_causes(ended: Any, container: Any, kind: Kind, cause: str) -> None:
+    failure = explain(ended, container, ("line",), "node1")
+    assert (failure.kind, failure.cause) == (kind, f"{cause} on node1")
+    assert failure.logs == ("line",)
+    assert explain(ended, container, (), "").cause == cause
+
+
+def test_the_last_failed_check_is_told_not_a_later_success() -> None:
+    log = [
+        {"ExitCode": 7, "Output": "old"},
+        {"ExitCode": 8, "Output": "new"},
+        {"ExitCode": 0, "Output": "ok"},
+    ]
+    assert health_output({"State": {"Health": {"Log": log}}}) == ": new (exit code 8)"
+    assert health_output({"State": {"Health": {"Log": log[2:]}}}) == ""
+
+
+def frame(stream: int, content: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(content).to_bytes(4, "big") + content
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 2]), st.text("abc ü", max_size=9)), max_size=60))
+def test_frames_of_both_streams_become_the_last_twenty_lines(pieces: Any) -> None:
+    raw = b"".join(frame(stream, f"{text}\n".encode()) for stream, text in pieces)
+    assert log_lines(raw) == tuple(text for _, text in pieces)[-20:]
+
+
+def test_a_line_may_come_in_two_frames_and_a_frame_be_cut_off() -> None:
+    assert log_lines(frame(1, b"hel") + frame(1, b"lo\nwor") + b"\x01\0\0\0\0\0\0\x09ld") == (
+        "hello",
+        "world",
+    )
+
+
+def test_unframed_output_is_taken_as_it_is() -> None:
+    assert log_lines(b"plain\nterminal\n") == ("plain", "terminal")
+    assert log_lines(b"") == ()
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_give_text(raw: bytes) -> None:
+    assert all(isinstance(line, str) for line in log_lines(raw))

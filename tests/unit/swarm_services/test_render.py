@@ -1,0 +1,250 @@
+"""Inputs → ServiceSpec, and the comparison with what the Engine gives back."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.swarm.services.model import (
+    File,
+    Health,
+    Mount,
+    Placement,
+    Port,
+    Registry,
+    Resources,
+    Restart,
+    ServiceInputs,
+    Update,
+)
+from providers.swarm.services.render import (
+    SPEC_LABEL,
+    URN_LABEL,
+    differences,
+    owner,
+    registry_auth,
+    render,
+)
+
+URN = "urn:pulumi:dev::sophia::swarm:index:Service::web"
+PLAIN = ServiceInputs(name="web", image="registry.example/web@sha256:abc")
+FULL = dataclasses.replace(
+    PLAIN,
+    env={"B": "2", "A": "1"},
+    networks=["net1"],
+    secrets=[File("s1", "key-1", "API_KEY", 10001, 10002)],
+    mounts=[Mount("tmpfs", "/tmp", size_mb=64), Mount("bind", "/data", "/opt/data")],
+    ports=[Port(8443, 9443)],
+    health=Health(["CMD", "check"], 0.5, 2.0, 4, 30.0),
+    resources=Resources(1.5, 256, 100, 0.25, 128),
+    placement=Placement(["node.labels.tier == primary"], ["node.labels.zone"]),
+    update=Update("stop-first", 2, 1.0, 20.0, "pause"),
+    restart=Restart("on-failure", 5.0, 3, 60.0),
+    capabilities_add=["net_bind_service", "CAP_CHOWN"],
+    labels={"team": "blue"},
+)
+
+
+def container(inputs: ServiceInputs) -> dict[str, Any]:
+    spec: dict[str, Any] = render(inputs, URN)["TaskTemplate"]["ContainerSpec"]
+    return spec
+
+
+def spec_hash(inputs: ServiceInputs) -> str:
+    return str(container(inputs)["Labels"][SPEC_LABEL])
+
+
+def test_defaults_are_the_safe_ones() -> None:
+    spec = render(PLAIN, URN)
+    inside = spec["TaskTemplate"]["ContainerSpec"]
+    assert inside["ReadOnly"] is True
+    assert inside["Init"] is True
+    assert inside["CapabilityDrop"] == ["ALL"]
+    assert inside["CapabilityAdd"] == []
+    assert inside["Privileges"] == {"NoNewPrivileges": True}
+    assert spec["TaskTemplate"]["Resources"]["Limits"]["Pids"] == 256
+    assert spec["TaskTemplate"]["LogDriver"]["Options"]["max-size"] == "10m"
+    assert spec["EndpointSpec"] == {"Mode": "dnsrr", "Ports": []}
+    assert spec["UpdateConfig"]["FailureAction"] == "rollback"
+    assert spec["UpdateConfig"]["Order"] == "start-first"
+
+
+def test_every_setting_is_in_the_spec() -> None:
+    spec = render(FULL, URN)
+    task, inside = spec["TaskTemplate"], spec["TaskTemplate"]["ContainerSpec"]
+    assert inside["Env"] == ["A=1", "B=2"]
+    assert inside["CapabilityAdd"] == ["CAP_NET_BIND_SERVICE", "CAP_CHOWN"]
+    assert inside["Healthcheck"] == {
+        "Test": ["CMD", "check"],
+        "Interval": 500_000_000,
+        "Timeout": 2_000_000_000,
+        "Retries": 4,
+        "StartPeriod": 30_000_000_000,
+    }
+    assert inside["Secrets"] == [
+        {
+            "SecretID": "s1",
+            "SecretName": "key-1",
+            "File": {"Name": "API_KEY", "UID": "10001", "GID": "10002", "Mode": 0o400},
+        }
+    ]
+    assert inside["Mounts"] == [
+        {
+            "Type": "tmpfs",
+            "Target": "/tmp",
+            "ReadOnly": False,
+            "TmpfsOptions": {"SizeBytes": 64 * 2**20, "Mode": 0o1777},
+        },
+        {"Type": "bind", "Target": "/data", "ReadOnly": False, "Source": "/opt/data"},
+    ]
+    assert task["Resources"]["Reservations"] == {
+        "NanoCPUs": 250_000_000,
+        "MemoryBytes": 128 * 2**20,
+    }
+    assert task["Placement"]["Preferences"] == [
+        {"Spread": {"SpreadDescriptor": "node.labels.zone"}}
+    ]
+    assert task["RestartPolicy"]["Delay"] == 5_000_000_000
+    assert task["Networks"] == [{"Target": "net1"}]
+    assert spec["EndpointSpec"]["Ports"] == [
+        {"Protocol": "tcp", "TargetPort": 9443, "PublishedPort": 8443, "PublishMode": "host"}
+    ]
+    assert spec["UpdateConfig"]["Monitor"] == 20_000_000_000
+    assert spec["RollbackConfig"]["FailureAction"] == "pause"
+    assert spec["Labels"] == {"team": "blue", URN_LABEL: owner(URN)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "registry.example/web@sha256:def"},
+        {"env": {"A": "1"}},
+        {"resources": Resources(pids=7)},
+        {"placement": Placement(["node.role == worker"])},
+        {"networks": ["n"]},
+        {"restart": Restart(delay_s=1.0)},
+        {"health": Health(["CMD", "true"])},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_needs_new_tasks_changes_the_spec_hash(change: dict[str, Any]) -> None:
+    assert spec_hash(dataclasses.replace(PLAIN, **change)) != spec_hash(PLAIN)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replicas": 5},
+        {"labels": {"a": "b"}},
+        {"update": Update(monitor_s=1.0)},
+        {"registry": Registry("r", "u", "p")},
+        {"ports": [Port(1, 2)]},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_needs_no_new_tasks_keeps_the_spec_hash(change: dict[str, Any]) -> None:
+    assert spec_hash(dataclasses.replace(PLAIN, **change)) == spec_hash(PLAIN)
+
+
+def test_credentials_are_in_the_header_and_nowhere_else() -> None:
+    registry = Registry("registry.example", "me", "pass/word?>")
+    header = registry_auth(registry)["X-Registry-Auth"]
+    assert json.loads(base64.urlsafe_b64decode(header)) == {
+        "username": "me",
+        "password": "pass/word?>",
+        "serveraddress": "registry.example",
+    }
+    assert "pass" not in json.dumps(render(dataclasses.replace(PLAIN, registry=registry), URN))
+    assert registry_auth(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (["TaskTemplate", "ContainerSpec", "Image"], "other", "TaskTemplate.ContainerSpec.Image"),
+        (["TaskTemplate", "ContainerSpec", "Env"], ["A=1"], "TaskTemplate.ContainerSpec.Env"),
+        (
+            ["TaskTemplate", "ContainerSpec", "ReadOnly"],
+            None,
+            "TaskTemplate.ContainerSpec.ReadOnly",
+        ),
+        (["Mode", "Replicated", "Replicas"], 9, "Mode.Replicated.Replicas"),
+        (["Labels", "added"], "by hand", "Labels.added"),
+        (
+            ["TaskTemplate", "LogDriver", "Options", "tag"],
+            "x",
+            "TaskTemplate.LogDriver.Options.tag",
+        ),
+    ],
+)
+def test_a_change_by_hand_is_named_by_its_path(path: list[str], value: Any, told: str) -> None:
+    live = render(FULL, URN)
+    place = live
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert differences(render(FULL, URN), live) == [told]
+
+
+def test_secrets_added_by_hand_are_a_difference() -> None:
+    live = render(PLAIN, URN)
+    live["TaskTemplate"]["ContainerSpec"]["Secrets"] = [{"SecretID": "x"}]
+    assert differences(render(PLAIN, URN), live) == ["TaskTemplate.ContainerSpec.Secrets"]
+
+
+def test_an_engine_that_drops_no_new_privileges_is_no_difference() -> None:
+    live = render(PLAIN, URN)
+    live["TaskTemplate"]["ContainerSpec"]["Privileges"] = {"CredentialSpec": None}
+    assert differences(render(PLAIN, URN), live) == []
+
+
+names = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=6)
+inputs = st.builds(
+    ServiceInputs,
+    name=names,
+    image=names,
+    command=st.lists(names, max_size=2),
+    env=st.dictionaries(names, st.text(max_size=4), max_size=3),
+    mode=st.sampled_from(["replicated", "global"]),
+    replicas=st.integers(0, 5),
+    networks=st.lists(names, max_size=2),
+    mounts=st.lists(st.builds(Mount, st.just("volume"), names, names), max_size=2),
+    health=st.none() | st.builds(Health, st.just(["CMD", "x"])),
+    labels=st.dictionaries(names, names, max_size=2),
+    read_only_root=st.booleans(),
+    init=st.booleans(),
+)
+
+
+def without_empty(value: Any) -> Any:
+    """As the Engine answers: what is empty is left out."""
+    if isinstance(value, dict):
+        kept = {key: without_empty(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in kept.items() if inner not in (None, "", 0, [], {})}
+    return [without_empty(inner) for inner in value] if isinstance(value, list) else value
+
+
+@given(inputs)
+def test_a_spec_never_differs_from_itself_as_the_engine_gives_it_back(one: ServiceInputs) -> None:
+    wanted = render(one, URN)
+    live = without_empty(copy.deepcopy(wanted))
+    live["TaskTemplate"] |= {"ForceUpdate": 3, "Runtime": "container"}
+    assert differences(wanted, live) == []
+    assert render(one, URN) == wanted
+
+
+@given(inputs, inputs)
+def test_two_specs_differ_exactly_when_the_inputs_do(
+    one: ServiceInputs, two: ServiceInputs
+) -> None:
+    if one.mode == two.mode == "global":
+        two = dataclasses.replace(two, replicas=one.replicas)
+    same = not differences(render(one, URN), without_empty(render(two, URN)))
+    assert same == (render(one, URN) == render(two, URN))
