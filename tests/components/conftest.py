@@ -74,8 +74,11 @@ class Spy(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:
         if request.type != "pulumi:pulumi:Stack":
-            assert request.name not in self.seen, f"{request.name} is registered twice"
-            self.seen[request.name] = Registered(
+            # An image is called as what it is for.
+            image = request.type == "sophia:index:Image"
+            key = f"image {request.name}" if image else request.name
+            assert key not in self.seen, f"{key} is registered twice"
+            self.seen[key] = Registered(
                 name=request.name,
                 type=request.type,
                 parent=short(request.parent),

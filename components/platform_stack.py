@@ -1,0 +1,223 @@
+"""The whole platform: machines, Swarm, network, images, services and gateway, wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from components.catalog.model import Server
+from components.database import Database, DatabaseArgs
+from components.gateway import Gateway, GatewayArgs
+from components.handles import (
+    ClusterHandle,
+    NetworkHandle,
+    NodeHandle,
+    RegistryHandle,
+    ServiceHandle,
+)
+from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
+from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
+from components.mcp_service import McpService, McpServiceArgs
+from components.plan import names, nodes
+from components.settings_model import Settings
+from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
+from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
+from providers.lambdalabs import resources as lambdalabs
+from providers.swarm import resources as swarm
+
+ROOT = Path(__file__).parents[1]
+CATALOG = "mcp_catalog"
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What every service stands on."""
+
+    cluster: ClusterHandle
+    network: NetworkHandle
+    registry: RegistryHandle
+    images: ImageBuilder
+
+
+class PlatformStack(pulumi.ComponentResource):
+    """Everything of one stack. exports: what others may know of it, by name."""
+
+    exports: Mapping[str, pulumi.Input[object]]
+
+    def __init__(
+        self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("sophia:index:PlatformStack", name, None, opts)
+        self._settings = settings
+        self._child = pulumi.ResourceOptions(parent=self)
+        login = swarm.KeyPair("login", opts=self._child)
+        machines = self._machines(login)
+        cluster = SwarmCluster(
+            "swarm",
+            SwarmClusterArgs(
+                nodes=machines,
+                user=settings.ssh_user,
+                private_key=login.private_key,
+                address_pools=settings.overlay.address_pools,
+                subnet_size=settings.overlay.subnet_size,
+            ),
+            self._child,
+        ).handle
+        network = SwarmNetwork(
+            "services",
+            SwarmNetworkArgs(
+                cluster=cluster,
+                prefix=settings.prefix,
+                encrypted=settings.overlay.encrypted,
+                mtu=settings.overlay.mtu,
+            ),
+            self._child,
+        ).handle
+        registry = RegistryHandle(
+            server=settings.registry.server,
+            repository=settings.registry.repository,
+            username=settings.registry.username,
+            password=pulumi.Output.secret(settings.registry.password.reveal()),
+        )
+        images = ImageBuilder(
+            "images",
+            ImageBuilderArgs(registry=registry, private_ca=bool(settings.registry.ca)),
+            self._child,
+        )
+        gateway = self._services(_Ground(cluster, network, registry, images))
+
+        managers = cluster.managers
+        self.exports = {
+            "manager_ip": managers[0].address,
+            "manager_ips": [manager.address for manager in managers],
+            "gateway_url": gateway.url,
+            "gateway_token": gateway.token,
+            "ca_certificate": gateway.ca_certificate,
+            "mcp_endpoints": gateway.endpoints,
+            "nodes": {machine.name: _described(machine) for machine in machines},
+            "ssh_private_key": login.private_key,
+        }
+        self.register_outputs({})
+
+    def _machines(self, login: swarm.KeyPair) -> list[NodeHandle]:
+        """All machines, with one key of the account for the stack."""
+        settings = self._settings
+        account = lambdalabs.Provider(
+            "account",
+            api_url=settings.lambda_api_url,
+            api_key=pulumi.Output.secret(settings.lambda_api_key.reveal()),
+            requests_per_second=settings.pace.requests_per_second,
+            launch_interval=settings.pace.launch_interval,
+            poll_seconds=settings.pace.poll_seconds,
+            opts=self._child,
+        )
+        key = lambdalabs.SshKey(
+            "login-key",
+            name=names.physical(settings.prefix, "login"),
+            public_key=login.public_key,
+            opts=pulumi.ResourceOptions(parent=self, provider=account),
+        )
+        return [
+            LambdaInstance(
+                plan.name,
+                LambdaInstanceArgs(
+                    plan=plan,
+                    project=settings.project,
+                    stack=settings.stack,
+                    user=settings.ssh_user,
+                    ssh_key_name=key.name,
+                    private_key=login.private_key,
+                    registry_server=settings.registry.server,
+                    registry_ca=settings.registry.ca,
+                    gpu_probe=settings.gpu_probe,
+                ),
+                pulumi.ResourceOptions(parent=self, providers=[account]),
+            ).handle
+            for plan in nodes.nodes(settings.node_groups, settings.database_node)
+        ]
+
+    def _services(self, ground: _Ground) -> Gateway:
+        """Database, servers and the gateway, each once what it needs is healthy."""
+        settings = self._settings
+        database = Database(
+            "database",
+            DatabaseArgs(
+                prefix=settings.prefix,
+                cluster=ground.cluster,
+                network=ground.network,
+                registry=ground.registry,
+                image=self._image("database", "images", settings.base_image, ground).reference,
+            ),
+            self._child,
+        )
+        credentials = {
+            **{
+                env: pulumi.Output.secret(value.reveal()) for env, value in settings.secrets.items()
+            },
+            "LAMBDA_API_KEY": pulumi.Output.secret(settings.lambda_api_key.reveal()),
+            "MEMORY_DATABASE_URL": database.url,
+        }
+        base = self._image("base", CATALOG, settings.base_image, ground)
+        servers = [self._server(server, base, credentials, ground) for server in settings.servers]
+        return Gateway(
+            "gateway",
+            GatewayArgs(
+                prefix=settings.prefix,
+                cluster=ground.cluster,
+                network=ground.network,
+                registry=ground.registry,
+                image=self._image("gateway", "images", settings.base_image, ground).reference,
+                servers=servers,
+                port=settings.gateway_port,
+            ),
+            self._child,
+        )
+
+    def _server(
+        self,
+        server: Server,
+        base: Image,
+        credentials: Mapping[str, pulumi.Output[str]],
+        ground: _Ground,
+    ) -> ServiceHandle:
+        settings = self._settings
+        return McpService(
+            server.name,
+            McpServiceArgs(
+                server=server,
+                prefix=settings.prefix,
+                cluster=ground.cluster,
+                network=ground.network,
+                registry=ground.registry,
+                image=self._image(server.name, CATALOG, base, ground).reference,
+                variables={"LAMBDA_API_URL": settings.lambda_api_url},
+                secrets=_wanted(server, credentials),
+            ),
+            self._child,
+        ).handle
+
+    def _image(self, name: str, place: str, base: str | Image, ground: _Ground) -> Image:
+        """The image made of the folder `place/name`."""
+        directory = ROOT / place / name
+        return Image(name, ImageArgs(ground.images, directory, base), self._child)
+
+
+def _wanted(
+    server: Server, credentials: Mapping[str, pulumi.Output[str]]
+) -> dict[str, pulumi.Output[str]]:
+    """The credentials that a server asks for, as far as there are any."""
+    asked: Sequence[str] = [secret.env for secret in server.secrets]
+    return {env: credentials[env] for env in asked if env in credentials}
+
+
+def _described(machine: NodeHandle) -> dict[str, object]:
+    return {
+        "address": machine.address,
+        "host_key": machine.host_key,
+        "instance_id": machine.instance_id,
+        "role": machine.role,
+        "tier": machine.tier,
+    }
