@@ -83,6 +83,7 @@ async def unless_cancelled(context: Context, work: Coroutine[Any, Any, T]) -> T:
     finally:
         stopped.cancel()
         doing.cancel()
+        await asyncio.gather(doing, stopped, return_exceptions=True)
 
 
 def concluded(
