@@ -97,7 +97,7 @@ class PlatformStack(pulumi.ComponentResource):
             "gateway_token": gateway.token,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
-            "nodes": {machine.name: _described(machine) for machine in machines},
+            "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             "ssh_private_key": login.private_key,
         }
         self.register_outputs({})
@@ -213,11 +213,12 @@ def _wanted(
     return {env: credentials[env] for env in asked if env in credentials}
 
 
-def _described(machine: NodeHandle) -> dict[str, object]:
+def _described(machine: NodeHandle, user: str) -> dict[str, object]:
     return {
         "address": machine.address,
         "host_key": machine.host_key,
         "instance_id": machine.instance_id,
         "role": machine.role,
         "tier": machine.tier,
+        "user": user,
     }
