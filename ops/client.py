@@ -51,7 +51,7 @@ def farewell(outputs: dict[str, Any], files: Path) -> None:
         say(f"    {name:<20} {url}")
     say("Try it:")
     say(
-        f"    SSL_CERT_FILE={files / 'ca.pem'} {fastmcp} call {files / 'mcp.json'} "
+        f"    FASTMCP_LOG_LEVEL=ERROR SSL_CERT_FILE={files / 'ca.pem'} {fastmcp} call {files / 'mcp.json'} "
         "ai_memory_store_memory content='The platform came up'"
     )
     say("More: make status · make logs SERVICE=ai_memory · make ssh NODE=manager-1 · make down")

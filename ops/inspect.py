@@ -60,7 +60,8 @@ def _outputs() -> dict[str, Any]:
 
 
 def _manager(outputs: dict[str, Any]) -> str:
-    return next(name for name, node in outputs["nodes"].items() if node["role"] == "manager")
+    nodes: dict[str, dict[str, str]] = outputs["nodes"]
+    return next(name for name, node in nodes.items() if node["role"] == "manager")
 
 
 def _ssh_command(outputs: dict[str, Any], node: str) -> list[str]:
