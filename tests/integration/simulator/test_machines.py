@@ -1,0 +1,146 @@
+"""Instances as real machines: booted by cloud-init, reached by ssh, gone when terminated."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from simulator import cloud, process
+from simulator.docker import docker
+from tests.support.polling import until
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def pair(user):
+    """Two machines, booted at the same time: (id, address) of each."""
+    extra = "write_files:\n- {path: /opt/given, content: from user_data}\n"
+    identities = [user.launch(name, user_data=extra) for name in ("first", "second")]
+    with ThreadPoolExecutor(2) as pool:
+        return list(zip(identities, pool.map(user.booted, identities), strict=True))
+
+
+def test_a_machine_is_what_was_launched(user, pair):
+    identity, address = pair[0]
+    assert user.ssh(address, "hostname; cat /opt/given") == "first\nfrom user_data"
+    assert user.ssh(address, "id -un; sudo id -un") == "ubuntu\nroot"
+    assert "docker" not in user.ssh(address, "id -Gn").split()
+    assert user.ssh(address, "sudo docker info --format {{.ServerVersion}}")
+    assert user.instance(identity)["private_ip"] == address
+
+
+def test_another_host_key_is_not_accepted(user, pair, tmp_path):
+    """The check of the check: strict means strict."""
+    keys = user.keys
+    theirs = (keys / "host.pub").read_text()
+    (keys / "host.pub").write_text((keys / "user.pub").read_text())
+    try:
+        with pytest.raises(AssertionError, match="Host key verification failed"):
+            user.ssh(pair[0][1], "true")
+    finally:
+        (keys / "host.pub").write_text(theirs)
+
+
+def test_machines_reach_one_another_the_api_and_the_registry(user, pair):
+    (_, first), (_, second) = pair
+    status = "curl -s -k -m 5 -o /dev/null -w %{http_code}"
+    assert user.ssh(first, f"{status} {user.cloud.url}/instances") == "401"
+    assert user.ssh(first, f"{status} https://{user.cloud.registry.server}/v2/") == "401"
+    banner = f"timeout 5 bash -c 'head -c 7 < /dev/tcp/{second}/22'"
+    assert user.ssh(first, banner) == "SSH-2.0"
+
+
+def test_an_image_goes_from_the_host_to_a_machine(user, pair, tmp_path):
+    registry = user.cloud.registry
+    image = f"{registry.server}/trial:1"
+    login = ("login", registry.server, "--username", "sophia", "--password-stdin")
+    config = ("--config", str(tmp_path))
+    docker("import", "-", image, stdin=_tar_of_nothing())
+    try:
+        docker(*config, *login, stdin=registry.password.encode())
+        docker(*config, "push", "--quiet", image)
+    finally:
+        docker("image", "rm", image)
+    address = pair[0][1]
+    folder = f"/etc/docker/certs.d/{registry.server}"
+    user.ssh(
+        address,
+        f"sudo mkdir -p {folder} && sudo tee {folder}/ca.crt",
+        registry.ca_file.read_bytes(),
+    )
+    with pytest.raises(AssertionError, match="no basic auth credentials"):
+        user.ssh(address, f"sudo docker pull {image}")
+    user.ssh(address, f"sudo docker {' '.join(login)}", registry.password.encode())
+    assert user.ssh(address, f"sudo docker pull --quiet {image}") == image
+
+
+def test_the_server_comes_back_as_it_was_after_a_kill(user, pair):
+    before = user.call("GET", "/instances")
+    for pid in process.find(user.cloud.folder):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: process.find(user.cloud.folder), lambda pids: pids == [], "the server's end")
+    again = cloud.up(user.cloud.folder)
+    assert again.env == user.cloud.env
+    assert user.call("GET", "/instances") == before
+
+
+def test_a_second_up_changes_nothing(user, pair):
+    pids = process.find(user.cloud.folder)
+    assert cloud.up(user.cloud.folder).env == user.cloud.env
+    assert process.find(user.cloud.folder) == pids
+
+
+def test_a_stopped_machine_is_unhealthy_and_up_leaves_it_so(user, pair):
+    identity, address = pair[1]
+    docker("kill", f"{user.simulator}-second")
+    assert user.instance(identity)["status"] == "unhealthy"
+    cloud.up(user.cloud.folder)
+    assert user.instance(identity)["status"] == "unhealthy"
+    user.call("POST", "/instance-operations/restart", {"instance_ids": [identity]})
+    assert user.booted(identity) == address
+
+
+def test_machines_start_again_after_the_host_was_rebooted(user, pair, monkeypatch):
+    """All containers and the server end, and the host's power is another one."""
+    for pid in process.find(user.cloud.folder):
+        os.kill(pid, signal.SIGKILL)
+    docker("kill", *(f"{user.simulator}-{name}" for name in ("first", "second", "registry")))
+    monkeypatch.setattr("simulator.engine.power_id", lambda: "after the reboot")
+    cloud.up(user.cloud.folder)
+    for identity, address in pair:
+        assert user.booted(identity) == address
+        assert user.ssh(address, "cat /opt/given") == "from user_data"
+    assert docker("inspect", "--format", "{{.State.Running}}", f"{user.simulator}-registry")
+
+
+def test_terminating_leaves_nothing_of_a_machine(user, pair, left):
+    """Last, for it ends the pair."""
+    name = f"{user.simulator}-first"
+    container = docker("inspect", "--format", "{{.Id}}", name)
+    groups = list(Path("/sys/fs/cgroup").glob(f"*/docker/{container}"))
+    user.terminate(pair[0][0])
+    assert left(user.simulator)["containers"] == [
+        f"{user.simulator}-second",
+        f"{user.simulator}-registry",
+    ]
+    assert f"{name}-docker" not in left(user.simulator)["volumes"]
+    assert not [group for group in groups if group.exists()]
+    # Removed by hand, it still can be terminated.
+    docker("rm", "--force", f"{user.simulator}-second")
+    assert user.instance(pair[1][0])["status"] == "unhealthy"
+    user.terminate(pair[1][0])
+    assert left(user.simulator)["volumes"] == [f"{user.simulator}-registry"]
+
+
+def _tar_of_nothing() -> bytes:
+    import io
+    import tarfile
+
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("trial")
+        tar.addfile(entry, io.BytesIO())
+    return archive.getvalue()
