@@ -245,6 +245,11 @@ class Pool:
         all new machines and haven't joined yet."""
         self._learned = list(dict.fromkeys([*self._learned, *endpoints]))
 
+    def give_up(self, cluster_id: str) -> None:
+        """The cluster has ended: what is still asked about it is not waited for."""
+        self._trusted.pop(cluster_id, None)
+        self._gave_up[cluster_id] = asyncio.get_running_loop().time()
+
     async def living(self, cluster_id: str) -> list[Endpoint]:
         """The managers of the cluster that answer now, each asked once."""
         verdicts = await asyncio.gather(

@@ -44,6 +44,7 @@ async def depart(context: Context, entry: Entry, node: Engine, instance_id: str)
         _refuse_orphans(entry, nodes)
         context.progress(f"{entry.node_name} is the last manager: the swarm ends")
         await _leave(context, entry, node, force=True)
+        entry.pool.give_up(entry.cluster_id)
         return
     if membership.is_manager(own):
         await _make_room(context, entry, nodes)

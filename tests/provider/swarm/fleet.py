@@ -105,7 +105,8 @@ class Fleet:
             await pool.node(node.address, node.host_key).request("GET", "/info")
 
         try:
-            await asyncio.gather(*(eventually(lambda n=node: info(n)) for node in nodes))
+            looks = (eventually(lambda n=node: info(n), within=150.0) for node in nodes)
+            await asyncio.gather(*looks)
         finally:
             await pool.close()
 

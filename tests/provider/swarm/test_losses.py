@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 async def test_any_member_may_be_lost(fleet):
     """One story, since each loss costs an election or more: founder, another manager, all."""
-    anna, bert, cleo = await fleet.start("anna2", "bert2", "cleo2")
+    anna, bert, cleo, anew, cnew = await fleet.start("anna2", "bert2", "cleo2", "anna2", "cleo2")
     pool = Pool(fleet.config(anna, bert, cleo))
     recorded, ids = await form(pool, [anna, bert, cleo])
     founder = cluster_inputs(anna)
@@ -46,13 +46,14 @@ async def test_any_member_may_be_lost(fleet):
     await pool.close()
 
     # Its machine is replaced, new before old: another founder in the inputs, the same swarm.
-    (anew,) = await fleet.start("anna2")
     pool = Pool(fleet.config(anew, bert, cleo))
     recorded = await Cluster(pool).update(
         make_context(), id, founder, recorded, cluster_inputs(anew)
     )
     assert recorded.cluster_id == id
     joined = await Member(pool).create(make_context(), member_inputs(anew, recorded))
+    nodes = await pool.request("GET", "/nodes", cluster_id=id)
+    assert {node["ID"] for node in nodes} == {joined.id, ids[1], ids[2]}
     await Member(pool).delete(make_context(), ids[0], before[0], state[0])
     nodes = await pool.request("GET", "/nodes", cluster_id=id)
     assert {node["ID"] for node in nodes} == {joined.id, ids[1], ids[2]}
@@ -61,7 +62,6 @@ async def test_any_member_may_be_lost(fleet):
     # Another manager is lost, and this time the old one goes first.
     fleet.kill(cleo)
     await Member(pool).delete(make_context(), ids[2], before[2], state[2])
-    (cnew,) = await fleet.start("cleo2")
     third = await Member(pool).create(make_context(), member_inputs(cnew, recorded))
     nodes = await pool.request("GET", "/nodes", cluster_id=id)
     assert {node["ID"] for node in nodes} == {joined.id, ids[1], third.id}
