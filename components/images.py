@@ -48,7 +48,17 @@ class ImageBuilder(pulumi.ComponentResource):
     ) -> None:
         super().__init__("sophia:index:ImageBuilder", name, None, opts)
         # Host: DOCKER_HOST or the local socket, as with the docker command.
-        self.provider = docker.Provider(f"{name}-docker", opts=pulumi.ResourceOptions(parent=self))
+        self.provider = docker.Provider(
+            f"{name}-docker",
+            registry_auth=[
+                docker.ProviderRegistryAuthArgs(
+                    address=f"https://{args.registry.server}",
+                    username=args.registry.username,
+                    password=args.registry.password,
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         self.registry, self.private_ca = args.registry, args.private_ca
         self.cache = ImageCache(CONTEXTS, args.wheels)
         self.register_outputs({})
@@ -80,11 +90,23 @@ class Image(pulumi.ComponentResource):
     ) -> None:
         super().__init__("sophia:index:Image", name, None, opts)
         builder, registry = args.builder, args.builder.registry
-        base = args.base.tagged if isinstance(args.base, Image) else args.base
-        context = read(args.directory, base)
+        tagged_base = args.base.tagged if isinstance(args.base, Image) else args.base
+        context = read(args.directory, tagged_base)
+        tag = plan.tag(context)
         repository = plan.repository(registry.server, registry.repository, name)
-        self.tagged = f"{repository}:{plan.tag(context)}"
+        self.tagged = f"{repository}:{tag}"
         child = pulumi.ResourceOptions(parent=self, provider=builder.provider)
+        base: pulumi.Input[str] = tagged_base
+        if isinstance(args.base, Image):
+            # Pulled before each build where another machine built it: the build itself has neither
+            # the registry's credentials nor its CA.
+            base = docker.RemoteImage(
+                f"{name}-base",
+                name=args.base.built,
+                keep_locally=True,
+                triggers={"for": tag},
+                opts=child,
+            ).name
 
         directory = str(builder.cache.directory(context))
         built = docker.RemoteImage(
@@ -95,18 +117,10 @@ class Image(pulumi.ComponentResource):
                 context=_staged(name, builder.cache, context),
                 # The plugin looks for it from its own working directory, the project's.
                 dockerfile=f"{directory}/{plan.DOCKERFILE}",
-                build_args={"BASE": args.base.built if isinstance(args.base, Image) else base},
+                build_args={"BASE": base},
                 labels={"sophia.image": name},
                 # Any Docker has it; what buildx makes may lie in a store of its own.
                 use_legacy_builder=True,
-                # For a base that is in the registry and not on this machine.
-                auth_configs=[
-                    docker.RemoteImageBuildAuthConfigArgs(
-                        host_name=registry.server,
-                        user_name=registry.username,
-                        password=registry.password,
-                    )
-                ],
             ),
             opts=child,
         )
@@ -116,11 +130,6 @@ class Image(pulumi.ComponentResource):
             keep_remotely=True,
             # Only for asking the digest: the push goes through Docker, which checks the CA.
             insecure_skip_verify=builder.private_ca,
-            auth_config=docker.RegistryImageAuthConfigArgs(
-                address=f"https://{registry.server}",
-                username=registry.username,
-                password=registry.password,
-            ),
             opts=child,
         )
         self.built = built.name

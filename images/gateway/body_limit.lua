@@ -22,10 +22,10 @@ function BodyLimit:http_headers(txn, message)
 end
 
 function BodyLimit:http_payload(txn, message)
-    local pending = message:input()
-    self.received = self.received + pending
+    -- input() also counts the mark at the end of a chunked body; body() has the content alone.
+    self.received = self.received + #(message:body() or "")
     if self.received <= self.limit then
-        return pending
+        return message:input()
     end
     if message:eom() or self.received > DRAINED * self.limit then
         txn:set_var("txn.refusal", self.refusal)

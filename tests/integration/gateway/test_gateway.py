@@ -1,0 +1,244 @@
+"""What the gateway lets through, how it says no, and that it follows replicas by itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.request
+
+import pytest
+
+from components.plan import gateway as plan
+from tests.support.docker import docker
+from tests.support.polling import until
+
+pytestmark = pytest.mark.containers
+
+HERE = "/mcp/ai_memory"
+HOST = "gateway.test"
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "headers"),
+    [
+        (401, HERE, {"Authorization": None}),
+        (401, HERE, {"Authorization": "Bearer wrong"}),
+        (401, HERE, {"Authorization": "Bearer "}),
+        (401, "/mcp/nobody", {"Authorization": None}),
+        (403, HERE, {"Origin": "https://evil.example"}),
+        (403, HERE, {"Origin": f"http://{HOST}"}),
+        (403, HERE, {"Origin": f"https://{HOST}.evil.example"}),
+        (403, HERE, {"Origin": "null"}),
+        (404, "/mcp/nobody", {}),
+        (404, "/mcp/ai_memoryx", {}),
+        (404, "/", {}),
+        (404, "/metrics", {}),
+        (404, f"{HERE}/%2e%2e/health", {}),
+        (421, HERE, {"Host": "evil.example"}),
+        (503, "/mcp/github", {}),
+    ],
+)
+def test_refusals_are_json_that_mcp_clients_read(gateway, status, path, headers):
+    answer = gateway.call("GET", path, **headers)
+
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json["jsonrpc"] == "2.0"
+    assert answer.json["error"]["message"]
+    assert gateway.token.encode() not in answer.body
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+    assert ("retry-after" in answer.headers) == (status == 503)
+
+
+@pytest.mark.parametrize(
+    ("path", "arrives"),
+    [
+        (HERE, "/mcp"),
+        (f"{HERE}/", "/mcp"),
+        (f"{HERE}?a=b", "/mcp?a=b"),
+        (f"{HERE}/x/y", "/mcp/x/y"),
+        (f"{HERE}/x/", "/mcp/x"),
+    ],
+)
+def test_a_server_sees_its_own_path_and_host(gateway, path, arrives):
+    answer = gateway.call("GET", path, Origin=f"https://{HOST}:8443", X_Request_Id="mine")
+
+    seen = answer.json
+    assert answer.status == 200
+    assert seen["path"] == arrives
+    assert seen["headers"]["host"] == f"tasks.{gateway.prefix}-ai_memory:{gateway.port}"
+    assert "authorization" not in seen["headers"]
+    assert "origin" not in seen["headers"]
+    assert seen["headers"]["x-request-id"] == answer.headers["x-request-id"] != "mine"
+
+
+@pytest.mark.parametrize("allowed", [HOST, f"{HOST}:8443", HOST.upper(), "192.0.2.1:443"])
+def test_allowed_hosts_may_carry_a_port(gateway, allowed):
+    assert gateway.call("GET", HERE, Host=allowed).status == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [("Bearer {}", 200), ("bearer  {}", 200), ("Bearer {}x", 401), ("Basic {}", 401), ("{}", 401)],
+)
+def test_only_the_whole_token_lets_in(gateway, sent, status):
+    answer = gateway.call("GET", HERE, Authorization=sent.format(gateway.token))
+
+    assert answer.status == status
+
+
+def test_both_replicas_get_calls(gateway):
+    def replicas():
+        return {gateway.call("GET", HERE).json["replica"] for _ in range(10)}
+
+    assert replicas() == set(gateway.replicas)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("size", "status"), [(plan.BODY_LIMIT, 200), (plan.BODY_LIMIT + 1, 413), (20_000_000, 413)]
+)
+def test_bodies_have_a_limit_however_they_are_sent(gateway, size, status, chunked):
+    content = b"x" * size
+    if chunked:
+        pieces = (content[start : start + 65536] for start in range(0, size, 65536))
+        answer = gateway.call("POST", HERE, body=pieces, chunked=True, Transfer_Encoding="chunked")
+    else:
+        answer = gateway.call("POST", HERE, body=content)
+
+    assert answer.status == status
+    if status == 200:
+        assert answer.json["received"] == size
+    else:
+        assert str(plan.BODY_LIMIT) in answer.json["error"]["message"]
+
+
+def test_events_are_passed_on_at_once(gateway):
+    headers = {"Host": HOST, "Authorization": f"Bearer {gateway.token}"}
+    with gateway.connection() as connection:
+        connection.request("GET", f"{HERE}/events", headers=headers)
+        stream = connection.getresponse()
+        # The server sends the second event only when told to: the first one was not held back.
+        assert stream.readline() == b"data: first\n"
+        gateway.release()
+        assert stream.read() == b"\ndata: second\n\n"
+
+
+def calls(gateway, key):
+    """How often the replicas saw a request, altogether."""
+    seen = {}
+    until(
+        lambda: seen.update({(got := gateway.call("GET", HERE).json)["replica"]: got["calls"]}),
+        lambda _: len(seen) == 2,
+        "an answer of both replicas",
+    )
+    return sum(counts.get(key, 0) for counts in seen.values())
+
+
+def test_a_call_that_may_have_had_an_effect_is_not_repeated(gateway):
+    assert gateway.call("POST", f"{HERE}/break", body=b"{}").status == 502
+    assert calls(gateway, "POST /mcp/break") == 1
+
+    assert gateway.call("GET", f"{HERE}/break").status == 502
+    assert calls(gateway, "GET /mcp/break") > 1
+
+
+def test_the_health_page_needs_no_token(gateway):
+    answer = gateway.call("GET", "/health", Authorization=None, Host="anything.example")
+
+    assert answer.status == 200
+    assert answer.json == {"status": "ok", "healthy_replicas": {"ai_memory": 2, "github": 0}}
+
+
+def test_the_container_is_healthy_and_has_metrics_for_the_inside(gateway):
+    until(
+        lambda: docker("inspect", "--format", "{{.State.Health.Status}}", gateway.name),
+        lambda status: status == "healthy",
+        "the container's health",
+        30,
+    )
+    with gateway.connection() as connection:
+        address = connection.host
+    with urllib.request.urlopen(f"http://{address}:{plan.METRICS_PORT}/metrics") as answer:
+        assert b'haproxy_backend_status{proxy="mcp-ai_memory",state="UP"} 1' in answer.read()
+
+
+def test_the_log_tells_each_call_in_a_line_and_never_the_token(gateway):
+    answer = gateway.call("GET", f'{HERE}/a"b?token=query', Authorization=f"Bearer {gateway.token}")
+    id = answer.headers["x-request-id"]
+
+    [line] = until(
+        lambda: [line for line in gateway.logs() if line["id"] == id], bool, "the line of the call"
+    )
+    assert line["status"] == 200
+    assert line["method"] == "GET"
+    assert line["path"] == f'{HERE}/a"b'
+    assert line["backend"] == "mcp-ai_memory"
+    assert line["total_ms"] >= 0
+    everything = docker("logs", gateway.name)
+    assert gateway.token not in everything
+    assert "token=query" not in everything
+
+
+def test_replicas_come_and_go_without_a_reload(gateway):
+    lost, kept = gateway.replicas
+    docker("kill", lost)
+    gateway.replicas.remove(lost)
+    until(gateway.healthy, lambda seen: seen["ai_memory"] == 1, "the lost replica is left out", 15)
+    assert {gateway.call("GET", HERE).json["replica"] for _ in range(5)} == {kept}
+
+    docker("kill", kept)
+    gateway.replicas.remove(kept)
+    until(lambda: gateway.call("GET", HERE).status, lambda seen: seen == 503, "no replica", 15)
+
+    new = gateway.replica("ai_memory")
+    until(
+        lambda: gateway.call("GET", HERE).json.get("replica"),
+        lambda seen: seen == new,
+        "the new replica takes calls",
+        15,
+    )
+    gateway.replica("ai_memory")
+    until(gateway.healthy, lambda seen: seen["ai_memory"] == 2, "two replicas again", 15)
+
+
+def test_a_stopping_gateway_finishes_what_is_in_flight(gateway):
+    served = gateway.name
+    headers = {"Host": HOST, "Authorization": f"Bearer {gateway.token}"}
+    with gateway.connection() as connection:
+        connection.request("GET", f"{HERE}/events", headers=headers)
+        stream = connection.getresponse()
+        assert stream.readline() == b"data: first\n"
+
+        docker("kill", "--signal", "SIGUSR1", served)
+        until(lambda: refused(gateway), bool, "new connections are refused", 10)
+        gateway.release()
+        assert stream.read() == b"\ndata: second\n\n"
+
+    assert docker("wait", served) == "0"
+    gateway.start()
+
+
+def refused(gateway):
+    try:
+        gateway.call("GET", "/health")
+    except (ConnectionError, http.client.HTTPException):
+        return True
+    return False
+
+
+def test_haproxy_accepts_a_large_platform(gateway, tmp_path):
+    routes = [plan.Route(f"server-{n}", f"tasks.server-{n}", 9000 + n) for n in range(60)]
+    hosts = [f"192.0.2.{n}" for n in range(1, 80)]
+    (tmp_path / "haproxy.cfg").write_text(plan.config(routes, hosts))
+    docker(
+        *("run", "--rm", "--volume", f"{gateway.folder}/secrets:/run/secrets:ro"),
+        *("--volume", f"{tmp_path}/haproxy.cfg:{plan.CONFIG_FILE}:ro"),
+        *(gateway.image, "haproxy", "-c", "-f", plan.CONFIG_FILE),
+    )
+
+
+def test_the_image_stops_gracefully_by_default(gateway):
+    [config] = json.loads(docker("inspect", "--type", "image", gateway.image))
+    assert config["Config"]["StopSignal"] == "SIGUSR1"
+    assert config["Config"]["User"] == f"{plan.USER_ID}:{plan.USER_ID}"
