@@ -13,6 +13,7 @@ from providers.lambdalabs.models import Launch
 from providers.lambdalabs.pacer import Pacer
 from providers.runtime.declare import Cancelled
 from simulator import cloud as simulator
+from tests.support.polling import until
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICN+lJwsONkwrdsSnQsu1ydUkIuIg5oOC+Eslvmtt60T someone"
 INPUTS = InstanceInputs(
@@ -307,12 +308,10 @@ async def test_an_update_says_when_it_applies(cloud, instances, context, told):
     assert "next generation" in told.warnings[0]
 
 
-async def test_rate_limits_of_the_api_are_kept(tmp_path, told):
-    limits = {"requests_per_second": 20.0, "launch_interval": 0.3}
-    with simulator.running(tmp_path, boot_seconds=0, **limits) as cloud:
-        account = Account(LambdaClient(cloud.url, cloud.api_key), Pacer(18.0, 0.35))
-        # The first request goes through the pacer, too.
-        await account.calls(told.context("x"))(account.client.add_ssh_key, "key", KEY)
+async def test_refusals_for_being_too_fast_cost_time_but_no_machine(tmp_path, told):
+    with simulator.running(tmp_path, boot_seconds=0, launch_interval=0.3) as cloud:
+        account = Account(LambdaClient(cloud.url, cloud.api_key), Pacer(1000.0, 0.0))
+        account.client.add_ssh_key("key", KEY)
         instances = Instance(account)
         made = await asyncio.gather(
             *(
@@ -323,6 +322,36 @@ async def test_rate_limits_of_the_api_are_kept(tmp_path, told):
                 for n in range(3)
             )
         )
-        assert len({one.id for one in made}) == 3
-        assert launches(cloud) == 3
-        assert not any("trying again" in line for line in told.progress)
+        assert sorted(one.id for one in made) == sorted(living(account))
+        assert any("trying again" in line for line in told.progress)
+
+
+async def test_of_two_machines_of_one_launch_the_active_one_is_kept(tmp_path, told):
+    with simulator.running(tmp_path, boot_seconds=1.0) as cloud:
+        account = Account(LambdaClient(cloud.url, cloud.api_key), Pacer(1000.0, 0.0))
+        account.client.add_ssh_key("key", KEY)
+        launch = Launch(INPUTS.name, "gpu_1x_a10", "us-east-1", "key", "", "", {})
+        active = account.client.launch(launch)
+        until(
+            lambda: account.client.machine(active).status, lambda seen: seen == "active", "boot", 5
+        )
+        for _ in range(4):
+            account.client.launch(launch)
+        made = await Instance(account).create(told.context(Instance.token), INPUTS)
+        assert made.id == active
+        assert living(account) == [active]
+
+
+async def test_a_termination_that_is_refused_is_told(account, cloud, instances, context):
+    made = await instances.create(context, INPUTS)
+    cloud.control(
+        "POST",
+        "/faults",
+        operation="terminateInstance",
+        effect="error",
+        status=403,
+        code="global/account-inactive",
+    )
+    with pytest.raises(errors.Forbidden):
+        await instances.delete(context, made.id, INPUTS, made.outputs)
+    assert living(account) == [made.id]

@@ -21,7 +21,7 @@ WANTED = Launch(
 
 @pytest.fixture
 def client(script):
-    return LambdaClient(script.url + "/", "key-1", connect_seconds=1, read_seconds=0.2)
+    return LambdaClient(script.url + "/", "key-1", connect_seconds=5, read_seconds=5)
 
 
 def test_a_launch_sends_what_the_api_asks_for(script, client):
@@ -50,8 +50,9 @@ def test_a_netrc_file_does_not_replace_the_key(script, client, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("answer", ["hang up", "hang"])
-def test_an_answer_that_does_not_come_is_lost(script, client, answer):
+def test_an_answer_that_does_not_come_is_lost(script, answer):
     script.on(LAUNCH, answer)
+    client = LambdaClient(script.url, "key-1", read_seconds=0.2)
     with pytest.raises(errors.LostAnswer, match="POST /instance-operations/launch"):
         client.launch(WANTED)
     assert script.calls(LAUNCH) == 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.lambdalabs.pacer import Pacer
@@ -32,6 +32,7 @@ moves = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(moves, st.sampled_from([0.0, 0.8, 1.7, LAUNCH]))
 def test_slots_keep_both_limits_whatever_is_asked_when(moves, launch_interval):
     clock = Clock()
@@ -50,6 +51,7 @@ def test_slots_keep_both_limits_whatever_is_asked_when(moves, launch_interval):
     assert all(b - a >= launch_interval - SLACK for a, b in itertools.pairwise(launches))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20), st.integers(1, 20))
 def test_waiting_launches_hold_up_nobody_else(launches, requests):
     clock = Clock()
