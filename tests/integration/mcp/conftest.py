@@ -1,9 +1,7 @@
 """The servers' images, built as the platform builds them, and a Postgres of its own for them."""
 
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +9,13 @@ from uuid import uuid4
 
 import pytest
 
+from components.image_cache import ImageCache, read
 from simulator.images import ensure_base
 from tests.support.docker import docker
 from tests.support.mcp_process import ROOT, free_port
 from tests.support.polling import until
 
+WHEELS = Path.home() / ".cache" / "sophia" / "wheels"
 PREFIX = f"mcp-test-{uuid4().hex[:8]}"
 PASSWORD = "p@ss/word:%"
 DATABASE_URL = "postgresql://sophia:p%40ss%2Fword%3A%25@database:5432/sophia"
@@ -55,18 +55,10 @@ def remove(name: str) -> None:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     """Builds a folder's image on a base, with its wheels; removes it at the end."""
     built: list[str] = []
+    cache = ImageCache(tmp_path_factory.mktemp("contexts"), WHEELS)
 
     def image(folder: Path, base: str) -> str:
-        context = tmp_path_factory.mktemp("build") / folder.name
-        shutil.copytree(folder, context, ignore=shutil.ignore_patterns("__pycache__"))
-        if (context / "requirements.txt").exists():
-            subprocess.run(
-                [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-                 "--require-hashes", "--only-binary=:all:", "--python-version", "3.11",
-                 "--dest", str(context / "wheels"),
-                 "--requirement", str(context / "requirements.txt")],
-                check=True,
-            )  # fmt: skip
+        context = cache.stage(read(folder, base))
         tag = f"{PREFIX}-{folder.name}"
         done = subprocess.run(
             ["docker", "build", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag,
