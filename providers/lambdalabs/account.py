@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import random
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import OUTCOME_UNKNOWN, TRANSIENT, LambdaError, RateLimited
-from providers.lambdalabs.pacer import Pacer, Sleep
-from providers.runtime.declare import Context
+from providers.lambdalabs.pacer import Pacer
+from providers.runtime.declare import Cancelled, Context
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,27 +45,25 @@ class Account:
 
     def calls(self, context: Context) -> Calls:
         """The calls of one operation, with its deadline and its interruption."""
-        deadline = self.pacer.clock() + context.timeout
-        return Calls(self, context.sleep, context.progress, deadline)
+        return Calls(self, context)
 
     def calls_outside(self, seconds: float) -> Calls:
         """Calls that belong to no resource (functions)."""
-        return Calls(self, asyncio.sleep, lambda text: None, self.pacer.clock() + seconds)
+        silent: Callable[[str], None] = lambda text: None  # noqa: E731
+        return Calls(self, Context("", seconds, asyncio.Event(), silent, silent))
 
 
 class Calls:
     """Makes calls for one operation: `await calls(client.machine, id)`."""
 
-    def __init__(
-        self, account: Account, sleep: Sleep, progress: Callable[[str], None], deadline: float
-    ) -> None:
+    def __init__(self, account: Account, context: Context) -> None:
         self.client = account.client
-        self.sleep = sleep
+        self.sleep = context.sleep
         self.poll_seconds = account.poll_seconds
         self._account = account
+        self._context = context
         self._pacer = account.pacer
-        self._progress = progress
-        self._deadline = deadline
+        self._deadline = account.pacer.clock() + context.timeout
 
     @property
     def left(self) -> float:
@@ -73,28 +72,52 @@ class Calls:
 
     async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A call that may be repeated: tried again after 429, 5xx, timeouts and lost answers."""
-        return await self._call(lambda: function(*args, **kwargs), TRANSIENT, launch=False)
+
+        def begin() -> Awaitable[T]:
+            return self.unless_interrupted(asyncio.to_thread(function, *args, **kwargs))
+
+        return await self._call(begin, TRANSIENT, launch=False)
 
     async def once(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A call that must not take effect twice: tried again only if it certainly had none.
 
         Raises one of `OUTCOME_UNKNOWN` when it may have.
         """
-        return await self._call(lambda: function(*args, **kwargs), _CERTAIN, launch=False)
+        work = functools.partial(asyncio.to_thread, function, *args, **kwargs)
+        return await self._call(work, _CERTAIN, launch=False)
 
     async def launch(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `once`, at the pace of launches."""
-        return await self._call(lambda: function(*args, **kwargs), _CERTAIN, launch=True)
+        work = functools.partial(asyncio.to_thread, function, *args, **kwargs)
+        return await self._call(work, _CERTAIN, launch=True)
+
+    async def unless_interrupted(self, work: Coroutine[Any, Any, T]) -> T:
+        """The work's result. Raises `Cancelled` as soon as the user interrupts; what the work has
+        begun may still happen."""
+        task = asyncio.ensure_future(work)
+        interruption = asyncio.ensure_future(self._context.cancelled.wait())
+        try:
+            await asyncio.wait((task, interruption), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise Cancelled(f"{self._context.name}: interrupted")
+        finally:
+            task.cancel()
+            interruption.cancel()
 
     async def _call(
-        self, work: Callable[[], T], again: tuple[type[LambdaError], ...], *, launch: bool
+        self,
+        begin: Callable[[], Awaitable[T]],
+        again: tuple[type[LambdaError], ...],
+        *,
+        launch: bool,
     ) -> T:
         patience = self._account.patience
         for attempt in itertools.count():
             await self._pacer.turn(self.sleep, launch=launch)
             started = self._pacer.clock()
             try:
-                return await asyncio.to_thread(work)
+                return await begin()
             except again as error:
                 asked = getattr(error, "retry_after", None)
                 # Jittered, so that those who failed together don't return together.
@@ -103,7 +126,7 @@ class Calls:
                 patience -= self._pacer.clock() - started + (backoff if asked is None else 0)
                 if patience < 0 or pause > self.left:
                     raise
-                self._progress(f"{error}: trying again in {pause:.0f} s")
+                self._context.progress(f"{error}: trying again in {pause:.0f} s")
                 if isinstance(error, RateLimited) or asked is not None:
                     self._pacer.hold(pause)
                 else:

@@ -142,7 +142,7 @@ async def _usable(calls: Calls, inputs: InstanceReadyInputs, progress: _Progress
         if machine.status in BROKEN | GOING:
             raise NotReady(f"the machine became {machine.status}, last seen: {seen}")
         try:
-            fault = await _fault(machine, door, inputs.gpu_probe)
+            fault = await calls.unless_interrupted(_fault(machine, door, inputs.gpu_probe))
             if fault is None:
                 return machine
             probes += 1

@@ -105,7 +105,7 @@ class Sshd:
             port,
             server_host_keys=[self.host],
             authorized_client_keys=keys,
-            process_factory=self.handle,
+            process_factory=lambda process: self.handle(process),
         )
 
 

@@ -159,6 +159,23 @@ async def test_an_interruption_keeps_the_machine(tmp_path, told, sshd):
         assert account.client.machine(machine).status == "booting"
 
 
+async def test_an_interruption_ends_a_look_that_hangs(account, told, machine, sshd):
+    looking = asyncio.Event()
+
+    async def hang(process: asyncssh.SSHServerProcess[str]) -> None:
+        looking.set()
+        await process.stdin.channel.wait_closed()
+
+    sshd.handle = hang
+    context = told.context(InstanceReady.token)
+    work = asyncio.create_task(InstanceReady(account).create(context, wanted(machine, sshd)))
+    await asyncio.wait_for(looking.wait(), 5)
+    told.cancelled.set()
+    with pytest.raises(Cancelled):
+        await asyncio.wait_for(work, 5)
+    assert account.client.machine(machine).status == "active"
+
+
 async def test_a_fault_of_the_api_does_not_cost_the_machine(account, cloud, context, sshd):
     machine = launched(account, sshd)
     cloud.control("POST", "/faults", operation="getInstance", effect="lost-answer", times=2)

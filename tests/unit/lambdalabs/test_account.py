@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -133,6 +134,26 @@ async def test_an_interruption_ends_the_pauses(calls):
     calls.context.cancelled.set()
     with pytest.raises(Cancelled):
         await calls(Work(errors.Unreachable("refused")))
+
+
+async def test_an_interruption_does_not_wait_for_an_answer(calls):
+    answered = threading.Event()
+    work = asyncio.create_task(calls(answered.wait, 10))
+    calls.context.cancelled.set()
+    with pytest.raises(Cancelled):
+        await asyncio.wait_for(work, 5)
+    answered.set()
+
+
+async def test_an_interruption_does_not_lose_the_id_of_what_was_launched(calls):
+    answered = threading.Event()
+
+    def launch() -> str:
+        calls.context.cancelled.set()
+        answered.wait(0.1)
+        return "i-1"
+
+    assert await calls.launch(launch) == "i-1"
 
 
 async def test_launches_keep_their_interval(calls, clock):
