@@ -57,7 +57,7 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         if inputs.availability not in AVAILABILITIES:
             reason = f"got {inputs.availability!r}, expected one of {AVAILABILITIES}"
             faults.append(Fault("availability", reason))
-        for key in sorted({membership.NODE, membership.INSTANCE} & set(inputs.labels)):
+        for key in sorted(membership.RESERVED & set(inputs.labels)):
             faults.append(Fault(f"labels.{key}", "is set by the member itself: leave it out"))
         return faults
 
@@ -130,7 +130,12 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
 
 
 def _wanted(inputs: MemberInputs, old_labels: dict[str, str]) -> Wanted:
-    own = {membership.NODE: inputs.node_name, membership.INSTANCE: inputs.instance_id}
+    own = {
+        membership.NODE: inputs.node_name,
+        membership.INSTANCE: inputs.instance_id,
+        membership.ADDRESS: inputs.address,
+        membership.HOST_KEY: inputs.host_key,
+    }
     return Wanted(
         role=inputs.role,
         availability=inputs.availability,

@@ -14,6 +14,12 @@ NODE = "sophia.node"
 INSTANCE = "sophia.instance"
 """Label: the machine that the entry stands for."""
 
+ADDRESS, HOST_KEY = "sophia.address", "sophia.host-key"
+"""Labels: how ssh gets to the node, for whoever looks at a task on it."""
+
+RESERVED = frozenset({NODE, INSTANCE, ADDRESS, HOST_KEY})
+"""Labels that a member sets itself."""
+
 Node = dict[str, Any]
 
 

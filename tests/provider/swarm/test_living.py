@@ -45,6 +45,10 @@ async def test_three_managers_with_our_labels(pool, formed):
     assert all(membership.is_healthy(node) for node in nodes)
     names = {node["ID"]: membership.labels_of(node)[membership.NODE] for node in nodes}
     assert [names[id] for id in formed.node_ids] == [m.name for m in formed.machines]
+    for machine, id in zip(formed.machines, formed.node_ids, strict=True):
+        labels = membership.labels_of(next(node for node in nodes if node["ID"] == id))
+        assert labels[membership.ADDRESS] == machine.address
+        assert labels[membership.HOST_KEY] == machine.host_key
 
 
 async def test_pools_are_set_at_init(pool):

@@ -136,7 +136,7 @@ async def test_an_interrupt_ends_the_wait(monkeypatch, context):
 
 
 RECORDED = ClusterOutputs("ours", "manager token", "worker token", [], "reachable")
-FOUNDER = ClusterInputs(founder=Founder(PLACES[0].address, PLACES[0].host_key, "10.0.0.1"))
+FOUNDER = ClusterInputs(founder=Founder(PLACES[0].address, PLACES[0].host_key, "198.51.100.1"))
 
 
 async def test_a_cluster_that_nobody_answers_for_is_not_gone(monkeypatch, context):
@@ -160,7 +160,7 @@ async def test_former_managers_keep_a_cluster_from_being_gone(monkeypatch, conte
 
 async def test_everything_is_destroyed_though_nothing_answers(monkeypatch, context):
     pool, _ = pool_of(monkeypatch, ABSENT, ABSENT)
-    inputs = MemberInputs("a", "192.0.2.1", "key 1", "10.0.0.1", "i", "ours", "t", "t")
+    inputs = MemberInputs("a", "192.0.2.1", "key 1", "198.51.100.1", "i", "ours", "t", "t")
     outputs = MemberOutputs("n", "ready")
     found = await Member(pool).read(context, "n", inputs, outputs)
     assert found.outputs.state == "unreachable"
@@ -180,7 +180,7 @@ async def test_no_swarm_is_initialised_while_a_possible_manager_is_silent(monkey
 async def test_the_token_is_cut_out_of_the_engines_words():
     node = Node(PLACES[0], info())
     node.answers["/swarm/join"] = EngineError("x", 400, "invalid join token SWMTKN-1-abc")
-    joiner = Joiner("gpu-1", frozenset(), "10.0.0.1", "SWMTKN-1-abc", "active")
+    joiner = Joiner("gpu-1", frozenset(), "198.51.100.1", "SWMTKN-1-abc", "active")
     with pytest.raises(EngineError) as caught:
         await _ask_to_join(node, joiner, [])
     assert "SWMTKN" not in str(caught.value) + repr(joiner)
