@@ -106,11 +106,12 @@ def fault(account: Account, book: Book, request: Request) -> Response:
 
 
 def instances(account: Account, book: Book, request: Request) -> Response:
-    states = account.machine_states()
+    known = account.known()
+    statuses = account.statuses(known)
     return data(
         [
-            dataclasses.asdict(instance) | {"status": account.status(instance, states)}
-            for instance in account.known()
+            dataclasses.asdict(instance) | {"status": status}
+            for instance, status in zip(known, statuses, strict=True)
         ]
     )
 

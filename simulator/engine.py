@@ -22,6 +22,7 @@ from simulator.exceptions import DockerError, DockerMissing
 PID_FILE = Path("/run/sophia-dockerd.pid")
 LOG_FILE = Path("/var/log/sophia-dockerd.log")
 DATA = Path("/var/lib/docker")
+SYSTEMD = Path("/run/systemd/system")
 START_SECONDS = 60
 SOCKET = "unix:///var/run/docker.sock"
 
@@ -106,7 +107,7 @@ def _host() -> str:
 
 
 def _start() -> None:
-    if Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):
+    if SYSTEMD.is_dir() and shutil.which("systemctl"):
         subprocess.run(["systemctl", "start", "docker"], check=False)
     else:
         with LOG_FILE.open("ab") as log:

@@ -129,6 +129,11 @@ def restart(container: str) -> None:
     docker("restart", "--time", "10", container)
 
 
+def power_on(container: str) -> None:
+    """Boot the node again; one that runs is left alone."""
+    docker("start", container)
+
+
 def kill(container: str) -> None:
     """Take the node's power away."""
     docker("kill", container)

@@ -39,6 +39,8 @@ class Machines(Protocol):
 
     def restart(self, instance: Instance) -> None: ...
 
+    def power_on(self, instance: Instance) -> None: ...
+
     def kill(self, instance: Instance) -> None: ...
 
     def remove(self, instance: Instance) -> None: ...
@@ -202,9 +204,11 @@ class Account:
             chosen = self._living(instance_ids)
             for instance in chosen:
                 instance.powered_off = False
+                if instance.machine == "made":
+                    instance.machine = "off"
             self._saved()
         for instance in chosen:
-            self._work.submit(self._do, "restart", self._machines.restart, instance)
+            self._work.submit(self._bring_up, "restart", self._machines.restart, instance)
         return chosen
 
     def terminate(self, instance_ids: Iterable[str]) -> list[Instance]:
@@ -219,28 +223,35 @@ class Account:
             self._work.submit(self._end, instance)
         return chosen
 
-    def status(self, instance: Instance, states: dict[str, str] | None) -> str:
-        """The instance's status as the API words it; `states` as Machines gave them."""
+    def statuses(self, instances: Iterable[Instance]) -> list[str]:
+        """Each instance's status as the API words it."""
+        instances = list(instances)
+        with self._lock:
+            # Asked before Docker is: one that is made or restarted meanwhile isn't called broken.
+            settled = {one.id for one in instances if one.machine == "made"}
+        states = self._machines.states()
+        return [self._status(one, states, one.id in settled) for one in instances]
+
+    def _status(self, instance: Instance, states: dict[str, str] | None, settled: bool) -> str:
         if instance.phase != "running":
             return instance.phase
         if instance.fault is not None:
             return instance.fault
         if instance.machine == "none" or (states is None and instance.powered_off):
             return "unhealthy"
-        if instance.machine == "wanted":
+        if not settled:
             return "booting"
-        if states is not None and states.get(instance.id) not in ("running", "restarting"):
+        if states is not None and states.get(instance.id) != "running":
             return "unhealthy"
         return "booting" if self._age(instance) < self._knobs.boot_seconds else "active"
 
     def address(self, instance: Instance) -> str | None:
         """The instance's address once it has one."""
-        known = instance.machine == "made" and self._age(instance) >= self._knobs.boot_seconds / 2
+        known = (
+            instance.machine in ("made", "off")
+            and self._age(instance) >= self._knobs.boot_seconds / 2
+        )
         return instance.ip if known and instance.phase != "terminated" else None
-
-    def machine_states(self) -> dict[str, str] | None:
-        """Look at the machines, once for any number of `status` calls."""
-        return self._machines.states()
 
     # For tests
 
@@ -264,22 +275,19 @@ class Account:
         Where `power` is another than before, the host was rebooted: machines that should run are
         switched on.
         """
-        states = self._machines.states() or {}
         with self._lock:
-            start, self._state.power = power != self._state.power, power
+            rebooted, self._state.power = power != self._state.power, power
+            for instance in self._state.instances:
+                if rebooted and instance.machine == "made" and not instance.powered_off:
+                    instance.machine = "off"
             self._saved()
             for instance in self._state.instances:
                 if instance.phase == "terminating":
                     self._work.submit(self._end, instance)
                 elif instance.phase == "running" and instance.machine == "wanted":
                     self._work.submit(self._make, instance)
-                elif (
-                    start
-                    and instance.phase == "running"
-                    and not instance.powered_off
-                    and states.get(instance.id) in ("exited", "created", "dead")
-                ):
-                    self._work.submit(self._do, "restart", self._machines.restart, instance)
+                elif instance.phase == "running" and instance.machine == "off":
+                    self._work.submit(self._bring_up, "power on", self._machines.power_on, instance)
 
     def close(self) -> None:
         """Wait for the work that is under way."""
@@ -293,6 +301,13 @@ class Account:
             with self._lock:
                 instance.machine = "made" if made else "none"
                 self._saved()
+
+    def _bring_up(self, verb: str, action: Callable[[Instance], None], instance: Instance) -> None:
+        self._do(verb, action, instance)
+        with self._lock:
+            if instance.machine == "off":
+                instance.machine = "made"
+            self._saved()
 
     def _end(self, instance: Instance) -> None:
         wait = self._knobs.terminate_seconds - (self._clock() - (instance.ended or 0))

@@ -7,6 +7,7 @@ alike. Addresses of nodes are given by the caller and stay theirs.
 from __future__ import annotations
 
 import ipaddress
+import random
 import socket
 import struct
 from collections.abc import Iterator
@@ -59,13 +60,11 @@ def subnet_of(name: str) -> ipaddress.IPv4Network | None:
 
 
 def candidates(seed: str) -> Iterator[ipaddress.IPv4Network]:
-    """The pool's /24s that no route covers, from a place that `seed` chooses."""
+    """The pool's /24s that no route covers, in an order of the seed's own."""
     taken = routes()
     subnets = list(POOL.subnets(new_prefix=24))
-    start = sum(seed.encode()) * 37 % len(subnets)
-    for subnet in subnets[start:] + subnets[:start]:
-        if not any(subnet.overlaps(other) for other in taken):
-            yield subnet
+    random.Random(seed).shuffle(subnets)
+    return (one for one in subnets if not any(one.overlaps(other) for other in taken))
 
 
 def routes(table: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:

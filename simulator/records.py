@@ -34,7 +34,7 @@ class Instance:
     phase: str = "running"
     """running, terminating or terminated"""
     machine: str = "wanted"
-    """wanted: to be made; made: it was; none: it never came to be"""
+    """wanted: to be made; off: to be switched on; made: it was; none: it never came to be"""
     fault: str | None = None
     """unhealthy or preempted"""
     powered_off: bool = False

@@ -112,12 +112,12 @@ def list_file_systems(account: Account, request: Request) -> Response:
 
 def rendered(account: Account, instances: Iterable[Instance]) -> list[dict[str, Any]]:
     """Instances as the API shows them; fields without a value are left out."""
-    states = account.machine_states()
-    return [_instance(account, instance, states) for instance in instances]
+    instances = list(instances)
+    statuses = account.statuses(instances)
+    return [_instance(account, *pair) for pair in zip(instances, statuses, strict=True)]
 
 
-def _instance(account: Account, one: Instance, states: dict[str, str] | None) -> dict[str, Any]:
-    status = account.status(one, states)
+def _instance(account: Account, one: Instance, status: str) -> dict[str, Any]:
     address = account.address(one)
     shown: dict[str, Any] = {
         "id": one.id,

@@ -29,6 +29,8 @@ class NoMachines:
 
     def restart(self, instance: Instance) -> None: ...
 
+    def power_on(self, instance: Instance) -> None: ...
+
     def kill(self, instance: Instance) -> None: ...
 
     def remove(self, instance: Instance) -> None: ...
@@ -60,6 +62,9 @@ class NodeMachines:
 
     def restart(self, instance: Instance) -> None:
         machines.restart(self._container(instance))
+
+    def power_on(self, instance: Instance) -> None:
+        machines.power_on(self._container(instance))
 
     def kill(self, instance: Instance) -> None:
         machines.kill(self._container(instance))

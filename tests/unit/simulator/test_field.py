@@ -87,7 +87,7 @@ def test_a_machine_without_power_is_unhealthy_until_it_is_restarted(client):
     client.cloud.control("POST", f"/instances/{identity}/power-off")
     assert client.instance(identity)[1]["status"] == "unhealthy"
     client.call("POST", "/instance-operations/restart", {"instance_ids": [identity]})
-    assert client.instance(identity)[1]["status"] == "active"
+    until(lambda: client.instance(identity)[1]["status"], lambda s: s == "active", "active again")
 
 
 def test_calls_are_counted(client):
