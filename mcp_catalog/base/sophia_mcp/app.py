@@ -28,7 +28,11 @@ def make_app(server: Server, health: Health, allowed_hosts: tuple[str, ...]) -> 
         stateless_http=True,
         json_response=False,
         transport_security=TransportSecuritySettings(
-            allowed_hosts=[host for name in names for host in (name, f"{name}:*")]
+            allowed_hosts=[host for name in names for host in (name, f"{name}:*")],
+            # Browsers come through the gateway, which checks Origin and takes it off.
+            allowed_origins=[
+                f"http://{name}{port}" for name in _LOCAL_HOSTS for port in ("", ":*")
+            ],
         ),
     )
 

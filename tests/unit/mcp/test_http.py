@@ -77,6 +77,17 @@ async def test_a_known_host_is_served(toy: Replica, host: str):
     assert answer.status_code in (400, 406)
 
 
+@pytest.mark.parametrize(
+    ("origin", "refused"), [("http://localhost:3000", False), ("https://evil.example", True)]
+)
+async def test_only_a_local_origin_is_served(toy: Replica, origin: str, refused: bool):
+    async with httpx2.AsyncClient() as http:
+        answer = await http.post(
+            toy.url, headers={"Origin": origin, "Content-Type": "application/json"}, content="{}"
+        )
+    assert (answer.status_code == 403) is refused
+
+
 async def test_a_body_above_four_megabytes_is_refused(toy: Replica):
     async with httpx2.AsyncClient() as http:
         answer = await http.post(
