@@ -87,6 +87,13 @@ def watch(first: Observation | None = None, **options: Any) -> Watch:
 BOTH = (task("a", slot=1), task("b", slot=2))
 
 
+def by_hand(made: dict[str, Any]) -> dict[str, Any]:
+    """As `docker service update --image` leaves it: with our labels, but not of our spec."""
+    changed = copy.deepcopy(made)
+    changed["Spec"]["ContainerSpec"]["Image"] = "other"
+    return changed
+
+
 @pytest.mark.parametrize(
     ("what", "look", "kind"),
     [
@@ -96,6 +103,7 @@ BOTH = (task("a", slot=1), task("b", slot=2))
         ("one is missing", seen(BOTH[0]), Waiting),
         ("one is starting", seen(BOTH[0], task("b", "starting", slot=2)), Waiting),
         ("one is of the old spec", seen(BOTH[0], task("b", spec=OLD, slot=2)), Waiting),
+        ("one was changed by hand", seen(BOTH[0], by_hand(BOTH[1])), Waiting),
         ("an old one is left", seen(*BOTH, task("c", spec=OLD)), Waiting),
         ("one too many", seen(*BOTH, task("c")), Waiting),
         (
