@@ -40,6 +40,8 @@ func provider() tfbridge.ProviderInfo {
 		Version:   version,
 		P:         shimv2.NewProvider(shim.NewProvider(version)),
 		Resources: map[string]*tfbridge.ResourceInfo{},
+		// The SDK sends it under its singular name.
+		Config: map[string]*tfbridge.SchemaInfo{"registry_auth": {Name: "registryAuth"}},
 	}
 	for _, resource := range resources {
 		info.Resources[resource] = &tfbridge.ResourceInfo{Tok: token(resource)}
