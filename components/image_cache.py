@@ -6,6 +6,8 @@ nothing half-done behind, and two runs at once do no harm. No pulumi here.
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.plan import image_context as plan
@@ -44,6 +47,15 @@ def read(directory: Path, base: str) -> plan.BuildContext:
     return context
 
 
+@dataclass(frozen=True)
+class Pull:
+    """What a registry wants to see before it gives an image."""
+
+    server: str
+    username: str
+    password: str = field(repr=False)
+
+
 class ImageCache:
     """contexts: staged build contexts, by tag. wheels: downloaded Python packages."""
 
@@ -73,6 +85,22 @@ class ImageCache:
             _make(target, lambda fresh: self._fill(context, fresh))
         return target
 
+    def have(self, reference: str, pull: Pull) -> None:
+        """Pulls an image unless this machine's Docker has it. Blocks.
+
+        Raises ImageError when it can't be had.
+        """
+        with self._one_at_a_time:
+            if _docker("image", "inspect", reference).returncode == 0:
+                return
+            with tempfile.TemporaryDirectory() as folder:
+                token = base64.b64encode(f"{pull.username}:{pull.password}".encode()).decode()
+                config = {"auths": {pull.server: {"auth": token}}}
+                (Path(folder) / "config.json").write_text(json.dumps(config))
+                done = _docker("--config", folder, "pull", "--quiet", reference)
+        if done.returncode != 0:
+            raise ImageError(f"the base image {reference} can't be pulled: {done.stderr.strip()}")
+
     def _wheels_of(self, context: plan.BuildContext) -> Path:
         return self._wheels / plan.wheels_key(context.requirements)
 
@@ -85,6 +113,13 @@ class ImageCache:
         if context.requirements:
             wheels = directory / plan.WHEELS
             shutil.copytree(self._wheels_of(context), wheels, copy_function=_link_or_copy)
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ImageError("there is no docker command: install Docker's client") from None
 
 
 def _make(target: Path, fill: Callable[[Path], None]) -> None:

@@ -16,7 +16,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.handles import RegistryHandle
-from components.image_cache import ImageCache, read
+from components.image_cache import ImageCache, Pull, read
 from components.plan import image_context as plan
 
 CONTEXTS = Path(".cache/images")
@@ -48,17 +48,7 @@ class ImageBuilder(pulumi.ComponentResource):
     ) -> None:
         super().__init__("sophia:index:ImageBuilder", name, None, opts)
         # Host: DOCKER_HOST or the local socket, as with the docker command.
-        self.provider = docker.Provider(
-            f"{name}-docker",
-            registry_auth=[
-                docker.ProviderRegistryAuthArgs(
-                    address=f"https://{args.registry.server}",
-                    username=args.registry.username,
-                    password=args.registry.password,
-                )
-            ],
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        self.provider = docker.Provider(f"{name}-docker", opts=pulumi.ResourceOptions(parent=self))
         self.registry, self.private_ca = args.registry, args.private_ca
         self.cache = ImageCache(CONTEXTS, args.wheels)
         self.register_outputs({})
@@ -92,21 +82,10 @@ class Image(pulumi.ComponentResource):
         builder, registry = args.builder, args.builder.registry
         tagged_base = args.base.tagged if isinstance(args.base, Image) else args.base
         context = read(args.directory, tagged_base)
-        tag = plan.tag(context)
         repository = plan.repository(registry.server, registry.repository, name)
-        self.tagged = f"{repository}:{tag}"
+        self.tagged = f"{repository}:{plan.tag(context)}"
         child = pulumi.ResourceOptions(parent=self, provider=builder.provider)
-        base: pulumi.Input[str] = tagged_base
-        if isinstance(args.base, Image):
-            # Pulled before each build where another machine built it: the build itself has neither
-            # the registry's credentials nor its CA.
-            base = docker.RemoteImage(
-                f"{name}-base",
-                name=args.base.built,
-                keep_locally=True,
-                triggers={"for": tag},
-                opts=child,
-            ).name
+        base = args.base.built if isinstance(args.base, Image) else tagged_base
 
         directory = str(builder.cache.directory(context))
         built = docker.RemoteImage(
@@ -114,7 +93,7 @@ class Image(pulumi.ComponentResource):
             name=self.tagged,
             keep_locally=True,
             build=docker.RemoteImageBuildArgs(
-                context=_staged(name, builder.cache, context),
+                context=_staged(name, builder, context, base),
                 # The plugin looks for it from its own working directory, the project's.
                 dockerfile=f"{directory}/{plan.DOCKERFILE}",
                 build_args={"BASE": base},
@@ -130,6 +109,11 @@ class Image(pulumi.ComponentResource):
             keep_remotely=True,
             # Only for asking the digest: the push goes through Docker, which checks the CA.
             insecure_skip_verify=builder.private_ca,
+            auth_config=docker.RegistryImageAuthConfigArgs(
+                address=f"https://{registry.server}",
+                username=registry.username,
+                password=registry.password,
+            ),
             opts=child,
         )
         self.built = built.name
@@ -137,14 +121,26 @@ class Image(pulumi.ComponentResource):
         self.register_outputs({"reference": self.reference})
 
 
-def _staged(name: str, cache: ImageCache, context: plan.BuildContext) -> pulumi.Output[str]:
-    """The context's path; outside previews it is there when the output resolves."""
+def _staged(
+    name: str, builder: ImageBuilder, context: plan.BuildContext, base: pulumi.Input[str]
+) -> pulumi.Output[str]:
+    """The context's path; outside previews it is there when the output resolves.
 
-    async def stage() -> str:
-        if not pulumi.runtime.is_dry_run():
+    So is the base, where it is one of ours that another machine built: the build itself has
+    neither the registry's credentials nor its CA, Docker's own pull has both.
+    """
+    cache, registry = builder.cache, builder.registry
+
+    async def stage(known: list[str]) -> str:
+        reference, password = known
+        if not (pulumi.runtime.is_dry_run() or cache.directory(context).is_dir()):
             if cache.missing_wheels(context):
                 pulumi.log.info(f"fetching the Python packages of image {name}")
             await asyncio.to_thread(cache.stage, context)
+            if reference.startswith(f"{registry.server}/"):
+                pull = Pull(registry.server, registry.username, password)
+                await asyncio.to_thread(cache.have, reference, pull)
         return str(cache.directory(context))
 
-    return pulumi.Output.from_input(stage())
+    # The path is no secret, though the password is.
+    return pulumi.Output.unsecret(pulumi.Output.all(base, registry.password).apply(stage))

@@ -57,6 +57,8 @@ esac
 # One server on these files, whatever is said about containers elsewhere. The server inherits it.
 exec 9>"$data/.lock"
 flock --wait 60 9 || fail "another container on this node still uses $data"
+# So what a killed server left is stale, even if some process here has that number by now.
+rm -f "$cluster/postmaster.pid"
 
 if [ ! -s "$cluster/PG_VERSION" ]; then
     for entry in "$data"/* "$data"/.[!.]*; do

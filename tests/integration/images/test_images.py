@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
+from components.image_cache import ImageCache, Pull
 from simulator import registry
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -52,8 +51,9 @@ def test_images_are_built_once_per_content_and_outlive_the_stack(program, served
 
     # What was pushed can be pulled by its digest; the older image is still there too.
     program.forget_images()
+    cache = ImageCache(program.folder / "contexts", program.folder / "wheels")
     for reference in (first["one"], second["one"]):
-        subprocess.run(["docker", "pull", "--quiet", reference], check=True)
+        cache.have(reference, Pull(served.server, registry.USER, served.password))
 
     registry.remove(served.container)
     program.pulumi("destroy", "--yes", "--skip-preview", "--refresh")

@@ -1,0 +1,121 @@
+"""The database's start: made once, killed anywhere, never made over what is there."""
+
+from __future__ import annotations
+
+import shutil
+
+import psycopg
+import pytest
+
+from components.plan import database as plan
+from tests.support.docker import docker
+from tests.support.polling import until
+
+pytestmark = pytest.mark.containers
+
+
+def exit_status(database):
+    return int(docker("wait", database.name))
+
+
+def test_data_and_password_survive_and_change_with_restarts(database):
+    database.start()
+    database.ready()
+    database.query("CREATE TABLE kept AS SELECT 42 AS answer")
+
+    until(
+        lambda: docker("inspect", "--format", "{{.State.Health.Status}}", database.name),
+        lambda status: status == "healthy",
+        "the container's health",
+        30,
+    )
+    # Only the owner comes in over the network, only with the password, and is no superuser.
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        database.query("SELECT 1", password="wrong")
+    with pytest.raises(psycopg.OperationalError, match="rejects connection"):
+        database.query("SELECT 1", user="postgres")
+    assert database.query("SHOW is_superuser") == [("off",)]
+    assert database.query("SHOW shared_buffers") == [("128MB",)]
+    assert database.query("SHOW password_encryption") == [("scram-sha-256",)]
+
+    # A stop ends open connections at once; the next start finds a clean shutdown.
+    database.stop()
+    assert exit_status(database) == 0
+    assert "database system is shut down" in database.logs()
+    assert database.password not in database.logs()
+
+    old, database.password = database.password, "another"
+    database.start()
+    database.ready()
+    assert database.query("SELECT answer FROM kept") == [(42,)]
+    assert "was shut down at" in database.logs()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        database.query("SELECT 1", password=old)
+
+    # A crash loses nothing that was committed.
+    database.query("INSERT INTO kept VALUES (43)")
+    docker("kill", database.name)
+    database.start()
+    database.ready()
+    assert database.query("SELECT sum(answer) FROM kept") == [(85,)]
+
+
+def test_killed_while_it_is_made_it_is_made_again(database):
+    unfinished = database.data / ".initialising"
+    for moment in ("PG_VERSION", "base/5", "pg_hba.conf"):
+        database.start()
+        until(lambda at=moment: (unfinished / at).exists(), bool, f"initdb got to {moment}", 30)
+        docker("kill", database.name)
+        assert not (database.data / "15").exists()
+
+    database.start()
+    database.ready()
+    assert not unfinished.exists()
+
+
+def test_files_that_are_no_cluster_are_never_touched(database):
+    stray = database.data / "precious"
+    stray.write_text("data")
+    database.start()
+
+    assert exit_status(database) == 1
+    assert "neither empty nor a cluster of PostgreSQL 15" in database.logs()
+    assert stray.read_text() == "data"
+    assert not (database.data / "15").exists()
+
+
+def test_a_cluster_without_its_marker_is_not_made_again(database):
+    database.start()
+    database.ready()
+    database.stop()
+    (database.data / "15" / "PG_VERSION").unlink()
+    database.start()
+
+    assert exit_status(database) == 1
+    assert (database.data / "15" / "base").is_dir()
+
+
+def test_two_servers_never_have_the_files_at_once(database):
+    database.start()
+    database.ready()
+    first = database.name
+    database.start()
+    until(
+        lambda: docker("top", database.name), lambda seen: "flock" in seen, "the second waits", 20
+    )
+    assert database.name != first
+
+    docker("stop", first)
+    database.ready()
+
+
+def test_what_is_missing_is_said(database):
+    shutil.chown(database.data, "root", "root")
+    database.start()
+    assert exit_status(database) == 1
+    assert f"not writable for uid {plan.USER_ID}" in database.logs()
+
+    database.password = ""
+    database.start()
+    assert exit_status(database) == 1
+    assert "is missing or empty" in database.logs()
