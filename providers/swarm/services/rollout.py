@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any, NoReturn
 
 from providers.runtime.declare import Context
 from providers.swarm.connection import Pool
-from providers.swarm.errors import NotFound, SwarmError
+from providers.swarm.errors import NotFound, OutOfSequence, SwarmError, Unanswered
 from providers.swarm.services import diagnosis, evidence
 from providers.swarm.services.diagnosis import Failure
 from providers.swarm.services.verdict import (
@@ -25,6 +26,7 @@ from providers.swarm.services.verdict import (
     Watch,
     active,
     condition,
+    doubled,
 )
 
 Json = dict[str, Any]
@@ -33,6 +35,8 @@ POLL = 0.4
 """Seconds between two looks: task changes cause no events, and evidence is short-lived."""
 SETTLE = 15.0
 """Seconds that tasks have after a roll-back has ended, before missing ones are told."""
+DOUBLED = 3.0
+"""Seconds after which a surplus task does not go by itself."""
 
 
 class RolloutFailed(SwarmError):
@@ -85,6 +89,7 @@ class Rollout:
         monitor = wanted["UpdateConfig"]["Monitor"] / 1e9
         self._watch = Watch(wanted, first, posted, time.monotonic(), monitor, patience)
         self._told = ""
+        self._doubled: float | None = None
 
     async def wait(self) -> None:
         """Returns when it has converged. Raises `RolloutFailed`, or `Cancelled`."""
@@ -101,6 +106,7 @@ class Rollout:
                 cause = f"not converged within {self._context.timeout:.0f} s: {verdict.detail}"
                 stuck = await self._stuck(seen)
                 await self._failed(cause + (stuck.cause if stuck else ""), stuck)
+            await self._end_surplus(seen)
             await self._context.sleep(POLL)
 
     async def _look(self) -> tuple[Observation, Verdict]:
@@ -138,15 +144,8 @@ class Rollout:
         seen = await observe(self._pool, self._id, self._context)
         if not seen.service.get("PreviousSpec") or seen.update_state.startswith("rollback"):
             return "nothing to roll back to"
-        version = str(seen.service["Version"]["Index"])
         try:
-            await self._pool.request(
-                "POST",
-                f"/services/{self._id}/update",
-                params={"version": version, "rollback": "previous"},
-                body=seen.service["Spec"],
-                context=self._context,
-            )
+            await self._post(seen, rollback="previous")
         except SwarmError as error:
             return f"rolling back failed, too: {error}"
         return _reverted(await self._until_reverted(cause))
@@ -165,7 +164,28 @@ class Rollout:
                     return seen
             if time.monotonic() > min(deadline, settled):
                 return seen
+            await self._end_surplus(seen)
             await self._context.sleep(POLL)
+
+    async def _end_surplus(self, seen: Observation) -> None:
+        """Makes Swarm look again at slots that stay doubled: any update does, the same spec too."""
+        now = time.monotonic()
+        self._doubled = (self._doubled or now) if doubled(seen) else None
+        if self._doubled is None or now - self._doubled < DOUBLED:
+            return
+        self._doubled = None
+        with contextlib.suppress(OutOfSequence, Unanswered):
+            await self._post(seen)
+
+    async def _post(self, seen: Observation, **params: str) -> None:
+        """Posts the live spec again. Swarm keeps the registry credentials that it has."""
+        await self._pool.request(
+            "POST",
+            f"/services/{self._id}/update",
+            params={"version": str(seen.service["Version"]["Index"]), **params},
+            body=seen.service["Spec"],
+            context=self._context,
+        )
 
     async def _stuck(self, seen: Observation) -> Failure | None:
         """What a task that never became healthy says."""

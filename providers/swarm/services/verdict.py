@@ -128,10 +128,24 @@ def condition(wanted: Json, seen: Observation) -> str:
         return f"running spec differs in {', '.join(found[:5])}"
     if seen.update_state in ("paused", "rollback_paused"):
         return f"its update is {seen.update_state.replace('_', ' ')}: {seen.update_message}"
-    running = _running(seen)
-    if len(running) != wanted_count(seen) or len(active(seen)) != len(running):
+    running, count = len(_running(seen)), wanted_count(seen)
+    if running != count:
         return _progress(seen)
-    return ""
+    surplus = len(active(seen)) - running
+    return f"{surplus} more tasks than the wanted {count}" if surplus else ""
+
+
+def doubled(seen: Observation) -> bool:
+    """Whether one slot has two running tasks, with no update under way that would end one.
+
+    Seen after a start-first update whose old task failed by itself meanwhile: the updater and the
+    restart supervisor both replace it, and nothing ends the surplus (Engine 20.10).
+    """
+    if seen.update_state in ("updating", "rollback_started"):
+        return False
+    tasks = active(seen)
+    slots = {_slot(task) for task in tasks}
+    return len(slots) < len(tasks) and all(_state(task) == "running" for task in tasks)
 
 
 @dataclass
@@ -222,10 +236,12 @@ class Watch:
             blamed = self.last_failure
             return Failed(f"{blamed.cause}; {cause}" if blamed else cause, blamed)
         for failures in self._failures.values():
-            last = max(failures.values(), key=lambda failure: failure.when)
             unhealthy = [f for f in failures.values() if f.kind is Kind.HEALTH]
-            if len(failures) >= self.patience.failures or len(unhealthy) >= self.patience.unhealthy:
-                return Failed(f"{last.cause} ({len(failures)} tasks in a row)", last)
+            tries = len(failures)
+            if tries >= self.patience.failures or len(unhealthy) >= self.patience.unhealthy:
+                blamed = self.last_failure
+                assert blamed is not None
+                return Failed(f"{blamed.cause} ({tries} tasks in a row)", blamed)
         if any(now - since >= self.patience.pending for since in self._pending.values()):
             return Failed(_homeless(seen))
         return None

@@ -22,6 +22,7 @@ from providers.swarm.services.verdict import (
     Waiting,
     Watch,
     condition,
+    doubled,
 )
 
 URN = "urn:pulumi:dev::sophia::swarm:index:Service::web"
@@ -259,12 +260,30 @@ def test_global_without_any_node_fails_instead_of_being_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("look", "surplus"),
+    [
+        (seen(*BOTH), False),
+        (seen(*BOTH, task("c", slot=3)), False),
+        (seen(*BOTH, task("c", slot=2)), True),
+        (seen(*BOTH, task("c", slot=2), state="completed"), True),
+        (seen(*BOTH, task("c", slot=2), state="updating"), False),
+        (seen(*BOTH, task("c", slot=2), state="rollback_started"), False),
+        (seen(*BOTH, task("c", "starting", slot=2)), False),
+        (seen(*BOTH, task("c", slot=2, desired="shutdown")), False),
+    ],
+)
+def test_a_slot_with_two_tasks_is_a_surplus(look: Observation, surplus: bool) -> None:
+    assert doubled(look) is surplus
+
+
+@pytest.mark.parametrize(
     ("look", "told"),
     [
         (seen(*BOTH), ""),
         (seen(*BOTH, state="rollback_completed"), ""),
         (seen(BOTH[0]), "replicas 1 of 2"),
         (seen(*BOTH, task("c")), "replicas 3 of 2"),
+        (seen(*BOTH, task("c", spec=OLD)), "1 more tasks than the wanted 2"),
         (seen(BOTH[0], task("b", spec=OLD, slot=2)), "replicas 1 of 2"),
         (seen(*BOTH, state="paused"), "its update is paused: said"),
         (seen(*BOTH, state="rollback_paused"), "its update is rollback paused: said"),
