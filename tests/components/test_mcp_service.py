@@ -1,0 +1,71 @@
+"""One server as a service: its secrets as files, its order, and nothing secret in the open."""
+
+import pulumi
+
+from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
+from components.handles import ClusterHandle, NetworkHandle, RegistryHandle
+from components.mcp_service import McpService, McpServiceArgs
+from providers.swarm import resources as swarm
+
+SERVER = Server(
+    name="ai_memory",
+    title="AI memory",
+    description="Memory",
+    category="knowledge",
+    tags=(),
+    deploy=Deploy(1, 9000, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
+    secrets=(SecretVariable("url", "MEMORY_DATABASE_URL", "", "", True),),
+)
+
+
+def service(handles=None):
+    provider = swarm.Provider("services")
+    database = swarm.KeyPair("database")
+    made = McpService(
+        "ai_memory",
+        McpServiceArgs(
+            server=SERVER,
+            prefix="sophia-dev",
+            cluster=ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
+            network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
+            registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            image="registry.example/ai-memory@sha256:0",
+            variables={},
+            secrets={"MEMORY_DATABASE_URL": database.private_key},
+        ),
+    )
+    if handles is not None:
+        handles.append(made.handle)
+
+
+def test_it_starts_after_what_its_credentials_wait_for(registered):
+    seen = registered(service)
+    assert "database" in seen["ai_memory-memory-database-url"].dependencies
+    assert "ai_memory-memory-database-url" in seen["ai_memory-service"].dependencies
+
+
+def test_its_parts_use_the_clusters_provider_and_are_its_children(registered):
+    seen = registered(service)
+    for name in ("ai_memory-memory-database-url", "ai_memory-service"):
+        assert (seen[name].parent, seen[name].provider) == ("ai_memory", "services")
+
+
+def test_credentials_are_secret_and_files_of_the_servers_user(registered, preview):
+    seen = registered(service)
+    inputs = seen["ai_memory-service"].inputs
+    assert any(path.startswith("registry") for path in seen["ai_memory-service"].secrets)
+    assert "MEMORY_DATABASE_URL" not in inputs["env"]
+    if not preview:
+        assert "data" in seen["ai_memory-memory-database-url"].secrets
+        (file,) = inputs["secrets"]
+        assert file["target"] == "MEMORY_DATABASE_URL"
+        assert (file["uid"], file["gid"]) == (10001, 10001)
+        assert inputs["networks"] == ["network-1"]
+
+
+def test_the_handle_leads_to_its_tasks(registered):
+    handles = []
+    registered(lambda: service(handles))
+    (handle,) = handles
+    assert (handle.name, handle.physical_name) == ("ai_memory", "sophia-dev-ai_memory")
+    assert handle.port == 9000

@@ -1,0 +1,115 @@
+"""The whole platform as one graph: what waits for what, what is secret, what is handed out."""
+
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from components.catalog import loader
+from components.platform_stack import PlatformStack
+from components.settings_rules import read
+
+CATALOG = Path(__file__).parents[2] / "mcp_catalog"
+GROUP = {"instanceTypes": ["cpu_4x_general"], "regions": ["us-east-1"]}
+VALUES = {
+    "lambdaApiUrl": "https://api.example/api/v1",
+    "lambdaApiKey": "the-api-key",
+    "nodeGroups": [
+        {"name": "manager", "count": 3, "role": "manager", "tier": "primary", **GROUP},
+        {"name": "worker", "count": 1, "role": "worker", "tier": "secondary", **GROUP},
+    ],
+    "registry": {"server": "registry.example", "username": "u", "password": "the-password"},
+    "servers": ["ai_memory", "lambda_labs_cli"],
+}
+
+
+@pytest.fixture
+def exports():
+    return {}
+
+
+@pytest.fixture
+def seen(registered, exports, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # contexts of images are staged below the working directory
+    for work in ("stage", "have"):  # downloads and Docker; their own tests see to them
+        monkeypatch.setattr(f"components.image_cache.ImageCache.{work}", lambda *given: None)
+    settings, faults = read(
+        VALUES, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=None
+    )
+    assert faults == ()
+    return registered(lambda: exports.update(PlatformStack("platform", settings).exports))
+
+
+def reached(seen, name):
+    """Everything that a resource waits for, directly or through others."""
+    found, todo = set(), [name]
+    while todo:
+        for dependency in seen[todo.pop()].dependencies:
+            if dependency not in found and dependency in seen:
+                found.add(dependency)
+                todo.append(dependency)
+    return found
+
+
+def test_everything_hangs_below_the_platform(seen):
+    assert seen["platform"].type == "sophia:index:PlatformStack"
+    for resource in seen.values():
+        if resource.name != "platform":
+            assert resource.parent in seen or f"image {resource.parent}" in seen, resource.name
+
+
+def test_one_key_of_the_account_serves_all_machines(seen):
+    keys = [resource for resource in seen.values() if resource.type == "lambdalabs:index:SshKey"]
+    assert [key.inputs["name"] for key in keys] == ["sophia-dev-login"]
+    for name in ("manager-1", "manager-2", "manager-3", "worker-1"):
+        assert "login-key" in reached(seen, f"{name}-instance")
+
+
+def test_postgres_then_memory_then_gateway(seen):
+    assert "database-service" in reached(seen, "ai_memory-service")
+    assert {"ai_memory-service", "lambda_labs_cli-service"} <= reached(seen, "gateway-service")
+    assert "gateway-service" not in reached(seen, "ai_memory-service")
+
+
+def test_a_server_waits_for_no_other_server(seen):
+    assert "ai_memory-service" not in reached(seen, "lambda_labs_cli-service")
+    assert "database-service" not in reached(seen, "lambda_labs_cli-service")
+
+
+def test_services_wait_for_every_member(seen):
+    members = {name for name, item in seen.items() if item.type == "swarm:index:Member"}
+    assert len(members) == 4
+    assert members <= reached(seen, "database-service")
+
+
+def test_exactly_one_member_keeps_the_database(seen):
+    members = [item for item in seen.values() if item.type == "swarm:index:Member"]
+    pinned = [item.name for item in members if "sophia.database" in item.inputs["labels"]]
+    assert pinned == ["swarm-manager-1"]
+
+
+def test_keys_and_passwords_are_secret_wherever_they_go(seen, preview):
+    assert "apiKey" in seen["account"].secrets
+    assert "data" in seen["lambda_labs_cli-lambda-api-key"].secrets
+    if not preview:  # unknown before the key exists
+        assert "privateKey" in seen["swarm-services"].secrets
+    for resource in seen.values():
+        open_text = {
+            key: value for key, value in resource.inputs.items() if key not in resource.secrets
+        }
+        assert "the-api-key" not in str(open_text.get("env", "")), resource.name
+
+
+def test_the_servers_environment_comes_from_the_settings(seen):
+    env = seen["lambda_labs_cli-service"].inputs["env"]
+    assert env["LAMBDA_API_URL"] == "https://api.example/api/v1"
+    assert "LAMBDA_API_URL" not in seen["ai_memory-service"].inputs["env"]
+
+
+def test_what_is_handed_out(seen, exports):
+    assert set(exports) == {
+        *("manager_ip", "manager_ips", "gateway_url", "gateway_token", "ca_certificate"),
+        *("mcp_endpoints", "nodes", "ssh_private_key"),
+    }
+    assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
+    assert isinstance(exports["gateway_token"], pulumi.Output)
