@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 
-from toolchain import ToolchainError, ensure, environment
+from toolchain import ToolchainError, ensure, environment, salt
 
 
 def main() -> None:
@@ -19,7 +19,9 @@ def main() -> None:
         if command == "ensure":
             ensure()
         else:
-            for name, value in environment().items():
+            variables = environment()
+            salt.settle()
+            for name, value in variables.items():
                 print(f"export {name}={shlex.quote(value)}")
     except ToolchainError as failure:
         sys.exit(f"toolchain: {failure}")

@@ -56,6 +56,8 @@ def environment(toolchain: Toolchain | None = None) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(state / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_PARALLEL": PARALLEL,
+        # A clone whose configuration has no salt yet takes the state's, not a new one.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     }
     if found.offline:
         variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
