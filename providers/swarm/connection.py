@@ -195,7 +195,8 @@ def _refusal(where: str, status: int, answer: Any) -> EngineError | Unanswered:
         return Leaderless(where, status, message)
     if "DeadlineExceeded" in message or "deadline exceeded" in message:
         return Unanswered(f"{where}: {message}")
-    if "code = Unavailable" in message:  # the manager's own call to the leader broke off
+    # The manager's own call to the leader broke off, or it just stopped being one.
+    if "code = Unavailable" in message or "code = Canceled" in message:
         return Unanswered(f"{where}: {message}")
     if "update out of sequence" in message:
         return OutOfSequence(where, status, message)
