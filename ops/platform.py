@@ -36,10 +36,7 @@ def up() -> None:
     with stage("the platform"):
         stack.select()
         stack.recover()
-        try:
-            stack.pulumi("up", "--yes", "--skip-preview")
-        finally:
-            stack.leave_no_salt()
+        stack.pulumi("up", "--yes", "--skip-preview")
     outputs = stack.outputs()
     client.farewell(outputs, client.write_files(outputs))
 

@@ -30,12 +30,7 @@ class Stack:
 
     def pulumi(self, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         """Runs one engine command on this stack. Raises StackError with its exit status."""
-        done = processes.run(
-            ("pulumi", *arguments, "--stack", self.name, "--non-interactive"),
-            self.environment,
-            self.root,
-            quiet=quiet,
-        )
+        done = self._run((*arguments, "--stack", self.name), quiet=quiet)
         if done.returncode != 0:
             raise StackError(
                 f"`pulumi {arguments[0]}` failed with exit status {done.returncode}"
@@ -45,12 +40,7 @@ class Stack:
 
     def select(self) -> None:
         """Makes the stack current, creating it the first time."""
-        done = processes.run(
-            ("pulumi", "stack", "select", "--create", self.name, "--non-interactive"),
-            self.environment,
-            self.root,
-            quiet=True,
-        )
+        done = self._run(("stack", "select", "--create", self.name), quiet=True)
         if done.returncode != 0:
             raise StackError(
                 f"stack {self.name}: its state in {self.backend} can't be used:\n"
@@ -83,7 +73,14 @@ class Stack:
             else:
                 path.unlink(missing_ok=True)
 
-    def leave_no_salt(self) -> None:
+    def _run(self, arguments: tuple[str, ...], *, quiet: bool) -> subprocess.CompletedProcess[str]:
+        command = ("pulumi", *arguments, "--non-interactive")
+        try:
+            return processes.run(command, self.environment, self.root, quiet=quiet)
+        finally:
+            self._leave_no_salt()
+
+    def _leave_no_salt(self) -> None:
         """Takes the engine's encryption salt out of the stack's configuration file.
 
         It notes one there whenever it runs, and makes a new one of the passphrase where there is
@@ -95,7 +92,9 @@ class Stack:
             for line in path.read_text().splitlines(keepends=True)
             if not line.startswith("encryptionsalt:")
         ]
-        path.write_text("".join(kept))
+        text = "".join(kept)
+        if text != path.read_text():
+            path.write_text(text)
 
     @property
     def backend(self) -> Path:
