@@ -1,0 +1,51 @@
+"""The database's service, and what it does with its memory."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.plan import cloud_init
+from components.plan import database as plan
+from providers.swarm.services.model import ServiceInputs
+from providers.swarm.services.rules import faults_of
+
+
+def megabytes(value: str) -> int:
+    assert value.endswith("MB")
+    return int(value[:-2])
+
+
+def test_the_service_obeys_the_rules_of_services():
+    inputs = ServiceInputs(image="x@sha256:0", **plan.service_fields("p", "database", 1024))
+
+    assert faults_of(inputs) == []
+    assert (inputs.replicas, inputs.update.order) == (1, "stop-first")
+    assert inputs.placement.constraints == ["node.labels.sophia.database == true"]
+    assert "shared_buffers=256MB" in inputs.args
+
+
+def test_the_directory_is_made_for_the_user_of_the_image_at_first_boot():
+    [made] = [made for made in cloud_init.DIRECTORIES if made.path == plan.DIRECTORY]
+
+    assert (made.uid, made.gid) == (plan.USER_ID, plan.USER_ID)
+
+
+@pytest.mark.parametrize("limit", [256, 512, 1024, 4096, 65536])
+def test_everything_together_stays_below_the_limit(limit):
+    settings = plan.memory(limit)
+
+    sorts = int(settings["max_connections"]) * megabytes(settings["work_mem"])
+    assert megabytes(settings["shared_buffers"]) + sorts <= limit * 0.6
+    assert int(settings["max_connections"]) >= 20
+
+
+@given(st.text(min_size=1).filter(lambda text: text.isprintable()))
+def test_any_password_survives_the_address(password):
+    parts = urlsplit(plan.url("tasks.p-database", password))
+
+    assert unquote(parts.password) == password
+    assert (parts.hostname, parts.port, parts.path) == ("tasks.p-database", 5432, "/sophia")

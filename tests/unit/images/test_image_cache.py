@@ -1,0 +1,129 @@
+"""Build contexts on disk: whole or not there, with wheels whose hashes were checked by pip."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from components.image_cache import ImageCache, ImageError, read
+from components.plan import image_context as plan
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The only package that pip can find is a tiny one; what a locked line for it says."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    wheel = folder / "tiny_thing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny_thing.py", "")
+        archive.writestr(
+            "tiny_thing-1.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n",
+        )
+        archive.writestr(
+            "tiny_thing-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr("tiny_thing-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return f"tiny-thing==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    (folder / "pkg").mkdir(parents=True)
+    (folder / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    (folder / "pkg" / "module.py").write_text("x = 1\n")
+    (folder / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "run.sh").chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> ImageCache:
+    return ImageCache(tmp_path / "contexts", tmp_path / "wheels")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_context_has_the_sources_and_the_wheels(source, cache, index):
+    (source / "requirements.txt").write_text(index)
+    context = read(source, "base")
+    assert cache.missing_wheels(context)
+
+    staged = cache.stage(context)
+
+    assert staged == cache.directory(context)
+    assert not cache.missing_wheels(context)
+    assert files(staged) == {
+        *files(source),
+        "wheels/tiny_thing-1.0-py3-none-any.whl",
+    }
+    assert staged.joinpath("run.sh").stat().st_mode & 0o111
+    assert not staged.joinpath("Dockerfile").stat().st_mode & 0o111
+
+
+def test_a_wheel_with_another_hash_leaves_nothing_behind(source, cache, index, tmp_path):
+    (source / "requirements.txt").write_text(index[:-2] + ("0\n" if index[-2] != "0" else "1\n"))
+    context = read(source, "base")
+
+    with pytest.raises(ImageError, match="HASHES"):
+        cache.stage(context)
+
+    assert cache.missing_wheels(context)
+    assert not cache.directory(context).exists()
+    assert files(tmp_path / "wheels") == {".gitignore"}
+
+
+def test_nothing_is_fetched_or_written_twice(source, cache, index, monkeypatch):
+    (source / "requirements.txt").write_text(index)
+    staged = cache.stage(read(source, "base"))
+    before = staged.stat().st_mtime_ns
+    monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
+
+    assert cache.stage(read(source, "base")).stat().st_mtime_ns == before
+    # Another image with the same requirements.
+    (source / "pkg" / "module.py").write_text("x = 2\n")
+    assert "wheels/tiny_thing-1.0-py3-none-any.whl" in files(cache.stage(read(source, "base")))
+
+
+def test_two_at_once_get_the_same_context(source, tmp_path):
+    context = read(source, "base")
+    caches = [ImageCache(tmp_path / "contexts", tmp_path / "wheels") for _ in range(8)]
+    found: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda one=one: found.append(one.stage(context))) for one in caches
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == [caches[0].directory(context)] * 8
+    assert files(found[0]) == files(source)
+
+
+def test_compiled_modules_change_no_tag(source):
+    before = plan.tag(read(source, "base"))
+    (source / "pkg" / "__pycache__").mkdir()
+    (source / "pkg" / "__pycache__" / "module.cpython-311.pyc").write_bytes(b"x")
+
+    assert plan.tag(read(source, "base")) == before
+
+
+def test_links_and_missing_files_are_faults(source, tmp_path):
+    (source / "Dockerfile").unlink()
+    (source / "link").symlink_to("/etc/passwd")
+    with pytest.raises(ImageError, match=r"link is a link.*no Dockerfile"):
+        read(source, "base")
+    with pytest.raises(ImageError, match="no such folder"):
+        read(tmp_path / "missing", "base")
