@@ -98,6 +98,16 @@ async def test_a_deadline_terminates_the_machine_and_tells_what_was_seen(account
     assert given_back(account, machine)
 
 
+async def test_a_machine_is_terminated_with_patience_after_the_deadline(account, cloud, told, sshd):
+    machine = launched(account, sshd)
+    sshd.verdicts = [BAD_GPU]
+    cloud.control("POST", "/faults", operation="terminateInstance", effect="lost-request")
+    short = told.context(InstanceReady.token, timeout=0.0)
+    with pytest.raises(errors.NotReady, match="was terminated"):
+        await InstanceReady(account).create(short, wanted(machine, sshd))
+    assert given_back(account, machine)
+
+
 @pytest.mark.parametrize("status", ["unhealthy", "preempted"])
 async def test_a_broken_machine_is_terminated(account, cloud, context, machine, sshd, status):
     cloud.control("POST", f"/instances/{machine}", status=status)

@@ -98,3 +98,15 @@ async def test_a_deletion_waits_for_machines_that_are_going_away(account, contex
     account.client.terminate(machine.id)
     await work
     assert ids(account) == []
+
+
+async def test_a_key_that_is_gone_is_a_success_whatever_the_api_calls_it(account, cloud, context):
+    keys = SshKey(account)
+    made = await keys.create(context, INPUTS)
+    refusal = {"operation": "deleteSSHKey", "effect": "error", "status": 400}
+    cloud.control("POST", "/faults", **refusal, code="global/invalid-parameters")
+    with pytest.raises(errors.InvalidParameters):
+        await keys.delete(context, made.id, INPUTS, made.outputs)
+    await keys.delete(context, made.id, INPUTS, made.outputs)
+    cloud.control("POST", "/faults", **refusal, code="global/invalid-parameters")
+    await keys.delete(context, made.id, INPUTS, made.outputs)

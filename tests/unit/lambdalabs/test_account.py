@@ -137,11 +137,17 @@ async def test_an_interruption_ends_the_pauses(calls):
 
 
 async def test_an_interruption_does_not_wait_for_an_answer(calls):
-    answered = threading.Event()
-    work = asyncio.create_task(calls(answered.wait, 10))
+    asked, answered = threading.Event(), threading.Event()
+
+    def look() -> None:
+        asked.set()
+        answered.wait(8)
+
+    work = asyncio.create_task(calls(look))
+    assert await asyncio.to_thread(asked.wait, 5)
     calls.context.cancelled.set()
     with pytest.raises(Cancelled):
-        await asyncio.wait_for(work, 5)
+        await asyncio.wait_for(work, 4)
     answered.set()
 
 

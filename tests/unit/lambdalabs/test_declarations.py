@@ -132,7 +132,7 @@ def test_any_other_is_not(status):
 
 
 def test_configuration_faults_are_told_at_once_and_never_show_the_key():
-    config = LambdaLabsConfig("", "cloud.lambda.ai", 0, -1, 0)
+    config = LambdaLabsConfig("", "ftp://cloud.lambda.ai", 0, -1, 0)
     faults = LambdaLabs.check_config(config)
     paths = [fault.path for fault in faults]
     assert paths == ["apiKey", "apiUrl", "requestsPerSecond", "pollSeconds", "launchInterval"]
