@@ -50,8 +50,7 @@ def farewell(outputs: dict[str, Any], files: Path) -> None:
     for name, url in sorted(outputs["mcp_endpoints"].items()):
         say(f"    {name:<20} {url}")
     say("Try it:")
-    say(
-        f"    FASTMCP_LOG_LEVEL=ERROR SSL_CERT_FILE={files / 'ca.pem'} {fastmcp} call {files / 'mcp.json'} "
-        "ai_memory_store_memory content='The platform came up'"
-    )
+    quiet = f"FASTMCP_LOG_LEVEL=ERROR SSL_CERT_FILE={files / 'ca.pem'}"
+    call = f"{fastmcp} call {files / 'mcp.json'} ai_memory_store_memory"
+    say(f"    {quiet} {call} content='The platform came up'")
     say("More: make status · make logs SERVICE=ai_memory · make ssh NODE=manager-1 · make down")

@@ -84,17 +84,14 @@ class Stack:
         """Takes the engine's encryption salt out of the stack's configuration file.
 
         It notes one there whenever it runs, and makes a new one of the passphrase where there is
-        none: in a tracked file it is but noise.
+        none: in a tracked file it is but noise, unless the file holds values encrypted with it.
         """
         path = self.root / f"Pulumi.{self.name}.yaml"
-        kept = [
-            line
-            for line in path.read_text().splitlines(keepends=True)
-            if not line.startswith("encryptionsalt:")
-        ]
-        text = "".join(kept)
-        if text != path.read_text():
-            path.write_text(text)
+        text = path.read_text()
+        lines = text.splitlines(keepends=True)
+        kept = "".join(line for line in lines if not line.startswith("encryptionsalt:"))
+        if kept != text and "secure:" not in text:
+            path.write_text(kept)
 
     @property
     def backend(self) -> Path:
