@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -60,15 +60,13 @@ def command_name(pid: int) -> str | None:
         return None
 
 
-def ended(pid: int, patience: float, tell: Callable[[float], None]) -> bool:
-    """Waits up to `patience` seconds for a process to end; `tell` is called with those waited."""
-    began = time.monotonic()
+def ended(pid: int, patience: float) -> bool:
+    """Whether a process ends within `patience` seconds."""
+    deadline = time.monotonic() + patience
     while command_name(pid) is not None:
-        waited = time.monotonic() - began
-        if waited > patience:
+        if time.monotonic() > deadline:
             return False
-        tell(waited)
-        time.sleep(1)
+        time.sleep(0.5)
     return True
 
 

@@ -110,7 +110,7 @@ class Stack:
             if processes.command_name(pid) != "pulumi":
                 continue
             say(f"    another pulumi (process {pid}) works on stack {self.name}: waiting")
-            if not processes.ended(pid, 900, lambda _waited: None):
+            if not processes.ended(pid, 900):
                 raise StackError(
                     f"stack {self.name}: process {pid} still works on it after 15 minutes; "
                     f"`kill -INT {pid}` ends it in good order"
