@@ -23,9 +23,10 @@ def fleet() -> Iterator[Fleet]:
         fleet.close()
 
 
-@pytest.fixture(scope="session")
-def formed(fleet: Fleet) -> Formed:
-    """Three managers. Shared by all tests: don't harm its nodes."""
+@pytest.fixture(scope="module")
+def formed(fleet: Fleet) -> Iterator[Formed]:
+    """Three managers. Shared by a module's tests: don't harm them. They end with the module, since
+    a machine holds only so many nodes: each takes 8 of 128 inotify instances."""
 
     async def run() -> Formed:
         nodes = await fleet.start("anna", "bert", "cleo")
@@ -37,7 +38,9 @@ def formed(fleet: Fleet) -> Formed:
         config = fleet.config(*nodes, cluster_id=outputs.cluster_id)
         return Formed(fleet, nodes, config, outputs.cluster_id, ids)
 
-    return asyncio.run(run())
+    formed = asyncio.run(run())
+    yield formed
+    fleet.remove(*formed.machines)
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ class Fleet:
     def kill(self, machine: Machine) -> None:
         machines.kill(machine.container)
 
-    def remove(self, machine: Machine) -> None:
-        machines.remove(machine.container)
+    def remove(self, *nodes: Machine) -> None:
+        self._remove([node.container for node in nodes])
 
     def config(self, *nodes: Machine, cluster_id: str = "") -> SwarmConfig:
         return SwarmConfig(
@@ -66,11 +66,14 @@ class Fleet:
         )
 
     def close(self) -> None:
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(machines.remove, self._made))
+        self._remove(self._made)
         subprocess.run(
             ["docker", "network", "rm", f"{self.prefix}-net"], check=True, capture_output=True
         )
+
+    def _remove(self, containers: list[str]) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(machines.remove, containers))
 
     def _start(self, name: str) -> Machine:
         host = generate()

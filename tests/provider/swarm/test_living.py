@@ -207,3 +207,4 @@ async def test_a_machine_comes_and_goes(fleet, formed, pool):
     assert info["Swarm"]["LocalNodeState"] == "inactive"
     ids = {node["ID"] for node in await pool.request("GET", "/nodes")}
     assert ids == set(formed.node_ids)
+    fleet.remove(machine)
