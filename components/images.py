@@ -133,7 +133,7 @@ def _staged(
 
     async def stage(known: list[str]) -> str:
         reference, password = known
-        if not (pulumi.runtime.is_dry_run() or cache.directory(context).is_dir()):
+        if not pulumi.runtime.is_dry_run():
             if cache.missing_wheels(context):
                 pulumi.log.info(f"fetching the Python packages of image {name}")
             await asyncio.to_thread(cache.stage, context)

@@ -1,0 +1,68 @@
+"""The database's parts: one password, secret wherever it goes, and a task where the data are."""
+
+import pulumi
+
+from components.database import Database, DatabaseArgs
+from components.handles import ClusterHandle, NetworkHandle, RegistryHandle
+from providers.swarm import resources as swarm
+
+
+def database(made=None):
+    built = Database(
+        "database",
+        DatabaseArgs(
+            prefix="sophia-dev",
+            cluster=ClusterHandle(
+                swarm.Provider("services"), pulumi.Output.from_input("c"), (), ()
+            ),
+            network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
+            registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            image="registry.example/database@sha256:0",
+        ),
+    )
+    if made is not None:
+        made.append(built)
+
+
+def test_the_password_is_a_file_of_the_servers_user_and_never_in_the_open(registered, preview):
+    seen = registered(database)
+    service = seen["database-service"]
+    assert service.inputs["env"] == {"DATABASE": "sophia"}
+    assert service.inputs["user"] == "10002:10002"
+    if not preview:
+        assert "data" in seen["database-password-file"].secrets
+        assert seen["database-password-file"].inputs["data"] == "random-database-password"
+        (file,) = service.inputs["secrets"]
+        assert (file["target"], file["uid"], file["gid"]) == ("postgres_password", 10002, 10002)
+        assert "random-database-password" not in str(service.inputs)
+
+
+def test_one_task_where_the_data_are_and_never_two(registered):
+    inputs = registered(database)["database-service"].inputs
+    assert inputs["placement"]["constraints"] == ["node.labels.sophia.database == true"]
+    assert (inputs["replicas"], inputs["update"]["order"]) == (1, "stop-first")
+    assert "ports" not in inputs
+    (bind,) = [mount for mount in inputs["mounts"] if mount["type"] == "bind"]
+    assert (bind["source"], bind["target"]) == (
+        *("/opt/sophia/data/postgres", "/var/lib/postgresql/data"),
+    )
+
+
+def test_its_address_is_secret_and_waits_for_it(registered, preview):
+    made, values = [], {}
+
+    def program():
+        database(made)
+        made[0].url.apply(lambda url: values.update(url=url))
+        pulumi.Output.from_input(made[0].url.is_secret()).apply(
+            lambda secret: values.update(secret=secret)
+        )
+        swarm.Secret("client", name_prefix="client", data=made[0].url)
+
+    seen = registered(program)
+    assert values["secret"] is True
+    assert "database-service" in seen["client"].dependencies
+    if not preview:
+        assert values["url"] == (
+            "postgresql://sophia:random-database-password@tasks.sophia-dev-database:5432/sophia"
+        )

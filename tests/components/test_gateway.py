@@ -1,0 +1,122 @@
+"""The gateway's parts: what is secret, what follows the managers' addresses, what is handed out."""
+
+import pulumi
+
+from components.gateway import Gateway, GatewayArgs
+from components.handles import (
+    ClusterHandle,
+    NetworkHandle,
+    NodeHandle,
+    RegistryHandle,
+    ServiceHandle,
+)
+from providers.swarm import resources as swarm
+
+
+def gateway(made=None):
+    provider = swarm.Provider("services")
+    server = swarm.KeyPair("server")
+    managers = tuple(
+        NodeHandle(
+            name=f"manager-{number}",
+            physical_name=f"sophia-dev-manager-{number}",
+            role="manager",
+            tier="primary",
+            instance_id=pulumi.Output.from_input(f"i-{number}"),
+            address=pulumi.Output.from_input(f"192.0.2.{number}"),
+            private_address=pulumi.Output.from_input(f"192.0.2.{number}"),
+            host_key=pulumi.Output.from_input("key"),
+            ready=server,
+        )
+        for number in (1, 2)
+    )
+    dns_name = server.id.apply(lambda _: "tasks.sophia-dev-github")
+    built = Gateway(
+        "gateway",
+        GatewayArgs(
+            prefix="sophia-dev",
+            cluster=ClusterHandle(provider, pulumi.Output.from_input("c"), (), managers),
+            network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
+            registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            image="registry.example/gateway@sha256:0",
+            servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005)],
+            port=8443,
+            hosts=["mcp.example"],
+        ),
+    )
+    if made is not None:
+        made.append(built)
+
+
+def test_its_parts_are_its_children_on_the_clusters_provider(registered):
+    seen = registered(gateway)
+    parts = {item.name for item in seen.values() if item.parent == "gateway"}
+    assert parts == {
+        *("gateway-token", "gateway-ca", "gateway-certificate", "gateway-authorization"),
+        *("gateway-tls", "gateway-config", "gateway-service"),
+    }
+    for name in parts - {"gateway-token"}:
+        assert seen[name].provider == "services", name
+
+
+def test_token_and_key_are_secret_and_the_configuration_holds_neither(registered, preview):
+    seen = registered(gateway)
+    if preview:
+        return
+    assert "data" in seen["gateway-authorization"].secrets
+    assert "data" in seen["gateway-tls"].secrets
+    assert seen["gateway-authorization"].inputs["data"] == "Bearer random-gateway-token"
+    assert seen["gateway-tls"].inputs["data"] == (
+        "certificate-of-gateway-certificateprivate gateway-certificate"
+    )
+    config = seen["gateway-config"].inputs["data"]
+    assert "random-gateway-token" not in config
+    assert "data" not in seen["gateway-config"].secrets
+
+
+def test_certificate_and_hosts_are_the_managers_addresses(registered, preview):
+    seen = registered(gateway)
+    inputs = seen["gateway-certificate"].inputs
+    assert inputs["dnsNames"] == ["mcp.example"]
+    assert inputs["ipAddresses"] == ["192.0.2.1", "192.0.2.2"]
+    if not preview:
+        config = seen["gateway-config"].inputs["data"]
+        for host in ("192.0.2.1", "192.0.2.2", "mcp.example"):
+            assert f"lower -m str {host}\n" in config
+        assert "Host tasks.sophia-dev-github:9005" in config
+
+
+def test_it_starts_after_the_servers_it_leads_to(registered):
+    seen = registered(gateway)
+    assert "server" in seen["gateway-config"].dependencies
+    assert "gateway-config" in seen["gateway-service"].dependencies
+
+
+def test_the_files_are_for_the_user_of_the_process_alone(registered, preview):
+    inputs = registered(gateway)["gateway-service"].inputs
+    if not preview:
+        files = [*inputs["secrets"], *inputs["configs"]]
+        assert {(file["uid"], file["gid"]) for file in files} == {(10003, 10003)}
+        assert {file["target"] for file in files} == {
+            *("gateway_authorization", "gateway_tls.pem", "/etc/haproxy/haproxy.cfg"),
+        }
+
+
+def test_what_is_handed_out(registered, preview):
+    made, values = [], {}
+
+    def program():
+        gateway(made)
+        for name in ("url", "urls", "endpoints", "ca_certificate"):
+            getattr(made[0], name).apply(lambda value, name=name: values.update({name: value}))
+        pulumi.Output.from_input(made[0].token.is_secret()).apply(
+            lambda secret: values.update(secret=secret)
+        )
+
+    registered(program)
+    assert values["secret"] is True
+    if not preview:
+        assert values["url"] == "https://192.0.2.1:8443"
+        assert values["urls"] == ["https://192.0.2.1:8443", "https://192.0.2.2:8443"]
+        assert values["endpoints"] == {"github": "https://192.0.2.1:8443/mcp/github"}
+        assert values["ca_certificate"] == "certificate-of-gateway-ca"
