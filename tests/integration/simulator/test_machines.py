@@ -30,6 +30,8 @@ def test_a_machine_is_what_was_launched(user, pair):
     assert "docker" not in user.ssh(address, "id -Gn").split()
     assert user.ssh(address, "sudo docker info --format {{.ServerVersion}}")
     assert user.instance(identity)["private_ip"] == address
+    container = docker("inspect", "--format", "{{.Id}}", f"{user.simulator}-first")
+    assert f"/{container}/docker" in user.ssh(address, "cat /etc/default/docker")
 
 
 def test_another_host_key_is_not_accepted(user, pair, tmp_path):
@@ -120,7 +122,8 @@ def test_terminating_leaves_nothing_of_a_machine(user, pair, left):
     """Last, for it ends the pair."""
     name = f"{user.simulator}-first"
     container = docker("inspect", "--format", "{{.Id}}", name)
-    groups = list(Path("/sys/fs/cgroup").glob(f"*/docker/{container}"))
+    groups = list(Path("/sys/fs/cgroup").glob(f"**/docker/{container}"))
+    assert groups
     user.terminate(pair[0][0])
     assert left(user.simulator)["containers"] == [
         f"{user.simulator}-second",

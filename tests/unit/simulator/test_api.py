@@ -152,6 +152,7 @@ def test_the_life_of_an_instance(start):
         shown = client.instance(identity)[1]
         assert shown["status"] == "booting"
         assert "ip" not in shown
+        assert shown["actions"]["restart"]["reason_code"] == "vm-has-not-launched"
         assert (shown["name"], shown["hostname"]) == ("Node One", "node-one")
         assert (shown["tags"], shown["ssh_key_names"]) == (tags, ["key"])
         early = until(lambda: client.instance(identity)[1], lambda one: "ip" in one, "an address")

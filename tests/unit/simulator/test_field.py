@@ -130,3 +130,15 @@ def test_a_termination_goes_on_after_a_crash(start, tmp_path):
             lambda status: status == "terminated",
             "terminated",
         )
+
+
+def test_addresses_start_over_at_the_end_and_skip_those_in_use(start, tmp_path):
+    with start() as client:
+        client.launched()
+        first = client.cloud.control("GET", "/instances")[0]["ip"]
+    path = tmp_path / "state.json"
+    path.write_text(path.read_text().replace('"last_host": 10', '"last_host": 250'))
+    with start() as client:
+        client.launched()
+        second = client.cloud.control("GET", "/instances")[1]["ip"]
+    assert (first.rsplit(".")[-1], second.rsplit(".")[-1]) == ("10", "11")
