@@ -14,6 +14,7 @@ from providers.swarm.services.rules import faults_of
 
 ROUTES = [plan.Route("github", "tasks.p-github", 9005), plan.Route("a_b", "tasks.p-a_b", 9000)]
 HOSTS = ["192.0.2.2", "mcp.example"]
+NASTY = st.one_of(st.text("a.-\n\r\t '\"#%{}", max_size=6), st.text(max_size=20))
 
 
 def test_a_server_has_a_backend_that_follows_its_tasks():
@@ -52,7 +53,7 @@ def test_a_gateway_that_nobody_may_call_is_refused():
         plan.config(ROUTES, [])
 
 
-@given(st.text(max_size=20))
+@given(NASTY)
 def test_no_name_can_add_a_line_to_the_configuration(text):
     try:
         config = plan.config([plan.Route(text, "tasks.x", 9000)], HOSTS)
@@ -62,7 +63,7 @@ def test_no_name_can_add_a_line_to_the_configuration(text):
     assert len(config.splitlines()) == len(lines)
 
 
-@given(st.text(max_size=20))
+@given(NASTY)
 def test_no_host_can_add_a_line_to_the_configuration(text):
     try:
         config = plan.config(ROUTES, [text])
