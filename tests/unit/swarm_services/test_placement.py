@@ -45,6 +45,7 @@ def node(name: str = "a", state: str = "ready", **changes: Any) -> dict[str, Any
         ("node.platform.arch == x86_64", True),
         ("node.ip == 192.0.2.7", True),
         ("node.ip == 192.0.2.0/28", True),
+        ("node.ip == 192.0.2.9/28", True),
         ("node.ip != 198.51.100.0/24", True),
         ("nonsense", False),
     ],
