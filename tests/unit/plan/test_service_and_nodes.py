@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.catalog.model import Deploy, Health, Resources, Server, Variable
-from components.plan import names
+from components.plan import cloud_init, database, names
 from components.plan.mcp_service import mcp_service
 from components.plan.nodes import DATABASE_LABEL, NodeGroup, default_database_node, nodes
 from providers.swarm.services.model import ServiceInputs
@@ -104,3 +104,8 @@ def test_names_of_secrets_leave_room_for_a_hash(prefix, owner, name):
 def test_shortened_names_stay_different(one, other):
     same = names.file_prefix("p", one, "x") == names.file_prefix("p", other, "x")
     assert same == (one == other)
+
+
+def test_the_database_finds_its_directory_with_the_right_owner():
+    (directory,) = [item for item in cloud_init.DIRECTORIES if item.path == database.DIRECTORY]
+    assert (directory.uid, directory.gid) == (database.USER_ID, database.USER_ID)
