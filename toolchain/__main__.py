@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 
-from toolchain import ToolchainError, ensure, environment, salt
+from toolchain import ToolchainError, ensure, environment
 
 
 def main() -> None:
@@ -19,9 +19,7 @@ def main() -> None:
         if command == "ensure":
             ensure()
         else:
-            variables = environment()
-            salt.settle()
-            for name, value in variables.items():
+            for name, value in environment().items():
                 print(f"export {name}={shlex.quote(value)}")
     except ToolchainError as failure:
         sys.exit(f"toolchain: {failure}")
