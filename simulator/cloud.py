@@ -261,9 +261,10 @@ def _network(simulator: str, made: Settings | None, progress: Progress) -> Setti
 
 def _serve(folder: Path, wanted: Settings) -> None:
     """A server of exactly these settings answers. Raises NotAnswering."""
+    started = None
     if not process.find(folder, wanted.revision):
         process.stop(folder)
-        process.start(folder, wanted.revision, folder / "server.log")
+        started = process.start(folder, wanted.revision, folder / "server.log")
     deadline = time.monotonic() + START_SECONDS
     last = "nothing"
     while time.monotonic() < deadline:
@@ -273,8 +274,8 @@ def _serve(folder: Path, wanted: Settings) -> None:
             last = repr(error)
         else:
             return
-        if not process.find(folder):
-            last = "its process ended"
+        if started is not None and started.poll() is not None:
+            last = f"its process ended ({started.returncode})"
             break
         time.sleep(0.05)
     log = folder / "server.log"

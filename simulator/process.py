@@ -33,10 +33,10 @@ def find(folder: Path, revision: str | None = None) -> list[int]:
     return found
 
 
-def start(folder: Path, revision: str, log: Path) -> None:
+def start(folder: Path, revision: str, log: Path) -> subprocess.Popen[bytes]:
     """Start a server that outlives this process."""
     with log.open("ab") as output:
-        subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, *_options(folder), revision],
             stdin=subprocess.DEVNULL,
             stdout=output,

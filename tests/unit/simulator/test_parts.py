@@ -9,7 +9,7 @@ import pytest
 
 from simulator import __main__ as command_line
 from simulator import cloud, files, images, network, settings
-from simulator.exceptions import RateLimited, SimulatorError, StateDamaged
+from simulator.exceptions import NotAnswering, RateLimited, SimulatorError, StateDamaged
 from simulator.limits import Limit
 
 ROUTES = """\
@@ -118,3 +118,16 @@ def test_the_command_line(tmp_path, capsys):
     assert not list(Path(tmp_path).glob("*"))
     with pytest.raises(SimulatorError, match="run `python -m simulator up` first"):
         run("env")
+
+
+def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(tmp_path):
+    cloud.up(tmp_path, api_only=True)
+    cloud.call(cloud.find(tmp_path).settings, "POST", "/api/v1/ssh-keys", {"name": "key"})
+    (tmp_path / "state.json").write_text("{")
+    try:
+        with pytest.raises(
+            NotAnswering, match=r"(?s)process ended \(1\).*state.json: expected JSON"
+        ):
+            cloud.up(tmp_path, api_only=True, quota=3)
+    finally:
+        cloud.down(tmp_path)
