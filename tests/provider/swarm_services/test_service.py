@@ -285,8 +285,11 @@ async def test_tasks_that_die_after_swarm_said_completed_are_a_failure(
 ) -> None:
     inputs = service("late", replicas=2)
     id = await make(inputs)
+    # The second starts a second after the first, which dies when its own monitor time is over.
     new = dataclasses.replace(
-        inputs, command=["/bin/sh", "-c", "sleep 2.5; exit 4"], update=Update(monitor_s=2.0)
+        inputs,
+        command=["/bin/sh", "-c", "sleep 2.5; exit 4"],
+        update=Update(monitor_s=2.0, delay_s=1.0),
     )
     with pytest.raises(RolloutFailed, match=r"exited with code 4 .*rolled back"):
         await lifecycle.update(told.context, id, inputs, NO_OUTPUTS, new)
