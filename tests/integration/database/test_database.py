@@ -55,18 +55,22 @@ def test_data_and_password_survive_and_change_with_restarts(database):
     # A crash loses nothing that was committed.
     database.query("INSERT INTO kept VALUES (43)")
     docker("kill", database.name)
+    # The number that the killed server left behind may be another process's in the next container.
+    left = database.data / "15" / "postmaster.pid"
+    left.write_text("\n".join(["1", *left.read_text().splitlines()[1:], ""]))
     database.start()
     database.ready()
     assert database.query("SELECT sum(answer) FROM kept") == [(85,)]
 
 
-def test_killed_while_it_is_made_it_is_made_again(database):
-    unfinished = database.data / ".initialising"
-    for moment in ("PG_VERSION", "base/5", "pg_hba.conf"):
-        database.start()
-        until(lambda at=moment: (unfinished / at).exists(), bool, f"initdb got to {moment}", 30)
-        docker("kill", database.name)
-        assert not (database.data / "15").exists()
+@pytest.mark.parametrize("moment", ["PG_VERSION", "base/4", "base/5"])
+def test_killed_while_it_is_made_it_is_made_again(database, moment):
+    unfinished, cluster = database.data / ".initialising", database.data / "15"
+    database.start()
+    until(lambda: (unfinished / moment).exists() or cluster.exists(), bool, f"{moment} is there")
+    docker("kill", database.name)
+    # A quick machine may be done by then; what counts is that half a cluster is never taken.
+    assert unfinished.exists() != cluster.exists()
 
     database.start()
     database.ready()
