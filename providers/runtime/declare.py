@@ -172,7 +172,7 @@ class Lifecycle(ABC, Generic[I, O]):
     def stale(inputs: Any, outputs: Any) -> str | None:
         """Why the live resource, as last read, must be *replaced* though no input changed, or None.
 
-        The old one is deleted first. Pure.
+        `create` comes before `delete`, as whoever uses it keeps it until there is a new one. Pure.
         """
         return None
 

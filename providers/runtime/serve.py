@@ -181,7 +181,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return _diff_response(
             changed,
             replaces,
-            delete_first=bool(replaces) and (kind.delete_before_replace or bool(found.stale)),
+            delete_first=bool(replaces) and kind.delete_before_replace,
         )
 
     async def Create(self, request: Any, context: Any) -> Any:

@@ -3,7 +3,8 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,23 +28,32 @@ def interrupted(checkout: Checkout) -> list[str]:
     Returns the node containers there were after each kill.
     """
     seen = []
-    for what, begun in (
-        ("a node that boots", lambda: docker.nodes(checkout.home)),
-        ("a service that starts", lambda: docker.services(checkout.home)),
-    ):
-        process = checkout.start("ops", "up")
-        try:
-            until(begun, bool, what, seconds=900)
-        except AssertionError:
-            os.killpg(process.pid, signal.SIGKILL)
-            pytest.fail(f"ops up showed no sign of {what}:\n{process.communicate()[0][-6000:]}")
-        kill_everything(process)
+    for begun in (docker.nodes, docker.services):
+        killed_up(checkout, begun)
         seen += docker.nodes(checkout.home)
     return seen
 
 
-def kill_everything(process: subprocess.Popen[str]) -> None:
-    """SIGKILL to what `make up` started, in whatever sessions its parts have put themselves."""
+def killed_up(checkout: Checkout, begun: Callable[[Path], list[str]]) -> None:
+    """An `ops up` that is killed as soon as `begun` sees something."""
+    process = checkout.start("ops", "up")
+    try:
+        until(
+            lambda: begun(checkout.home) or process.poll() is not None,
+            bool,
+            f"first of the {begun.__name__}",
+            seconds=900,
+        )
+    finally:
+        output = kill_everything(process)
+    assert begun(checkout.home), f"none of the {begun.__name__}; ops up said:\n{output[-6000:]}"
+
+
+def kill_everything(process: subprocess.Popen[str]) -> str:
+    """SIGKILL to what `make up` started, in whatever sessions its parts have put themselves.
+
+    Returns what it had said.
+    """
     listed = subprocess.run(
         ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
     )
@@ -60,7 +70,7 @@ def kill_everything(process: subprocess.Popen[str]) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    process.communicate()
+    return process.communicate()[0]
 
 
 @pytest.fixture(scope="session")

@@ -224,7 +224,7 @@ async def test_diff_sees_what_became_of_the_live_resource(client):
     assert not torn.replaces
     burnt = await client.diff(TOKEN, BOOK, BOOK, {**STATE, "status": "burnt"})
     assert list(burnt.replaces) == ["status"]
-    assert burnt.deleteBeforeReplace
+    assert not burnt.deleteBeforeReplace, "whoever uses it keeps it until there is a new one"
 
 
 async def test_read_shows_drift_and_absence(client, shelf):
