@@ -75,6 +75,7 @@ class Stack:
 
     def _run(self, arguments: tuple[str, ...], *, quiet: bool) -> subprocess.CompletedProcess[str]:
         command = ("pulumi", *arguments, "--non-interactive")
+        self._leave_no_salt()  # one of another passphrase would be refused
         try:
             return processes.run(command, self.environment, self.root, quiet=quiet)
         finally:
