@@ -206,7 +206,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     async def Read(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
         recorded, state = _from_struct(request.inputs), _from_struct(request.properties)
-        if not recorded:
+        if not recorded and not state:
             await context.abort(
                 grpc.StatusCode.UNIMPLEMENTED,
                 f"{kind.token} cannot be imported: declare it and run `pulumi up`",

@@ -239,6 +239,13 @@ async def test_read_shows_drift_and_absence(client, shelf):
     assert answer.id == ""
 
 
+async def test_read_without_inputs_is_a_refresh_where_there_is_a_state(client):
+    """Of a resource that has no inputs; where there is neither it is an import."""
+    assert (await client.read(TOKEN, "tale", {}, STATE)).id == ""
+    with pytest.raises(grpc.aio.AioRpcError, match="cannot be imported"):
+        await client.read(TOKEN, "tale", {}, {})
+
+
 async def test_update_and_its_preview(client):
     await client.create(TOKEN, BOOK)
     state = {**BOOK, **STATE}
