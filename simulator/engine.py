@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from simulator import packages
@@ -79,6 +79,24 @@ def stop_if_ours() -> bool:
         time.sleep(0.1)
     PID_FILE.unlink(missing_ok=True)
     return True
+
+
+@contextlib.contextmanager
+def kept(progress: Callable[[str], None]) -> Iterator[None]:
+    """An engine that answers, and is not stopped by any simulator that ends meanwhile.
+
+    For a run of many: one that had to be started is stopped at the end. Raises as `ensure`.
+    """
+    ensure(progress)
+    pid = _ours()
+    if pid is not None:
+        PID_FILE.unlink()
+    try:
+        yield
+    finally:
+        if pid is not None and _is_dockerd(pid):
+            PID_FILE.write_text(str(pid))
+            stop_if_ours()
 
 
 def power_id() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support import docker
-from tests.support.checkout import Checkout
+from tests.support.checkout import Checkout, copy_of_the_tree
 from tests.support.mcp_calls import LEGACY, MODERN, connected, http_client
 from tests.support.polling import until
 
@@ -111,6 +111,12 @@ def test_up_again_changes_nothing(platform):
     output = platform.run("ops", "up")
     assert re.search(r"Resources:\n\s+\d+ unchanged", output), output
     assert changed(platform.pulumi("preview", "--json")) == set()
+
+
+def test_a_second_clone_sees_the_same_platform(platform, tmp_path):
+    second = copy_of_the_tree(tmp_path, platform.home)
+    assert changed(second.pulumi("preview", "--json")) == set()
+    assert second.outputs() == platform.outputs()
 
 
 def test_refresh_finds_nothing(platform):

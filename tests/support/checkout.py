@@ -91,8 +91,11 @@ class Checkout:
         return outputs
 
 
-def copy_of_the_tree(folder: Path) -> Checkout:
-    """The files git would track, with the virtual environment of this run behind a link."""
+def copy_of_the_tree(folder: Path, home: Path | None = None) -> Checkout:
+    """The files git would track, with the virtual environment of this run behind a link.
+
+    home: the state folder of another checkout; without it, one of its own.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -107,4 +110,4 @@ def copy_of_the_tree(folder: Path) -> Checkout:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
     (folder / "checkout" / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
-    return Checkout(folder / "checkout", folder / "home")
+    return Checkout(folder / "checkout", home or folder / "home")

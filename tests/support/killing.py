@@ -1,0 +1,51 @@
+"""Killing an `up` on its way, as a power cut would: whole and without a word."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.checkout import Checkout
+from tests.support.polling import until
+
+
+def killed_up(checkout: Checkout, begun: Callable[[Path], list[str]]) -> None:
+    """An `ops up` that is killed as soon as `begun` sees something."""
+    process = checkout.start("ops", "up")
+    try:
+        until(
+            lambda: begun(checkout.home) or process.poll() is not None,
+            bool,
+            f"first of the {begun.__name__}",
+            seconds=900,
+        )
+    finally:
+        output = kill_everything(process)
+    assert begun(checkout.home), f"none of the {begun.__name__}; ops up said:\n{output[-6000:]}"
+
+
+def kill_everything(process: subprocess.Popen[str]) -> str:
+    """SIGKILL to what `make up` started, in whatever sessions its parts have put themselves.
+
+    Returns what it had said.
+    """
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    children: dict[int, list[int]] = {}
+    for line in listed.stdout.splitlines():
+        pid, parent = map(int, line.split())
+        children.setdefault(parent, []).append(pid)
+    doomed, family = [process.pid], [process.pid]
+    while family:
+        family = [child for pid in family for child in children.get(pid, [])]
+        doomed += family
+    for pid in doomed:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    return process.communicate()[0]
