@@ -3,9 +3,12 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from simulator import cloud
 from tests.support import docker
 from tests.support.checkout import Checkout, copy_of_the_tree
 from tests.support.killing import killed_up
@@ -34,9 +37,15 @@ def lose_the_power(checkout: Checkout) -> None:
     docker.docker("kill", *containers, ok=False)  # some may not run yet
 
 
-@pytest.mark.parametrize("misfortune", [damage_the_state, lose_the_power])
-def test_down_after_a_half_finished_up(tmp_path, misfortune):
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
     checkout = copy_of_the_tree(tmp_path)
+    yield checkout
+    cloud.down(checkout.home / "simulator", print)
+
+
+@pytest.mark.parametrize("misfortune", [damage_the_state, lose_the_power])
+def test_down_after_a_half_finished_up(checkout, misfortune):
     killed_up(checkout, docker.nodes)
     misfortune(checkout)
     checkout.run("ops", "down", seconds=300)
