@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ops import client
-from ops.platform import PROJECT, STACK, answering, stack_of
+from ops.platform import PROJECT, STACK, simulator_folder, stack_of
 from ops.progress import say
+from simulator import cloud
 
 
 class NotUp(Exception):
@@ -49,7 +50,7 @@ def shell(node: str) -> None:
 
 
 def _outputs() -> dict[str, Any]:
-    simulated = answering()
+    simulated = cloud.running_at(simulator_folder())
     if simulated is None:
         raise NotUp("the simulated cloud is not running: `make up` starts it")
     outputs = stack_of(simulated).outputs()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 from ops import client
 from ops.progress import say, stage
 from ops.stack import Stack, StackError
 from simulator import cloud
-from simulator.exceptions import SimulatorError
 from toolchain import ToolchainError, ensure, environment, places
 
 PROJECT = "sophia"
@@ -31,7 +31,7 @@ def up() -> None:
     with stage("the Pulumi engine and its plugins"):
         ensure(indented)
     with stage("the simulated cloud"):
-        simulated = cloud.up(places.state() / "simulator", indented)
+        simulated = cloud.up(simulator_folder(), indented)
     stack = stack_of(simulated)
     with stage("the platform"):
         stack.select()
@@ -43,7 +43,7 @@ def up() -> None:
 
 def down() -> None:
     """Leaves nothing: the stack is destroyed, then whatever may be left of the simulated cloud."""
-    if simulated := answering():
+    if simulated := cloud.running_at(simulator_folder()):
         with stage("destroying the platform"):
             try:
                 stack = stack_of(simulated)
@@ -54,20 +54,14 @@ def down() -> None:
                 # Nothing lives outside the simulated cloud, and that is removed next.
                 say(f"    {failure}\n    going on: the simulated cloud is removed as a whole")
     with stage("removing the simulated cloud"):
-        cloud.down(places.state() / "simulator", indented)
+        cloud.down(simulator_folder(), indented)
     Stack(STACK, PROJECT, {}, places.ROOT).forget()
     shutil.rmtree(client.folder(), ignore_errors=True)
 
 
-def answering() -> cloud.Cloud | None:
-    """The simulated cloud, if its API answers."""
-    try:
-        simulated = cloud.find(places.state() / "simulator")
-        if simulated is not None:
-            simulated.control("GET", "/instances")
-    except (OSError, SimulatorError):
-        return None
-    return simulated
+def simulator_folder() -> Path:
+    """The state folder that the simulator's command line takes by default."""
+    return places.state() / "simulator"
 
 
 def indented(line: str) -> None:

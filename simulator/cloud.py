@@ -83,13 +83,6 @@ class Cloud:
         return call(self.settings, method, f"/_control{path}", body or None)
 
 
-def default_state() -> Path:
-    """The state folder of this user's simulator: `$SOPHIA_HOME/simulator`."""
-    from simulator.__main__ import default_state  # the command line alone reads the environment
-
-    return default_state()
-
-
 def reporter() -> Progress:
     """Prints lines to standard error, with the time since now."""
     began = time.monotonic()

@@ -13,20 +13,18 @@ import contextlib
 import json
 import os
 import sys
-import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf import empty_pb2, json_format, struct_pb2
+from google.protobuf import empty_pb2
 from pulumi.runtime.proto import (
     engine_pb2,
     engine_pb2_grpc,
     plugin_pb2,
     provider_pb2,
     provider_pb2_grpc,
-    status_pb2,
 )
 
 from providers.runtime import codec
@@ -35,14 +33,15 @@ from providers.runtime.declare import (
     Context,
     Fault,
     Function,
-    Incomplete,
     Lifecycle,
     Provider,
     ResourceFailure,
     property_of,
 )
 from providers.runtime.difference import difference
+from providers.runtime.failures import told
 from providers.runtime.schema import schema_of
+from providers.runtime.structs import from_struct, to_struct
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
 """Bytes; what the engine itself allows (sdk/go/common/util/rpcutil)."""
@@ -121,7 +120,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def CheckConfig(self, request: Any, context: Any) -> Any:
         kind = self._provider.Config
-        news = _from_struct(request.news)
+        news = from_struct(request.news)
         version = {key: news.pop(key) for key in ("version",) if key in news}
         parsed = codec.decode_config(kind, news)
         faults = list(codec.faults_of(kind, parsed))
@@ -131,15 +130,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def DiffConfig(self, request: Any, context: Any) -> Any:
         # Never a replacement: another address or key reaches the same cloud and cluster.
-        olds, news = _from_struct(request.olds), _from_struct(request.news)
+        olds, news = from_struct(request.olds), from_struct(request.news)
         return _diff_response([key for key in news if news[key] != olds.get(key)], [])
 
     async def Configure(self, request: Any, context: Any) -> Any:
-        wire = codec.decode_config(self._provider.Config, _from_struct(request.args))
+        wire = codec.decode_config(self._provider.Config, from_struct(request.args))
         wire = {key: value for key, value in wire.items() if key != "version"}
         if not codec.has_unknown(wire):
             config = codec.decode(self._provider.Config, wire)
-            self._client = await _told(context, lambda: self._configure(config))
+            self._client = await told(context, lambda: self._configure(config))
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True,
             supportsPreview=True,
@@ -154,7 +153,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Check(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
-        news = _from_struct(request.news)
+        news = from_struct(request.news)
         faults = list(codec.faults_of(kind.Inputs, news))
         if not faults and not codec.has_unknown(news):
             faults = kind.check(codec.decode(kind.Inputs, news))
@@ -164,9 +163,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         kind = self._kind(request.urn)
         found = difference(
             kind,
-            _from_struct(request.old_inputs),
-            _from_struct(request.olds),
-            _from_struct(request.news),
+            from_struct(request.old_inputs),
+            from_struct(request.olds),
+            from_struct(request.news),
         )
         ignored = set(request.ignoreChanges)
         changed = [key for key in found.changed if key not in ignored]
@@ -186,12 +185,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Create(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
-        wire = _from_struct(request.properties)
+        wire = from_struct(request.properties)
         if request.preview:
             unknown = {codec.camel(i.name): codec.UNKNOWN for i, _ in codec.fields_of(kind.Outputs)}
-            return provider_pb2.CreateResponse(properties=_to_struct(wire | unknown))
+            return provider_pb2.CreateResponse(properties=to_struct(wire | unknown))
         inputs = codec.decode(kind.Inputs, wire)
-        created = await _told(
+        created = await told(
             context,
             lambda: self._lifecycle(kind).create(self._context(request, kind), inputs),
             wire,
@@ -199,13 +198,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         )
         return provider_pb2.CreateResponse(
             id=created.id,
-            properties=_to_struct(wire | codec.encode(created.outputs)),
+            properties=to_struct(wire | codec.encode(created.outputs)),
             refresh_before_update=kind.refresh,
         )
 
     async def Read(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
-        recorded, state = _from_struct(request.inputs), _from_struct(request.properties)
+        recorded, state = from_struct(request.inputs), from_struct(request.properties)
         if not recorded and not state:
             await context.abort(
                 grpc.StatusCode.UNIMPLEMENTED,
@@ -213,7 +212,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             )
         inputs = codec.decode(kind.Inputs, recorded)
         outputs = codec.decode(kind.Outputs, state)
-        found = await _told(
+        found = await told(
             context,
             lambda: self._lifecycle(kind).read(
                 self._context(request, kind), request.id, inputs, outputs
@@ -224,27 +223,27 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         live = codec.merged(kind.Inputs, recorded, found.inputs)
         return provider_pb2.ReadResponse(
             id=request.id,
-            properties=_to_struct(live | codec.encode(found.outputs)),
-            inputs=_to_struct(live),
+            properties=to_struct(live | codec.encode(found.outputs)),
+            inputs=to_struct(live),
             refresh_before_update=kind.refresh,
         )
 
     async def Update(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
-        news, state = _from_struct(request.news), _from_struct(request.olds)
+        news, state = from_struct(request.news), from_struct(request.olds)
         if request.preview:
             kept = {}
             for item, _ in codec.fields_of(kind.Outputs):
                 key = codec.camel(item.name)
                 volatile = property_of(item).volatile
                 kept[key] = codec.UNKNOWN if volatile else state.get(key)
-            return provider_pb2.UpdateResponse(properties=_to_struct(news | kept))
-        outputs = await _told(
+            return provider_pb2.UpdateResponse(properties=to_struct(news | kept))
+        outputs = await told(
             context,
             lambda: self._lifecycle(kind).update(
                 self._context(request, kind),
                 request.id,
-                codec.decode(kind.Inputs, _from_struct(request.old_inputs)),
+                codec.decode(kind.Inputs, from_struct(request.old_inputs)),
                 codec.decode(kind.Outputs, state),
                 codec.decode(kind.Inputs, news),
             ),
@@ -252,15 +251,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             kind.refresh,
         )
         return provider_pb2.UpdateResponse(
-            properties=_to_struct(news | codec.encode(outputs)),
+            properties=to_struct(news | codec.encode(outputs)),
             refresh_before_update=kind.refresh,
         )
 
     async def Delete(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
-        state = _from_struct(request.properties)
-        recorded = _from_struct(request.old_inputs) or state
-        await _told(
+        state = from_struct(request.properties)
+        recorded = from_struct(request.old_inputs) or state
+        await told(
             context,
             lambda: self._lifecycle(kind).delete(
                 self._context(request, kind),
@@ -281,14 +280,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 f"{request.tok}: no such function, expected one of {sorted(self._functions)}",
             )
         assert kind is not None
-        wire = _from_struct(request.args)
+        wire = from_struct(request.args)
         faults = list(codec.faults_of(kind.Inputs, wire))
         if faults:
             return provider_pb2.InvokeResponse(failures=_failures(faults))
         inputs = codec.decode(kind.Inputs, wire)
-        outputs = await _told(context, lambda: self._function(kind).call(inputs))
+        outputs = await told(context, lambda: self._function(kind).call(inputs))
         response = provider_pb2.InvokeResponse()
-        getattr(response, "return").CopyFrom(_to_struct(codec.encode(outputs)))
+        getattr(response, "return").CopyFrom(to_struct(codec.encode(outputs)))
         return response
 
     # -- helpers
@@ -339,39 +338,8 @@ async def _ignored(call: Awaitable[Any]) -> None:
         await call
 
 
-async def _told(
-    context: Any,
-    work: Callable[[], Awaitable[Any]],
-    inputs: Mapping[str, Wire] | None = None,
-    refresh: bool = False,
-) -> Any:
-    """The result of `work`; its failures as the engine understands them, without tracebacks."""
-    try:
-        return await work()
-    except Incomplete as failure:
-        details = provider_pb2.ErrorResourceInitFailed(
-            id=failure.id,
-            properties=_to_struct({**(inputs or {}), **codec.encode(failure.outputs)}),
-            inputs=_to_struct(dict(inputs or {})),
-            reasons=failure.reasons,
-            refresh_before_update=refresh,
-        )
-        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(failure))
-        status.details.add().Pack(details)
-        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        await context.abort(grpc.StatusCode.UNKNOWN, str(failure))
-    except ResourceFailure as failure:
-        await context.abort(grpc.StatusCode.UNKNOWN, str(failure))
-    except Exception as failure:
-        # A defect of ours: the place is worth more to the reader than a polite sentence.
-        where = "".join(traceback.format_tb(failure.__traceback__)[-3:])
-        await context.abort(
-            grpc.StatusCode.INTERNAL, f"{type(failure).__name__}: {failure}\n{where}"
-        )
-
-
 def _check_response(inputs: Mapping[str, Wire], faults: list[Fault]) -> Any:
-    return provider_pb2.CheckResponse(inputs=_to_struct(inputs), failures=_failures(faults))
+    return provider_pb2.CheckResponse(inputs=to_struct(inputs), failures=_failures(faults))
 
 
 def _failures(faults: list[Fault]) -> list[Any]:
@@ -393,14 +361,3 @@ def _diff_response(changed: list[str], replaces: list[str], *, delete_first: boo
             for key in changed
         },
     )
-
-
-def _from_struct(struct: struct_pb2.Struct) -> dict[str, Wire]:
-    wire: dict[str, Wire] = json_format.MessageToDict(struct)
-    return wire
-
-
-def _to_struct(wire: Mapping[str, Wire]) -> struct_pb2.Struct:
-    struct = struct_pb2.Struct()
-    json_format.ParseDict({k: v for k, v in wire.items() if v is not None}, struct)
-    return struct
