@@ -32,6 +32,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         engine.ensure(print)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share costly fixtures stay in one process; the longest go first."""
     for item in items:
