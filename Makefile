@@ -30,10 +30,10 @@ env: $(VENV)/.ready ## what a shell needs to use pulumi by hand: eval "$(make en
 	@$(BIN)/python -m simulator env
 
 test: $(VENV)/.ready ## every test, on real nodes
-	@exec $(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	@exec $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 test-fast: $(VENV)/.ready ## the inner loop: no containers, under a minute
-	@exec $(BIN)/python -m pytest -q -n 2 -m "not containers and not slow"
+	@exec $(BIN)/python -m pytest -q -m "not containers and not slow"
 
 check: $(VENV)/.ready ## format, lint, types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy .

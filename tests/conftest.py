@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from simulator import engine
-from tests.support.checkout import ROOT
 
 _run = contextlib.ExitStack()
 
@@ -32,20 +33,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         engine.ensure(print)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+LONGEST = ("tests/e2e/test_platform.py", "tests/provider/swarm_services", "tests/provider/swarm")
+"""Begun first, in this order."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share costly fixtures stay in one process; the longest go first."""
-    for item in items:
-        costly = item.get_closest_marker("containers") or item.get_closest_marker("slow")
-        if costly and not item.get_closest_marker("xdist_group"):
-            folder = item.path.parent.relative_to(ROOT / "tests").as_posix()
-            item.add_marker(pytest.mark.xdist_group(folder))
-    first = ("e2e", "provider/swarm_services", "provider/swarm")
-    items.sort(key=lambda item: _rank(item, first))
+    items.sort(key=lambda item: (*map(item.nodeid.startswith, LONGEST), True).index(True))
 
 
-def _rank(item: pytest.Item, first: tuple[str, ...]) -> int:
-    marker = item.get_closest_marker("xdist_group")
-    if marker is None:
-        return len(first) + 1
-    return first.index(marker.args[0]) if marker.args[0] in first else len(first)
+class ByFolder(LoadScopeScheduling):
+    """Tests that share costly fixtures, those of one folder, stay in one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        shared = file.startswith(("tests/provider/", "tests/integration/"))
+        return file.rsplit("/", 1)[0] if shared else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+    return ByFolder(config, log)

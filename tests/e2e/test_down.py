@@ -13,7 +13,7 @@ from tests.support import docker
 from tests.support.checkout import Checkout, copy_of_the_tree
 from tests.support.killing import killed_up
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.xdist_group("down")]
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 
 def processes(checkout: Checkout) -> list[str]:
