@@ -56,8 +56,8 @@ def unmet(nodes: Sequence[Json], constraints: Sequence[str]) -> str:
     ready = [node for node in nodes if usable(node)]
     for constraint in constraints:
         if not any(allows(constraint, node) for node in ready):
-            has = ", ".join(_has(constraint, node) for node in ready) or "no node is ready"
-            lost = [_name(n) for n in nodes if not usable(n) and allows(constraint, n)]
+            has = ", ".join(sorted(_has(constraint, node) for node in ready)) or "no node is ready"
+            lost = sorted(_name(n) for n in nodes if not usable(n) and allows(constraint, n))
             hint = f"; fulfilled by {', '.join(lost)}, not ready or not active" if lost else ""
             return f"no ready node fulfils {constraint} ({has}{hint})"
     if ready and constraints and not eligible(nodes, constraints):
