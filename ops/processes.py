@@ -53,11 +53,13 @@ def run(
 
 
 def command_name(pid: int) -> str | None:
-    """The name of a living process, or None."""
+    """The name of a living process, or None; one that only awaits its parent lives no more."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        stat = Path(f"/proc/{pid}/stat").read_text()  # proc(5): pid (name) state …
     except OSError:
         return None
+    name, _, rest = stat.partition("(")[2].rpartition(")")
+    return None if rest.split()[0] == "Z" else name
 
 
 def ended(pid: int, patience: float) -> bool:

@@ -1,0 +1,47 @@
+"""What is mended in the stack's files without the engine."""
+
+import pytest
+
+from ops.stack import Stack
+
+SALT = "encryptionsalt: v1:AAAA=:v1:BBBB\n"
+CONFIG = "config:\n  sophia:gatewayPort: 8443\n"
+SECRET = "config:\n  sophia:lambdaApiKey:\n    secure: v1:CCCC\n"
+
+
+@pytest.fixture
+def stack(tmp_path, monkeypatch) -> Stack:
+    monkeypatch.setenv("SOPHIA_HOME", str(tmp_path / "home"))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\necho '{}'\n")
+    (tmp_path / "bin" / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    return Stack("dev", "sophia", {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(CONFIG, CONFIG), (CONFIG + SALT, CONFIG), (SALT + SECRET, SALT + SECRET)],
+)
+def test_the_engines_salt_goes_unless_values_need_it(stack, before, after):
+    file = stack.root / "Pulumi.dev.yaml"
+    file.write_text(before)
+    stack.outputs()
+    assert file.read_text() == after
+
+
+def test_a_forgotten_stack_leaves_no_file_and_another_stays(stack):
+    files = [
+        "stacks/sophia/dev.json",
+        "stacks/sophia/dev.json.bak",
+        "history/sophia/dev/dev-1.json",
+        "locks/organization/sophia/dev/x.json",
+        "stacks/sophia/prod.json",
+    ]
+    for name in files:
+        path = stack.backend / ".pulumi" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("not even JSON")
+    stack.forget()
+    left = [path.name for path in stack.backend.rglob("*") if path.is_file()]
+    assert left == ["prod.json"]
