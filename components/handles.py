@@ -41,7 +41,7 @@ class ClusterHandle:
     """A Swarm with all its members.
 
     provider: give it to every swarm resource: `ResourceOptions(parent=self, provider=…)`.
-    members: every membership; a service depends on them, so that it finds its nodes.
+    members: every membership; networks wait for them, so that services find their nodes.
     managers: the nodes that run the gateway, in the order of the configuration.
     """
 

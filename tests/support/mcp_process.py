@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import os
@@ -10,8 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,20 +60,6 @@ class Replica:
 
     def exit_status(self, seconds: float = 30) -> int:
         return self.process.wait(seconds)
-
-
-async def eventually(
-    look: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], what: str, seconds: float = 20
-) -> T:
-    """As `polling.until`, for what is awaited."""
-    deadline = time.monotonic() + seconds
-    while True:
-        seen = await look()
-        if wanted(seen):
-            return seen
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds:.0f} s; last seen: {seen!r}")
-        await asyncio.sleep(0.1)
 
 
 def free_port() -> int:

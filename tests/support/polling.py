@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,3 +25,17 @@ def until(look: Callable[[], T], wanted: Callable[[T], bool], what: str, seconds
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds:.0f} s; last seen: {last!r}")
         time.sleep(0.25)
+
+
+async def eventually(
+    look: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], what: str, seconds: float = 20
+) -> T:
+    """As `until`, for what is awaited; an exception is not waited out."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = await look()
+        if wanted(seen):
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds:.0f} s; last seen: {seen!r}")
+        await asyncio.sleep(0.1)

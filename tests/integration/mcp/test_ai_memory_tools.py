@@ -12,7 +12,7 @@ from sophia_mcp.settings import read_settings
 
 from mcp_catalog.ai_memory.ai_memory.server import build
 from tests.support.docker import docker
-from tests.support.mcp_process import eventually
+from tests.support.polling import eventually
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 

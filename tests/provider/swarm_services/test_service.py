@@ -34,6 +34,7 @@ from providers.swarm.services.model import (
 from providers.swarm.services.rollout import RolloutFailed
 from providers.swarm.services.verdict import Patience
 from simulator import machines
+from tests.support.polling import eventually
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
@@ -97,14 +98,6 @@ async def running(pool: Pool, id: str) -> dict[str, dict[str, Any]]:
     filters = {"filters": json.dumps({"service": [id], "desired-state": ["running"]})}
     tasks = await pool.request("GET", "/tasks", params=filters)
     return {task["ID"]: task for task in tasks if task["Status"]["State"] == "running"}
-
-
-async def until(what: str, look: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (seen := await look()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s, last seen {seen!r}"
-        await asyncio.sleep(0.2)
-    return seen
 
 
 async def test_every_setting_reaches_the_container(
@@ -416,7 +409,7 @@ async def test_a_lost_node_blocks_neither_a_global_service_nor_its_removal(
 
     machines.kill(swarm.worker)
     try:
-        await until("the worker is down", lambda: worker_is("down"), 60.0)
+        await eventually(lambda: worker_is("down"), bool, "the worker is down", 60)
         new = dataclasses.replace(inputs, env={"A": "1"})
         await lifecycle.update(told.context, id, inputs, NO_OUTPUTS, new)
         assert told.progress[-1] == "replicas 1 of 1"
@@ -424,4 +417,4 @@ async def test_a_lost_node_blocks_neither_a_global_service_nor_its_removal(
         await lifecycle.delete(told.context, id, new, NO_OUTPUTS)
     finally:
         machines.restart(swarm.worker)
-        await until("the worker is back", lambda: worker_is("ready"), 60.0)
+        await eventually(lambda: worker_is("ready"), bool, "the worker is back", 60)
