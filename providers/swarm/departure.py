@@ -11,11 +11,7 @@ from providers.runtime.declare import Context
 from providers.swarm import membership
 from providers.swarm.connection import CALL, Engine
 from providers.swarm.entry import SETTLE, Entry
-from providers.swarm.errors import (
-    NoManager,
-    QuorumAtRisk,
-    SwarmError,
-)
+from providers.swarm.errors import NoManager, QuorumAtRisk, SwarmError
 from providers.swarm.membership import Node
 
 _DRAIN = 40.0
@@ -47,10 +43,12 @@ async def depart(context: Context, entry: Entry, node: Engine, instance_id: str)
         entry.pool.give_up(entry.cluster_id)
         return
     if membership.is_manager(own):
-        await _make_room(context, entry, nodes)
+        await _make_room(context, entry)
     if not membership.is_lost(own) and await _answers(node):
         await _drain(context, entry)
-        await _demote(context, entry)
+        if membership.is_manager(own):
+            await _make_room(context, entry)  # again: one may have been lost meanwhile
+            await _demote(context, entry)
         await _leave(context, entry, node, force=False)
     await entry.evict(context)
 
@@ -64,14 +62,14 @@ async def _answers(node: Engine) -> bool:
     return True
 
 
-async def _make_room(context: Context, entry: Entry, nodes: list[Node]) -> None:
+async def _make_room(context: Context, entry: Entry) -> None:
     """Where the majority hangs on this node, lost managers give up their seats first.
 
     Waits a little: after an election all nodes are `unknown` until they have reported.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SETTLE
-    while not membership.keeps_quorum(nodes, entry.id):
+    while not membership.keeps_quorum(nodes := await entry.all(context), entry.id):
         for lost in nodes:
             if lost["ID"] != entry.id and membership.is_manager(lost) and membership.is_lost(lost):
                 name = membership.name_of(lost)
@@ -83,7 +81,6 @@ async def _make_room(context: Context, entry: Entry, nodes: list[Node]) -> None:
                 "majority would be left. Wait until the others are healthy, then run it again"
             )
         await context.sleep(_LOOK)
-        nodes = await entry.all(context)
 
 
 async def _drain(context: Context, entry: Entry) -> None:
