@@ -86,11 +86,13 @@ def _limit(task: Json) -> str:
 def health_output(container: Json | None) -> str:
     """`: <last output of the health check>`, or nothing when it is not known."""
     health = ((container or {}).get("State") or {}).get("Health") or {}
-    for entry in reversed(health.get("Log") or []):
-        if entry.get("ExitCode") != 0:
-            output = " ".join(str(entry.get("Output", "")).split())
-            return f": {output[:_LINE] or 'no output'} (exit code {entry.get('ExitCode')})"
-    return ""
+    failed = [entry for entry in health.get("Log") or [] if entry.get("ExitCode") != 0]
+    # The container's end kills a check that is under way: that one tells nothing.
+    failed.sort(key=lambda entry: entry.get("ExitCode") != 137 or bool(entry.get("Output")))
+    if not failed:
+        return ""
+    output = " ".join(str(failed[-1].get("Output", "")).split())
+    return f": {output[:_LINE] or 'no output'} (exit code {failed[-1].get('ExitCode')})"
 
 
 def _unhealthy(container: Json | None) -> bool:

@@ -116,6 +116,13 @@ def test_the_last_failed_check_is_told_not_a_later_success() -> None:
     assert health_output({"State": {"Health": {"Log": log[2:]}}}) == ""
 
 
+def test_a_check_that_the_containers_end_has_killed_is_shown_only_for_want_of_another():
+    killed = {"ExitCode": 137, "Output": ""}
+    log = [{"ExitCode": 1, "Output": "disk full"}, killed]
+    assert health_output({"State": {"Health": {"Log": log}}}) == ": disk full (exit code 1)"
+    assert health_output({"State": {"Health": {"Log": [killed]}}}) == ": no output (exit code 137)"
+
+
 def frame(stream: int, content: bytes) -> bytes:
     return bytes([stream, 0, 0, 0]) + len(content).to_bytes(4, "big") + content
 
