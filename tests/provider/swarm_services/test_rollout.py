@@ -65,6 +65,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "none": {"replicas": 0},
 }
 
+BRIEF = {"update": Update(monitor_s=10.0)}
+"""For what runs for a moment: on a busy machine the news of its end comes seconds later."""
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unhealthy": (
         {**script("echo serving; sleep 100"), "health": health("echo disk is full; exit 1")},
@@ -74,13 +77,16 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"health": health("echo disk is full; exit 1")},
         r"health check fails: disk is full \(exit code 1\) on svc",
     ),
-    "crash": (script("echo starting; echo no such table >&2; exit 3"), r"exited with code 3 on"),
+    "crash": (
+        BRIEF | script("echo starting; echo no such table >&2; exit 3"),
+        r"exited with code 3 on",
+    ),
     "exit-zero": (
-        script("echo done; exit 0"),
+        BRIEF | script("echo done; exit 0"),
         r"exited with code 0 though a service must keep running on svc",
     ),
     "memory": (
-        script("echo filling; exec tail /dev/zero"),
+        BRIEF | script("echo filling; exec tail /dev/zero"),
         r"out of memory: its limit is 32 MiB.* on svc",
     ),
     "image": (
