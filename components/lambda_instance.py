@@ -53,7 +53,6 @@ class LambdaInstance(pulumi.ComponentResource):
         physical = names.physical(names.prefix(args.project, args.stack), plan.name)
 
         host_key = swarm.KeyPair(f"{name}-host-key", opts=child)
-        # In the state before the launch: a launch that is repeated has the same name, and adopts.
         nonce = random.RandomId(
             f"{name}-nonce",
             byte_length=names.NONCE_BYTES,
@@ -65,9 +64,13 @@ class LambdaInstance(pulumi.ComponentResource):
             },
             opts=child,
         )
+        # In the state before the launch: a launch that is repeated has the same name, and adopts.
+        launched_as = lambdalabs.InstanceName(
+            f"{name}-name", name=nonce.hex.apply(lambda suffix: f"{physical}-{suffix}"), opts=child
+        )
         instance = lambdalabs.Instance(
             f"{name}-instance",
-            name=nonce.hex.apply(lambda suffix: f"{physical}-{suffix}"),
+            name=launched_as.name,
             instance_types=list(plan.instance_types),
             regions=list(plan.regions),
             image_family=plan.image_family,

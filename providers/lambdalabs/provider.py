@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.instance import Instance
+from providers.lambdalabs.instance_name import InstanceName
 from providers.lambdalabs.instance_ready import InstanceReady
 from providers.lambdalabs.instance_types import GetInstanceTypes
 from providers.lambdalabs.pacer import Pacer
@@ -32,7 +33,7 @@ class LambdaLabs(Provider):
     name = "lambdalabs"
     version = "0.1.0"
     Config = LambdaLabsConfig
-    lifecycles = (SshKey, Instance, InstanceReady)
+    lifecycles = (SshKey, InstanceName, Instance, InstanceReady)
     functions = (GetInstanceTypes,)
 
     @staticmethod

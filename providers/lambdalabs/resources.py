@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pulumi
 
-from providers.lambdalabs import instance, instance_ready, instance_types, provider, ssh_key
+from providers.lambdalabs import (
+    instance,
+    instance_name,
+    instance_ready,
+    instance_types,
+    provider,
+    ssh_key,
+)
 from providers.runtime import sdk
 
 
@@ -17,6 +24,12 @@ class SshKey(sdk.Declared, lifecycle=ssh_key.SshKey):
 
     name: pulumi.Output[str]
     fingerprint: pulumi.Output[str]
+
+
+class InstanceName(sdk.Declared, lifecycle=instance_name.InstanceName):
+    """The name of one machine. Its end is the end of any machine that still has the name."""
+
+    name: pulumi.Output[str]
 
 
 class Instance(sdk.Declared, lifecycle=instance.Instance):

@@ -43,7 +43,8 @@ def test_its_parts_are_its_children_and_use_the_accounts_provider(registered):
     seen = registered(machine)
     parts = {name for name, resource in seen.items() if resource.parent == "manager-1"}
     assert parts == {
-        f"manager-1-{part}" for part in ("host-key", "nonce", "instance", "ready", "prepared")
+        f"manager-1-{part}"
+        for part in ("host-key", "nonce", "name", "instance", "ready", "prepared")
     }
     assert seen["manager-1"].type == "sophia:index:LambdaInstance"
     assert {seen["manager-1-instance"].provider, seen["manager-1-ready"].provider} == {"account"}
@@ -51,7 +52,8 @@ def test_its_parts_are_its_children_and_use_the_accounts_provider(registered):
 
 def test_each_part_waits_for_the_one_before(registered):
     seen = registered(machine)
-    assert set(seen["manager-1-instance"].dependencies) == {"manager-1-host-key", "manager-1-nonce"}
+    assert set(seen["manager-1-name"].dependencies) == {"manager-1-nonce"}
+    assert set(seen["manager-1-instance"].dependencies) == {"manager-1-host-key", "manager-1-name"}
     assert "manager-1-instance" in seen["manager-1-ready"].dependencies
     assert "manager-1-ready" in seen["manager-1-prepared"].dependencies
 

@@ -143,6 +143,7 @@ def test_the_schema_has_all_of_it_and_marks_secrets():
     schema = json.loads(json.dumps(schema_of(LambdaLabs())))
     assert sorted(schema["resources"]) == [
         "lambdalabs:index:Instance",
+        "lambdalabs:index:InstanceName",
         "lambdalabs:index:InstanceReady",
         "lambdalabs:index:SshKey",
     ]

@@ -1,0 +1,57 @@
+"""`InstanceName`: the name a machine is launched under, in the state before the launch.
+
+An engine that is killed between a launch and the record of it leaves a machine that no `Instance`
+in the state stands for. The next `up` adopts it by its name; but after `destroy`, or once another
+specification asks for another name, nobody would. The name's own deletion gives it back then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from providers.lambdalabs.account import Account
+from providers.lambdalabs.instance import give_back
+from providers.lambdalabs.models import GOING
+from providers.runtime.declare import Context, Created, Lifecycle, prop
+
+
+@dataclass(frozen=True)
+class InstanceNameInputs:
+    name: str = prop(
+        replace=True,
+        doc="Unique in the account (a nonce). Pass the output `name` on to an `Instance`.",
+    )
+
+
+@dataclass(frozen=True)
+class InstanceNameOutputs:
+    pass
+
+
+class InstanceName(Lifecycle[InstanceNameInputs, InstanceNameOutputs]):
+    """Claims a name; nothing exists in the account for it. Deletion ends every machine of it.
+
+    An `Instance` that uses it is deleted before it, so what is found then is in no state. A machine
+    to be kept (`pulumi state delete` of its `Instance`) needs the same for its `InstanceName`.
+    """
+
+    token = "lambdalabs:index:InstanceName"
+    Inputs, Outputs = InstanceNameInputs, InstanceNameOutputs
+    refresh = False
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    async def create(
+        self, context: Context, inputs: InstanceNameInputs
+    ) -> Created[InstanceNameOutputs]:
+        return Created(inputs.name, InstanceNameOutputs())
+
+    async def delete(
+        self, context: Context, id: str, inputs: InstanceNameInputs, outputs: InstanceNameOutputs
+    ) -> None:
+        calls = self._account.calls(context)
+        for machine in await calls(calls.client.machines):
+            if machine.name == inputs.name and machine.status not in GOING:
+                context.warn(f"{machine.name}: machine {machine.id} is in no state, terminating it")
+                await give_back(calls, machine.id)
