@@ -34,7 +34,8 @@ class InstanceInputs:
     name: str = prop(
         replace=True,
         doc="Name and hostname: lowercase letters, digits and hyphens, at most 63 characters."
-        " Make it unique (a nonce): a machine of exactly this name is adopted.",
+        " Make it unique (a nonce), best by an `InstanceName`: a machine of exactly this name is"
+        " adopted.",
     )
     instance_types: list[str] = prop(replace=True, doc="Instance types, the preferred one first.")
     regions: list[str] = prop(replace=True, doc="Regions, the preferred one first.")
@@ -74,6 +75,13 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
     def stale(inputs: InstanceInputs, outputs: InstanceOutputs) -> str | None:
         return f"the machine is {outputs.status}" if outputs.status in BROKEN else None
 
+    @staticmethod
+    def notice(old: InstanceInputs, new: InstanceInputs) -> str | None:
+        return (
+            f"{new.name}: the running machine keeps its user data, SSH key and tags;"
+            " the new ones are used for its next generation (change `generation` to get it now)"
+        )
+
     async def create(self, context: Context, inputs: InstanceInputs) -> Created[InstanceOutputs]:
         calls = self._account.calls(context)
         tags = inputs.tags | {MARK: mark(context.urn, inputs)}
@@ -99,11 +107,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         outputs: InstanceOutputs,
         new: InstanceInputs,
     ) -> InstanceOutputs:
-        # The API can't change a running machine; replacing it is the user's decision.
-        context.warn(
-            f"{new.name}: the running machine keeps its user data, SSH key and tags;"
-            " the new ones are used for its next generation (change `generation` to get it now)"
-        )
+        # The API can't change a running machine; replacing it is the user's decision, see `notice`.
         return outputs
 
     async def delete(

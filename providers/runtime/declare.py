@@ -181,6 +181,14 @@ class Lifecycle(ABC, Generic[I, O]):
         """Why the live resource must be *updated* though no input changed, or None. Pure."""
         return None
 
+    @staticmethod
+    def notice(old: Any, new: Any) -> str | None:
+        """What the user should know of this update before it is made, or None. Pure.
+
+        Shown as a warning in the preview, too; not when the resource is to be replaced.
+        """
+        return None
+
     @abstractmethod
     async def create(self, context: Context, inputs: I) -> Created[O]:
         """Makes it. Never called in a preview. Raises `ResourceFailure` or `Incomplete`."""

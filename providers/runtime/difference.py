@@ -15,13 +15,14 @@ from providers.runtime.declare import Lifecycle, property_of
 class Difference:
     """changed: camelCase names of inputs that differ; `replaces` is the part that forces a new one.
 
-    stale and drifted: reasons found in the live resource, see `Lifecycle`.
+    stale and drifted: reasons found in the live resource; notice: of an update; see `Lifecycle`.
     """
 
     changed: list[str] = field(default_factory=list)
     replaces: list[str] = field(default_factory=list)
     stale: str | None = None
     drifted: str | None = None
+    notice: str | None = None
 
     @property
     def any(self) -> bool:
@@ -48,6 +49,8 @@ def difference(
                 replaces.append(key)
     before = codec.decode(lifecycle.Inputs, old)
     live = codec.decode(lifecycle.Outputs, outputs)
-    return Difference(
-        changed, replaces, lifecycle.stale(before, live), lifecycle.drifted(before, live)
-    )
+    stale, drifted = lifecycle.stale(before, live), lifecycle.drifted(before, live)
+    notice = None
+    if changed and not replaces and not stale and not codec.has_unknown(new):
+        notice = lifecycle.notice(before, codec.decode(lifecycle.Inputs, new))
+    return Difference(changed, replaces, stale, drifted, notice)

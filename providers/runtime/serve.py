@@ -174,6 +174,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         if found.drifted:
             self._log(request.urn, f"will be updated: {found.drifted}", engine_pb2.INFO)
             changed += live
+        if found.notice and changed:
+            self._log(request.urn, found.notice, engine_pb2.WARNING)
         if found.stale:
             self._log(request.urn, f"will be replaced: {found.stale}", engine_pb2.WARNING)
             changed, replaces = changed + live, replaces + live

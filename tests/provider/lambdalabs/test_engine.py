@@ -46,7 +46,8 @@ account = lambdalabs.Provider("account", api_url=os.environ["LAMBDA_API_URL"],
     poll_seconds=0.2)
 through = pulumi.ResourceOptions(provider=account)
 key = lambdalabs.SshKey("key", name="operator", public_key=wanted["public_key"], opts=through)
-machine = lambdalabs.Instance("machine", name="node-1", instance_types=["gpu_1x_a10"],
+name = lambdalabs.InstanceName("name", name=wanted["name"], opts=through)
+machine = lambdalabs.Instance("machine", name=name.name, instance_types=["gpu_1x_a10"],
     regions=["us-east-1"], ssh_key_name=key.name, user_data=wanted["user_data"],
     generation=wanted["generation"], opts=through)
 ready = lambdalabs.InstanceReady("ready", instance_id=machine.id, user="ubuntu",
@@ -158,6 +159,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             "host_key": public(sshds.host),
             "user_data": "#cloud-config\n",
             "generation": "1",
+            "name": "node-1",
         }
         stack("stack", "init")
         yield stack
@@ -190,6 +192,7 @@ def test_a_machine_is_kept_healed_replaced_and_given_back(listening: Stack) -> N
     stack.up("--expect-no-changes")
 
     stack.wanted["user_data"] = "#cloud-config\nlater: true\n"
+    assert "next generation" in stack("preview")
     assert "next generation" in stack.up()
     assert stack.rented() == [first["machine"]]
 
@@ -233,6 +236,29 @@ def test_an_engine_killed_during_the_launch_loses_no_machine(listening: Stack) -
     stack.up()
     assert stack.rented() == [machine]
     assert stack.outputs()["machine"] == machine
+    stack("destroy", "--yes", "--skip-preview")
+    assert stack.rented() == []
+
+
+def test_a_machine_of_a_killed_launch_is_given_back_by_destroy(stack: Stack) -> None:
+    stack.cloud.control("POST", "/faults", operation="launchInstance", effect="lost-answer")
+    killed(stack, recorded=False)
+    assert len(stack.rented()) == 1
+    assert "is in no state, terminating it" in stack("destroy", "--yes", "--skip-preview")
+    assert stack.rented() == []
+
+
+def test_a_machine_of_a_killed_launch_is_given_back_when_another_is_wanted(
+    listening: Stack,
+) -> None:
+    stack = listening
+    stack.cloud.control("POST", "/faults", operation="launchInstance", effect="lost-answer")
+    killed(stack, recorded=False)
+    [machine] = stack.rented()
+    stack.wanted |= {"generation": "2", "name": "node-2"}
+    stack.up()
+    assert stack.rented() == [stack.outputs()["machine"]]
+    assert stack.outputs()["machine"] != machine
     stack("destroy", "--yes", "--skip-preview")
     assert stack.rented() == []
 

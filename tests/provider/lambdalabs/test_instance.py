@@ -9,6 +9,7 @@ from providers.lambdalabs import errors
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.instance import MARK, Instance, InstanceInputs, InstanceOutputs
+from providers.lambdalabs.instance_name import InstanceName, InstanceNameInputs
 from providers.lambdalabs.models import Launch
 from providers.lambdalabs.pacer import Pacer
 from providers.runtime.declare import Cancelled
@@ -44,6 +45,10 @@ def launches(cloud) -> int:
 
 def fault(cloud, effect: str, **more: object) -> None:
     cloud.control("POST", "/faults", operation="launchInstance", effect=effect, **more)
+
+
+def booted(account, id: str) -> None:
+    until(lambda: account.client.machine(id).status, lambda seen: seen == "active", "the boot", 10)
 
 
 def living(account) -> list[str]:
@@ -247,8 +252,9 @@ async def test_a_wrong_api_key_fails_at_once(cloud, context):
         await Instance(account).create(context, INPUTS)
 
 
-async def test_reading_tells_the_live_status(cloud, instances, context):
+async def test_reading_tells_the_live_status(account, cloud, instances, context):
     made = await instances.create(context, INPUTS)
+    booted(account, made.id)
     found = await instances.read(context, made.id, INPUTS, made.outputs)
     assert found is not None
     assert (found.inputs, found.outputs.status) == (INPUTS, "active")
@@ -300,12 +306,28 @@ async def test_a_machine_that_does_not_go_away_is_told(tmp_path, told):
             await instances.delete(short, made.id, INPUTS, made.outputs)
 
 
-async def test_an_update_says_when_it_applies(cloud, instances, context, told):
+async def test_an_update_leaves_the_machine_alone(cloud, instances, context):
     made = await instances.create(context, INPUTS)
     new = dataclasses.replace(INPUTS, user_data="#cloud-config\nnew: true\n")
     assert await instances.update(context, made.id, INPUTS, made.outputs, new) == made.outputs
     assert launches(cloud) == 1
-    assert "next generation" in told.warnings[0]
+    assert "next generation" in Instance.notice(INPUTS, new)
+
+
+async def test_a_names_end_gives_back_what_no_instance_stands_for(account, instances, told):
+    name = InstanceName(account)
+    inputs = InstanceNameInputs(INPUTS.name)
+    context = told.context(InstanceName.token)
+    claimed = await name.create(context, inputs)
+    assert claimed.id == INPUTS.name
+    await instances.create(told.context(Instance.token), INPUTS)
+    other = dataclasses.replace(INPUTS, name="sophia-dev-node-2-a1b2c3")
+    kept = await instances.create(told.context(Instance.token, "other"), other)
+    await name.delete(context, claimed.id, inputs, claimed.outputs)
+    assert living(account) == [kept.id]
+    assert "in no state" in told.warnings[0]
+    await name.delete(context, claimed.id, inputs, claimed.outputs)
+    assert len(told.warnings) == 1
 
 
 async def test_refusals_for_being_too_fast_cost_time_but_no_machine(tmp_path, told):
@@ -332,9 +354,7 @@ async def test_of_two_machines_of_one_launch_the_active_one_is_kept(tmp_path, to
         account.client.add_ssh_key("key", KEY)
         launch = Launch(INPUTS.name, "gpu_1x_a10", "us-east-1", "key", "", "", {})
         active = account.client.launch(launch)
-        until(
-            lambda: account.client.machine(active).status, lambda seen: seen == "active", "boot", 5
-        )
+        booted(account, active)
         for _ in range(4):
             account.client.launch(launch)
         made = await Instance(account).create(told.context(Instance.token), INPUTS)
