@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,10 @@ from ops import client
 from ops.platform import PROJECT, STACK, simulator_folder, stack_of
 from ops.progress import say
 from simulator import cloud
+
+SSH = 22
+_CONNECT = 3.0
+"""Seconds for a node's sshd to take a connection."""
 
 
 class NotUp(Exception):
@@ -23,8 +28,9 @@ def status() -> None:
     say(f"gateway  {outputs['gateway_url']}")
     for name, node in sorted(outputs["nodes"].items()):
         say(f"{name:<12} {node['address']:<16} {node['role']}, {node['tier']}")
-    _ssh(outputs, _manager(outputs), ("docker", "node", "ls"))
-    _ssh(outputs, _manager(outputs), ("docker", "service", "ls"))
+    manager = _manager(outputs)
+    _ssh(outputs, manager, ("docker", "node", "ls"))
+    _ssh(outputs, manager, ("docker", "service", "ls"))
 
 
 def logs(service: str) -> None:
@@ -61,8 +67,17 @@ def _outputs() -> dict[str, Any]:
 
 
 def _manager(outputs: dict[str, Any]) -> str:
+    """The first that answers: each of them knows the whole Swarm, and any may be lost."""
     nodes: dict[str, dict[str, str]] = outputs["nodes"]
-    return next(name for name, node in nodes.items() if node["role"] == "manager")
+    silent = []
+    for name, node in nodes.items():
+        if node["role"] == "manager":
+            try:
+                socket.create_connection((node["address"], SSH), timeout=_CONNECT).close()
+                return name
+            except OSError as error:
+                silent.append(f"{name} ({node['address']}): {error}")
+    raise NotUp(f"no manager answers: {'; '.join(silent)}. `make up` replaces lost nodes")
 
 
 def _ssh_command(outputs: dict[str, Any], node: str) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
-INTERRUPT_GRACE = 30.0
+INTERRUPT_GRACE = 60.0
 """Seconds an interrupted engine may take to end its waits and to write its state."""
 
 
