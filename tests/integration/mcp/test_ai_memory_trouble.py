@@ -81,7 +81,7 @@ class Balancer:
         self._turn = itertools.count()
 
     async def watch(self) -> None:
-        async with httpx2.AsyncClient(timeout=1) as http:
+        async with httpx2.AsyncClient(timeout=3) as http:
             while True:
                 for port in self.ports:
                     try:

@@ -176,7 +176,7 @@ async def test_an_interrupted_search_ends_and_the_next_try_adopts(
         await asyncio.wait([work], timeout=0.01)
     told.cancelled.set()
     with pytest.raises(Cancelled):
-        await asyncio.wait_for(work, 5)
+        await asyncio.wait_for(work, 10)
     told.cancelled.clear()
     made = await instances.create(context, INPUTS)
     assert living(account) == [made.id]

@@ -46,7 +46,7 @@ def given_back(account, machine: str) -> bool:
 
 async def until(condition, work: asyncio.Task, told) -> None:
     """Polls; a failure of the work itself is raised at once."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             if work.done():
                 work.result()
@@ -78,7 +78,7 @@ async def test_it_waits_while_the_machine_boots_and_says_so(tmp_path, told, sshd
 
 async def test_another_host_key_is_never_accepted(account, context, told, machine, sshd):
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
-    short = told.context(InstanceReady.token, timeout=0.3)
+    short = told.context(InstanceReady.token, timeout=2.0)
     with pytest.raises(errors.NotReady, match="another host key") as raised:
         await InstanceReady(account).create(short, wanted(machine, sshd, host_key=other))
     assert sshd.logins == 0
@@ -88,7 +88,7 @@ async def test_another_host_key_is_never_accepted(account, context, told, machin
 async def test_a_deadline_terminates_the_machine_and_tells_what_was_seen(account, told, sshd):
     machine = launched(account, sshd)
     stranger = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
-    short = told.context(InstanceReady.token, timeout=0.3)
+    short = told.context(InstanceReady.token, timeout=2.0)
     with pytest.raises(errors.NotReady) as raised:
         await InstanceReady(account).create(short, wanted(machine, sshd, private_key=stranger))
     text = str(raised.value)
@@ -165,7 +165,7 @@ async def test_an_interruption_keeps_the_machine(tmp_path, told, sshd):
         await until(lambda: told.progress, work, told)
         told.cancelled.set()
         with pytest.raises(Cancelled):
-            await asyncio.wait_for(work, 5)
+            await asyncio.wait_for(work, 10)
         assert account.client.machine(machine).status == "booting"
 
 
@@ -179,10 +179,10 @@ async def test_an_interruption_ends_a_look_that_hangs(account, told, machine, ss
     sshd.handle = hang
     context = told.context(InstanceReady.token)
     work = asyncio.create_task(InstanceReady(account).create(context, wanted(machine, sshd)))
-    await asyncio.wait_for(looking.wait(), 5)
+    await asyncio.wait_for(looking.wait(), 30)
     told.cancelled.set()
     with pytest.raises(Cancelled):
-        await asyncio.wait_for(work, 5)
+        await asyncio.wait_for(work, 10)
     assert account.client.machine(machine).status == "active"
 
 

@@ -17,8 +17,8 @@ from providers.runtime.declare import Context
 from providers.swarm.connection import Endpoint, Pool, SwarmConfig
 from simulator import machines, network
 from simulator.docker import docker
+from tests.provider.swarm_services.samples import IMAGE
 
-IMAGE = "127.0.0.1:9/sophia-swarm-test:1"
 """Of the node image's own files. The registry in its name refuses at once: nothing is pulled."""
 
 _COPY = """

@@ -10,12 +10,12 @@ import grpc.aio
 import pytest
 
 from providers.swarm.provider import Swarm
+from tests.provider.swarm_services.samples import IMAGE
 from tests.support.provider_client import init_failure, serving, values
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 TOKEN = "swarm:index:Service"
-IMAGE = "127.0.0.1:9/sophia-swarm-test:1"
 
 
 def service(script: str) -> dict[str, Any]:

@@ -20,34 +20,16 @@ from providers.swarm.services.model import (
     Health,
     Placement,
     Resources,
-    Restart,
     ServiceInputs,
-    ServiceOutputs,
     Update,
 )
 from providers.swarm.services.rollout import RolloutFailed
 from providers.swarm.services.verdict import Patience
+from tests.provider.swarm_services.samples import IMAGE, NO_OUTPUTS, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
-IMAGE = "127.0.0.1:9/sophia-swarm-test:1"
-SERVE = "trap 'exit 0' TERM; echo serving; while :; do sleep 0.1; done"
-NO_OUTPUTS = ServiceOutputs("", "", "")
-
-
-def service(name: str, script: str = SERVE, **fields: Any) -> ServiceInputs:
-    defaults: dict[str, Any] = {
-        "name": name,
-        "image": IMAGE,
-        "command": ["/bin/sh", "-c", script],
-        "replicas": 2,
-        "init": False,
-        "resources": Resources(cpus=0.5, memory_mb=32, pids=32),
-        "update": Update(monitor_s=2.0),
-        "restart": Restart(delay_s=0.5),
-        "stop_grace_s": 2.0,
-    }
-    return ServiceInputs(**(defaults | fields))
+TWO = {"replicas": 2, "update": Update(monitor_s=2.0)}
 
 
 def health(command: str) -> Health:
@@ -137,7 +119,7 @@ class Runs:
         self.tell = tell
 
     async def create(self, name: str, fields: dict[str, Any]) -> Outcome:
-        inputs = service(f"create-{name}", **fields)
+        inputs = service(f"create-{name}", **(TWO | fields))
         told = self.tell(inputs.name)
         error, id = None, ""
         try:
@@ -147,7 +129,7 @@ class Runs:
         return await self._after(id, inputs, told, error, inputs)
 
     async def update(self, name: str, fields: dict[str, Any]) -> Outcome:
-        old = service(f"update-{name}", env={"GENERATION": "old"})
+        old = service(f"update-{name}", env={"GENERATION": "old"}, **TWO)
         told = self.tell(old.name)
         created = await self.lifecycle.create(told.context, old)
         told.progress.clear()

@@ -34,28 +34,10 @@ from providers.swarm.services.model import (
 from providers.swarm.services.rollout import RolloutFailed
 from providers.swarm.services.verdict import Patience
 from simulator import machines
-from tests.support.polling import eventually
+from tests.provider.swarm_services.samples import NO_OUTPUTS, SERVE, service
+from tests.support.polling import eventually, until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
-
-IMAGE = "127.0.0.1:9/sophia-swarm-test:1"
-SERVE = "trap 'exit 0' TERM; echo serving; while :; do sleep 0.1; done"
-NO_OUTPUTS = ServiceOutputs("", "", "")
-
-
-def service(name: str, script: str = SERVE, **fields: Any) -> ServiceInputs:
-    defaults: dict[str, Any] = {
-        "name": name,
-        "image": IMAGE,
-        "command": ["/bin/sh", "-c", script],
-        "init": False,
-        "resources": Resources(cpus=0.5, memory_mb=32, pids=32),
-        "update": Update(monitor_s=1.0),
-        "restart": Restart(delay_s=0.5),
-        "stop_grace_s": 2.0,
-    }
-    return ServiceInputs(**(defaults | fields))
-
 
 Make = Callable[[ServiceInputs], Awaitable[str]]
 
@@ -278,11 +260,11 @@ async def test_tasks_that_die_after_swarm_said_completed_are_a_failure(
 ) -> None:
     inputs = service("late", replicas=2)
     id = await make(inputs)
-    # The second starts a second after the first, which dies when its own monitor time is over.
+    # The second starts after the first, which has died when its own monitor time was over.
     new = dataclasses.replace(
         inputs,
         command=["/bin/sh", "-c", "sleep 2.5; exit 4"],
-        update=Update(monitor_s=2.0, delay_s=1.0),
+        update=Update(monitor_s=2.0, delay_s=3.0),
     )
     with pytest.raises(RolloutFailed, match=r"exited with code 4 .*rolled back"):
         await lifecycle.update(told.context, id, inputs, NO_OUTPUTS, new)
@@ -334,11 +316,11 @@ async def test_the_deadline_tells_what_was_last_seen(
 ) -> None:
     slow = Health(["CMD-SHELL", "echo still loading; exit 1"], 0.3, 5.0, 3, start_period_s=600.0)
     inputs = service("deadline", health=slow, update=Update(monitor_s=2.0))
-    told.context = dataclasses.replace(told.context, timeout=4.0)
+    told.context = dataclasses.replace(told.context, timeout=10.0)
     with pytest.raises(Incomplete) as failure:
         await lifecycle.create(told.context, inputs)
     text = failure.value.reasons[0]
-    assert "not converged within 4 s: replicas 0 of 1; task 1 (id " in text
+    assert "not converged within 10 s: replicas 0 of 1; task 1 (id " in text
     assert "is starting; health check: still loading (exit code 1)" in text
     assert "  serving" in failure.value.reasons
     await lifecycle.delete(told.context, failure.value.id, inputs, NO_OUTPUTS)
@@ -348,11 +330,11 @@ async def test_an_interrupted_create_keeps_the_id_and_the_next_run_goes_on(
     lifecycle: Service, make: Make, told: Any
 ) -> None:
     inputs = service("interrupted", update=Update(monitor_s=30.0))
-    asyncio.get_running_loop().call_later(1.0, told.context.cancelled.set)
-    began = time.monotonic()
+    creating = asyncio.create_task(make(inputs))
+    await asyncio.to_thread(until, lambda: told.progress, bool, "the create under way")
+    told.context.cancelled.set()
     with pytest.raises(Incomplete, match="interrupted") as failure:
-        await make(inputs)
-    assert time.monotonic() - began < 10
+        await asyncio.wait_for(creating, 10)
     told.context.cancelled.clear()
     new = dataclasses.replace(inputs, update=Update(monitor_s=1.0))
     await lifecycle.update(told.context, failure.value.id, inputs, NO_OUTPUTS, new)

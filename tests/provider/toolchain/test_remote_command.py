@@ -130,7 +130,7 @@ async def test_an_interruption_ends_the_wait(context, connection, unused_port):
     context.cancelled.set()
 
     with pytest.raises(Cancelled):
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 10)
 
 
 @pytest.fixture

@@ -45,4 +45,4 @@ def test_what_is_run_ends_with_its_starter_however_that_ends():
     )
     starter.send_signal(signal.SIGKILL)
     starter.wait()
-    assert processes.ended(child, 5)
+    assert processes.ended(child, 30)

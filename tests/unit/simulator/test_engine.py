@@ -116,7 +116,7 @@ def test_it_is_installed_started_and_stopped_again_when_nothing_runs_in_it(bench
     bench.running.write_text("")
     assert engine.stop_if_ours()
     assert not engine.PID_FILE.exists()
-    until(lambda: Path(f"/proc/{pid}/stat").read_text(), lambda s: ") Z " in s, "dockerd's end", 5)
+    until(lambda: Path(f"/proc/{pid}/stat").read_text(), lambda s: ") Z " in s, "dockerd's end", 30)
 
 
 def test_packages_that_are_there_need_nothing(bench):
