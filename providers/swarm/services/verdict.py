@@ -23,6 +23,8 @@ TERMINAL = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", 
 FAILED = frozenset({"complete", "failed", "rejected"})
 """A service's task that ends by itself has failed, whatever its exit code."""
 
+_UNDER_WAY = ("updating", "rollback_started")
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -141,7 +143,7 @@ def doubled(seen: Observation) -> bool:
     Seen after a start-first update whose old task failed by itself meanwhile: the updater and the
     restart supervisor both replace it, and nothing ends the surplus (Engine 20.10).
     """
-    if seen.update_state in ("updating", "rollback_started"):
+    if seen.update_state in _UNDER_WAY:
         return False
     tasks = active(seen)
     slots = {_slot(task) for task in tasks}
@@ -247,7 +249,7 @@ class Watch:
         return None
 
     def _arrived(self, seen: Observation, running: Sequence[Json], now: float) -> Converged | None:
-        if seen.update_state == "updating" or "global" in self._pending:
+        if seen.update_state in _UNDER_WAY or "global" in self._pending:
             return None
         if self.posted and now - self.start < self.patience.settle:
             return None

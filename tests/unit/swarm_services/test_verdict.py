@@ -158,6 +158,11 @@ def test_an_old_roll_back_does_not_matter_when_nothing_was_changed() -> None:
     assert isinstance(watch(first, posted=False).judge(first, 0.1), Converged)
 
 
+def test_a_roll_back_under_way_is_waited_for_when_nothing_was_changed() -> None:
+    first = seen(*BOTH, state="rollback_started")
+    assert isinstance(watch(first, posted=False).judge(first, 0.1), Waiting)
+
+
 def fail(one: Watch, look: Observation, failure: Failure) -> Verdict:
     for ended in one.unexplained(look):
         one.explain(ended, failure)
