@@ -16,6 +16,9 @@ IMAGE = "127.0.0.1:9/sophia-swarm-test:1"
 SERVE = "trap 'exit 0' TERM; echo serving; while :; do sleep 0.1; done"
 NO_OUTPUTS = ServiceOutputs("", "", "")
 
+SURE = 5.0
+"""Monitor time, in seconds, for what ends soon: on a busy machine the news of it comes late."""
+
 
 def service(name: str, script: str = SERVE, **fields: Any) -> ServiceInputs:
     """A small service, one replica; `fields` are added to the usual ones, or replace them."""

@@ -10,7 +10,8 @@ import grpc.aio
 import pytest
 
 from providers.swarm.provider import Swarm
-from tests.provider.swarm_services.samples import IMAGE
+from tests.provider.swarm_services.samples import IMAGE, SURE
+from tests.support.polling import eventually
 from tests.support.provider_client import init_failure, serving, values
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -24,7 +25,7 @@ def service(script: str) -> dict[str, Any]:
         "image": IMAGE,
         "command": ["/bin/sh", "-c", script],
         "resources": {"memoryMb": 32.0},
-        "update": {"monitorS": 1.0},
+        "update": {"monitorS": SURE},
         "restart": {"delayS": 0.5},
         "stopGraceS": 2.0,
     }
@@ -52,10 +53,13 @@ async def test_failed_create_then_update_then_drift_then_delete(swarm: Any) -> N
         assert "service over-grpc: exited with code 3" in kept.reasons[0]
         assert "  no config" in kept.reasons
 
-        read = await client.read(TOKEN, kept.id, bad, values(kept.properties))
+        read = await eventually(
+            lambda: client.read(TOKEN, kept.id, bad, values(kept.properties)),
+            lambda read: values(read.properties)["condition"] == "replicas 0 of 1",
+            "the crash between two tries",
+        )
         state = values(read.properties)
         assert values(read.inputs) == bad
-        assert state["condition"] == "replicas 0 of 1"
         assert (await client.diff(TOKEN, bad, bad, state)).diffs, "the next `up` has to try again"
 
         updated = await client.update(TOKEN, kept.id, bad, state, good)

@@ -25,7 +25,7 @@ from providers.swarm.services.model import (
 )
 from providers.swarm.services.rollout import RolloutFailed
 from providers.swarm.services.verdict import Patience
-from tests.provider.swarm_services.samples import IMAGE, NO_OUTPUTS, service
+from tests.provider.swarm_services.samples import IMAGE, NO_OUTPUTS, SURE, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
@@ -47,8 +47,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "none": {"replicas": 0},
 }
 
-BRIEF = {"update": Update(monitor_s=10.0)}
-"""For what runs for a moment: on a busy machine the news of its end comes seconds later."""
+BRIEF = {"update": Update(monitor_s=SURE)}
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unhealthy": (

@@ -34,7 +34,7 @@ from providers.swarm.services.model import (
 from providers.swarm.services.rollout import RolloutFailed
 from providers.swarm.services.verdict import Patience
 from simulator import machines
-from tests.provider.swarm_services.samples import NO_OUTPUTS, SERVE, service
+from tests.provider.swarm_services.samples import NO_OUTPUTS, SERVE, SURE, service
 from tests.support.polling import eventually, until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -282,7 +282,7 @@ async def test_the_surplus_tasks_of_swarm_s_own_race_are_ended(
             "sleep 0.8; exit 3",
             placement=Placement(["node.labels.tier == 0"]),
             restart=Restart(delay_s=0.0),
-            update=Update(monitor_s=2.5),
+            update=Update(monitor_s=SURE),
         )
         with pytest.raises(Incomplete) as failure:
             await make(loop)
@@ -300,7 +300,7 @@ async def test_the_surplus_tasks_of_swarm_s_own_race_are_ended(
 async def test_a_paused_update_fails_and_the_next_one_goes_on(
     lifecycle: Service, make: Make, told: Any
 ) -> None:
-    inputs = service("paused", update=Update(monitor_s=1.0, failure_action="pause"))
+    inputs = service("paused", update=Update(monitor_s=SURE, failure_action="pause"))
     id = await make(inputs)
     bad = dataclasses.replace(inputs, command=["/bin/sh", "-c", "exit 5"])
     with pytest.raises(RolloutFailed, match=r"exited with code 5 .*the update is paused"):
@@ -344,7 +344,7 @@ async def test_an_interrupted_create_keeps_the_id_and_the_next_run_goes_on(
 async def test_after_a_failed_create_the_next_run_goes_on(
     lifecycle: Service, make: Make, told: Any
 ) -> None:
-    inputs = service("retried", "exit 3")
+    inputs = service("retried", "exit 3", update=Update(monitor_s=SURE))
     with pytest.raises(Incomplete, match="exited with code 3") as failure:
         await make(inputs)
     # The same again fails again, for failures of its own; a good one heals it.
