@@ -27,6 +27,8 @@ class Account:
     patience: seconds that one failing request is tried again, besides what the API asks to wait.
     poll_seconds: between two looks at something that takes long.
     search_seconds: how long a launch whose answer was lost is looked for.
+    condemned: ids of machines that were read as broken. They are replaced, also if they recover
+        before their successor is launched.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Account:
         self.patience = patience
         self.poll_seconds = poll_seconds
         self.search_seconds = search_seconds
+        self.condemned: set[str] = set()
 
     def calls(self, context: Context) -> Calls:
         """The calls of one operation, with its deadline and its interruption."""

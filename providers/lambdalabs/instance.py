@@ -85,11 +85,18 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
     async def create(self, context: Context, inputs: InstanceInputs) -> Created[InstanceOutputs]:
         calls = self._account.calls(context)
         tags = inputs.tags | {MARK: mark(context.urn, inputs)}
-        found = [m for m in await calls(self._client.machines) if _is_ours(m, inputs.name, tags)]
-        for broken in [m for m in found if m.status in BROKEN]:
-            context.warn(f"{inputs.name}: machine {broken.id} is {broken.status}, terminating it")
-            await give_back(calls, broken.id)
-        if adopted := await self._adopted(context, calls, found):
+        usable = []
+        for machine in await calls(self._client.machines):
+            if not _is_ours(machine, inputs.name, tags):
+                continue
+            if machine.status in BROKEN or machine.id in self._account.condemned:
+                context.warn(
+                    f"{inputs.name}: machine {machine.id} ({machine.status}) failed, terminating it"
+                )
+                await give_back(calls, machine.id)
+            else:
+                usable.append(machine)
+        if adopted := await self._adopted(context, calls, usable):
             return adopted
         return await self._launched(context, calls, inputs, tags)
 
@@ -97,7 +104,11 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         self, context: Context, id: str, inputs: InstanceInputs, outputs: InstanceOutputs
     ) -> Found[InstanceInputs, InstanceOutputs] | None:
         machine = await look(self._account.calls(context), id)
-        return Found(inputs, _outputs(machine)) if machine else None
+        if machine is None:
+            return None
+        if machine.status in BROKEN:
+            self._account.condemned.add(id)
+        return Found(inputs, _outputs(machine))
 
     async def update(
         self,

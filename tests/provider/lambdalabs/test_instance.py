@@ -132,7 +132,20 @@ async def test_a_broken_machine_of_its_name_is_terminated_first(
     made = await instances.create(context, INPUTS)
     assert living(account) == [made.id]
     assert made.id != broken.id
-    assert any(status in line for line in told.warnings)
+    assert any(f"({status}) failed" in line for line in told.warnings)
+
+
+async def test_a_machine_that_recovers_before_its_replacement_is_not_adopted(
+    account, cloud, instances, context
+):
+    old = await instances.create(context, INPUTS)
+    cloud.control("POST", f"/instances/{old.id}", status="unhealthy")
+    await instances.read(context, old.id, INPUTS, old.outputs)
+    cloud.control("POST", f"/instances/{old.id}", status=None)
+    made = await instances.create(context, INPUTS)
+    await instances.delete(context, old.id, INPUTS, old.outputs)
+    assert made.id != old.id
+    assert living(account) == [made.id]
 
 
 async def test_a_launch_whose_answer_was_lost_is_found(account, cloud, instances, context):
