@@ -38,7 +38,7 @@ def run(
         stderr=stream,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: die_with_parent(signal.SIGINT),
+        preexec_fn=_ends_by_sigint,
     )
     try:
         out, err = process.communicate()
@@ -50,6 +50,12 @@ def run(
             process.kill()
         raise
     return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
+
+
+def _ends_by_sigint() -> None:
+    # A script's background jobs ignore it, and would hand that down.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent(signal.SIGINT)
 
 
 def command_name(pid: int) -> str | None:
