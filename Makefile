@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs ssh env test test-fast check clean
@@ -30,10 +31,10 @@ env: $(VENV)/.ready ## what a shell needs to use pulumi by hand: eval "$(make en
 	@$(BIN)/python -m simulator env
 
 test: $(VENV)/.ready ## every test, on real nodes
-	@exec $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+	@exec $(PYTEST) -n 3
 
 test-fast: $(VENV)/.ready ## the inner loop: no containers, under a minute
-	@exec $(BIN)/python -m pytest -q -m "not containers and not slow"
+	@exec $(PYTEST) -n 2 -q -m "not containers and not slow"
 
 check: $(VENV)/.ready ## format, lint, types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy .
