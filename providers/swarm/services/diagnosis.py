@@ -87,12 +87,18 @@ def health_output(container: Json | None) -> str:
     """`: <last output of the health check>`, or nothing when it is not known."""
     health = ((container or {}).get("State") or {}).get("Health") or {}
     failed = [entry for entry in health.get("Log") or [] if entry.get("ExitCode") != 0]
-    # The container's end kills a check that is under way: that one tells nothing.
-    failed.sort(key=lambda entry: entry.get("ExitCode") != 137 or bool(entry.get("Output")))
     if not failed:
         return ""
+    failed.sort(key=lambda entry: not _cut_short(entry))
     output = " ".join(str(failed[-1].get("Output", "")).split())
     return f": {output[:_LINE] or 'no output'} (exit code {failed[-1].get('ExitCode')})"
+
+
+def _cut_short(check: Json) -> bool:
+    """Whether it may be the container's end that stopped this check, or kept it from starting."""
+    output = str(check.get("Output", ""))
+    killed = check.get("ExitCode") == 137 and not output
+    return killed or output.startswith("OCI runtime exec failed")
 
 
 def _unhealthy(container: Json | None) -> bool:

@@ -116,11 +116,22 @@ def test_the_last_failed_check_is_told_not_a_later_success() -> None:
     assert health_output({"State": {"Health": {"Log": log[2:]}}}) == ""
 
 
-def test_a_check_that_the_containers_end_has_killed_is_shown_only_for_want_of_another():
-    killed = {"ExitCode": 137, "Output": ""}
-    log = [{"ExitCode": 1, "Output": "disk full"}, killed]
+@pytest.mark.parametrize(
+    ("last", "shown"),
+    [
+        ({"ExitCode": 137, "Output": ""}, ": no output (exit code 137)"),
+        (
+            {"ExitCode": -1, "Output": "OCI runtime exec failed: exec failed: no curl"},
+            ": OCI runtime exec failed: exec failed: no curl (exit code -1)",
+        ),
+    ],
+)
+def test_a_check_that_the_containers_end_cut_short_is_shown_only_for_want_of_another(
+    last: Any, shown: str
+) -> None:
+    log = [{"ExitCode": 1, "Output": "disk full"}, last]
     assert health_output({"State": {"Health": {"Log": log}}}) == ": disk full (exit code 1)"
-    assert health_output({"State": {"Health": {"Log": [killed]}}}) == ": no output (exit code 137)"
+    assert health_output({"State": {"Health": {"Log": [last]}}}) == shown
 
 
 def frame(stream: int, content: bytes) -> bytes:
