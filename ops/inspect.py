@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,13 +38,21 @@ def status() -> None:
 def logs(service: str) -> None:
     """The last lines of a service, of all its replicas."""
     outputs = _outputs()
-    if not service:
-        raise NotUp("make logs: got no service, expected for example SERVICE=ai_memory")
-    _ssh(
-        outputs,
-        _manager(outputs),
-        ("docker", "service", "logs", "--tail", "100", f"{PROJECT}-{STACK}-{service}"),
-    )
+    known = [*outputs["mcp_endpoints"], "database", "gateway"]
+    if service not in known:
+        raise NotUp(
+            f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
+            + ", ".join(sorted(known))
+        )
+    command = ("docker", "service", "logs", "--tail", "100", f"{PROJECT}-{STACK}-{service}")
+    line = [*_ssh_command(outputs, _manager(outputs)), "--", *command]
+    # In one stream, as the service wrote it to two.
+    run = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    sys.stdout.write(run.stdout)
+    if run.returncode and "incomplete log stream" in run.stdout:
+        say("(what replicas wrote on nodes that are lost now is missing)")
+    elif run.returncode:
+        raise NotUp(f"`{' '.join(command)}` ended with exit status {run.returncode}")
 
 
 def shell(node: str) -> None:
