@@ -45,14 +45,15 @@ def logs(service: str) -> None:
             + ", ".join(sorted(known))
         )
     command = ("docker", "service", "logs", "--tail", "100", f"{PROJECT}-{STACK}-{service}")
-    line = [*_ssh_command(outputs, _manager(outputs)), "--", *command]
+    manager = _manager(outputs)
+    line = _ssh_command(outputs, manager, command)
     # In one stream, as the service wrote it to two.
     run = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     sys.stdout.write(run.stdout)
     if run.returncode and "incomplete log stream" in run.stdout:
         say("(what replicas wrote on nodes that are lost now is missing)")
     elif run.returncode:
-        raise NotUp(f"`{' '.join(command)}` ended with exit status {run.returncode}")
+        raise _failed(command, manager, run.returncode)
 
 
 def shell(node: str) -> None:
@@ -90,7 +91,8 @@ def _manager(outputs: dict[str, Any]) -> str:
     raise NotUp(f"no manager answers: {'; '.join(silent)}. `make up` replaces lost nodes")
 
 
-def _ssh_command(outputs: dict[str, Any], node: str) -> list[str]:
+def _ssh_command(outputs: dict[str, Any], node: str, command: Sequence[str] = ()) -> list[str]:
+    """Logs in; with a command, only for that."""
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")
     folder = client.folder()
@@ -102,11 +104,15 @@ def _ssh_command(outputs: dict[str, Any], node: str) -> list[str]:
     }
     settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
     login = "{user}@{address}".format(**outputs["nodes"][node])
-    return ["ssh", "-i", str(folder / "ssh_key"), *settings, login]
+    remote = ["--", *command] if command else []
+    return ["ssh", "-i", str(folder / "ssh_key"), *settings, login, *remote]
 
 
 def _ssh(outputs: dict[str, Any], node: str, command: Sequence[str]) -> None:
-    line = [*_ssh_command(outputs, node), "--", *command]
-    status = os.spawnvp(os.P_WAIT, line[0], line)
+    status = subprocess.run(_ssh_command(outputs, node, command)).returncode
     if status != 0:
-        raise NotUp(f"`{' '.join(command)}` on {node} ended with exit status {status}")
+        raise _failed(command, node, status)
+
+
+def _failed(command: Sequence[str], node: str, status: int) -> NotUp:
+    return NotUp(f"`{' '.join(command)}` on {node} ended with exit status {status}")

@@ -171,11 +171,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         changed = [key for key in found.changed if key not in ignored]
         replaces = [key for key in found.replaces if key not in ignored]
         live = [codec.camel(item.name) for item, _ in codec.fields_of(kind.Outputs)][:1] or ["id"]
+        if found.notice and changed:
+            self._log(request.urn, found.notice, engine_pb2.WARNING)
         if found.drifted:
             self._log(request.urn, f"will be updated: {found.drifted}", engine_pb2.INFO)
             changed += live
-        if found.notice and changed:
-            self._log(request.urn, found.notice, engine_pb2.WARNING)
         if found.stale:
             self._log(request.urn, f"will be replaced: {found.stale}", engine_pb2.WARNING)
             changed, replaces = changed + live, replaces + live

@@ -161,7 +161,9 @@ def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, ou
 
 def test_a_lost_node_is_healed_by_a_plain_up(platform, outputs):
     (database, _), *_ = docker.tasks(platform.home, "sophia-dev-database")
-    lost = next(n for n in docker.nodes(platform.home) if n != database and "manager" in n)
+    replicas = [node for node, _ in docker.tasks(platform.home, AI_MEMORY)]
+    candidates = [*replicas, *docker.nodes(platform.home)]
+    lost = next(n for n in candidates if n != database and "manager" in n)
     docker.docker("kill", lost)
     platform.pulumi("up", "--yes", "--skip-preview", seconds=900)
     running = docker.docker("ps", "--filter", f"label={docker.label(platform.home)}",
@@ -172,7 +174,8 @@ def test_a_lost_node_is_healed_by_a_plain_up(platform, outputs):
     assert listed.split() == ["Ready"] * len(outputs["nodes"]), manager
     healed = platform.outputs()
     assert healed["nodes"].keys() == outputs["nodes"].keys()
-    assert "mcp-ai_memory" in platform.run("ops", "logs", "gateway"), "one lost log hides no other"
+    assert "mcp-ai_memory" in platform.run("ops", "logs", "gateway")
+    assert "the database is ready" in platform.run("ops", "logs", "ai_memory"), "one log is lost"
 
 
 async def test_the_memory_survived_it_all(platform):
