@@ -2,7 +2,8 @@
 
 What configuration leaves out is taken from the environment (`make env` prints it):
 LAMBDA_API_URL, LAMBDA_API_KEY, SOPHIA_REGISTRY_SERVER, SOPHIA_REGISTRY_USERNAME,
-SOPHIA_REGISTRY_PASSWORD, SOPHIA_REGISTRY_CA (a file), SOPHIA_BASE_IMAGE.
+SOPHIA_REGISTRY_PASSWORD, SOPHIA_REGISTRY_CA (a file), SOPHIA_BASE_IMAGE,
+SOPHIA_OVERLAY_ENCRYPTED (true or false).
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ def with_environment(
         _complete(result, "lambdaApiUrl", url)
         _complete(result, "lambdaApiKey", environment.get("LAMBDA_API_KEY", ""))
     _complete(result, "baseImage", environment.get("SOPHIA_BASE_IMAGE", ""))
+    overlay = result.get("overlay") or {}
+    if isinstance(overlay, dict) and (text := environment.get("SOPHIA_OVERLAY_ENCRYPTED")):
+        encrypted = {"true": True, "false": False}.get(text, text)
+        result["overlay"] = {"encrypted": encrypted, **overlay}
     registry = result.get("registry") or {}
     server = environment.get(REGISTRY["server"], "")
     if isinstance(registry, dict) and (not server or registry.get("server", server) == server):

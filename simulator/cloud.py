@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from simulator import (
+    encryption,
     engine,
     images,
-    machines,
     network,
+    node_image,
     packages,
     process,
     registry,
@@ -68,6 +69,7 @@ class Cloud:
                 "SOPHIA_REGISTRY_PASSWORD": self.registry.password,
                 "SOPHIA_REGISTRY_CA": str(self.registry.ca_file),
                 "SOPHIA_BASE_IMAGE": self.settings.base_image,
+                "SOPHIA_OVERLAY_ENCRYPTED": "true" if self.settings.encrypts else "false",
             }
         return found
 
@@ -114,7 +116,12 @@ def up(
             engine.ensure(progress)
             base = _images(folder, progress)
             made = _network(simulator, made, progress)
-            made = replace(made, base_image=base, power=engine.power_id())
+            made = replace(
+                made,
+                base_image=base,
+                encrypts=_encrypts(progress),
+                power=engine.power_id(),
+            )
         if not process.find(folder):
             made = replace(made, port=_free_port(made.address, made.port))
         made = replace(made, knobs=replace(made.knobs, **knobs), code=settings.program())
@@ -133,19 +140,27 @@ def down(folder: Path, progress: Progress | None = None) -> None:
     """Leave nothing of the simulator: process, containers, volumes, network, trust, files.
 
     Works by the folder's path alone, so that what the folder holds may be damaged or gone.
+    Raises SimulatorError, at the end, where this user may not undo the registry's trust.
     """
     folder, progress = folder.resolve(), progress or reporter()
     simulator = settings.identity(folder)
     with process.alone(simulator):
         process.stop(folder)
-        if _may_have_machines(folder):
+        machines = _may_have_machines(folder)
+        if machines:
             engine.ensure(progress)
             _remove_all(simulator)
-            registry.distrust(simulator)
             if engine.stop_if_ours():
                 progress("dockerd stopped")
         _clear(folder)
-    progress("nothing is left")
+        if machines:
+            registry.distrust(simulator)
+    progress("nothing of it is left")
+
+
+def log_file(folder: Path) -> Path:
+    """Where the server of a folder logs what it does, and why a machine failed."""
+    return folder / "server.log"
 
 
 def find(folder: Path) -> Cloud | None:
@@ -200,7 +215,7 @@ def running(folder: Path, *, api_only: bool = True, **knobs: Any) -> Iterator[Cl
         return
     made = settings.load(folder) or Settings(settings.identity(folder), "127.0.0.1", 0)
     made = replace(made, knobs=replace(Knobs(), **knobs))
-    with (folder / "server.log").open("a") as log:
+    with log_file(folder).open("a") as log:
 
         def write(line: str) -> None:
             print(line, file=log, flush=True)
@@ -228,7 +243,7 @@ def call(made: Settings, method: str, path: str, body: Any = None, timeout: floa
 
 def _images(folder: Path, progress: Progress) -> str:
     """Have every image, several built at a time; the base image's name."""
-    recipes = (machines.RECIPE, registry.RECIPE)
+    recipes = (node_image.RECIPE, images.REGISTRY)
     if images.base() is None or not all(exists("image", recipe.tag) for recipe in recipes):
         packages.ensure(["mmdebstrap"], folder / "packages.log")
     with ThreadPoolExecutor(3) as pool:
@@ -237,6 +252,14 @@ def _images(folder: Path, progress: Progress) -> str:
         names = [base.result(), *(other.result() for other in others)]
     progress("images: " + ", ".join(names))
     return names[0]
+
+
+def _encrypts(progress: Progress) -> bool:
+    """Whether traffic between nodes can be encrypted; says so in a line where it can't."""
+    trouble = encryption.trouble(node_image.RECIPE.tag)
+    if trouble:
+        progress(f"traffic between nodes is not encrypted: the kernel can't ({trouble})")
+    return not trouble
 
 
 def _network(simulator: str, made: Settings | None, progress: Progress) -> Settings:
@@ -257,7 +280,7 @@ def _serve(folder: Path, wanted: Settings) -> None:
     started = None
     if not process.find(folder, wanted.revision):
         process.stop(folder)
-        started = process.start(folder, wanted.revision, folder / "server.log")
+        started = process.start(folder, wanted.revision, log_file(folder))
     deadline = time.monotonic() + START_SECONDS
     last = "nothing"
     while time.monotonic() < deadline:
@@ -271,7 +294,7 @@ def _serve(folder: Path, wanted: Settings) -> None:
             last = f"its process ended ({started.returncode})"
             break
         time.sleep(0.05)
-    log = folder / "server.log"
+    log = log_file(folder)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
     raise NotAnswering(f"{wanted.origin} does not answer: {last}; the end of {log}:\n{tail}")
 

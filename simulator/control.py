@@ -6,7 +6,7 @@
     PUT    /_control/capacity                 {instance_type, region, count}
     POST   /_control/faults                   {operation, effect, times?, status?, code?, message?}
     GET    /_control/instances                all that is known of them, user_data too
-    POST   /_control/instances/<id>           {status: unhealthy | preempted | null}
+    POST   /_control/instances/<id>           {status: unhealthy | preempted | null, reason?}
     POST   /_control/instances/<id>/power-off the machine stops, as by docker kill
 
 Effects of a fault: `error` answers with status and code and does nothing, `lost-answer` does it
@@ -117,10 +117,11 @@ def instances(account: Account, book: Book, request: Request) -> Response:
 
 
 def set_instance(account: Account, book: Book, request: Request, id: str) -> Response:
-    wanted = body_of(request).get("status")
+    body = body_of(request)
+    wanted = body.get("status")
     if wanted not in ("unhealthy", "preempted", None):
         raise invalid_parameters(f"status: {wanted!r} is not unhealthy, preempted or null")
-    account.set_fault(id, wanted)
+    account.set_fault(id, wanted, str(body.get("reason", "")))
     return data({})
 
 

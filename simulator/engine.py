@@ -25,19 +25,29 @@ DATA = Path("/var/lib/docker")
 SYSTEMD = Path("/run/systemd/system")
 START_SECONDS = 60
 SOCKET = "unix:///var/run/docker.sock"
+TRUSTED = Path("/etc/docker/certs.d")
+"""Where an engine looks for the CA of each registry, without a restart (Docker's documentation,
+"Verify repository client with certificates")."""
+ALLOW_TRUST = f'sudo install -d -o "$USER" {TRUSTED}'
+"""Lets a user say whom Docker trusts; whoever may use Docker could do that through Docker, too."""
 
 
 def answers() -> bool:
     """Whether there is an engine that talks to us."""
-    return _trouble() is None
+    return trouble() is None
+
+
+def is_installed() -> bool:
+    """Whether there is an engine to be started, or one that runs."""
+    return not packages.missing(["docker"]) and (not packages.missing(["dockerd"]) or answers())
 
 
 def ensure(progress: Callable[[str], None]) -> None:
     """An engine that answers. Raises DockerMissing, SimulatorError."""
-    said = _trouble()
+    said = trouble()
     if said is None:
         return
-    host = _host()
+    host = host_address()
     if host != SOCKET or "permission denied" in said:
         raise DockerMissing(
             f"no access to Docker at {host}: {said}; expected an engine that this user may use: "
@@ -71,7 +81,10 @@ def stop_if_ours() -> bool:
         return False
     if docker("ps", "--quiet"):
         return False
-    os.kill(pid, signal.SIGTERM)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except PermissionError:
+        return False  # another user's
     deadline = time.monotonic() + START_SECONDS
     while _is_dockerd(pid):
         if time.monotonic() > deadline:
@@ -99,6 +112,11 @@ def kept(progress: Callable[[str], None]) -> Iterator[None]:
             stop_if_ours()
 
 
+def cgroup_version() -> str:
+    """The engine's cgroup version, "1" or "2" (a hybrid host counts as "1"). Raises DockerError."""
+    return docker("info", "--format", "{{.CgroupVersion}}")
+
+
 def power_id() -> str:
     """Changes whenever all containers went down at once: the machine or its engine restarted."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -107,7 +125,7 @@ def power_id() -> str:
     return boot
 
 
-def _trouble() -> str | None:
+def trouble() -> str | None:
     """What keeps the engine from answering; None if it answers."""
     try:
         docker("version", "--format", "{{.Server.Version}}", timeout=20)
@@ -116,7 +134,7 @@ def _trouble() -> str | None:
     return None
 
 
-def _host() -> str:
+def host_address() -> str:
     """Where the docker command looks for its engine."""
     try:
         return docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")

@@ -21,6 +21,9 @@ Progress = Callable[[str], None]
 SUITE = "bookworm"
 PULLED_BASE = "python:3.11-slim-bookworm"
 
+LABEL = "sophia.image"
+"""What every image of this project carries, those that `pulumi up` builds too."""
+
 OPTIONS = (
     "--variant=minbase",
     "--dpkgopt=force-unsafe-io",
@@ -41,12 +44,13 @@ class Recipe:
     @property
     def tag(self) -> str:
         """`repository:<hash of everything that makes the image>`"""
-        parts = (*OPTIONS, SUITE, platform.machine(), *self.packages, self.script)
+        parts = (LABEL, *OPTIONS, SUITE, platform.machine(), *self.packages, self.script)
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
         return f"{self.repository}:{digest[:12]}"
 
 
 BASE = Recipe("sophia-base", ("python3", "python3-venv", "ca-certificates"))
+REGISTRY = Recipe("sophia-sim-registry", ("docker-registry", "ca-certificates"))
 
 
 def base() -> str | None:
@@ -80,6 +84,8 @@ def ensure(recipe: Recipe, progress: Progress) -> str:
 def _build(recipe: Recipe) -> str:
     """Build and import; the image's id. Nothing is imported under a name unless all went well."""
     with tempfile.TemporaryDirectory(prefix="sophia-image-") as folder:
+        # Without root the hook runs as another user, in a user namespace.
+        Path(folder).chmod(0o755)
         hook = Path(folder) / "finish"
         hook.write_text(f"#!/bin/sh\nset -eu\n{recipe.script}\n")
         hook.chmod(0o755)
@@ -97,7 +103,10 @@ def _build(recipe: Recipe) -> str:
         with log.open("wb") as errors:
             make = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
             load = subprocess.run(
-                ["docker", "import", "-"], stdin=make.stdout, capture_output=True, check=False
+                ["docker", "import", "--change", f"LABEL {LABEL}={recipe.repository}", "-"],
+                stdin=make.stdout,
+                capture_output=True,
+                check=False,
             )
             if make.stdout is not None:
                 make.stdout.close()

@@ -1,8 +1,8 @@
 """Node containers: machines with systemd, sshd, cloud-init and a Docker of their own.
 
 A node keeps its address, its disk and its Docker volume over `docker restart`, which to it is a
-reboot. What starts it and why: the flags are those with which systemd and a nested dockerd run
-where `--privileged` is refused.
+reboot. The rights are those with which systemd and a nested dockerd run where `--privileged` is
+refused; both cgroup versions were tried (Debian 12 and 13 under qemu, Docker 20.10 and 26).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator import images
+from simulator import engine, node_image
 from simulator.docker import LABEL, docker
 from simulator.exceptions import DockerError
 
@@ -24,68 +24,26 @@ INSTANCE_LABEL = "sophia.instance"
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_INSTANCES = 1024
 
-CONFIG = """\
-datasource_list: [NoCloud]
-network: {config: disabled}
-locale: false
-apt: {preserve_sources_list: true}
-grub_dpkg: {enabled: false}
-growpart: {mode: "off"}
-resize_rootfs: false
-ssh: {emit_keys_to_console: false}
-system_info:
-  default_user:
-    name: ubuntu
-    gecos: Ubuntu
-    lock_passwd: true
-    groups: [adm, sudo]
-    sudo: ["ALL=(ALL) NOPASSWD:ALL"]
-    shell: /bin/bash
-"""
+PATIENCE = 1800.0
+"""Seconds for Docker to start or stop a node: longer than anybody waits for one, since a machine
+that is slow is not broken. An engine that ends, or refuses, is noticed at once."""
 
-INIT = """\
-#!/bin/sh
-# The first process of a node: what a container runtime made read-only, systemd writes.
-mount -o remount,rw /sys
-mount -o remount,rw /proc/sys
-# The node's containers lie below the node in the host's cgroups, and vanish with it.
-group=$(sed -n 's/^[0-9]*:memory://p; s/^0:://p' /proc/self/cgroup | head -n 1)
-echo "DOCKER_OPTS=--cgroup-parent=$group/docker" > /etc/default/docker
-exec /lib/systemd/systemd
-"""
-
-FINISH = f"""\
-cat > "$1/etc/cloud/cloud.cfg.d/90_simulator.cfg" <<'END'
-{CONFIG}END
-cat > "$1/usr/local/sbin/node-init" <<'END'
-{INIT}END
-chmod 755 "$1/usr/local/sbin/node-init"
-mkdir -p "$1/var/lib/cloud/seed/nocloud"
-rm -f "$1"/etc/ssh/ssh_host_*
-: > "$1/etc/machine-id"
-chroot "$1" systemctl set-default multi-user.target
-chroot "$1" systemctl mask getty.target console-getty.service systemd-modules-load.service \\
-  sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \\
-  dev-hugepages.mount dev-mqueue.mount apt-daily.timer apt-daily-upgrade.timer \\
-  dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
-"""
-
-RECIPE = images.Recipe(
-    "sophia-sim-node",
-    (
-        *("systemd", "systemd-sysv", "dbus", "openssh-server", "cloud-init", "docker.io", "sudo"),
-        *("iproute2", "ca-certificates", "curl", "locales", "iptables"),
-    ),
-    FINISH,
-)
-
-RIGHTS = (
+_RIGHTS = (
     *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
     *("--security-opt", "apparmor=unconfined"),
-    *("--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
     *("--device-cgroup-rule", "a *:* rwm", "--tmpfs", "/run", "--tmpfs", "/run/lock"),
 )
+_CGROUPS = {
+    "1": ("--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
+    # A bind of the host's tree would show a group that is not the root of the node's namespace.
+    "2": ("--cgroupns", "private"),
+}
+
+
+def rights(cgroup_version: str) -> tuple[str, ...]:
+    """What `docker create` grants a node, by the engine's cgroup version, "1" or "2"."""
+    return (*_RIGHTS, *_CGROUPS[cgroup_version])
 
 
 @dataclass(frozen=True)
@@ -100,11 +58,6 @@ class Node:
     instance_id: str
     user_data: str
     public_keys: tuple[str, ...]
-
-
-def ensure_image(progress: images.Progress) -> str:
-    """The node image's tag; it is built if it isn't there."""
-    return images.ensure(RECIPE, progress)
 
 
 def start(node: Node) -> None:
@@ -122,32 +75,33 @@ def start(node: Node) -> None:
             f"{INSTANCE_LABEL}={node.instance_id}",
         ),
         *("--network", node.network, "--ip", node.ip),
-        *RIGHTS,
+        *rights(engine.cgroup_version()),
         *("--mount", _volume(node), "--env", "container=docker", "--stop-signal", "SIGRTMIN+3"),
-        *(RECIPE.tag, "/usr/local/sbin/node-init"),
+        *(node_image.RECIPE.tag, "/usr/local/sbin/node-init"),
+        timeout=PATIENCE,
     )
-    docker("cp", "-", f"{node.container}:/", stdin=_seed(node))
-    docker("start", node.container)
+    docker("cp", "-", f"{node.container}:/", stdin=_seed(node), timeout=PATIENCE)
+    docker("start", node.container, timeout=PATIENCE)
 
 
 def restart(container: str) -> None:
     """Reboot the node; one that is off is switched on."""
-    docker("restart", "--time", "10", container)
+    docker("restart", "-t", "10", container, timeout=PATIENCE)
 
 
 def power_on(container: str) -> None:
     """Boot the node again; one that runs is left alone."""
-    docker("start", container)
+    docker("start", container, timeout=PATIENCE)
 
 
 def kill(container: str) -> None:
     """Take the node's power away."""
-    docker("kill", container)
+    docker("kill", container, timeout=PATIENCE)
 
 
 def remove(container: str) -> None:
     """Remove the node and its disk; one that isn't there is fine."""
-    docker("rm", "--force", "--volumes", container)
+    docker("rm", "--force", "--volumes", container, timeout=PATIENCE)
     volume = f"{container}-docker"
     try:
         docker("volume", "rm", "--force", volume)

@@ -6,6 +6,7 @@ saved after every change, before the answer is given.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -71,6 +72,8 @@ class Account:
         self._clock = clock
         self._lock = threading.RLock()
         self._work = ThreadPoolExecutor(8, "machines")
+        # Booting takes a core: more starts at once would all be slower, none sooner.
+        self._starts = ThreadPoolExecutor(os.cpu_count(), "starts")
         self._capacity: dict[tuple[str, str], int] = {}
         self._turns: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
@@ -170,7 +173,7 @@ class Account:
                 self._capacity[place] -= 1
             self._state.instances.append(instance)
             self._saved()
-        self._work.submit(self._make, instance)
+        self._starts.submit(self._make, instance)
         return instance
 
     def instances(self) -> list[Instance]:
@@ -208,7 +211,7 @@ class Account:
                     instance.machine = "off"
             self._saved()
         for instance in chosen:
-            self._work.submit(self._bring_up, "restart", self._machines.restart, instance)
+            self._starts.submit(self._bring_up, "restart", self._machines.restart, instance)
         return chosen
 
     def terminate(self, instance_ids: Iterable[str]) -> list[Instance]:
@@ -255,9 +258,10 @@ class Account:
 
     # For tests
 
-    def set_fault(self, instance_id: str, fault: str | None) -> None:
+    def set_fault(self, instance_id: str, fault: str | None, reason: str) -> None:
         with self._lock:
-            self._living([instance_id])[0].fault = fault
+            instance = self._living([instance_id])[0]
+            instance.fault, instance.failure = fault, reason
             self._saved()
 
     def power_off(self, instance_id: str) -> None:
@@ -285,21 +289,24 @@ class Account:
                 if instance.phase == "terminating":
                     self._work.submit(self._end, instance)
                 elif instance.phase == "running" and instance.machine == "wanted":
-                    self._work.submit(self._make, instance)
+                    self._starts.submit(self._make, instance)
                 elif instance.phase == "running" and instance.machine == "off":
-                    self._work.submit(self._bring_up, "power on", self._machines.power_on, instance)
+                    self._starts.submit(
+                        self._bring_up, "power on", self._machines.power_on, instance
+                    )
 
     def close(self) -> None:
         """Wait for the work that is under way."""
-        self._work.shutdown(wait=True)
+        for work in (self._starts, self._work):
+            work.shutdown(wait=True)
 
     def _make(self, instance: Instance) -> None:
         with self._turns[instance.id]:
             if instance.phase != "running":
                 return  # terminated before its turn came
-            made = self._do("start", self._machines.start, instance)
+            failure = self._do("start", self._machines.start, instance)
             with self._lock:
-                instance.machine = "made" if made else "none"
+                instance.machine, instance.failure = "none" if failure else "made", failure
                 self._saved()
 
     def _bring_up(self, verb: str, action: Callable[[Instance], None], instance: Instance) -> None:
@@ -312,13 +319,14 @@ class Account:
     def _end(self, instance: Instance) -> None:
         wait = self._knobs.terminate_seconds - (self._clock() - (instance.ended or 0))
         time.sleep(max(0.0, wait))
-        if self._do("remove", self._machines.remove, instance):
+        if not self._do("remove", self._machines.remove, instance):
             with self._lock:
                 instance.phase, instance.ended = "terminated", self._clock()
                 instance.user_data = ""
                 self._saved()
 
-    def _do(self, verb: str, action: Callable[[Instance], None], instance: Instance) -> bool:
+    def _do(self, verb: str, action: Callable[[Instance], None], instance: Instance) -> str:
+        """Has it done, and logged; what went wrong, "" if nothing did."""
         title = f"{verb} {instance.id} ({instance.hostname}, {instance.ip})"
         began = self._clock()
         try:
@@ -326,9 +334,9 @@ class Account:
                 action(instance)
         except Exception as error:
             self._log(f"{title}: failed: {error}")
-            return False
+            return str(error) or repr(error)
         self._log(f"{title}: done in {self._clock() - began:.1f} s")
-        return True
+        return ""
 
     # Helpers, called with the lock held
 

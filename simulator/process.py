@@ -60,10 +60,21 @@ def stop(folder: Path) -> int:
     return len(running)
 
 
+def locks() -> Path:
+    """Where this user's locks are: in memory, where the machine has such a folder."""
+    runtime = Path("/run" if os.geteuid() == 0 else f"/run/user/{os.geteuid()}")
+    if os.access(runtime, os.W_OK):
+        return runtime / "sophia"
+    return Path(tempfile.gettempdir()) / f"sophia-{os.geteuid()}"
+
+
 @contextmanager
 def alone(name: str) -> Iterator[None]:
-    """Hold a lock of this machine; it goes with the process, however that ends."""
-    handle = os.open(Path(tempfile.gettempdir()) / f"sophia-{name}.lock", os.O_CREAT | os.O_RDWR)
+    """Hold a lock of this user; it goes with the process, however that ends."""
+    folder = locks()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
+    handle = os.open(folder / f"{name}.lock", flags, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

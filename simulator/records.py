@@ -35,6 +35,8 @@ class Instance:
     """running, terminating or terminated"""
     machine: str = "wanted"
     """wanted: to be made; off: to be switched on; made: it was; none: it never came to be"""
+    failure: str = ""
+    """why its machine never came to be, or what a test says"""
     fault: str | None = None
     """unhealthy or preempted"""
     powered_off: bool = False

@@ -23,12 +23,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from simulator import files, images
 from simulator.docker import LABEL, docker
+from simulator.engine import ALLOW_TRUST, TRUSTED
 from simulator.exceptions import DockerError, SimulatorError
 
-RECIPE = images.Recipe("sophia-sim-registry", ("docker-registry", "ca-certificates"))
 USER = "sophia"
 PORT = 5000
-TRUSTED = Path("/etc/docker/certs.d")
 MARK = "sophia.simulator"
 """A file beside a trusted CA that says whose it is; Docker reads *.crt, *.cert and *.key only."""
 
@@ -86,7 +85,7 @@ def ensure(registry: Registry, network: str) -> None:
     docker(
         *("create", "--name", registry.container, "--label", label, "--mount", volume),
         *("--network", network, "--ip", registry.address, "--security-opt", "no-new-privileges"),
-        *(RECIPE.tag, "docker-registry", "serve", "/etc/registry/config.yml"),
+        *(images.REGISTRY.tag, "docker-registry", "serve", "/etc/registry/config.yml"),
     )
     docker("cp", "-", f"{registry.container}:/", stdin=_etc(registry))
     docker("start", registry.container)
@@ -108,17 +107,24 @@ def trust(registry: Registry) -> None:
         (folder / "ca.crt").write_bytes(wanted)
     except PermissionError:
         raise SimulatorError(
-            f"{folder}: may not be written, so this machine's Docker won't trust the registry; "
-            f"as root: mkdir -p {folder} && echo {registry.simulator} > {folder}/{MARK} "
-            f"&& cp {registry.ca_file} {folder}/"
+            f"{folder}: this user may not write there, and this machine's Docker must trust the "
+            f"registry; run once: {ALLOW_TRUST}"
         ) from None
 
 
 def distrust(simulator: str) -> None:
-    """Undo `trust`, whatever the address was."""
+    """Undo `trust`, whatever the address was. Raises SimulatorError with the command for root."""
+    kept = []
     for mark in TRUSTED.glob(f"*/{MARK}"):
         if mark.read_text().strip() == simulator:
-            shutil.rmtree(mark.parent)
+            try:
+                shutil.rmtree(mark.parent)
+            except PermissionError:
+                kept.append(str(mark.parent))
+    if kept:
+        raise SimulatorError(
+            f"this user may not remove {' '.join(kept)}: sudo rm -r {' '.join(kept)}"
+        )
 
 
 def state(registry: Registry) -> str | None:

@@ -127,7 +127,7 @@ def _instance(account: Account, one: Instance, status: str) -> dict[str, Any]:
         "region": _region(one.region),
         "instance_type": _instance_type(one.instance_type),
         "hostname": one.hostname,
-        "actions": _actions(status),
+        "actions": _actions(status, one.failure),
         "tags": [{"key": key, "value": value} for key, value in one.tags.items()],
         "firewall_rulesets": [],
     }
@@ -138,13 +138,18 @@ def _instance(account: Account, one: Instance, status: str) -> dict[str, Any]:
     return shown
 
 
-def _actions(status: str) -> dict[str, dict[str, Any]]:
-    """What can be done with an instance now. Nothing can be migrated or rebuilt here."""
+def _actions(status: str, failure: str) -> dict[str, dict[str, Any]]:
+    """What can be done with an instance now. Nothing can be migrated or rebuilt here.
+
+    failure: why its machine never came to be; the API has no other place for a reason.
+    """
     blocked = {
         "booting": ("vm-has-not-launched", "The instance is still booting."),
         "terminating": ("vm-is-terminating", "The instance is terminating."),
         "terminated": ("vm-is-terminating", "The instance was terminated."),
     }.get(status)
+    if failure and status in ("unhealthy", "preempted"):
+        blocked = ("vm-has-not-launched", failure)
     old = _unavailable("vm-is-too-old", "The simulated cloud can't do this.")
     now = _unavailable(*blocked) if blocked else {"available": True}
     gone = status in ("terminating", "terminated")

@@ -28,6 +28,8 @@ class Settings:
     api_key: str = field(default_factory=lambda: f"secret_simulator_{secrets.token_hex(16)}")
     registry_password: str = field(default_factory=lambda: secrets.token_hex(16))
     base_image: str = ""
+    encrypts: bool = False
+    """Whether the kernel can encrypt the traffic between nodes."""
     knobs: Knobs = Knobs()
     code: str = ""
     """Hash of the program that serves; a server of other code is replaced."""

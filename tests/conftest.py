@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from simulator import engine
 
 _run = contextlib.ExitStack()
+
+# A busy machine is slow, not wrong.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -35,7 +35,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Machine:
-    """An instance. `ip` appears while it boots; `gpus` is what its type has."""
+    """An instance. `ip` appears while it boots; `gpus` is what its type has.
+
+    reasons: why the API refuses to restart or terminate it (InstanceActionAvailabilityDetails),
+    which is all that the API tells about a machine that failed.
+    """
 
     id: str
     status: str
@@ -47,6 +51,7 @@ class Machine:
     private_ip: str | None = None
     key_names: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Machine:
@@ -62,6 +67,7 @@ class Machine:
             private_ip=data.get("private_ip") or None,
             key_names=tuple(data["ssh_key_names"]),
             tags={tag["key"]: tag["value"] for tag in data.get("tags") or ()},
+            reasons=_reasons(data.get("actions") or {}),
         )
 
 
@@ -120,6 +126,13 @@ class Launch:
         if self.user_data:
             body["user_data"] = self.user_data
         return body
+
+
+def _reasons(actions: Mapping[str, Any]) -> tuple[str, ...]:
+    """What keeps the API from acting on a machine, each said once."""
+    refused = (actions.get(action) or {} for action in ("restart", "cold_reboot", "terminate"))
+    said = (one.get("reason_description") or one.get("reason_code") for one in refused)
+    return tuple(dict.fromkeys(reason for reason in said if reason))
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:

@@ -85,7 +85,7 @@ def served() -> Iterator[registry.Registry]:
     """The registry, trusted by this machine's Docker while the test runs."""
     name = f"gwtest-{secrets.token_hex(4)}"
     images.ensure_base(print)
-    images.ensure(registry.RECIPE, print)
+    images.ensure(images.REGISTRY, print)
     subnet = network.ensure(f"{name}-net", name)
     with tempfile.TemporaryDirectory() as folder:
         made = registry.Registry(name, str(subnet[5]), secrets.token_hex(8), Path(folder))

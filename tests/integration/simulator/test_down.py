@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator import cloud, process, registry, settings
+from simulator import cloud, images, process, registry, settings
 from simulator.docker import docker
 from simulator.exceptions import StateDamaged
 
@@ -47,7 +47,7 @@ def empty(folder: Path) -> None:
 def test_nothing_is_left(folder, harm, left):
     identity = settings.identity(folder)
     docker("create", "--name", f"{identity}-stray", "--label", f"sophia.simulator={identity}",
-           "--network", identity, registry.RECIPE.tag, "true")  # fmt: skip
+           "--network", identity, images.REGISTRY.tag, "true")  # fmt: skip
     assert left(identity)["networks"] == [identity]
     assert process.find(folder)
     assert list(registry.TRUSTED.glob(f"*/{registry.MARK}"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator import cloud, process
+from simulator import cloud, engine, process
 from simulator.docker import docker
 from tests.support.polling import until
 
@@ -30,8 +30,21 @@ def test_a_machine_is_what_was_launched(user, pair):
     assert "docker" not in user.ssh(address, "id -Gn").split()
     assert user.ssh(address, "sudo docker info --format {{.ServerVersion}}")
     assert user.instance(identity)["private_ip"] == address
+
+
+def test_a_machines_containers_are_in_its_own_part_of_the_cgroups(user, pair):
+    """So that they vanish with it, and count for it."""
+    address = pair[0][1]
     container = docker("inspect", "--format", "{{.Id}}", f"{user.simulator}-first")
-    assert f"/{container}/docker" in user.ssh(address, "cat /etc/default/docker")
+    if engine.cgroup_version() == "1":
+        assert f"/{container}/docker" in user.ssh(address, "cat /etc/default/docker")
+    else:
+        told = user.ssh(address, "sudo docker info --format '{{.CgroupDriver}} {{.CgroupVersion}}'")
+        assert told == "systemd 2"
+        assert (
+            docker("exec", f"{user.simulator}-first", "cat", "/proc/1/cgroup") == "0::/init.scope"
+        )
+        assert user.ssh(address, "cat /proc/self/cgroup").startswith("0::/system.slice/ssh")
 
 
 def test_another_host_key_is_not_accepted(user, pair, tmp_path):
@@ -122,7 +135,7 @@ def test_terminating_leaves_nothing_of_a_machine(user, pair, left):
     """Last, for it ends the pair."""
     name = f"{user.simulator}-first"
     container = docker("inspect", "--format", "{{.Id}}", name)
-    groups = list(Path("/sys/fs/cgroup").glob(f"**/docker/{container}"))
+    groups = list(Path("/sys/fs/cgroup").glob(f"**/*{container}*"))
     assert groups
     user.terminate(pair[0][0])
     assert left(user.simulator)["containers"] == [

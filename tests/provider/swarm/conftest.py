@@ -9,13 +9,13 @@ import pytest
 
 from providers.runtime.declare import Context
 from providers.swarm.connection import Pool
-from simulator import machines
+from simulator import node_image
 from tests.provider.swarm.fleet import Fleet, Formed, form, make_context
 
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
-    machines.ensure_image(print)
+    node_image.ensure(print)
     fleet = Fleet()
     try:
         yield fleet

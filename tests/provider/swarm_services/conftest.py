@@ -15,7 +15,7 @@ import pytest
 
 from providers.runtime.declare import Context
 from providers.swarm.connection import Endpoint, Pool, SwarmConfig
-from simulator import machines, network
+from simulator import machines, network, node_image
 from simulator.docker import docker
 from tests.provider.swarm_services.samples import IMAGE
 
@@ -42,7 +42,7 @@ class Lab:
 
 @contextlib.contextmanager
 def lab(prefix: str) -> Iterator[Lab]:
-    node_image = machines.ensure_image(lambda line: None)
+    image = node_image.ensure(lambda line: None)
     user, host = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     names = [f"{prefix}-manager", f"{prefix}-worker"]
     try:
@@ -60,7 +60,7 @@ def lab(prefix: str) -> Iterator[Lab]:
                     public_keys=(user.export_public_key().decode(),),
                 )
             )
-        _load_image(node_image, names)
+        _load_image(image, names)
         manager, address = names[0], str(subnet[10])
         _eventually(manager, "cloud-init status --wait")
         # A short heartbeat: a lost node is noticed within a few seconds.
@@ -137,9 +137,9 @@ runcmd:
 """
 
 
-def _load_image(node_image: str, nodes: list[str]) -> None:
+def _load_image(image: str, nodes: list[str]) -> None:
     with subprocess.Popen(
-        ["docker", "run", "--rm", node_image, "/bin/sh", "-c", _COPY], stdout=subprocess.PIPE
+        ["docker", "run", "--rm", image, "/bin/sh", "-c", _COPY], stdout=subprocess.PIPE
     ) as files:
         subprocess.run(
             ["docker", "import", "--change", 'CMD ["/bin/sh"]', "-", IMAGE],

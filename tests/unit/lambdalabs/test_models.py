@@ -35,6 +35,21 @@ def test_tags_and_addresses_are_read():
     assert machine.tags == {"stack": "dev"}
 
 
+def test_what_the_api_tells_of_a_broken_machine_is_read_once():
+    refused = {
+        "available": False,
+        "reason_code": "vm-has-not-launched",
+        "reason_description": "no space left on device",
+    }
+    actions = {
+        "migrate": {"available": False, "reason_code": "vm-is-too-old", "reason_description": "-"},
+        "restart": refused,
+        "cold_reboot": refused,
+        "terminate": {"available": True},
+    }
+    assert Machine.parse(MACHINE | {"actions": actions}).reasons == ("no space left on device",)
+
+
 @pytest.mark.parametrize("missing", ["id", "status", "region", "instance_type", "ssh_key_names"])
 def test_a_machine_without_a_required_field_is_refused(missing):
     with pytest.raises(KeyError):

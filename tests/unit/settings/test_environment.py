@@ -45,6 +45,17 @@ def test_the_environment_completes_what_is_absent_or_empty(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("configured", "given", "expected"),
+    [({}, "false", False), ({}, "true", True), ({"encrypted": True}, "false", True)],
+)
+def test_the_environment_says_whether_the_kernel_can_encrypt(configured, given, expected):
+    overlay = {"addressPools": ["10.200.0.0/16"], **configured}
+    environment = {**ENVIRONMENT, "SOPHIA_OVERLAY_ENCRYPTED": given}
+    values = settings.with_environment({"overlay": overlay}, environment, [])
+    assert values["overlay"] == {**overlay, "encrypted": expected}
+
+
 def test_credentials_are_not_sent_to_another_address():
     values = settings.with_environment(
         {"lambdaApiUrl": "https://cloud.lambda.ai/api/v1", "registry": {"server": "ghcr.io"}},

@@ -1,0 +1,110 @@
+"""How a node starts, for both cgroup versions, held to what was seen to work on real machines.
+
+v1: Debian 12, a kernel of its own, Docker 20.10. v2: Debian 12 and 13 with their own kernels,
+Docker 20.10 and 26, AppArmor on (booted under qemu).
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from simulator import engine, machines, node_image
+
+ALWAYS = [
+    "--cap-add ALL",
+    "--cap-drop SYS_RESOURCE",
+    "--security-opt seccomp=unconfined",
+    "--security-opt systempaths=unconfined",
+    "--security-opt apparmor=unconfined",
+    "--device-cgroup-rule a *:* rwm",
+    "--tmpfs /run",
+    "--tmpfs /run/lock",
+]
+CGROUPS = {
+    "1": ["--cgroupns host", "--volume /sys/fs/cgroup:/sys/fs/cgroup:rw"],
+    "2": ["--cgroupns private"],
+}
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_node_has_exactly_these_rights(version):
+    words = machines.rights(version)
+    pairs = [" ".join(pair) for pair in zip(words[::2], words[1::2], strict=True)]
+    assert sorted(pairs) == sorted(ALWAYS + CGROUPS[version])
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_the_engine_is_asked_for_its_cgroup_version(version, monkeypatch):
+    created = []
+
+    def docker(*words, **options):
+        if words[0] == "info":
+            assert words == ("info", "--format", "{{.CgroupVersion}}")
+            return version
+        created.extend([words] if words[0] == "create" else [])
+        return ""
+
+    monkeypatch.setattr(engine, "docker", docker)
+    monkeypatch.setattr(machines, "docker", docker)
+    monkeypatch.setattr(machines, "INOTIFY", Path("/nowhere"))
+    node = machines.Node("c", "host", "net", "192.0.2.9", "sim-1", "i-1", "", ())
+    machines.start(node)
+    (words,) = created
+    assert ("/sys/fs/cgroup:/sys/fs/cgroup:rw" in words) == (version == "1")
+    assert words[words.index("--cgroupns") + 1] == {"1": "host", "2": "private"}[version]
+
+
+class Machine:
+    """A root directory that the first process of a node runs in, with a `mount` that only logs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for folder in ("sys/fs/cgroup", "proc/self", "etc/default", "lib/systemd", "bin"):
+            (root / folder).mkdir(parents=True)
+        self.program("bin/mount", f'echo "$*" >> {root}/mounts')
+        self.program("lib/systemd/systemd", f"echo systemd >> {root}/mounts")
+
+    def program(self, path: str, script: str) -> None:
+        (self.root / path).write_text(f"#!/bin/sh\n{script}\n")
+        (self.root / path).chmod(0o755)
+
+    def boot(self) -> list[str]:
+        script = node_image.INIT
+        for path in ("/sys/fs/cgroup/cgroup.controllers", "/proc/self/cgroup", "/etc/default",
+                     "/lib/systemd"):  # fmt: skip
+            script = script.replace(path, f"{self.root}{path}")
+        path = f"{self.root}/bin:{os.environ['PATH']}"
+        subprocess.run(["/bin/sh", "-e", "-c", script], env={"PATH": path}, check=True)
+        return (self.root / "mounts").read_text().splitlines()
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+WRITABLE = ["-o remount,rw /sys", "-o remount,rw /proc/sys"]
+
+
+def test_on_v2_docker_is_left_to_systemd(machine):
+    """`--cgroup-parent=<path>` ends a dockerd with the systemd driver: it expects a slice."""
+    (machine.root / "sys/fs/cgroup/cgroup.controllers").write_text("cpu memory pids\n")
+    (machine.root / "proc/self/cgroup").write_text("0::/\n")
+    assert machine.boot() == [*WRITABLE, "-o remount,rw /sys/fs/cgroup", "systemd"]
+    assert not (machine.root / "etc/default/docker").exists()
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        "9:name=systemd:/docker/abc\n4:memory:/docker/abc\n0::/\n",
+        "4:memory:/docker/abc\n3:cpu:/other\n",
+    ],
+)
+def test_on_v1_a_nodes_containers_lie_below_the_node(machine, groups):
+    (machine.root / "proc/self/cgroup").write_text(groups)
+    assert machine.boot() == [*WRITABLE, "systemd"]
+    options = (machine.root / "etc/default/docker").read_text()
+    assert options == "DOCKER_OPTS=--cgroup-parent=/docker/abc/docker\n"
