@@ -1,54 +1,58 @@
-# `make up` and `make test` do all set-up on a fresh machine; `make down` leaves nothing.
+# `make up` and `make test` do all set-up on a fresh machine; `make down` removes the platform.
 SHELL := /bin/bash
-PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder
 
-.DEFAULT_GOAL := help
-.PHONY: help up down status logs ssh env test test-fast check clean
+# Any Python can look for a suitable one; a virtual environment whose Python is gone is made anew.
+ANY_PYTHON := $(or $(shell ops/find-python),python3)
+$(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV)/.ready)
 
-help: ## what there is to do
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help doctor up down purge status logs ssh env test test-fast check clean
+
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-up: $(VENV)/.ready ## the platform on this machine, on the simulated cloud
+doctor: ## check this machine: all that is missing, with the command that brings it
+	@$(ANY_PYTHON) -S -m ops.doctor
+
+up: doctor $(VENV)/.ready ## the platform on this machine, on the simulated cloud
 	@exec $(BIN)/python -m ops up
 
-down: $(VENV)/.ready ## remove all of it
+down: $(VENV)/.ready ## destroy the platform and its data; list what stays on the machine
 	@exec $(BIN)/python -m ops down
 
-status: $(VENV)/.ready ## nodes and services
+purge: $(VENV)/.ready ## down, then remove all that it leaves: images, caches, state
+	@exec $(BIN)/python -m ops purge
+
+status: $(VENV)/.ready ## show nodes and services
 	@exec $(BIN)/python -m ops status
 
-logs: $(VENV)/.ready ## the last lines of a service: make logs SERVICE=ai_memory
+logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_memory
 	@exec $(BIN)/python -m ops logs "$(SERVICE)"
 
-ssh: $(VENV)/.ready ## a shell on a node: make ssh NODE=manager-1
+ssh: $(VENV)/.ready ## open a shell on a node: make ssh NODE=manager-1
 	@exec $(BIN)/python -m ops ssh "$(NODE)"
 
-env: $(VENV)/.ready ## what a shell needs to use pulumi by hand: eval "$(make env)"
+env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(make env)"
 	@$(BIN)/python -m toolchain env
 	@$(BIN)/python -m simulator env
 
-test: $(VENV)/.ready ## every test, on real nodes
+test: doctor $(VENV)/.ready ## every test, on real nodes
 	@exec $(PYTEST) -n 3
 
 test-fast: $(VENV)/.ready ## the inner loop: no containers, under a minute
 	@exec $(PYTEST) -n 2 -q -m "not containers and not slow"
 
 check: $(VENV)/.ready ## format, lint, types
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy .
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && \
+	  for version in 3.11 3.12 3.13; do $(BIN)/mypy --python-version $$version . || exit 1; done
 
-clean: down ## down, and the caches of this checkout
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the caches of this checkout; nothing that runs
+	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Said in one line, and redone only when the requirements change.
 $(VENV)/.ready: requirements.txt requirements-dev.txt
-	@echo "==> Python packages ($(VENV))"; began=$$SECONDS; \
-	$(PYTHON) -m venv --help >/dev/null 2>&1 && $(PYTHON) -c 'import ensurepip' 2>/dev/null || \
-	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; } || \
-	  { echo "python3 -m venv does not work: install python3-venv" >&2; exit 1; }; \
-	$(PYTHON) -m venv $(VENV) && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
-	touch $@ && echo "==> Python packages: done in $$((SECONDS - began)) s"
+	@exec ops/make-venv $(VENV)

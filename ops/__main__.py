@@ -1,4 +1,4 @@
-"""`python -m ops up|down|status|logs SERVICE|ssh NODE`."""
+"""`python -m ops up|down|purge|status|logs SERVICE|ssh NODE`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up")
     commands.add_parser("down")
+    commands.add_parser("purge")
     commands.add_parser("status")
     commands.add_parser("logs").add_argument("service")
     commands.add_parser("ssh").add_argument("node")
@@ -30,6 +31,9 @@ def main() -> int:
             case "down":
                 end_on_sigterm()
                 platform.down()
+            case "purge":
+                end_on_sigterm()
+                platform.purge()
             case "status":
                 inspect.status()
             case "logs":
@@ -40,7 +44,7 @@ def main() -> int:
         say(f"error: {failure}")
         return 1
     except KeyboardInterrupt:
-        say("interrupted; `make up` goes on from here, `make down` removes it")
+        say("interrupted; `make up` continues from here, `make down` removes it")
         return 130
     return 0
 

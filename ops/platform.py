@@ -1,4 +1,4 @@
-"""`make up` and `make down`: the main job, on the simulated cloud of this machine."""
+"""`make up`, `down` and `purge`: the main job, on the simulated cloud of this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ops import client
+from ops import client, leftovers
 from ops.progress import say, stage
 from ops.stack import Stack, StackError
 from simulator import cloud
@@ -36,13 +36,34 @@ def up() -> None:
     with stage("the platform"):
         stack.select()
         stack.recover()
-        stack.pulumi("up", "--yes", "--skip-preview")
+        try:
+            stack.pulumi("up", "--yes", "--skip-preview")
+        except StackError as failure:
+            log = cloud.log_file(simulated.folder)
+            raise StackError(f"{failure}; the simulated cloud's own log is {log}") from None
     outputs = stack.outputs()
     client.farewell(outputs, client.write_files(outputs))
 
 
 def down() -> None:
-    """Leaves nothing: the stack is destroyed, then whatever may be left of the simulated cloud."""
+    """Destroys the platform, and lists what stays on the machine."""
+    images = _destroy()
+    if lines := leftovers.listed(None if images is None else len(images)):
+        say("Left on this machine (`make purge` removes it):")
+        for line in lines:
+            say(f"    {line}")
+
+
+def purge() -> None:
+    """Destroys the platform, and removes what `down` would list."""
+    _destroy()
+    with stage("removing images, caches and state"):
+        leftovers.remove()
+
+
+def _destroy() -> list[str] | None:
+    """Destroys the stack, then whatever may be left of the simulated cloud; returns the images
+    that Docker has of this project, None where it can't be asked any more."""
     if simulated := cloud.running_at(simulator_folder()):
         with stage("destroying the platform"):
             try:
@@ -52,11 +73,15 @@ def down() -> None:
                 stack.pulumi("destroy", "--yes", "--skip-preview")
             except (StackError, ToolchainError) as failure:
                 # Nothing lives outside the simulated cloud, and that is removed next.
-                say(f"    {failure}\n    going on: the simulated cloud is removed as a whole")
+                say(f"    {failure}\n    continuing: the simulated cloud is removed entirely")
+    images = leftovers.image_names()
     with stage("removing the simulated cloud"):
-        cloud.down(simulator_folder(), indented)
-    Stack(STACK, PROJECT, {}, places.ROOT).forget()
-    shutil.rmtree(client.folder(), ignore_errors=True)
+        try:
+            cloud.down(simulator_folder(), indented)
+        finally:
+            Stack(STACK, PROJECT, {}, places.ROOT).forget()
+            shutil.rmtree(client.folder(), ignore_errors=True)
+    return images
 
 
 def simulator_folder() -> Path:

@@ -66,12 +66,23 @@ class Stack:
             self.pulumi("refresh", "--clear-pending-creates", "--yes", "--skip-preview", quiet=True)
 
     def forget(self) -> None:
-        """Removes every file of the stack from the local backend, readable or not."""
-        for path in sorted(self.backend.glob(f".pulumi/*/**/{self.name}*"), reverse=True):
+        """Removes every file of this stack from the local backend, readable or not."""
+        for path in self._files():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        """Where the file backend keeps this one stack (pulumi v3.259, pkg/backend/diy)."""
+        root = self.backend / ".pulumi"
+        kept = root / "stacks" / self.project
+        # `dev.json.gz` too, but not `dev2.json`; other stacks' names may hold dots.
+        files = [
+            kept / f"{self.name}.json{end}" for end in ("", ".bak", ".attrs", ".gz", ".gz.bak")
+        ]
+        folders = [root / kind / self.project / self.name for kind in ("history", "backups")]
+        return [*files, *folders, *root.glob(f"locks/*/{self.project}/{self.name}")]
 
     def _run(self, arguments: tuple[str, ...], *, quiet: bool) -> subprocess.CompletedProcess[str]:
         command = ("pulumi", *arguments, "--non-interactive")

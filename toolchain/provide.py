@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import home, places
+from toolchain import build, home, places
 from toolchain.choice import choose
 from toolchain.commands import Say
 from toolchain.ways import ways
@@ -69,6 +69,7 @@ def _find(say: Say) -> Toolchain:
     engine = choice.got
     if engine.ours:
         folder = home.furnish(engine.bin, say)
+        build.tidy()
         programs, pulumi_home = folder / "bin", folder / "pulumi"
     else:
         programs, pulumi_home = engine.bin, places.cache() / "vendor-home"

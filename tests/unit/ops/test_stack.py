@@ -30,18 +30,32 @@ def test_the_engines_salt_goes_unless_values_need_it(stack, before, after):
     assert file.read_text() == after
 
 
-def test_a_forgotten_stack_leaves_no_file_and_another_stays(stack):
-    files = [
-        "stacks/sophia/dev.json",
-        "stacks/sophia/dev.json.bak",
-        "history/sophia/dev/dev-1.json",
-        "locks/organization/sophia/dev/x.json",
-        "stacks/sophia/prod.json",
-    ]
-    for name in files:
-        path = stack.backend / ".pulumi" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("not even JSON")
+OWN = [
+    "stacks/sophia/dev.json",
+    "stacks/sophia/dev.json.bak",
+    "stacks/sophia/dev.json.attrs",
+    "history/sophia/dev/dev-1.history.json",
+    "backups/sophia/dev/dev.1.json",
+    "locks/organization/sophia/dev/x.json",
+]
+OTHERS = [
+    "stacks/sophia/prod.json",
+    "stacks/sophia/dev2.json",
+    "stacks/sophia/dev-alice.json",
+    "stacks/sophia/dev.json-old.json",
+    "stacks/otherproject/dev.json",
+    "stacks/devtools/prod.json",
+    "history/sophia/devops/x.json",
+    "backups/sophia/dev-alice/dev-alice.1.json",
+    "locks/organization/otherproject/dev/x.json",
+]
+
+
+def test_a_forgotten_stack_leaves_no_file_and_every_other_stays(stack):
+    root = stack.backend / ".pulumi"
+    for name in (*OWN, *OTHERS):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("not even JSON")
     stack.forget()
-    left = [path.name for path in stack.backend.rglob("*") if path.is_file()]
-    assert left == ["prod.json"]
+    left = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    assert left == set(OTHERS)
