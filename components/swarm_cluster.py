@@ -54,7 +54,10 @@ class SwarmCluster(pulumi.ComponentResource):
             },
             address_pools=list(args.address_pools),
             subnet_size=args.subnet_size,
-            opts=pulumi.ResourceOptions(parent=self, provider=joining, depends_on=[founder.ready]),
+            # Each of them is asked whether it is in a swarm of ours already: all must answer.
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=joining, depends_on=[node.ready for node in managers]
+            ),
         )
         members: list[swarm.Member] = []
         # A chain, managers first: members join, and above all leave, one at a time.

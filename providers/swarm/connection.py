@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,9 +37,13 @@ from providers.swarm.errors import (
     WrongHostKey,
 )
 
+SSH = 22
 DOCKER_SOCKET = "/var/run/docker.sock"
 ANSWER = 3.0
-"""Seconds a manager has to answer before the next one is asked."""
+"""Seconds a machine has to take a connection, and a manager to answer when it is first asked. Asked
+again it has twice as long each time, since it may be slow rather than lost."""
+LOGIN = 15.0
+"""Seconds for all of ssh's handshake with a machine that has taken the connection, and so lives."""
 CALL = 15.0
 """Seconds one call may take."""
 PATIENCE = 60.0
@@ -49,6 +55,7 @@ TRUST = 5.0
 _GRUDGE = 60.0
 """Seconds after waiting in vain during which there is one round of asking, and no waiting."""
 _ROUND = 0.5
+_SOCKETS = "sophia-swarm-"
 
 
 @dataclass(frozen=True)
@@ -141,10 +148,10 @@ class Engine:
                 return self._http
             await self.close()
             self._ssh = await self._open()
-            self._folder = Path(tempfile.mkdtemp(prefix="sophia-swarm-"))  # mode 0700
-            socket = str(self._folder / "engine.sock")
-            await self._ssh.forward_local_path(socket, DOCKER_SOCKET)
-            self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=socket))
+            self._folder = _socket_folder()
+            path = str(self._folder / "engine.sock")
+            await self._ssh.forward_local_path(path, DOCKER_SOCKET)
+            self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=path))
             return self._http
 
     async def _open(self) -> asyncssh.SSHClientConnection:
@@ -163,14 +170,14 @@ class Engine:
             ) from None
         try:
             return await asyncssh.connect(
-                self.address,
+                sock=await _tcp(self.address),
                 username=self._user,
                 client_keys=[key],
                 known_hosts=([pinned], [], []),
                 config=None,
                 agent_path=None,
-                connect_timeout=ANSWER,
-                login_timeout=2 * ANSWER,
+                connect_timeout=LOGIN,
+                login_timeout=LOGIN,
                 keepalive_interval=3,
                 keepalive_count_max=2,
             )
@@ -185,8 +192,33 @@ class Engine:
                 f"{self.address} refuses user {self._user!r} with the provider's key"
             ) from None
         except (asyncssh.Error, OSError) as error:  # OSError includes TimeoutError
-            reason = str(error) or f"no answer within {ANSWER:.0f} s"
+            reason = str(error) or f"no login within {LOGIN:.0f} s"
             raise ConnectionFailed(f"{self.address} can't be reached by ssh: {reason}") from None
+
+
+async def _tcp(address: str) -> socket.socket:
+    """A connection to a machine's sshd. Raises OSError, and TimeoutError with a text."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        async with asyncio.timeout(ANSWER):
+            await asyncio.get_running_loop().sock_connect(sock, (address, SSH))
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, TimeoutError):
+            raise TimeoutError(f"no answer within {ANSWER:.0f} s") from None
+        raise
+    return sock
+
+
+def _socket_folder() -> Path:
+    """A folder of this process, mode 0700; those of processes that were killed are removed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SOCKETS}*-*"):
+        owner = folder.name.removeprefix(_SOCKETS).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_SOCKETS}{os.getpid()}-"))
 
 
 def _refusal(where: str, status: int, answer: Any) -> EngineError | Unanswered:
@@ -324,11 +356,12 @@ class Pool:
         if last is not None and (await _probe(last, wanted)).fault is None:
             return last
         begun = loop.time()
-        patience = PATIENCE
+        patience, answer = PATIENCE, ANSWER
         if begun - self._gave_up.get(wanted, -_GRUDGE) < _GRUDGE:
             patience = 0.0
         while True:
-            verdicts = await self._ask_all(wanted)
+            verdicts = await self._ask_all(wanted, answer)
+            answer = min(2 * answer, CALL)
             for verdict in verdicts:
                 if verdict.fault is None:
                     self._gave_up.pop(wanted, None)
@@ -341,10 +374,10 @@ class Pool:
                 raise NoManager(_nobody(wanted, waited, verdicts), dissolved)
             await _pause(context)
 
-    async def _ask_all(self, wanted: str) -> list[_Verdict]:
+    async def _ask_all(self, wanted: str, within: float) -> list[_Verdict]:
         """Asks all at once; ends with the first good answer, else with everybody's fault."""
         engines = [self.node(m.address, m.host_key) for m in self.managers]
-        pending = {asyncio.create_task(_probe(engine, wanted)) for engine in engines}
+        pending = {asyncio.create_task(_probe(engine, wanted, within)) for engine in engines}
         self._probes |= pending
         faults: list[_Verdict] = []
         while pending:
@@ -360,10 +393,10 @@ class Pool:
         return faults
 
 
-async def _probe(engine: Engine, wanted: str) -> _Verdict:
+async def _probe(engine: Engine, wanted: str, within: float = ANSWER) -> _Verdict:
     """Can this node speak for the cluster? Never raises a `SwarmError`."""
     try:
-        info = await engine.request("GET", "/info", within=ANSWER)
+        info = await engine.request("GET", "/info", within=within)
     except Unanswered as error:  # it may be waiting for a leader
         return _Verdict(engine, str(error), electing=True)
     except SwarmError as error:

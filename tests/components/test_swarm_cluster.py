@@ -63,6 +63,13 @@ def test_every_member_waits_for_its_own_machine_and_for_the_cluster(registered):
         assert "swarm-identity" in seen[f"swarm-{name}"].dependencies
 
 
+def test_the_cluster_waits_for_every_manager_since_each_is_asked(registered):
+    """A slow machine's Docker doesn't answer yet when the founder's has for minutes."""
+    needed = registered(cluster)["swarm-identity"].dependencies
+    assert {f"manager-{number}-host-key" for number in (1, 2, 3)} <= set(needed)
+    assert "worker-1-host-key" not in needed
+
+
 def test_the_founder_is_a_manager_wherever_it_stands(registered, preview):
     founder = registered(cluster)["swarm-identity"].inputs.get("founder")
     if not preview:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import asyncssh
 import pytest
 
 from providers.runtime.declare import Cancelled, Context
 from providers.swarm import connection
 from providers.swarm.cluster import Cluster, ClusterInputs, ClusterOutputs, Founder
-from providers.swarm.connection import Endpoint, Pool, SwarmConfig
+from providers.swarm.connection import Endpoint, Engine, Pool, SwarmConfig
 from providers.swarm.errors import (
     ConnectionFailed,
     EngineError,
@@ -104,6 +105,42 @@ async def test_an_election_is_waited_for(monkeypatch):
     pool, nodes = pool_of(monkeypatch, ABSENT, [electing] * 8 + [info()])
     nodes[1].answers["/nodes"] = "x"
     assert await pool.request("GET", "/nodes") == "x"
+
+
+class Slow(Node):
+    """A manager that answers, in its own time."""
+
+    async def request(self, method, path, **options):
+        if path == "/info" and options["within"] < 10.0:
+            raise Unanswered("no answer yet")
+        return await super().request(method, path, **options)
+
+
+async def test_a_manager_that_is_slow_gets_longer_each_time(monkeypatch):
+    pool, _ = pool_of(monkeypatch, ABSENT, ABSENT)
+    pool._engines[PLACES[1]] = slow = Slow(PLACES[1], info())
+    slow.answers["/nodes"] = "x"
+    assert await pool.request("GET", "/nodes") == "x"
+
+
+async def test_a_login_may_take_longer_than_the_connection(monkeypatch):
+    """As on a machine that is busy: its kernel takes the connection at once, sshd needs a while."""
+    monkeypatch.setattr(connection, "ANSWER", 0.2)
+    host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+
+    class Busy(asyncssh.SSHServer):
+        async def begin_auth(self, username):
+            await asyncio.sleep(0.6)
+            return False
+
+    async with await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=Busy, server_host_keys=[host]
+    ) as server:
+        monkeypatch.setattr(connection, "SSH", server.get_port())
+        place = Endpoint("127.0.0.1", host.export_public_key().decode())
+        engine = Engine(place, "u", user.export_private_key().decode())
+        async with await engine._open() as opened:
+            assert not opened.is_closed()
 
 
 async def test_none_answers(monkeypatch):
