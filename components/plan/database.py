@@ -43,8 +43,9 @@ def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
         ],
         "health": Health(
             test=["CMD", "healthcheck.sh"],
-            interval_s=2,
-            timeout_s=5,
+            interval_s=5,
+            # A busy machine is no broken database, and ending one for it costs all its clients.
+            timeout_s=30,
             retries=3,
             start_period_s=120,
         ),
@@ -56,7 +57,7 @@ def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
             reserve_memory_mb=memory_mb // 2,
         ),
         "placement": Placement(constraints=[f"node.labels.{DATABASE_LABEL} == true"]),
-        "update": Update(order="stop-first", monitor_s=10),
+        "update": Update(order="stop-first", monitor_s=16),
         # A fast shutdown writes everything back once.
         "stop_grace_s": 60,
         "labels": {"sophia.platform": name},

@@ -100,17 +100,17 @@ def service_fields(prefix: str, name: str, published_port: int) -> dict[str, Any
         "user": f"{USER_ID}:{USER_ID}",
         "ports": [Port(published=published_port, target=PORT)],
         "health": Health(
-            test=["CMD", "python3", "-I", "/usr/local/lib/sophia/healthcheck.py"],
-            interval_s=2,
-            timeout_s=2,
+            test=["CMD", "python3", "-I", "-S", "/usr/local/lib/sophia/healthcheck.py"],
+            interval_s=5,
+            timeout_s=10,
             retries=2,
-            start_period_s=10,
+            start_period_s=30,
         ),
         "resources": Resources(
             cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
         ),
         "placement": Placement(constraints=["node.role == manager"]),
-        "update": Update(order="stop-first", monitor_s=6),
+        "update": Update(order="stop-first", monitor_s=11),
         "stop_grace_s": DRAIN_S + 5,
         "labels": {"sophia.platform": name},
     }

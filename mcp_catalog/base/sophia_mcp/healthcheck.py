@@ -1,4 +1,5 @@
-"""Docker's health check: `python -m sophia_mcp.healthcheck`. Standard library only, to start fast.
+"""Docker's health check, run as a file: `python -I -S healthcheck.py`. Standard library only, to
+start fast.
 
 Exit 0 when the process answers and has been ready once. `degraded` and `draining` pass: restarting
 a replica heals neither its database nor its stop, and the gateway reads /health itself. The body

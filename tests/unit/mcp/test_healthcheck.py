@@ -12,8 +12,8 @@ from tests.support.polling import until
 
 def healthcheck(port: int) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "sophia_mcp.healthcheck"],
-        env={"PYTHONPATH": str(mcp_process.BASE), "PORT": str(port)},
+        [sys.executable, "-I", "-S", mcp_process.BASE / "sophia_mcp" / "healthcheck.py"],
+        env={"PORT": str(port)},
         capture_output=True,
         text=True,
         timeout=10,

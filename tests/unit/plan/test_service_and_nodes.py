@@ -76,7 +76,7 @@ def test_it_is_stopped_no_sooner_than_it_ends_and_watched_longer_than_a_failing_
         planned.env["GRACE_SECONDS"]
     )
     health = planned.health
-    assert planned.update.monitor_s > health.retries * (health.interval_s + health.timeout_s)
+    assert planned.update.monitor_s > health.retries * health.interval_s + health.timeout_s
 
 
 def test_its_fields_are_the_providers_inputs():
