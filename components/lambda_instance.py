@@ -19,7 +19,7 @@ from providers.swarm import resources as swarm
 class LambdaInstanceArgs:
     """project, stack: become tags of the machine. user: whom the image knows.
 
-    ssh_key_name, private_key: of the key that the account and all machines know.
+    ssh_key_name, ssh_key_id, private_key: of the key that the account and all machines know.
     registry_ca: PEM that the machine's Docker trusts for registry_server, "" for none.
     gpu_probe: use every GPU once before the machine counts as ready.
     """
@@ -29,6 +29,7 @@ class LambdaInstanceArgs:
     stack: str
     user: str
     ssh_key_name: pulumi.Input[str]
+    ssh_key_id: pulumi.Input[str]
     private_key: pulumi.Input[str]
     registry_server: str
     registry_ca: str
@@ -56,13 +57,11 @@ class LambdaInstance(pulumi.ComponentResource):
         nonce = random.RandomId(
             f"{name}-nonce",
             byte_length=names.NONCE_BYTES,
-            keepers={
-                "types": ",".join(plan.instance_types),
-                "regions": ",".join(plan.regions),
-                "image": plan.image_family,
-                "generation": plan.generation,
-            },
-            opts=child,
+            keepers={"image": plan.image_family, "generation": plan.generation},
+            # States of the first version have these, too; a change of theirs replaces nothing.
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["keepers.types", "keepers.regions"]
+            ),
         )
         # In the state before the launch: a launch that is repeated has the same name, and adopts.
         launched_as = lambdalabs.InstanceName(
@@ -78,6 +77,7 @@ class LambdaInstance(pulumi.ComponentResource):
             ssh_key_name=args.ssh_key_name,
             user_data=_user_data(args, host_key),
             tags={"project": args.project, "stack": args.stack, "node": plan.name},
+            account_key=args.ssh_key_id,
             opts=child,
         )
         ready = lambdalabs.InstanceReady(

@@ -129,6 +129,7 @@ class PlatformStack(pulumi.ComponentResource):
                     stack=settings.stack,
                     user=settings.ssh_user,
                     ssh_key_name=key.name,
+                    ssh_key_id=key.id,
                     private_key=login.private_key,
                     registry_server=settings.registry.server,
                     registry_ca=settings.registry.ca,

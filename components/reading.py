@@ -114,6 +114,17 @@ class Reader:
 
         return str(self._value(name, default, "", good, expected, advice))
 
+    def token(self, name: str, default: Any = REQUIRED) -> str:
+        """A text whose only meaning is to differ; `config set --path` writes `2` as a number."""
+        given = self._values.get(name)
+        number = isinstance(given, int) and not isinstance(given, bool)
+        good: Callable[[object], bool] = lambda value: number or isinstance(value, str)  # noqa: E731
+        return str(self._value(name, default, "", good, 'a text such as "2"', ""))
+
+    def plain(self, name: str) -> object:
+        """The value as it was given, unchecked."""
+        return self._values.get(name)
+
     def secret(self, name: str, default: Any = REQUIRED, *, advice: str = "") -> str:
         """A string that no fault ever shows."""
         good: Callable[[object], bool] = lambda value: isinstance(value, str)  # noqa: E731

@@ -15,6 +15,8 @@ from components.reading import REQUIRED, Fault, Reader, closest, listed
 from components.settings_model import Offers, Overlay, Pace, Registry, Sensitive, Settings
 
 LAMBDA_API_URL = "https://cloud.lambda.ai/api/v1"
+MOST_MACHINES = 99
+"""In one group."""
 IMAGE_FAMILY = "lambda-stack-24-04"
 BASE_IMAGE = "python:3.11-slim-bookworm"
 MOST_MANAGERS = 7
@@ -126,13 +128,14 @@ def _node_groups(top: Reader, offers: Offers | None) -> tuple[NodeGroup, ...]:
                 pattern=r"[a-z]([a-z0-9-]*[a-z0-9])?",
                 expected="lower case letters, digits and hyphens",
             ),
-            count=reader.integer("count", low=0, high=99),
+            count=reader.integer("count", low=0, high=MOST_MACHINES),
             role=reader.choice("role", ["manager", "worker"]),
             tier=reader.choice("tier", ["primary", "secondary"]),
             instance_types=reader.texts("instanceTypes"),
             regions=reader.texts("regions"),
             image_family=reader.text("imageFamily", IMAGE_FAMILY),
-            generation=reader.text("generation", "1", expected='a text such as "2"'),
+            generation=reader.token("generation", "1"),
+            replace=_replaced(reader),
         )
         if offers is not None:
             _offered(reader, "instanceTypes", group.instance_types, offers.instance_types)
@@ -143,6 +146,18 @@ def _node_groups(top: Reader, offers: Offers | None) -> tuple[NodeGroup, ...]:
             reader.fault("name", group.name, "a name that no other group has", twins)
         groups.append(group)
     return tuple(groups)
+
+
+def _replaced(group: Reader) -> dict[str, str]:
+    """Tokens by the names of the group's machines."""
+    reader = group.inner("replace")
+    name, count = group.plain("name"), group.plain("count")
+    machines = count if isinstance(count, int) and 0 <= count <= MOST_MACHINES else 0
+    known = [f"{name}-{number + 1}" for number in range(machines)]
+    for machine in reader.names():
+        if machine not in known:
+            reader.fault(machine, reader.plain(machine), listed(known) if known else "no machine")
+    return {machine: reader.token(machine, "") for machine in known if machine in reader.names()}
 
 
 def _offered(reader: Reader, key: str, wanted: Sequence[str], offered: frozenset[str]) -> None:

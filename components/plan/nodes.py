@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,8 @@ class NodeGroup:
     """Machines that are alike. instance_types and regions are tried in order.
 
     role: `manager` or `worker`; tier: `primary` or `secondary`.
-    generation: change it to replace the group's machines.
+    generation: change it to replace the group's machines. replace: by machine, a token; change it
+    to replace that one.
     """
 
     name: str
@@ -22,11 +23,16 @@ class NodeGroup:
     regions: tuple[str, ...]
     image_family: str
     generation: str
+    replace: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class NodePlan:
-    """One machine to be. name: `<group>-<number from 1>`; labels: what its Swarm node carries."""
+    """One machine to be. name: `<group>-<number from 1>`; labels: what its Swarm node carries.
+
+    instance_types, regions: preferences of a launch. image_family, generation: what the machine is;
+    another one is another machine.
+    """
 
     name: str
     role: str
@@ -54,6 +60,11 @@ def node_names(groups: Iterable[NodeGroup]) -> list[str]:
     return [f"{group.name}-{number + 1}" for group in groups for number in range(group.count)]
 
 
+def _generation(group: NodeGroup, name: str) -> str:
+    """The group's, and the machine's own token where it has one."""
+    return "/".join(filter(None, (group.generation, group.replace.get(name))))
+
+
 def default_database_node(groups: Iterable[NodeGroup]) -> str:
     """Where the database's data live unless settings say: the first machine on primary nodes.
 
@@ -74,7 +85,7 @@ def nodes(groups: Iterable[NodeGroup], database_node: str) -> tuple[NodePlan, ..
             instance_types=group.instance_types,
             regions=group.regions,
             image_family=group.image_family,
-            generation=group.generation,
+            generation=_generation(group, name),
             labels={TIER_LABEL: group.tier, NODE_LABEL: name}
             | ({DATABASE_LABEL: "true"} if name == database_node else {}),
         )

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from providers.lambdalabs.client import LambdaClient
@@ -45,6 +45,15 @@ class Account:
         self.poll_seconds = poll_seconds
         self.search_seconds = search_seconds
         self.condemned: set[str] = set()
+
+    async def owns(self, calls: Calls, key_id: str, tags: Mapping[str, str]) -> bool:
+        """Whether this is the account where an SSH key of that id was registered, or where a
+        machine carries all these tags. True without a key id, as older states have none."""
+        if not key_id or any(key.id == key_id for key in await calls(self.client.ssh_keys)):
+            return True
+        return bool(tags) and any(
+            tags.items() <= machine.tags.items() for machine in await calls(self.client.machines)
+        )
 
     def calls(self, context: Context) -> Calls:
         """The calls of one operation, with its deadline and its interruption."""

@@ -11,7 +11,7 @@ import requests
 import urllib3.exceptions
 from requests.auth import AuthBase
 
-from providers.lambdalabs.errors import LostAnswer, Unreachable, error_from
+from providers.lambdalabs.errors import InvalidKey, LostAnswer, Unreachable, error_from
 from providers.lambdalabs.models import Key, Launch, Machine, Offer
 
 T = TypeVar("T")
@@ -23,20 +23,28 @@ READ_SECONDS = 30.0
 class LambdaClient:
     """Blocking calls on one account. Safe among threads: it holds no connection.
 
-    api_url: with its version path, for example https://cloud.lambda.ai/api/v1.
-    Every call raises `LambdaError`.
+    api_url: with its version path, for example https://cloud.lambda.ai/api/v1. spare_key: is used
+    from the first time on that the API calls api_key invalid, or that `use_spare_key` is called: a
+    state holds the key of its last run. Every call raises `LambdaError`.
     """
 
     def __init__(
         self,
         api_url: str,
         api_key: str,
+        spare_key: str = "",
         connect_seconds: float = CONNECT_SECONDS,
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self.api_url = api_url.rstrip("/")
         self._auth = _Bearer(api_key)
+        self._spare = _Bearer(spare_key) if spare_key not in ("", api_key) else None
         self._timeout = (connect_seconds, read_seconds)
+
+    def use_spare_key(self) -> bool:
+        """Whether there is a spare key; it is used from now on."""
+        self._auth = self._spare or self._auth
+        return self._spare is not None
 
     def instance_types(self) -> dict[str, Offer]:
         """What can be rented, by name."""
@@ -78,6 +86,24 @@ class LambdaClient:
     def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None, parse: Callable[[Any], T]
     ) -> T:
+        tried = self._auth
+        try:
+            return self._send_once(method, path, body, parse, tried)
+        except InvalidKey:
+            # A refused request had no effect: it may be sent again with another key.
+            if self._spare is None or tried is self._spare:
+                raise
+            self._auth = self._spare
+            return self._send_once(method, path, body, parse, self._spare)
+
+    def _send_once(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        parse: Callable[[Any], T],
+        auth: AuthBase,
+    ) -> T:
         what = f"{method} {path}"
         try:
             # A connection for each: a kept one that the server has closed would look like a lost
@@ -86,7 +112,7 @@ class LambdaClient:
                 method,
                 self.api_url + path,
                 json=body,
-                auth=self._auth,
+                auth=auth,
                 timeout=self._timeout,
                 allow_redirects=False,
                 headers={"Accept": "application/json"},

@@ -14,6 +14,7 @@
     │   └── ServerFault           5xx, global/internal-error: it may have happened
     ├── Unreachable               no connection: nothing was sent
     ├── LostAnswer                sent, but cut off, timed out or unreadable: it may have happened
+    ├── OtherAccount              the key is of another account than the stack's machines
     ├── KeyConflict               the name of an SSH key is taken by another key
     ├── NoMachine                 every candidate type and region was tried
     ├── NotReady                  a machine that failed to become usable; it was terminated
@@ -72,7 +73,8 @@ class InvalidParameters(ApiError):
 
 
 class NotFound(ApiError):
-    """No such object. A launch answers so, with 404 or 400, for an unknown key, image or type."""
+    """No such object, in the API's own words. A launch answers so, with 404 or 400, for an unknown
+    key, image or type."""
 
 
 class Duplicate(ApiError):
@@ -111,6 +113,10 @@ class LostAnswer(LambdaError):
     """The request was sent and no usable answer came. Whether it took effect is unknown."""
 
 
+class OtherAccount(LambdaError):
+    """The API key works, and is of another account than the one that the machines are in."""
+
+
 class KeyConflict(LambdaError):
     """Another SSH key has the name."""
 
@@ -129,6 +135,9 @@ class NotGone(LambdaError):
 
 OUTCOME_UNKNOWN = (ServerFault, LostAnswer)
 """What a request that must not be made twice can end with, so that one has to look first."""
+
+UNSEEN = (InvalidKey, Forbidden)
+"""With these the account could not be looked at: nothing follows for what is in it."""
 
 TRANSIENT = (RateLimited, Unreachable, *OUTCOME_UNKNOWN)
 """What is worth another try of a request that may be repeated."""
@@ -151,9 +160,12 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidParameters,
     401: InvalidKey,
     403: Forbidden,
-    404: NotFound,
+    # Not 404: without the API's own code it may be a proxy's page, or a wrong address.
     429: RateLimited,
 }
+
+
+NEW_KEY = "Set LAMBDA_API_KEY, or lambdaApiKey, to a valid key of the same account"
 
 
 def error_from(status: int, body: object, retry_after: float | None = None) -> ApiError:
@@ -169,10 +181,13 @@ def error_from(status: int, body: object, retry_after: float | None = None) -> A
         kind: type[ApiError] = RateLimited if status == 429 else ServerFault
     else:
         kind = _BY_CODE.get(code or "") or _BY_STATUS.get(status, ApiError)
+    suggestion = _text(fields.get("suggestion"))
+    if kind is InvalidKey:
+        suggestion = " ".join(filter(None, (suggestion, NEW_KEY)))
     found = kind(
         (message or f"Lambda Cloud answered with HTTP status {status}").rstrip("."),
         code=code,
-        suggestion=_text(fields.get("suggestion")),
+        suggestion=suggestion,
         status=status,
     )
     if isinstance(found, RateLimited | ServerFault):

@@ -10,17 +10,24 @@ from dataclasses import dataclass
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
     OUTCOME_UNKNOWN,
+    UNSEEN,
     InsufficientCapacity,
     LambdaError,
     NoMachine,
     NotFound,
     NotGone,
+    OtherAccount,
 )
 from providers.lambdalabs.models import BROKEN, COMING, GOING, Launch, Machine, Offer
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
 
 MARK = "pulumi:instance"
 """Tag that tells which launch a machine belongs to, see `mark`."""
+
+STACK_TAGS = ("project", "stack")
+"""Tags that all machines of a stack share."""
+
+NOT_LOOKED_AT = "{}: not looked at, its recorded state is believed: {}"
 
 LAUNCH_TRIES = 3
 """How often one candidate is launched when the answer is lost and no machine appears."""
@@ -37,8 +44,12 @@ class InstanceInputs:
         " Make it unique (a nonce), best by an `InstanceName`: a machine of exactly this name is"
         " adopted.",
     )
-    instance_types: list[str] = prop(replace=True, doc="Instance types, the preferred one first.")
-    regions: list[str] = prop(replace=True, doc="Regions, the preferred one first.")
+    instance_types: list[str] = prop(
+        doc="Types to launch, the preferred one first. A machine of another type is replaced."
+    )
+    regions: list[str] = prop(
+        doc="Regions to launch in, the preferred one first. A machine elsewhere is replaced."
+    )
     ssh_key_name: str = prop(doc="Name of a registered key. A change awaits the next generation.")
     image_family: str = prop(replace=True, default="", doc='"": the region\'s default image.')
     user_data: str = prop(
@@ -48,6 +59,12 @@ class InstanceInputs:
         default_factory=dict, doc="Tags of the machine. A change awaits the next generation."
     )
     generation: str = prop(replace=True, default="", doc="Change it to get a new machine.")
+    account_key: str = prop(
+        default="",
+        doc="Id of an SSH key of the account (an `SshKey`'s id). Where the account has neither it"
+        " nor a machine with these tags, the API key is another account's: nothing is believed to"
+        " be gone.",
+    )
 
 
 @dataclass(frozen=True)
@@ -73,10 +90,23 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
     @staticmethod
     def stale(inputs: InstanceInputs, outputs: InstanceOutputs) -> str | None:
-        return f"the machine is {outputs.status}" if outputs.status in BROKEN else None
+        """The lists say how to choose at a launch; only what was chosen makes the machine."""
+        if outputs.status in BROKEN:
+            return f"the machine is {outputs.status}"
+        for what, live, listed in (
+            ("type", outputs.instance_type, inputs.instance_types),
+            ("region", outputs.region, inputs.regions),
+        ):
+            if live and live not in listed:
+                return f"its {what} {live} is not listed any more ({', '.join(listed)})"
+        return None
 
     @staticmethod
     def notice(old: InstanceInputs, new: InstanceInputs) -> str | None:
+        if (old.user_data, old.ssh_key_name, old.tags) == (
+            new.user_data, new.ssh_key_name, new.tags
+        ):  # fmt: skip
+            return None
         return (
             f"{new.name}: the running machine keeps its user data, SSH key and tags;"
             " the new ones are used for its next generation (change `generation` to get it now)"
@@ -87,7 +117,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         tags = inputs.tags | {MARK: mark(context.urn, inputs)}
         usable = []
         for machine in await calls(self._client.machines):
-            if not _is_ours(machine, inputs.name, tags):
+            if not _is_ours(machine, inputs.name, tags) or not _is_listed(machine, inputs):
                 continue
             if machine.status in BROKEN or machine.id in self._account.condemned:
                 context.warn(
@@ -103,7 +133,12 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
     async def read(
         self, context: Context, id: str, inputs: InstanceInputs, outputs: InstanceOutputs
     ) -> Found[InstanceInputs, InstanceOutputs] | None:
-        machine = await look(self._account.calls(context), id)
+        calls = self._account.calls(context)
+        try:
+            machine = await self._seen(calls, id, inputs)
+        except UNSEEN as error:
+            context.warn(NOT_LOOKED_AT.format(context.name, error))
+            return Found(inputs, outputs)
         if machine is None:
             return None
         if machine.status in BROKEN:
@@ -124,7 +159,27 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: InstanceInputs, outputs: InstanceOutputs
     ) -> None:
-        await give_back(self._account.calls(context), id)
+        calls = self._account.calls(context)
+        if await self._seen(calls, id, inputs):
+            await give_back(calls, id)
+
+    async def _seen(self, calls: Calls, id: str, inputs: InstanceInputs) -> Machine | None:
+        """The machine, or None when it is gone for sure: from the account that it was in, which
+        may be the spare key's. Raises `OtherAccount`."""
+        stack = {key: inputs.tags[key] for key in STACK_TAGS if key in inputs.tags}
+        for another_try in (self._client.use_spare_key, lambda: False):
+            if machine := await look(calls, id):
+                return machine
+            if await self._account.owns(calls, inputs.account_key, stack):
+                return None
+            if not another_try():
+                break
+        raise OtherAccount(
+            f"{inputs.name}: the account of this API key has neither machine {id} nor the stack's"
+            " SSH key nor any other machine of the stack",
+            suggestion="Set LAMBDA_API_KEY to a key of the account that the machines are in. If"
+            " they are gone for good, and the SSH key too, forget them with `pulumi state delete`",
+        )
 
     async def _launched(
         self, context: Context, calls: Calls, inputs: InstanceInputs, tags: dict[str, str]
@@ -149,7 +204,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                     context.progress(f"{kind} in {region}: {refusal}")
             tried.append(f"{kind} in {region}: {refusal}")
         raise NoMachine(
-            f"{inputs.name}: no machine to be had; tried " + "; ".join(tried),
+            f"{inputs.name}: no machine available; tried " + "; ".join(tried),
             suggestion="Run the command again later, or list more types or regions",
         )
 
@@ -199,9 +254,9 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
 
 def mark(urn: str, inputs: InstanceInputs) -> str:
-    """Tells launches apart: equal for a repeated try, different for another resource, stack or
-    specification, so that a replacement under the same name never adopts what it replaces. Pure."""
-    spec = (urn, inputs.instance_types, inputs.regions, inputs.image_family, inputs.generation)
+    """Tells launches apart: equal for a repeated try, different for another resource, stack, image
+    or generation, so that a replacement under the same name never adopts what it replaces. Pure."""
+    spec = (urn, inputs.image_family, inputs.generation)
     return hashlib.sha256(repr(spec).encode()).hexdigest()[:32]
 
 
@@ -265,6 +320,11 @@ async def terminate(calls: Calls, id: str) -> None:
 def _is_ours(machine: Machine, name: str, tags: Mapping[str, str]) -> bool:
     # Without the tag the name, which ends with a nonce, has to do.
     return machine.name == name and machine.tags.get(MARK, tags[MARK]) == tags[MARK]
+
+
+def _is_listed(machine: Machine, inputs: InstanceInputs) -> bool:
+    # One that isn't is about to be replaced, see `stale`.
+    return machine.instance_type in inputs.instance_types and machine.region in inputs.regions
 
 
 def _outputs(machine: Machine) -> InstanceOutputs:

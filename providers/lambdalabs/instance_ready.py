@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import asyncssh
 
 from providers.lambdalabs.account import Account, Calls
-from providers.lambdalabs.errors import LambdaError, NotFound, NotReady
-from providers.lambdalabs.instance import look, terminate
+from providers.lambdalabs.errors import UNSEEN, LambdaError, NotFound, NotReady
+from providers.lambdalabs.instance import NOT_LOOKED_AT, look, terminate
 from providers.lambdalabs.models import BROKEN, GOING, Machine
 from providers.lambdalabs.ssh import Door, NoAnswer, knock, probe_cuda
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
@@ -86,7 +86,11 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
         inputs: InstanceReadyInputs,
         outputs: InstanceReadyOutputs,
     ) -> Found[InstanceReadyInputs, InstanceReadyOutputs] | None:
-        machine = await look(self._account.calls(context), inputs.instance_id)
+        try:
+            machine = await look(self._account.calls(context), inputs.instance_id)
+        except UNSEEN as error:
+            context.warn(NOT_LOOKED_AT.format(context.name, error))
+            return Found(inputs, outputs)
         if machine is None:
             return None
         return Found(inputs, _outputs(machine) if machine.ip else outputs)
@@ -140,7 +144,9 @@ async def _usable(calls: Calls, inputs: InstanceReadyInputs, progress: _Progress
         except NotFound:
             raise NotReady(f"the machine is gone, last seen: {seen}") from None
         if machine.status in BROKEN | GOING:
-            raise NotReady(f"the machine became {machine.status}, last seen: {seen}")
+            broken = machine.status in BROKEN and machine.reasons
+            why = f" ({'; '.join(machine.reasons)})" if broken else ""
+            raise NotReady(f"the machine became {machine.status}{why}, last seen: {seen}")
         try:
             fault = await calls.unless_interrupted(_fault(machine, door, inputs.gpu_probe))
             if fault is None:

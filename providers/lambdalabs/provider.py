@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -58,8 +59,15 @@ class LambdaLabs(Provider):
 
     def configure(self, config: LambdaLabsConfig) -> Account:
         return Account(
-            LambdaClient(config.api_url, config.api_key),
+            LambdaClient(config.api_url, config.api_key, _spare_key(config.api_url)),
             Pacer(config.requests_per_second, config.launch_interval),
             poll_seconds=config.poll_seconds,
             search_seconds=max(3.0, 2 * config.launch_interval),
         )
+
+
+def _spare_key(api_url: str) -> str:
+    """The environment's key, unless it is meant for another address: it never goes there."""
+    address = os.environ.get("LAMBDA_API_URL", "")
+    meant = not address or address.rstrip("/") == api_url.rstrip("/")
+    return os.environ.get("LAMBDA_API_KEY", "") if meant else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
     OUTCOME_UNKNOWN,
+    UNSEEN,
     Duplicate,
     KeyConflict,
     KeyInUse,
@@ -76,7 +77,11 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         self, context: Context, id: str, inputs: SshKeyInputs, outputs: SshKeyOutputs
     ) -> Found[SshKeyInputs, SshKeyOutputs] | None:
         calls = self._account.calls(context)
-        known = {key.id for key in await calls(self._client.ssh_keys)}
+        try:
+            known = {key.id for key in await calls(self._client.ssh_keys)}
+        except UNSEEN as error:
+            context.warn(f"{context.name}: not looked at, its recorded state is believed: {error}")
+            return Found(inputs, outputs)
         return Found(inputs, outputs) if id in known else None
 
     async def delete(

@@ -160,6 +160,7 @@ class Lifecycle(ABC, Generic[I, O]):
     refresh: ClassVar[bool] = True
     """Read by the engine before each plain `up`, `preview`, `destroy` (refresh_before_update)."""
     delete_before_replace: ClassVar[bool] = False
+    """The old one goes first; also for `--replace` and taints, for which the engine asks nobody."""
     timeout: ClassVar[float] = 600.0
     """Seconds an operation may take unless `custom_timeouts` says otherwise."""
 
@@ -170,9 +171,10 @@ class Lifecycle(ABC, Generic[I, O]):
 
     @staticmethod
     def stale(inputs: Any, outputs: Any) -> str | None:
-        """Why the live resource, as last read, must be *replaced* though no input changed, or None.
+        """Why the live resource, as last read, must be *replaced* whatever changed, or None.
 
-        `create` comes before `delete`, as whoever uses it keeps it until there is a new one. Pure.
+        inputs: those wanted now; the recorded ones where they are unknown in a preview. `create`
+        comes before `delete`, as whoever uses it keeps it until there is a new one. Pure.
         """
         return None
 
@@ -202,7 +204,11 @@ class Lifecycle(ABC, Generic[I, O]):
         raise ResourceFailure(f"{self.token} has nothing that can be updated in place")
 
     async def delete(self, context: Context, id: str, inputs: I, outputs: O) -> None:
-        """Ends it. Something that is already gone is a success."""
+        """Ends it. Something that is already gone is a success.
+
+        Never called for an id that a create of the same run returned: a forced replacement
+        (`--replace`, a taint) of something that create adopts must not end it.
+        """
 
 
 class Provider(ABC):

@@ -48,8 +48,10 @@ def difference(
             if property_of(item).replace:
                 replaces.append(key)
     before = codec.decode(lifecycle.Inputs, old)
+    known = {k: old.get(k) if codec.has_unknown(value) else value for k, value in new.items()}
+    wanted = codec.decode(lifecycle.Inputs, known)
     live = codec.decode(lifecycle.Outputs, outputs)
-    stale, drifted = lifecycle.stale(before, live), lifecycle.drifted(before, live)
+    stale, drifted = lifecycle.stale(wanted, live), lifecycle.drifted(before, live)
     notice = None
     if changed and not replaces and not stale and not codec.has_unknown(new):
         notice = lifecycle.notice(before, codec.decode(lifecycle.Inputs, new))

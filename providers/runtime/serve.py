@@ -31,8 +31,10 @@ from providers.runtime import codec
 from providers.runtime.codec import Wire
 from providers.runtime.declare import (
     Context,
+    Created,
     Fault,
     Function,
+    Incomplete,
     Lifecycle,
     Provider,
     ResourceFailure,
@@ -50,6 +52,9 @@ _GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
     ("grpc.max_send_message_length", MESSAGE_LIMIT),
 ]
+
+
+KEPT = "{} stays as it is: what was to be replaced and what replaces it are the same"
 
 
 def serve(provider: Provider) -> None:
@@ -98,6 +103,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._lifecycles = {kind.token: kind for kind in provider.lifecycles}
         self._functions = {kind.token: kind for kind in provider.functions}
         self._client: object | None = None
+        self._made: set[tuple[str, str]] = set()
         self._cancelled = asyncio.Event()
         self._messages: set[asyncio.Task[None]] = set()
 
@@ -194,7 +200,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         inputs = codec.decode(kind.Inputs, wire)
         created = await told(
             context,
-            lambda: self._lifecycle(kind).create(self._context(request, kind), inputs),
+            lambda: self._create(kind, self._context(request, kind), inputs),
             wire,
             kind.refresh,
         )
@@ -261,6 +267,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         kind = self._kind(request.urn)
         state = from_struct(request.properties)
         recorded = from_struct(request.old_inputs) or state
+        if (kind.token, request.id) in self._made:
+            self._log(request.urn, KEPT.format(request.id), engine_pb2.WARNING)
+            return empty_pb2.Empty()
         await told(
             context,
             lambda: self._lifecycle(kind).delete(
@@ -271,6 +280,18 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             ),
         )
         return empty_pb2.Empty()
+
+    async def _create(
+        self, kind: type[Lifecycle[Any, Any]], context: Context, inputs: Any
+    ) -> Created[Any]:
+        """Creates, and remembers what for `Delete`."""
+        try:
+            created = await self._lifecycle(kind).create(context, inputs)
+        except Incomplete as failure:
+            self._made.add((kind.token, failure.id))
+            raise
+        self._made.add((kind.token, created.id))
+        return created
 
     # -- functions
 

@@ -28,6 +28,7 @@ def machine(handles=None):
             stack="dev",
             user="ubuntu",
             ssh_key_name="sophia-dev",
+            ssh_key_id="key-1",
             private_key=pulumi.Output.secret("the private key"),
             registry_server="registry.example:5000",
             registry_ca="",
@@ -67,11 +68,10 @@ def test_keys_and_user_data_are_secret(registered, preview):
     assert "the private key" not in seen["manager-1-prepared"].inputs["create"]
 
 
-def test_a_new_type_image_region_or_generation_makes_a_new_nonce(registered):
+def test_only_a_new_image_or_generation_makes_a_new_nonce(registered):
+    """Types and regions are launch preferences; a token of its own is part of the generation."""
     seen = registered(machine)
     assert seen["manager-1-nonce"].inputs["keepers"] == {
-        "types": "gpu_1x_a10,gpu_1x_h100_pcie",
-        "regions": "us-east-1",
         "image": "lambda-stack-24-04",
         "generation": "1",
     }

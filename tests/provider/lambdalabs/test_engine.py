@@ -4,6 +4,8 @@ an sshd of this test at each of their addresses."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import ipaddress
 import json
 import os
@@ -48,9 +50,10 @@ account = lambdalabs.Provider("account", api_url=os.environ["LAMBDA_API_URL"],
 through = pulumi.ResourceOptions(provider=account)
 key = lambdalabs.SshKey("key", name="operator", public_key=wanted["public_key"], opts=through)
 name = lambdalabs.InstanceName("name", name=wanted["name"], opts=through)
-machine = lambdalabs.Instance("machine", name=name.name, instance_types=["gpu_1x_a10"],
-    regions=["us-east-1"], ssh_key_name=key.name, user_data=wanted["user_data"],
-    generation=wanted["generation"], opts=through)
+machine = lambdalabs.Instance("machine", name=name.name,
+    instance_types=wanted["types"].split(","), regions=wanted["regions"].split(","),
+    ssh_key_name=key.name, user_data=wanted["user_data"], generation=wanted["generation"],
+    account_key=key.id, tags=dict(project="nodes", stack="dev"), opts=through)
 ready = lambdalabs.InstanceReady("ready", instance_id=machine.id, user="ubuntu",
     private_key=wanted["private_key"], host_key=wanted["host_key"], gpu_probe=False, opts=through)
 pulumi.export("machine", machine.id)
@@ -103,6 +106,7 @@ class Stack:
     environment: dict[str, str]
     cloud: simulator.Cloud
     sshds: Sshds
+    serving: contextlib.ExitStack
     wanted: dict[str, str] = field(default_factory=dict)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -126,6 +130,14 @@ class Stack:
     def up(self, *arguments: str, ok: bool = True) -> str:
         return self("up", "--yes", "--skip-preview", *arguments, ok=ok)
 
+    def rotate(self, api_key: str) -> None:
+        """The account has another API key from now on; the environment still has the old one."""
+        folder = self.cloud.folder
+        self.serving.close()
+        made = settings.load(folder)
+        settings.save(folder, dataclasses.replace(made, api_key=api_key))
+        self.cloud = self.serving.enter_context(simulator.running(folder, boot_seconds=0))
+
     def outputs(self) -> dict[str, str]:
         return json.loads(self("stack", "output", "--json"))
 
@@ -145,7 +157,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     (tmp_path / "project" / "__main__.py").write_text(PROGRAM)
     (tmp_path / "passphrase").write_text("correct horse")
     sshds = Sshds()
-    with simulator.running(tmp_path / "cloud", boot_seconds=0) as cloud:
+    with contextlib.ExitStack() as serving:
+        cloud = serving.enter_context(simulator.running(tmp_path / "cloud", boot_seconds=0))
         environment = {
             **os.environ,
             **toolchain.environment(toolchain.ensure()),
@@ -153,7 +166,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
             **cloud.env,
         }
-        stack = Stack(tmp_path / "project", environment, cloud, sshds)
+        stack = Stack(tmp_path / "project", environment, cloud, sshds, serving)
         stack.wanted = {
             "public_key": public(sshds.user),
             "private_key": sshds.user.export_private_key().decode(),
@@ -161,6 +174,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             "user_data": "#cloud-config\n",
             "generation": "1",
             "name": "node-1",
+            "types": "gpu_1x_a10",
+            "regions": "us-east-1",
         }
         stack("stack", "init")
         yield stack
@@ -225,6 +240,94 @@ def test_a_machine_is_kept_healed_replaced_and_given_back(listening: Stack) -> N
     stack("destroy", "--yes", "--skip-preview")
     assert stack.rented() == []
     assert client.ssh_keys() == []
+
+
+def test_a_fallback_more_replaces_nothing_and_one_that_is_taken_out_does(listening: Stack) -> None:
+    stack = listening
+    stack.up()
+    [machine] = stack.rented()
+    stack.wanted |= {"types": "gpu_8x_h100_sxm5,gpu_1x_a10", "regions": "us-west-1,us-east-1"}
+    preview = stack("preview", "--diff")
+    assert "replace" not in preview, preview
+    stack.up()
+    assert stack.rented() == [machine]
+    stack.up("--expect-no-changes")
+
+    stack.wanted |= {"types": "gpu_1x_a10", "regions": "us-west-1"}
+    assert "us-east-1 is not listed any more" in stack("preview")
+    stack.up()
+    assert stack.rented() == [stack.outputs()["machine"]]
+    assert stack.outputs()["machine"] != machine
+
+
+@pytest.mark.parametrize("name", ["key", "name", "machine", "ready"])
+def test_a_forced_replacement_never_ends_what_it_adopts(listening: Stack, name: str) -> None:
+    """`--replace`, for which the engine asks no provider, and then a taint, which is the same."""
+    stack = listening
+    stack.up()
+    [machine] = stack.rented()
+    exported = json.loads(stack("stack", "export"))
+    (urn,) = [
+        r["urn"] for r in exported["deployment"]["resources"] if r["urn"].endswith(f"::{name}")
+    ]
+    stack.up("--replace", urn)
+    assert stack.rented() == [stack.outputs()["machine"]] == [machine]
+    stack("state", "taint", urn, "--yes")
+    stack.up()
+    assert stack.rented() == [stack.outputs()["machine"]] == [machine]
+    client = LambdaClient(stack.cloud.url, stack.cloud.api_key)
+    assert [key.name for key in client.ssh_keys()] == ["operator"]
+    stack.up("--expect-no-changes")
+
+
+def test_a_rotated_key_in_the_environment_is_enough(listening: Stack) -> None:
+    """The state still has the old one, and is read with it before the program runs."""
+    stack = listening
+    stack.up()
+    [machine] = stack.rented()
+    stack.rotate("secret_new")
+    stack.environment |= {"LAMBDA_API_KEY": "secret_new"}
+    stack("preview")
+    stack("refresh", "--yes", "--skip-preview")
+    stack.up()
+    assert stack.rented() == [machine]
+    stack.up("--expect-no-changes")
+    assert "secret_new" not in stack("stack", "export")
+    stack("destroy", "--yes", "--skip-preview")
+    assert stack.rented() == []
+
+
+def test_a_revoked_key_forgets_no_machine(listening: Stack) -> None:
+    stack = listening
+    stack.up()
+    [machine] = stack.rented()
+    stack.rotate("secret_new")
+    refreshed = stack("refresh", "--yes", "--skip-preview")
+    assert "not looked at" in refreshed
+    assert machine in stack("stack", "export")
+    refused = stack("destroy", "--yes", "--skip-preview", ok=False)
+    assert "Set LAMBDA_API_KEY" in refused
+    assert stack.rented() == [machine]
+    stack.environment |= {"LAMBDA_API_KEY": "secret_new"}
+    stack("destroy", "--yes", "--skip-preview")
+    assert stack.rented() == []
+
+
+def test_another_accounts_key_neither_forgets_nor_rents(listening: Stack, tmp_path: Path) -> None:
+    stack = listening
+    stack.up()
+    [machine] = stack.rented()
+    (tmp_path / "other").mkdir()
+    with simulator.running(tmp_path / "other", boot_seconds=0) as other:
+        stack.environment |= other.env
+        stack.up()  # read with the state's key, and the next one with this
+        for command in ("preview", "up", "refresh", "destroy"):
+            consent = () if command == "preview" else ("--yes", "--skip-preview")
+            told = stack(command, *consent, ok=False)
+            assert "account of this API key has neither machine" in told
+            assert machine in stack("stack", "export")
+        assert other.control("GET", "/instances") == []
+    assert stack.rented() == [machine]
 
 
 def test_an_engine_killed_during_the_launch_loses_no_machine(listening: Stack) -> None:

@@ -63,6 +63,8 @@ async def test_a_node_from_key_to_destruction(cloud, config, instance, sshd):
         assert values(read.properties)["status"] == "active"
         assert read.refresh_before_update
 
+    # Another run: what a create of this one returned, no delete of it would end.
+    async with serving(LambdaLabs(), config) as engine:
         await engine.delete(READY, ready.id, ready_inputs, values(ready.properties))
         await engine.delete(INSTANCE, machine.id, instance, state)
         await engine.delete(KEY, key.id, values(key.properties), values(key.properties))
@@ -86,15 +88,18 @@ async def test_what_replaces_a_machine_and_what_does_not(config, instance):
         state = {"status": "active", "instanceType": "gpu_1x_a10", "region": "us-east-1"}
         for key, value in {
             "name": "node-1-c3d4",
-            "instanceTypes": ["gpu_8x_h100_sxm5"],
-            "regions": ["us-west-1"],
             "imageFamily": "gpu-base-24-04",
             "generation": "2",
         }.items():
             diff = await engine.diff(INSTANCE, instance, instance | {key: value}, state)
             assert list(diff.replaces) == [key]
             assert not diff.deleteBeforeReplace
-        for key, value in {"userData": "new", "sshKeyName": "other", "tags": {}}.items():
+        preferences = {
+            "instanceTypes": ["gpu_8x_h100_sxm5", "gpu_1x_a10"],
+            "regions": ["us-west-1", "us-east-1"],
+        }
+        kept = {"userData": "new", "sshKeyName": "other", "tags": {}} | preferences
+        for key, value in kept.items():
             diff = await engine.diff(INSTANCE, instance, instance | {key: value}, state)
             assert diff.changes == provider_pb2.DiffResponse.DIFF_SOME
             assert list(diff.replaces) == []

@@ -388,3 +388,48 @@ async def test_a_termination_that_is_refused_is_told(account, cloud, instances, 
     with pytest.raises(errors.Forbidden):
         await instances.delete(context, made.id, INPUTS, made.outputs)
     assert living(account) == [made.id]
+
+
+class TwoAccounts:
+    """Two accounts behind one address: the state's key is of the one without machines."""
+
+    def __init__(self, ours: LambdaClient, spare: bool) -> None:
+        self.ours, self.spare, self.theirs = ours, spare, True
+
+    def use_spare_key(self) -> bool:
+        self.theirs = self.theirs and not self.spare
+        return self.spare
+
+    def machine(self, id):
+        if self.theirs:
+            raise errors.NotFound("no such machine", code="global/object-does-not-exist")
+        return self.ours.machine(id)
+
+    def machines(self):
+        return [] if self.theirs else self.ours.machines()
+
+    def ssh_keys(self):
+        return [] if self.theirs else self.ours.ssh_keys()
+
+    def terminate(self, id):
+        assert not self.theirs
+        self.ours.terminate(id)
+
+
+@pytest.mark.parametrize("spare", [True, False])
+async def test_a_machine_is_looked_for_in_the_account_it_was_in(account, told, spare):
+    key = account.client.add_ssh_key("key", KEY)
+    inputs = dataclasses.replace(INPUTS, account_key=key.id)
+    context = told.context(Instance.token)
+    made = await Instance(account).create(context, inputs)
+    ours, account.client = account.client, TwoAccounts(account.client, spare)
+    resource = Instance(account)
+    if spare:
+        assert (await resource.read(context, made.id, inputs, made.outputs)).outputs.region
+        await resource.delete(context, made.id, inputs, made.outputs)
+        assert await resource.read(context, made.id, inputs, made.outputs) is None
+    else:
+        for act in (resource.read, resource.delete):
+            with pytest.raises(errors.OtherAccount, match=f"neither machine {made.id}"):
+                await act(context, made.id, inputs, made.outputs)
+        assert ours.machine(made.id).status in ("booting", "active")

@@ -110,8 +110,8 @@ async def test_a_machine_is_terminated_with_patience_after_the_deadline(account,
 
 @pytest.mark.parametrize("status", ["unhealthy", "preempted"])
 async def test_a_broken_machine_is_terminated(account, cloud, context, machine, sshd, status):
-    cloud.control("POST", f"/instances/{machine}", status=status)
-    with pytest.raises(errors.NotReady, match=f"became {status}") as raised:
+    cloud.control("POST", f"/instances/{machine}", status=status, reason="the disk is full")
+    with pytest.raises(errors.NotReady, match=rf"became {status} \(the disk is full\)") as raised:
         await InstanceReady(account).create(context, wanted(machine, sshd))
     assert "another one" in str(raised.value)
     assert given_back(account, machine)

@@ -259,6 +259,21 @@ async def test_update_and_its_preview(client):
     assert answer["status"] == "1→3"
 
 
+async def test_what_a_create_returned_no_delete_of_the_same_run_ends(client, shelf):
+    """With `--replace` the engine creates, and then deletes what it believes to be the old one;
+    a create that adopts has returned that very thing."""
+    await client.create(TOKEN, BOOK)
+    await client.delete(TOKEN, "tale", BOOK, STATE)
+    assert "tale" in shelf.shelf
+    shelf.shelf["other"] = shelf.shelf["tale"]
+    await client.delete(TOKEN, "other", BOOK, STATE)
+    assert "other" not in shelf.shelf
+    with pytest.raises(grpc.aio.AioRpcError):
+        await client.create(TOKEN, {**BOOK, "title": "half"})
+    await client.delete(TOKEN, "half", BOOK, STATE)
+    assert "half" in shelf.shelf
+
+
 async def test_what_exists_but_is_not_ready_keeps_its_id(client):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await client.create(TOKEN, {**BOOK, "title": "half"})

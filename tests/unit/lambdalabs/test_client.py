@@ -120,3 +120,20 @@ def test_a_nonsense_retry_after_is_none(script, client):
     with pytest.raises(errors.RateLimited) as raised:
         client.instance_types()
     assert raised.value.retry_after is None
+
+
+def test_a_key_that_was_rotated_gives_way_to_the_spare_one(script):
+    client = LambdaClient(script.url, "old", "new", connect_seconds=5, read_seconds=5)
+    refusal = script.fault(401, "global/invalid-api-key")
+    script.on("GET /api/v1/ssh-keys", refusal, script.ok([]), script.ok([]))
+    assert client.ssh_keys() == []
+    assert client.ssh_keys() == []
+    keys = [headers["Authorization"] for _, _, headers in script.seen]
+    assert keys == ["Bearer old", "Bearer new", "Bearer new"]
+
+
+def test_a_page_that_says_404_is_not_the_apis_word(script, client):
+    script.on("GET /api/v1/instances/i-1", (404, b"<html>no such page</html>", {}))
+    with pytest.raises(errors.ApiError) as raised:
+        client.machine("i-1")
+    assert not isinstance(raised.value, errors.NotFound)

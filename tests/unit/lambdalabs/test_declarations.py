@@ -20,6 +20,8 @@ from providers.lambdalabs.instance_ready import InstanceReady, InstanceReadyInpu
 from providers.lambdalabs.models import Offer
 from providers.lambdalabs.provider import LambdaLabs, LambdaLabsConfig
 from providers.lambdalabs.ssh_key import SshKey, SshKeyInputs, fingerprint, material
+from providers.runtime import codec
+from providers.runtime.difference import difference
 from providers.runtime.schema import schema_of
 
 KEY = asyncssh.generate_private_key("ssh-ed25519", comment="someone")
@@ -91,13 +93,11 @@ def test_a_private_key_that_is_none_is_a_fault():
 
 def test_the_mark_tells_launches_apart():
     same = mark("urn:a", GOOD)
-    assert (
-        mark("urn:a", dataclasses.replace(GOOD, user_data="x", tags={}, ssh_key_name="b")) == same
-    )
+    preferences = {"instance_types": ["gpu_8x_h100_sxm5"], "regions": ["us-west-1"]}
+    for change in ({"user_data": "x", "tags": {}, "ssh_key_name": "b"}, preferences):
+        assert mark("urn:a", dataclasses.replace(GOOD, **change)) == same
     assert mark("urn:b", GOOD) != same
     for change in (
-        {"instance_types": ["gpu_8x_h100_sxm5"]},
-        {"regions": ["us-west-1"]},
         {"image_family": "gpu-base-24-04"},
         {"generation": "2"},
     ):
@@ -128,7 +128,38 @@ def test_a_broken_machine_is_stale(status):
 
 @pytest.mark.parametrize("status", ["booting", "active", "terminated", ""])
 def test_any_other_is_not(status):
-    assert Instance.stale(GOOD, InstanceOutputs(status, "t", "r")) is None
+    assert Instance.stale(GOOD, InstanceOutputs(status, "gpu_1x_a10", "us-east-1")) is None
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"regions": ["us-east-1", "us-west-3"]},
+        {"regions": ["us-west-3", "us-east-1"]},
+        {"instance_types": ["gpu_8x_h100_sxm5", "gpu_1x_a10"]},
+    ],
+)
+def test_another_launch_preference_leaves_a_machine_that_is_still_listed(wanted):
+    live = InstanceOutputs("active", "gpu_1x_a10", "us-east-1")
+    found = wire_difference(GOOD, live, dataclasses.replace(GOOD, **wanted))
+    assert (found.replaces, found.stale, found.notice) == ([], None, None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [({"regions": ["us-west-3"]}, "us-east-1"), ({"instance_types": ["b"]}, "gpu_1x_a10")],
+)
+def test_a_machine_that_is_not_listed_any_more_is_replaced(wanted, why):
+    live = InstanceOutputs("active", "gpu_1x_a10", "us-east-1")
+    found = wire_difference(GOOD, live, dataclasses.replace(GOOD, **wanted))
+    assert f"{why} is not listed any more" in found.stale
+    # Also where something else is not known yet, as in a preview.
+    new = codec.encode(dataclasses.replace(GOOD, **wanted)) | {"userData": codec.UNKNOWN}
+    assert difference(Instance, codec.encode(GOOD), codec.encode(live), new).stale
+
+
+def wire_difference(old, live, new):
+    return difference(Instance, codec.encode(old), codec.encode(live), codec.encode(new))
 
 
 def test_configuration_faults_are_told_at_once_and_never_show_the_key():

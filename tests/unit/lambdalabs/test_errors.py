@@ -33,18 +33,20 @@ def test_the_code_decides_the_kind(status, code, kind):
     body = {"error": {"code": code, "message": "It failed.", "suggestion": "Do this."}}
     error = error_from(status, body)
     assert type(error) is kind
+    advice = f"Do this. {errors.NEW_KEY}" if kind is errors.InvalidKey else "Do this."
     assert (error.code, error.message, error.suggestion, error.status) == (
         code,
         "It failed",
-        "Do this.",
+        advice,
         status,
     )
-    assert str(error) == f"It failed ({code}, {status}). Do this."
+    assert str(error) == f"It failed ({code}, {status}). {advice}"
 
 
 @pytest.mark.parametrize("body", [None, [], "text", {"error": "text"}, {"error": {"code": 3}}])
 def test_without_an_envelope_the_status_decides(body):
     assert type(error_from(401, body)) is errors.InvalidKey
+    assert type(error_from(404, body)) is errors.ApiError, "not the API's own word: nothing is gone"
     assert type(error_from(502, body)) is errors.ServerFault
     assert "502" in str(error_from(502, body))
 

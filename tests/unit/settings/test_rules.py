@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from components.catalog import loader
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
+from components.plan import nodes
 from components.settings_model import Offers, SettingsError
 from components.settings_rules import read
 
@@ -291,6 +292,29 @@ def test_names_that_leave_no_room_for_a_nonce():
 def test_a_stack_name_that_machines_cannot_carry():
     _, faults = check(GOOD, stack="My_stack")
     assert any("'sophia-My_stack'" in line for line in faults)
+
+
+def test_a_generation_is_taken_as_config_set_writes_it():
+    """`pulumi config set --path 'nodeGroups[0].generation' 2` stores a number."""
+    settings, faults = check(changed(nodeGroups=groups({"generation": 2})))
+    assert faults == []
+    assert settings.node_groups[0].generation == "2"
+
+
+def test_one_machine_is_replaced_by_a_token_of_its_own():
+    tokens = {"replace": {"manager-2": 2, "manager-3": "bad disk"}}
+    settings, faults = check(changed(nodeGroups=groups(tokens)))
+    assert faults == []
+    generations = [plan.generation for plan in nodes.nodes(settings.node_groups, "")]
+    assert generations[:3] == ["1", "1/2", "1/bad disk"]
+
+
+def test_a_token_for_a_machine_that_is_none_is_a_fault():
+    _, faults = check(
+        changed(nodeGroups=groups({"replace": {"manager-9": 2, "manager-1": {"a": 1}}}))
+    )
+    assert any("replace.manager-9: got 2, expected one of manager-1" in line for line in faults)
+    assert any("replace.manager-1" in line and 'a text such as "2"' in line for line in faults)
 
 
 def test_without_the_clouds_offers_types_and_regions_are_left_alone():
