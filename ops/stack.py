@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -76,11 +77,10 @@ class Stack:
     def _files(self) -> list[Path]:
         """Where the file backend keeps this one stack (pulumi v3.259, pkg/backend/diy)."""
         root = self.backend / ".pulumi"
+        # `dev.json.bak.attrs` is ours, `dev2.json` and `dev.json-old.json` are not.
+        own = re.compile(rf"{re.escape(self.name)}\.json(\.(bak|attrs|gz))*")
         kept = root / "stacks" / self.project
-        # `dev.json.gz` too, but not `dev2.json`; other stacks' names may hold dots.
-        files = [
-            kept / f"{self.name}.json{end}" for end in ("", ".bak", ".attrs", ".gz", ".gz.bak")
-        ]
+        files = [path for path in kept.glob("*") if own.fullmatch(path.name)]
         folders = [root / kind / self.project / self.name for kind in ("history", "backups")]
         return [*files, *folders, *root.glob(f"locks/*/{self.project}/{self.name}")]
 

@@ -36,11 +36,16 @@ def addresses(text: str) -> list[str]:
     return found
 
 
+PUBLISHED = {Path("tests/unit/simulator/lambda-cloud-openapi-1.8.3.json")}
+"""Documents of others, kept as they were published; their examples are nobody's machines."""
+
+
 def tracked() -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    names = [Path(name) for name in listed.split("\0") if name]
+    return [ROOT / name for name in names if name not in PUBLISHED and (ROOT / name).is_file()]
 
 
 def test_no_tracked_file_holds_an_address():

@@ -77,5 +77,8 @@ async def test_failed_create_then_update_then_drift_then_delete(swarm: Any) -> N
         swarm.docker("service", "scale", "--detach", "over-grpc=2")
         read = await client.read(TOKEN, kept.id, good, state)
         assert values(read.inputs)["replicas"] == 2
+
+    # Another run: what a create of this one returned, no delete of it would end.
+    async with serving(Swarm(), config) as client:
         await client.delete(TOKEN, kept.id, good, state)
         assert not (await client.read(TOKEN, kept.id, good, state)).id

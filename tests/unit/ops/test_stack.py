@@ -34,6 +34,7 @@ OWN = [
     "stacks/sophia/dev.json",
     "stacks/sophia/dev.json.bak",
     "stacks/sophia/dev.json.attrs",
+    "stacks/sophia/dev.json.bak.attrs",
     "history/sophia/dev/dev-1.history.json",
     "backups/sophia/dev/dev.1.json",
     "locks/organization/sophia/dev/x.json",
