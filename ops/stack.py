@@ -77,8 +77,9 @@ class Stack:
     def _files(self) -> list[Path]:
         """Where the file backend keeps this one stack (pulumi v3.259, pkg/backend/diy)."""
         root = self.backend / ".pulumi"
-        # `dev.json.bak.attrs` is ours, `dev2.json` and `dev.json-old.json` are not.
-        own = re.compile(rf"{re.escape(self.name)}\.json(\.(bak|attrs|gz))*")
+        # `dev.json.bak.attrs` is ours, and the `dev.json.<hex>.tmp` of a killed engine; `dev2.json`
+        # and `dev.json-old.json` are not.
+        own = re.compile(rf"{re.escape(self.name)}\.json(\.(bak|attrs|gz|tmp|[0-9a-f]{{16}}))*")
         kept = root / "stacks" / self.project
         files = [path for path in kept.glob("*") if own.fullmatch(path.name)]
         folders = [root / kind / self.project / self.name for kind in ("history", "backups")]

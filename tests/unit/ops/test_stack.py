@@ -35,6 +35,7 @@ OWN = [
     "stacks/sophia/dev.json.bak",
     "stacks/sophia/dev.json.attrs",
     "stacks/sophia/dev.json.bak.attrs",
+    "stacks/sophia/dev.json.bak.18eb4938f4986e6c.tmp",
     "history/sophia/dev/dev-1.history.json",
     "backups/sophia/dev/dev.1.json",
     "locks/organization/sophia/dev/x.json",
