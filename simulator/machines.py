@@ -2,7 +2,7 @@
 
 A node keeps its address, its disk and its Docker volume over `docker restart`, which to it is a
 reboot. The rights are those with which systemd and a nested dockerd run where `--privileged` is
-refused; both cgroup versions were tried (Debian 12 and 13 under qemu, Docker 20.10 and 26).
+refused; both cgroup versions were tried (v2: Debian 12 under qemu, Docker 20.10, AppArmor on).
 """
 
 from __future__ import annotations

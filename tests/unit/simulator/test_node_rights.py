@@ -1,7 +1,7 @@
 """How a node starts, for both cgroup versions, held to what was seen to work on real machines.
 
-v1: Debian 12, a kernel of its own, Docker 20.10. v2: Debian 12 and 13 with their own kernels,
-Docker 20.10 and 26, AppArmor on (booted under qemu).
+v1: Debian 12 on another kernel, Docker 20.10. v2: Debian 12 with its own kernel, Docker 20.10,
+AppArmor on (booted under qemu).
 """
 
 import os
