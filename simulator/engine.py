@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from simulator import packages
@@ -112,9 +113,20 @@ def kept(progress: Callable[[str], None]) -> Iterator[None]:
             stop_if_ours()
 
 
-def cgroup_version() -> str:
-    """The engine's cgroup version, "1" or "2" (a hybrid host counts as "1"). Raises DockerError."""
-    return docker("info", "--format", "{{.CgroupVersion}}")
+@dataclass(frozen=True)
+class Version:
+    """What the rights of a node depend on: Docker's major version, and "1" or "2" for cgroups
+    (a hybrid host counts as "1")."""
+
+    docker: int
+    cgroup: str
+
+
+def version() -> Version:
+    """The engine's. Raises DockerError."""
+    said = docker("info", "--format", "{{.ServerVersion}} {{.CgroupVersion}}")
+    number, cgroup = said.split()
+    return Version(int(number.split(".")[0]), cgroup)
 
 
 def power_id() -> str:

@@ -2,7 +2,7 @@
 
 A node keeps its address, its disk and its Docker volume over `docker restart`, which to it is a
 reboot. The rights are those with which systemd and a nested dockerd run where `--privileged` is
-refused; both cgroup versions were tried (v2: Debian 12 under qemu, Docker 20.10, AppArmor on).
+refused; docs/reference/tried.md lists the machines they were tried on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PATIENCE = 1800.0
 that is slow is not broken. An engine that ends, or refuses, is noticed at once."""
 
 _RIGHTS = (
-    *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
+    *("--cap-add", "ALL"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
     *("--security-opt", "apparmor=unconfined"),
     *("--device-cgroup-rule", "a *:* rwm", "--tmpfs", "/run", "--tmpfs", "/run/lock"),
@@ -41,9 +41,15 @@ _CGROUPS = {
 }
 
 
-def rights(cgroup_version: str) -> tuple[str, ...]:
-    """What `docker create` grants a node, by the engine's cgroup version, "1" or "2"."""
-    return (*_RIGHTS, *_CGROUPS[cgroup_version])
+_ALL_IS_AVAILABLE = 23
+"""The first Docker whose ALL leaves out what dockerd itself may not have (moby: `oci/caps` takes
+containerd's `cap.Current`). It refuses to drop such a capability; one before refuses to add it."""
+
+
+def rights(host: engine.Version) -> tuple[str, ...]:
+    """What `docker create` grants a node on this engine."""
+    drop = () if host.docker >= _ALL_IS_AVAILABLE else ("--cap-drop", "SYS_RESOURCE")
+    return (*_RIGHTS, *drop, *_CGROUPS[host.cgroup])
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def start(node: Node) -> None:
             f"{INSTANCE_LABEL}={node.instance_id}",
         ),
         *("--network", node.network, "--ip", node.ip),
-        *rights(engine.cgroup_version()),
+        *rights(engine.version()),
         *("--mount", _volume(node), "--env", "container=docker", "--stop-signal", "SIGRTMIN+3"),
         *(node_image.RECIPE.tag, "/usr/local/sbin/node-init"),
         timeout=PATIENCE,
