@@ -56,10 +56,11 @@ async def until(condition, work: asyncio.Task, told) -> None:
 
 async def test_a_ready_machine_has_its_addresses(account, context, machine, sshd):
     made = await InstanceReady(account).create(context, wanted(machine, sshd))
-    address = account.client.machine(machine).ip
+    seen = account.client.machine(machine)
     assert made.id == machine
-    assert (made.outputs.address, made.outputs.private_address) == (address, address)
-    assert set(sshd.addresses) == {address}
+    assert (made.outputs.address, made.outputs.private_address) == (seen.ip, seen.private_ip)
+    assert seen.ip != seen.private_ip
+    assert set(sshd.addresses) == {seen.ip}
     assert sshd.logins == 1
 
 
