@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import requests
@@ -12,7 +12,7 @@ import urllib3.exceptions
 from requests.auth import AuthBase
 
 from providers.lambdalabs.errors import InvalidKey, LostAnswer, Unreachable, error_from
-from providers.lambdalabs.models import Key, Launch, Machine, Offer
+from providers.lambdalabs.models import Key, Launch, Machine, Offer, Rule, Ruleset
 
 T = TypeVar("T")
 
@@ -148,6 +148,32 @@ class LambdaClient:
                 suggestion="Check the API's address and the network",
             )
         return LostAnswer(f"{what}: no answer from {self.api_url} ({_brief(reason or error)})")
+
+    def rulesets(self) -> list[Ruleset]:
+        """All firewall rulesets of the account but the global one."""
+        return self._get("/firewall-rulesets", lambda data: [Ruleset.parse(item) for item in data])
+
+    def ruleset(self, id: str) -> Ruleset:
+        """One ruleset, or the account's own with the id `global`."""
+        return self._get(f"/firewall-rulesets/{id}", Ruleset.parse)
+
+    def add_ruleset(self, name: str, region: str, rules: Sequence[Rule]) -> Ruleset:
+        """Creates a ruleset. Names may repeat: never repeat blindly."""
+        body = {"name": name, "region": region, "rules": [rule.body() for rule in rules]}
+        return self._send("POST", "/firewall-rulesets", body, Ruleset.parse)
+
+    def change_ruleset(
+        self, id: str, rules: Sequence[Rule] | None = None, name: str | None = None
+    ) -> Ruleset:
+        """Replaces the whole list of rules, the name, or both."""
+        body: dict[str, Any] = {} if name is None else {"name": name}
+        if rules is not None:
+            body["rules"] = [rule.body() for rule in rules]
+        return self._send("PATCH", f"/firewall-rulesets/{id}", body, Ruleset.parse)
+
+    def delete_ruleset(self, id: str) -> None:
+        """Deletes a ruleset that no machine has."""
+        self._send("DELETE", f"/firewall-rulesets/{id}", None, lambda data: None)
 
 
 class _Bearer(AuthBase):

@@ -8,6 +8,7 @@
     │   ├── NotFound              global/object-does-not-exist
     │   ├── Duplicate             global/duplicate
     │   ├── KeyInUse              ssh-keys/key-in-use
+    │   ├── RulesetInUse          firewall-rulesets/firewall-ruleset-in-use
     │   ├── InsufficientCapacity  instance-operations/launch/insufficient-capacity
     │   ├── QuotaExceeded         global/quota-exceeded
     │   ├── RateLimited           429: refused before anything happened
@@ -16,6 +17,7 @@
     ├── LostAnswer                sent, but cut off, timed out or unreadable: it may have happened
     ├── OtherAccount              the key is of another account than the stack's machines
     ├── KeyConflict               the name of an SSH key is taken by another key
+    ├── RulesetConflict           the name of a firewall ruleset is taken by another one
     ├── NoMachine                 every candidate type and region was tried
     ├── NotReady                  a machine that failed to become usable; it was terminated
     └── NotGone                   a machine that is still there after it was terminated
@@ -85,6 +87,10 @@ class KeyInUse(ApiError):
     """The SSH key can't be deleted while machines use it."""
 
 
+class RulesetInUse(ApiError):
+    """The firewall ruleset can't be deleted while machines have it."""
+
+
 class InsufficientCapacity(ApiError):
     """No such machine is free in that region now. Happens right after capacity was listed, too."""
 
@@ -121,6 +127,10 @@ class KeyConflict(LambdaError):
     """Another SSH key has the name."""
 
 
+class RulesetConflict(LambdaError):
+    """Another firewall ruleset, which machines have, is called so in the region."""
+
+
 class NoMachine(LambdaError):
     """No candidate could be launched; the message lists each with its reason."""
 
@@ -150,6 +160,7 @@ _BY_CODE: dict[str, type[ApiError]] = {
     "global/object-does-not-exist": NotFound,
     "global/duplicate": Duplicate,
     "ssh-keys/key-in-use": KeyInUse,
+    "firewall-rulesets/firewall-ruleset-in-use": RulesetInUse,
     "instance-operations/launch/insufficient-capacity": InsufficientCapacity,
     "global/quota-exceeded": QuotaExceeded,
     # Documented with status 409, but its suggestion is to try again later.

@@ -65,6 +65,11 @@ class InstanceInputs:
         " nor a machine with these tags, the API key is another account's: nothing is believed to"
         " be gone.",
     )
+    firewall_rulesets: dict[str, list[str]] = prop(
+        default_factory=dict,
+        doc="By region, ids of the firewall rulesets that a machine gets there. A change awaits the"
+        " next generation.",
+    )
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,13 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
     @staticmethod
     def notice(old: InstanceInputs, new: InstanceInputs) -> str | None:
-        if (old.user_data, old.ssh_key_name, old.tags) == (
-            new.user_data, new.ssh_key_name, new.tags
+        if (old.user_data, old.ssh_key_name, old.tags, old.firewall_rulesets) == (
+            new.user_data, new.ssh_key_name, new.tags, new.firewall_rulesets
         ):  # fmt: skip
             return None
         return (
-            f"{new.name}: the running machine keeps its user data, SSH key and tags;"
+            f"{new.name}: the running machine keeps its user data, SSH key, tags and firewall"
+            " rulesets;"
             " the new ones are used for its next generation (change `generation` to get it now)"
         )
 
@@ -196,6 +202,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                     inputs.image_family,
                     inputs.user_data,
                     tags,
+                    inputs.firewall_rulesets.get(region, ()),
                 )
                 try:
                     return await self._launch(context, calls, wanted)

@@ -1,13 +1,14 @@
 """What the API talks about, as far as this provider needs it. Pure.
 
-Shapes: OpenAPI 1.8.3, schemas SSHKey, Instance, InstanceTypesItem. Regions, instance types and
-statuses are open sets: they stay strings, and unknown fields are ignored.
+Shapes: OpenAPI 1.8.3, schemas SSHKey, Instance, InstanceTypesItem, FirewallRuleset. Regions,
+instance types and statuses are open sets: they stay strings, and unknown fields are ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any
 
 COMING = frozenset({"booting", "active"})
@@ -110,6 +111,7 @@ class Launch:
     image_family: str
     user_data: str = field(repr=False)
     tags: Mapping[str, str]
+    firewall_rulesets: Sequence[str] = ()
 
     def body(self) -> dict[str, Any]:
         """The request's JSON. The name is the hostname, too."""
@@ -125,7 +127,64 @@ class Launch:
             body["image"] = {"family": self.image_family}
         if self.user_data:
             body["user_data"] = self.user_data
+        if self.firewall_rulesets:
+            body["firewall_rulesets"] = [{"id": id} for id in self.firewall_rulesets]
         return body
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Lets inbound traffic in. Two that mean the same are equal.
+
+    ports: first and last port, both included; None for icmp. source: an IPv4 network.
+    """
+
+    protocol: str
+    ports: tuple[int, int] | None
+    source: IPv4Network
+    description: str
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Rule:
+        ports = data.get("port_range")
+        return cls(
+            protocol=_text(data, "protocol"),
+            ports=(int(ports[0]), int(ports[1])) if ports else None,
+            source=IPv4Network(_text(data, "source_network"), strict=False),
+            description=_text(data, "description"),
+        )
+
+    def body(self) -> dict[str, Any]:
+        """The rule's JSON."""
+        ports = {} if self.ports is None else {"port_range": list(self.ports)}
+        return {
+            "protocol": self.protocol,
+            **ports,
+            "source_network": str(self.source),
+            "description": self.description,
+        }
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """A firewall ruleset. users: ids of the machines that have it."""
+
+    id: str
+    name: str
+    region: str
+    rules: tuple[Rule, ...]
+    users: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Ruleset:
+        # The global one has no region and no list of machines.
+        return cls(
+            id=_text(data, "id"),
+            name=_text(data, "name"),
+            region=_text(data["region"], "name") if "region" in data else "",
+            rules=tuple(Rule.parse(rule) for rule in data["rules"]),
+            users=tuple(data.get("instance_ids") or ()),
+        )
 
 
 def _reasons(actions: Mapping[str, Any]) -> tuple[str, ...]:

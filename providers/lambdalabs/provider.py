@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.firewall_rules import FirewallRules
+from providers.lambdalabs.firewall_ruleset import FirewallRuleset
 from providers.lambdalabs.instance import Instance
 from providers.lambdalabs.instance_name import InstanceName
 from providers.lambdalabs.instance_ready import InstanceReady
@@ -34,7 +36,14 @@ class LambdaLabs(Provider):
     name = "lambdalabs"
     version = "0.1.0"
     Config = LambdaLabsConfig
-    lifecycles = (SshKey, InstanceName, Instance, InstanceReady)
+    lifecycles = (
+        SshKey,
+        FirewallRuleset,
+        FirewallRules,
+        InstanceName,
+        Instance,
+        InstanceReady,
+    )
     functions = (GetInstanceTypes,)
 
     @staticmethod

@@ -9,6 +9,9 @@ import asyncssh
 import pytest
 
 from providers.lambdalabs import instance, ssh_key
+from providers.lambdalabs.firewall_rule import FirewallRule
+from providers.lambdalabs.firewall_rules import FirewallRules, FirewallRulesInputs
+from providers.lambdalabs.firewall_ruleset import FirewallRuleset, FirewallRulesetInputs
 from providers.lambdalabs.instance import (
     Instance,
     InstanceInputs,
@@ -173,6 +176,8 @@ def test_configuration_faults_are_told_at_once_and_never_show_the_key():
 def test_the_schema_has_all_of_it_and_marks_secrets():
     schema = json.loads(json.dumps(schema_of(LambdaLabs())))
     assert sorted(schema["resources"]) == [
+        "lambdalabs:index:FirewallRules",
+        "lambdalabs:index:FirewallRuleset",
         "lambdalabs:index:Instance",
         "lambdalabs:index:InstanceName",
         "lambdalabs:index:InstanceReady",
@@ -183,3 +188,59 @@ def test_the_schema_has_all_of_it_and_marks_secrets():
     assert ready["inputProperties"]["privateKey"]["secret"]
     assert schema["resources"]["lambdalabs:index:Instance"]["inputProperties"]["userData"]["secret"]
     assert ssh_key.SshKey.delete_before_replace
+
+
+RULE = FirewallRule("tcp", "192.0.2.0/24", [22, 22], "ssh")
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"protocol": "esp"}, "protocol"),
+        ({"port_range": []}, "portRange"),
+        ({"port_range": [22]}, "portRange"),
+        ({"port_range": [0, 22]}, "portRange"),
+        ({"port_range": [23, 22]}, "portRange"),
+        ({"port_range": [22, 65536]}, "portRange"),
+        ({"protocol": "icmp"}, "portRange"),
+        ({"source_network": ""}, "sourceNetwork"),
+        ({"source_network": "2001:db8::/32"}, "sourceNetwork"),
+        ({"source_network": "192.0.2.1/24"}, "sourceNetwork"),
+        ({"description": "d" * 129}, "description"),
+    ],
+)
+def test_each_wrong_rule_is_named(change, path):
+    rules = [RULE, dataclasses.replace(RULE, **change)]
+    for found in (
+        FirewallRuleset.check(FirewallRulesetInputs("nodes", "us-east-1", rules)),
+        FirewallRules.check(FirewallRulesInputs("id", rules)),
+    ):
+        assert [fault.path for fault in found] == [f"rules[1].{path}"]
+
+
+def test_all_faults_of_a_ruleset_are_told_at_once():
+    bad = FirewallRule("esp", "world", [0], "")
+    found = FirewallRuleset.check(FirewallRulesetInputs("", "us-south-1", [bad, RULE]))
+    assert [fault.path for fault in found] == [
+        "name", "region", "rules[0].protocol", "rules[0].portRange", "rules[0].sourceNetwork",
+    ]  # fmt: skip
+    # A rule of `FirewallRules` needs room for its mark.
+    long = dataclasses.replace(RULE, description="d" * 118)
+    found = FirewallRules.check(FirewallRulesInputs("", [long]))
+    assert [fault.path for fault in found] == ["rulesetId", "rules[0].description"]
+    assert FirewallRules.check(
+        FirewallRulesInputs("global", [FirewallRule("icmp", "192.0.2.1"), RULE])
+    ) == []  # fmt: skip
+
+
+def test_no_rule_has_the_world_as_its_source_by_default():
+    schema = schema_of(LambdaLabs())["types"]["lambdalabs:index:FirewallRule"]
+    assert "sourceNetwork" in schema["required"]
+
+
+def test_other_rulesets_await_the_next_generation():
+    live = InstanceOutputs("active", "gpu_1x_a10", "us-east-1")
+    wanted = dataclasses.replace(GOOD, firewall_rulesets={"us-east-1": ["a"]})
+    found = wire_difference(GOOD, live, wanted)
+    assert (found.changed, found.replaces, found.stale) == (["firewallRulesets"], [], None)
+    assert "keeps its user data, SSH key, tags and firewall rulesets" in found.notice

@@ -1,0 +1,91 @@
+"""An account's firewall rulesets, as several resources share them.
+
+The API replaces all rules of a ruleset at once: changes are made one after another, and those that
+wait for their turn go out together. Looks at the same time are one look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+from providers.lambdalabs.account import Account, Calls
+from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.errors import NotFound
+from providers.lambdalabs.models import Rule, Ruleset
+
+GLOBAL = "global"
+"""The id of the ruleset that all machines of the account have."""
+
+Change = Callable[[tuple[Rule, ...]], tuple[Rule, ...]]
+"""From the rules that are there to those that are to be."""
+
+
+class Rulesets:
+    """Looks and changes of one account; `of` gives it out."""
+
+    def __init__(self, client: LambdaClient) -> None:
+        self._client = client
+        self._looking = asyncio.Lock()
+        self._seen: dict[str, Ruleset] = {}
+        self._seen_at = float("-inf")
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._waiting: defaultdict[str, list[tuple[Change, asyncio.Future[None]]]] = defaultdict(
+            list
+        )
+
+    @classmethod
+    def of(cls, account: Account) -> Rulesets:
+        """The same for all resources of an account."""
+        return _RULESETS.setdefault(account, cls(account.client))
+
+    async def look(self, calls: Calls, id: str) -> Ruleset | None:
+        """A ruleset as it is, None if there is none; the look began after this was called."""
+        if id == GLOBAL:
+            return await calls(self._client.ruleset, id)
+        clock = asyncio.get_running_loop().time
+        asked = clock()
+        async with self._looking:
+            if self._seen_at <= asked:
+                began = clock()
+                self._seen = {one.id: one for one in await calls(self._client.rulesets)}
+                self._seen_at = began
+            return self._seen.get(id)
+
+    async def change(self, calls: Calls, id: str, change: Change) -> None:
+        """Has the ruleset's rules changed. Raises `NotFound` if there is no such ruleset."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[id].append((change, done))
+        async with self._turns[id]:
+            if not done.done():
+                await self._change_all(calls, id, self._waiting.pop(id))
+        await done
+
+    async def _change_all(
+        self, calls: Calls, id: str, batch: list[tuple[Change, asyncio.Future[None]]]
+    ) -> None:
+        try:
+            before = (await calls(self._client.ruleset, id)).rules
+            after = before
+            for change, _ in batch:
+                after = change(after)
+            if after != before:
+                await calls(self._client.change_ruleset, id, after)
+        except Exception as error:
+            for _, done in batch:
+                done.set_exception(error)
+        else:
+            for _, done in batch:
+                done.set_result(None)
+
+    async def forget(self, calls: Calls, id: str, change: Change) -> None:
+        """As `change`, content if the ruleset is gone."""
+        try:
+            await self.change(calls, id, change)
+        except NotFound:
+            return
+
+
+_RULESETS: WeakKeyDictionary[Account, Rulesets] = WeakKeyDictionary()
