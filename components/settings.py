@@ -25,7 +25,7 @@ from components.settings_model import Offers, Settings, SettingsError
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import TRANSIENT, Forbidden, InvalidKey, LambdaError
 
-TEXTS = frozenset({"lambdaApiUrl", "lambdaApiKey", "sshUser", "baseImage", "databaseNode"})
+TEXTS = frozenset({"lambdaApiUrl", "lambdaApiKey", "sshUser", "baseImage", "confirmDataLoss"})
 """Keys whose value is a text; all others are JSON."""
 
 REGISTRY = {

@@ -19,7 +19,7 @@ from providers.lambdalabs.errors import (
     OtherAccount,
 )
 from providers.lambdalabs.models import BROKEN, COMING, GOING, Launch, Machine, Offer
-from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
+from providers.runtime.declare import Change, Context, Created, Fault, Found, Lifecycle, prop
 
 MARK = "pulumi:instance"
 """Tag that tells which launch a machine belongs to, see `mark`."""
@@ -59,6 +59,11 @@ class InstanceInputs:
         default_factory=dict, doc="Tags of the machine. A change awaits the next generation."
     )
     generation: str = prop(replace=True, default="", doc="Change it to get a new machine.")
+    volumes: list[str] = prop(
+        default_factory=list,
+        doc="Ids of the volumes on its disk: it is not replaced while it holds one.",
+    )
+    confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost all the same.")
     account_key: str = prop(
         default="",
         doc="Id of an SSH key of the account (an `SshKey`'s id). Where the account has neither it"
@@ -100,6 +105,22 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             if live and live not in listed:
                 return f"its {what} {live} is not listed any more ({', '.join(listed)})"
         return None
+
+    @staticmethod
+    def refused(change: Change) -> str | None:
+        held = {*change.old.volumes, *change.new.volumes} - {change.new.confirm_data_loss}
+        if change.replaced is None or not held:
+            return None
+        ways = (
+            "undo the change, or dump the data and run"
+            f" `pulumi config set confirmDataLoss {min(held)}`: the volume then starts empty"
+        )
+        if change.outputs.status in BROKEN:
+            ways = f"restart it in Lambda Cloud, or {ways}"
+        return (
+            f"{change.old.name} holds the volume {', '.join(sorted(held))} and would be replaced"
+            f" ({change.replaced}). Nothing was changed; {ways}"
+        )
 
     @staticmethod
     def notice(old: InstanceInputs, new: InstanceInputs) -> str | None:

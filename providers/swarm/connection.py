@@ -32,6 +32,7 @@ from providers.swarm.errors import (
     NoManager,
     NotFound,
     OutOfSequence,
+    ScriptFailed,
     SwarmError,
     Unanswered,
     WrongHostKey,
@@ -130,6 +131,26 @@ class Engine:
         if response.status >= 400:
             raise _refusal(where, response.status, answer)
         return answer
+
+    async def run(self, script: str, within: float = CALL) -> str:
+        """What a script prints in root's shell, stripped. It goes as input, so it may hold secrets.
+
+        Raises `ConnectionFailed`, `Unanswered` (it may have run) and `ScriptFailed`.
+        """
+        await self._connected()
+        assert self._ssh is not None
+        try:
+            async with asyncio.timeout(within):
+                done = await self._ssh.run("sudo -n sh -s", input=script)
+        except (TimeoutError, asyncssh.Error, OSError) as error:
+            reason = str(error) or f"no end within {within:.0f} s"
+            raise Unanswered(f"a script on {self.address}: {reason}") from None
+        if done.exit_status != 0:
+            words = str(done.stderr or "").strip().splitlines()[-1:] or ["no output"]
+            raise ScriptFailed(
+                f"a script on {self.address} ended with {done.exit_status}: {words[0]}"
+            )
+        return str(done.stdout or "").strip()
 
     async def close(self) -> None:
         """Ends the connection; the next request makes a new one."""

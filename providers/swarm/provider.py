@@ -5,7 +5,18 @@ from __future__ import annotations
 import asyncssh
 
 from providers.runtime.declare import Fault, Provider
-from providers.swarm import certificate, cluster, config, keypair, member, network, secret, service
+from providers.swarm import (
+    certificate,
+    cluster,
+    config,
+    keypair,
+    member,
+    network,
+    secret,
+    service,
+    volume,
+    volume_home,
+)
 from providers.swarm.connection import Pool, SwarmConfig
 
 
@@ -24,6 +35,8 @@ class Swarm(Provider):
         secret.Secret,
         config.Config,
         service.Service,
+        volume_home.VolumeHome,
+        volume.Volume,
     )
 
     def __init__(self) -> None:

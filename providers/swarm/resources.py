@@ -15,6 +15,8 @@ from providers.swarm import (
     provider,
     secret,
     service,
+    volume,
+    volume_home,
 )
 
 
@@ -79,3 +81,18 @@ class Service(Declared, lifecycle=service.Service):
 
     service_id: pulumi.Output[str]
     dns_name: pulumi.Output[str]
+
+
+class VolumeHome(Declared, lifecycle=volume_home.VolumeHome):
+    """Inputs: see `volume_home.VolumeHomeInputs`."""
+
+    home: pulumi.Output[str]
+    volume_id: pulumi.Output[str]
+
+
+class Volume(Declared, lifecycle=volume.Volume):
+    """Inputs: see `volume.VolumeInputs`. Its `volume_id` is known once the directory is there."""
+
+    volume_id: pulumi.Output[str]
+    node: pulumi.Output[str]
+    path: pulumi.Output[str]

@@ -70,7 +70,10 @@ class Values(mocks.Mocks):
             "dnsName": f"tasks.{args.inputs.get('name')}",
             "repoDigest": f"registry.example/{args.name}@sha256:{'0' * 64}",
             "sha256Digest": f"sha256:{'0' * 64}",
+            "volumeId": f"{args.inputs.get('name')}-0a1b2c3d",
         }
+        if candidates := args.inputs.get("candidates"):
+            made["home"] = candidates[0]["name"]
         return f"{args.name}-id", {**made, **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:

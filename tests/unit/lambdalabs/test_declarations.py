@@ -183,3 +183,35 @@ def test_the_schema_has_all_of_it_and_marks_secrets():
     assert ready["inputProperties"]["privateKey"]["secret"]
     assert schema["resources"]["lambdalabs:index:Instance"]["inputProperties"]["userData"]["secret"]
     assert ssh_key.SshKey.delete_before_replace
+
+
+def held(status="active", **changes):
+    """What a change of a machine with the volume means."""
+    old = dataclasses.replace(GOOD, volumes=["database-0a1b2c3d"])
+    new = codec.encode(dataclasses.replace(old, **changes))
+    live = InstanceOutputs(status, GOOD.instance_types[0], GOOD.regions[0])
+    return difference(Instance, codec.encode(old), codec.encode(live), new)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": "2"},
+        {"image_family": "other"},
+        {"name": "other"},
+        {"regions": ["us-west-3"]},
+        {"instance_types": ["gpu_8x_h100_sxm5"]},
+        {"status": "unhealthy"},
+        {"status": "preempted"},
+        {"generation": "2", "volumes": []},
+    ],
+)
+def test_a_machine_with_a_volume_is_not_replaced_unless_confirmed(change):
+    assert "confirmDataLoss database-0a1b2c3d" in held(**change).refused
+    assert held(**change, confirm_data_loss="database-0a1b2c3d").refused is None
+    assert held(**change, confirm_data_loss="database-ffffffff").refused
+
+
+def test_any_other_change_of_it_is_allowed():
+    assert held(user_data="other", tags={"a1": "b"}).refused is None
+    assert held(volumes=[]).refused is None
