@@ -83,7 +83,10 @@ class LambdaInstance(pulumi.ComponentResource):
             tags={"project": args.project, "stack": args.stack, "node": plan.name},
             account_key=args.ssh_key_id,
             volumes=args.volumes,
-            confirm_data_loss=args.confirm_data_loss,
+            # Only to the machine that is meant: the others need no update for it.
+            confirm_data_loss=pulumi.Output.from_input(args.volumes).apply(
+                lambda held: args.confirm_data_loss if args.confirm_data_loss in held else ""
+            ),
             opts=child,
         )
         ready = lambdalabs.InstanceReady(
