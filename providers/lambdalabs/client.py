@@ -12,7 +12,7 @@ import urllib3.exceptions
 from requests.auth import AuthBase
 
 from providers.lambdalabs.errors import InvalidKey, LostAnswer, Unreachable, error_from
-from providers.lambdalabs.models import Key, Launch, Machine, Offer
+from providers.lambdalabs.models import Key, Launch, Listed, Machine, Offer
 
 T = TypeVar("T")
 
@@ -50,9 +50,9 @@ class LambdaClient:
         """What can be rented, by name."""
         return self._get("/instance-types", _offers)
 
-    def machines(self) -> list[Machine]:
+    def machines(self) -> Listed[Machine]:
         """All machines of the account but terminated ones."""
-        return self._get("/instances", lambda data: [Machine.parse(item) for item in data])
+        return self._get("/instances", lambda data: Listed(map(Machine.parse, data)))
 
     def machine(self, id: str) -> Machine:
         """One machine. A terminated one is found for a while, then `NotFound` is raised."""

@@ -139,6 +139,9 @@ OUTCOME_UNKNOWN = (ServerFault, LostAnswer)
 UNSEEN = (InvalidKey, Forbidden)
 """With these the account could not be looked at: nothing follows for what is in it."""
 
+NOT_LOOKED_AT = "{}: not looked at, its recorded state is believed: {}"
+"""What a read warns of that met one of `UNSEEN`: the resource's name and the error."""
+
 TRANSIENT = (RateLimited, Unreachable, *OUTCOME_UNKNOWN)
 """What is worth another try of a request that may be repeated."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
+    NOT_LOOKED_AT,
     OUTCOME_UNKNOWN,
     UNSEEN,
     InsufficientCapacity,
@@ -26,8 +27,6 @@ MARK = "pulumi:instance"
 
 STACK_TAGS = ("project", "stack")
 """Tags that all machines of a stack share."""
-
-NOT_LOOKED_AT = "{}: not looked at, its recorded state is believed: {}"
 
 LAUNCH_TRIES = 3
 """How often one candidate is launched when the answer is lost and no machine appears."""
@@ -116,7 +115,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         calls = self._account.calls(context)
         tags = inputs.tags | {MARK: mark(context.urn, inputs)}
         usable = []
-        for machine in await calls(self._client.machines):
+        for machine in await calls.machines():
             if not _is_ours(machine, inputs.name, tags) or not _is_listed(machine, inputs):
                 continue
             if machine.status in BROKEN or machine.id in self._account.condemned:
@@ -167,7 +166,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         """The machine, or None when it is gone for sure: from the account that it was in, which
         may be the spare key's. Raises `OtherAccount`."""
         stack = {key: inputs.tags[key] for key in STACK_TAGS if key in inputs.tags}
-        for another_try in (self._client.use_spare_key, lambda: False):
+        for another_try in (self._account.use_spare_key, lambda: False):
             if machine := await look(calls, id):
                 return machine
             if await self._account.owns(calls, inputs.account_key, stack):
@@ -232,8 +231,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         """Lists repeatedly, since what was launched may appear late."""
         for _ in range(SEARCH_LOOKS):
             await calls.sleep(self._account.search_seconds / SEARCH_LOOKS)
-            machines = await calls(self._client.machines)
-            ours = [m for m in machines if _is_ours(m, wanted.name, wanted.tags)]
+            ours = [m for m in await calls.machines() if _is_ours(m, wanted.name, wanted.tags)]
             if adopted := await self._adopted(context, calls, ours):
                 return adopted
         return None
@@ -278,7 +276,7 @@ def candidates(
 async def look(calls: Calls, id: str) -> Machine | None:
     """The machine, or None when it is gone or going."""
     try:
-        machine = await calls(calls.client.machine, id)
+        machine = await calls.machine(id)
     except NotFound:
         return None
     return None if machine.status in GOING else machine
@@ -289,7 +287,7 @@ async def give_back(calls: Calls, id: str) -> None:
     terminated = False
     while True:
         try:
-            machine = await calls(calls.client.machine, id)
+            machine = await calls.machine(id, calls.poll_seconds)
         except NotFound:
             return
         if machine.status == "terminated":
@@ -310,7 +308,7 @@ async def give_back(calls: Calls, id: str) -> None:
 async def terminate(calls: Calls, id: str) -> None:
     """Asks for a machine's end, and is content when it has come already."""
     try:
-        await calls(calls.client.terminate, id)
+        await calls.terminate(id)
     except LambdaError:
         # Terminating twice is an error in some versions of the API.
         if await look(calls, id) is not None:

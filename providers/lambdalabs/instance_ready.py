@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import asyncssh
 
 from providers.lambdalabs.account import Account, Calls
-from providers.lambdalabs.errors import UNSEEN, LambdaError, NotFound, NotReady
-from providers.lambdalabs.instance import NOT_LOOKED_AT, look, terminate
+from providers.lambdalabs.errors import NOT_LOOKED_AT, UNSEEN, LambdaError, NotFound, NotReady
+from providers.lambdalabs.instance import terminate
 from providers.lambdalabs.models import BROKEN, GOING, Machine
 from providers.lambdalabs.ssh import Door, NoAnswer, knock, probe_cuda
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
@@ -43,7 +43,8 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
     """Ready: active, reachable over SSH with the pinned host key, CUDA usable.
 
     A machine that is not, or not in time, is terminated, so that nobody pays for it and the next
-    `up` launches another. Deleting this resource does nothing.
+    `up` launches another. Deleting this resource does nothing. Reading it never says that it is
+    gone: whether the machine is there is for `Instance` to see, whose next id replaces this.
     """
 
     token = "lambdalabs:index:InstanceReady"
@@ -87,13 +88,14 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
         outputs: InstanceReadyOutputs,
     ) -> Found[InstanceReadyInputs, InstanceReadyOutputs] | None:
         try:
-            machine = await look(self._account.calls(context), inputs.instance_id)
+            listed = await self._account.calls(context).machines()
         except UNSEEN as error:
             context.warn(NOT_LOOKED_AT.format(context.name, error))
             return Found(inputs, outputs)
-        if machine is None:
-            return None
-        return Found(inputs, _outputs(machine) if machine.ip else outputs)
+        for machine in listed:
+            if machine.id == inputs.instance_id and machine.ip:
+                return Found(inputs, _outputs(machine))
+        return Found(inputs, outputs)
 
     async def update(
         self,
@@ -140,7 +142,7 @@ async def _usable(calls: Calls, inputs: InstanceReadyInputs, progress: _Progress
     seen = "nothing"
     while True:
         try:
-            machine = await calls(calls.client.machine, inputs.instance_id)
+            machine = await calls.machine(inputs.instance_id, calls.poll_seconds)
         except NotFound:
             raise NotReady(f"the machine is gone, last seen: {seen}") from None
         if machine.status in BROKEN | GOING:

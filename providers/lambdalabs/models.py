@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 COMING = frozenset({"booting", "active"})
 """Statuses of a machine that is, or will be, of use."""
@@ -18,6 +20,10 @@ GOING = frozenset({"terminating", "terminated"})
 
 BROKEN = frozenset({"unhealthy", "preempted"})
 """Statuses of a machine that never comes back but may still be billed."""
+
+
+class Listed(list[T]):
+    """What a list of the API holds."""
 
 
 @dataclass(frozen=True)

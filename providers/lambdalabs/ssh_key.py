@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
+    NOT_LOOKED_AT,
     OUTCOME_UNKNOWN,
     UNSEEN,
     Duplicate,
@@ -80,7 +81,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         try:
             known = {key.id for key in await calls(self._client.ssh_keys)}
         except UNSEEN as error:
-            context.warn(f"{context.name}: not looked at, its recorded state is believed: {error}")
+            context.warn(NOT_LOOKED_AT.format(context.name, error))
             return Found(inputs, outputs)
         return Found(inputs, outputs) if id in known else None
 
@@ -142,7 +143,7 @@ def _adopted(key: Key, inputs: SshKeyInputs) -> Key:
 
 
 async def _users(calls: Calls, name: str) -> str:
-    machines = await calls(calls.client.machines)
+    machines = await calls.machines()
     names = [f"{m.name or m.id} ({m.status})" for m in machines if name in m.key_names]
     return ", ".join(names) or "no listed machine"
 

@@ -47,6 +47,7 @@ def account(cloud):
         patience=5.0,
         poll_seconds=0.02,
         search_seconds=0.2,
+        max_age=0.0,
     )
 
 

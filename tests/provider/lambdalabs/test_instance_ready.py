@@ -188,10 +188,10 @@ async def test_an_interruption_ends_a_look_that_hangs(account, told, machine, ss
 
 async def test_a_fault_of_the_api_does_not_cost_the_machine(account, cloud, context, sshd):
     machine = launched(account, sshd)
-    cloud.control("POST", "/faults", operation="getInstance", effect="lost-answer", times=2)
+    cloud.control("POST", "/faults", operation="listInstances", effect="lost-answer", times=2)
     await InstanceReady(account).create(context, wanted(machine, sshd))
     cloud.control(
-        "POST", "/faults", operation="getInstance", effect="error", status=401,
+        "POST", "/faults", operation="listInstances", effect="error", status=401,
         code="global/invalid-api-key",
     )  # fmt: skip
     with pytest.raises(errors.InvalidKey):
@@ -211,7 +211,9 @@ async def test_a_machine_that_can_not_be_terminated_is_named(account, cloud, con
     assert machine in str(raised.value)
 
 
-async def test_reading_sees_that_the_machine_is_gone(account, context, machine, sshd):
+async def test_reading_leaves_it_to_the_instance_whether_the_machine_is_gone(
+    account, cloud, context, machine, sshd
+):
     ready = InstanceReady(account)
     inputs = wanted(machine, sshd)
     made = await ready.create(context, inputs)
@@ -219,7 +221,11 @@ async def test_reading_sees_that_the_machine_is_gone(account, context, machine, 
     assert found is not None
     assert found.outputs == made.outputs
     account.client.terminate(machine)
-    assert await ready.read(context, made.id, inputs, made.outputs) is None
+    cloud.control("DELETE", "/calls")
+    found = await ready.read(context, made.id, inputs, made.outputs)
+    assert found is not None
+    assert (found.inputs, found.outputs) == (inputs, made.outputs)
+    assert cloud.control("GET", "/calls") == {"listInstances": 1}
 
 
 async def test_reading_sees_another_address(account, context, machine, sshd):
