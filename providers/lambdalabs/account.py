@@ -168,6 +168,8 @@ class Calls:
         patience = self._account.patience
         for attempt in itertools.count():
             await self._pacer.turn(self.sleep, launch=launch)
+            if trouble := self._pacer.trouble():
+                self._context.warn(trouble)
             started = self._pacer.clock()
             try:
                 return await begin()
