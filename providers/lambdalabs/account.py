@@ -33,6 +33,8 @@ class Account:
     max_age: seconds for which one list of the machines serves.
     condemned: ids of machines that were read as broken. They are replaced, also if they recover
         before their successor is launched.
+    launched: ids of machines that this process has launched, with the urn they were launched for.
+        Only these may be ended because they don't become ready: any other may be in service.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Account:
         self.max_age = max_age
         self.snapshot = Snapshot(pacer.clock)
         self.condemned: set[str] = set()
+        self.launched: dict[str, str] = {}
 
     async def owns(self, calls: Calls, key_id: str, tags: Mapping[str, str]) -> bool:
         """Whether this is the account where an SSH key of that id was registered, or where a

@@ -17,7 +17,8 @@
     ├── OtherAccount              the key is of another account than the stack's machines
     ├── KeyConflict               the name of an SSH key is taken by another key
     ├── NoMachine                 every candidate type and region was tried
-    ├── NotReady                  a machine that failed to become usable; it was terminated
+    ├── NotReady                  a machine that failed to become usable
+    ├── NotReached                an active machine that was not reached from here; it is kept
     └── NotGone                   a machine that is still there after it was terminated
 
 RateLimited, ServerFault, Unreachable and LostAnswer are worth another try, the rest never is.
@@ -126,7 +127,11 @@ class NoMachine(LambdaError):
 
 
 class NotReady(LambdaError):
-    """The machine did not become usable and was terminated."""
+    """The machine did not become usable; the message says whether it was terminated."""
+
+
+class NotReached(LambdaError):
+    """The API calls the machine active, and nothing of it was heard over ssh. It is kept."""
 
 
 class NotGone(LambdaError):

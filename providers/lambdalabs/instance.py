@@ -222,6 +222,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                 if attempt == LAUNCH_TRIES:
                     raise
             else:
+                self._account.launched[id] = context.urn
                 return Created(id, InstanceOutputs("booting", wanted.instance_type, wanted.region))
         raise AssertionError("unreachable")
 
@@ -233,6 +234,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             await calls.sleep(self._account.search_seconds / SEARCH_LOOKS)
             ours = [m for m in await calls.machines() if _is_ours(m, wanted.name, wanted.tags)]
             if adopted := await self._adopted(context, calls, ours):
+                self._account.launched[adopted.id] = context.urn
                 return adopted
         return None
 
