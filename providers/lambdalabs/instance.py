@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account, Calls
@@ -23,7 +24,10 @@ from providers.lambdalabs.models import BROKEN, COMING, GOING, Launch, Machine, 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
 
 MARK = "pulumi:instance"
-"""Tag that tells which launch a machine belongs to, see `mark`."""
+"""Tag that tells which specification a machine was launched for, see `mark`."""
+
+LAUNCH = "pulumi:launch"
+"""Tag that all machines have in common that one `create` launched, on purpose or not."""
 
 STACK_TAGS = ("project", "stack")
 """Tags that all machines of a stack share."""
@@ -113,11 +117,12 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
     async def create(self, context: Context, inputs: InstanceInputs) -> Created[InstanceOutputs]:
         calls = self._account.calls(context)
-        tags = inputs.tags | {MARK: mark(context.urn, inputs)}
         usable = []
         for machine in await calls.machines():
-            if not _is_ours(machine, inputs.name, tags) or not _is_listed(machine, inputs):
+            if not _is_ours(machine, context.urn, inputs) or not _is_listed(machine, inputs):
                 continue
+            if self._account.launched.get(machine.id, context.urn) != context.urn:
+                continue  # of another resource, to which somebody gave the same name
             if machine.status in BROKEN or machine.id in self._account.condemned:
                 context.warn(
                     f"{inputs.name}: machine {machine.id} ({machine.status}) failed, terminating it"
@@ -127,7 +132,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                 usable.append(machine)
         if adopted := await self._adopted(context, calls, usable):
             return adopted
-        return await self._launched(context, calls, inputs, tags)
+        return await self._launched(context, calls, inputs)
 
     async def read(
         self, context: Context, id: str, inputs: InstanceInputs, outputs: InstanceOutputs
@@ -142,6 +147,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             return None
         if machine.status in BROKEN:
             self._account.condemned.add(id)
+        await self._end_surplus(context, calls, machine, inputs)
         return Found(inputs, _outputs(machine))
 
     async def update(
@@ -180,10 +186,42 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             " they are gone for good, and the SSH key too, forget them with `pulumi state delete`",
         )
 
+    async def _end_surplus(
+        self, context: Context, calls: Calls, machine: Machine, inputs: InstanceInputs
+    ) -> None:
+        """Ends what the launch of the recorded machine left besides: an answer was lost, and what
+        it told of was listed after the search for it had ended.
+
+        In a preview, too, since it is in no state and paid for. Name and mark are not enough to be
+        sure of that: those of a machine that is being replaced, as its region is not listed any
+        more, are the same. Such a one is only told.
+        """
+        for other in await calls.machines():
+            if other.id == machine.id or other.status in GOING:
+                continue
+            theirs, ours = (one.tags.get(MARK) for one in (other, machine))
+            if other.name != inputs.name or theirs is None or theirs != ours:
+                continue
+            what = f"{inputs.name}: machine {other.id} ({other.status}{_price(other)})"
+            if not other.tags.get(LAUNCH) or other.tags[LAUNCH] != machine.tags.get(LAUNCH):
+                context.warn(
+                    f"{what} has the name of machine {machine.id}, too: unless it is about to be"
+                    " replaced nobody needs it, and it is to be terminated in Lambda Cloud"
+                )
+                continue
+            context.warn(
+                f"{what} is a second one of the launch of {machine.id}, in no state: terminating it"
+            )
+            try:
+                await terminate(calls, other.id)
+            except LambdaError as error:
+                context.warn(f"{what} was not terminated, and is still billed: {error}")
+
     async def _launched(
-        self, context: Context, calls: Calls, inputs: InstanceInputs, tags: dict[str, str]
+        self, context: Context, calls: Calls, inputs: InstanceInputs
     ) -> Created[InstanceOutputs]:
         """Tries the candidates in order."""
+        tags = inputs.tags | {MARK: mark(inputs), LAUNCH: secrets.token_hex(8)}
         tried = []
         for kind, region, refusal in candidates(inputs, await calls(self._client.instance_types)):
             if refusal is None:
@@ -197,7 +235,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                     tags,
                 )
                 try:
-                    return await self._launch(context, calls, wanted)
+                    return await self._launch(context, calls, wanted, inputs)
                 except InsufficientCapacity as error:
                     refusal = error.message
                     context.progress(f"{kind} in {region}: {refusal}")
@@ -208,7 +246,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         )
 
     async def _launch(
-        self, context: Context, calls: Calls, wanted: Launch
+        self, context: Context, calls: Calls, wanted: Launch, inputs: InstanceInputs
     ) -> Created[InstanceOutputs]:
         """Launches one machine, never two: a lost answer is followed by a search for it."""
         for attempt in range(1, LAUNCH_TRIES + 1):
@@ -216,7 +254,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                 id = await calls.launch(self._client.launch, wanted)
             except OUTCOME_UNKNOWN as error:
                 context.progress(f"{error}: looking whether {wanted.name} was launched")
-                found = await self._search(context, calls, wanted)
+                found = await self._search(context, calls, inputs)
                 if found:
                     return found
                 if attempt == LAUNCH_TRIES:
@@ -227,12 +265,12 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         raise AssertionError("unreachable")
 
     async def _search(
-        self, context: Context, calls: Calls, wanted: Launch
+        self, context: Context, calls: Calls, inputs: InstanceInputs
     ) -> Created[InstanceOutputs] | None:
         """Lists repeatedly, since what was launched may appear late."""
         for _ in range(SEARCH_LOOKS):
             await calls.sleep(self._account.search_seconds / SEARCH_LOOKS)
-            ours = [m for m in await calls.machines() if _is_ours(m, wanted.name, wanted.tags)]
+            ours = [m for m in await calls.machines() if _is_ours(m, context.urn, inputs)]
             if adopted := await self._adopted(context, calls, ours):
                 self._account.launched[adopted.id] = context.urn
                 return adopted
@@ -253,10 +291,21 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         return Created(best.id, _outputs(best))
 
 
-def mark(urn: str, inputs: InstanceInputs) -> str:
-    """Tells launches apart: equal for a repeated try, different for another resource, stack, image
-    or generation, so that a replacement under the same name never adopts what it replaces. Pure."""
-    spec = (urn, inputs.image_family, inputs.generation)
+def mark(inputs: InstanceInputs) -> str:
+    """Tells specifications of one name apart: equal for a repeated try, different for another image
+    or generation, so that a replacement under the same name never adopts what it replaces. Pure.
+
+    Without the urn: a resource that is moved or renamed (an alias) has the same machine.
+    """
+    return _hash(inputs.name, inputs.image_family, inputs.generation)
+
+
+def _marks(urn: str, inputs: InstanceInputs) -> Container[str | None]:
+    """The marks of a machine for these inputs; the second was given before docs/adr/0010."""
+    return mark(inputs), _hash(urn, inputs.image_family, inputs.generation)
+
+
+def _hash(*spec: str) -> str:
     return hashlib.sha256(repr(spec).encode()).hexdigest()[:32]
 
 
@@ -317,9 +366,15 @@ async def terminate(calls: Calls, id: str) -> None:
             raise
 
 
-def _is_ours(machine: Machine, name: str, tags: Mapping[str, str]) -> bool:
+def _is_ours(machine: Machine, urn: str, inputs: InstanceInputs) -> bool:
     # Without the tag the name, which ends with a nonce, has to do.
-    return machine.name == name and machine.tags.get(MARK, tags[MARK]) == tags[MARK]
+    told = machine.tags.get(MARK, mark(inputs))
+    return machine.name == inputs.name and told in _marks(urn, inputs)
+
+
+def _price(machine: Machine) -> str:
+    cents = machine.price_cents_per_hour
+    return "" if cents is None else f", {cents / 100:.2f} USD an hour"
 
 
 def _is_listed(machine: Machine, inputs: InstanceInputs) -> bool:
@@ -348,11 +403,11 @@ def _faults(inputs: InstanceInputs) -> Iterator[Fault]:
     if (size := len(inputs.user_data.encode())) > 1_000_000:
         yield Fault("userData", f"{size} bytes, expected at most 1,000,000")
     for key, value in inputs.tags.items():
-        if not re.fullmatch(r"[a-z][a-z0-9:-]{1,54}", key) or key == MARK:
+        if not re.fullmatch(r"[a-z][a-z0-9:-]{1,54}", key) or key in (MARK, LAUNCH):
             yield Fault(
                 f"tags.{key}",
                 "expected a key of 2 to 55 lowercase letters, digits, hyphens or colons that starts"
-                f" with a letter and is not {MARK}",
+                f" with a letter and is not {MARK} or {LAUNCH}",
             )
         if len(value) > 128:
             yield Fault(f"tags.{key}", f"{len(value)} characters, expected at most 128")

@@ -53,6 +53,7 @@ class Machine:
     instance_type: str = ""
     region: str = ""
     gpus: int = 0
+    price_cents_per_hour: int | None = None
     ip: str | None = None
     private_ip: str | None = None
     key_names: tuple[str, ...] = ()
@@ -69,6 +70,7 @@ class Machine:
             instance_type=_text(kind, "name"),
             region=_text(data["region"], "name"),
             gpus=int(kind["specs"]["gpus"]),
+            price_cents_per_hour=_number(kind.get("price_cents_per_hour")),
             ip=data.get("ip") or None,
             private_ip=data.get("private_ip") or None,
             key_names=tuple(data["ssh_key_names"]),
@@ -139,6 +141,10 @@ def _reasons(actions: Mapping[str, Any]) -> tuple[str, ...]:
     refused = (actions.get(action) or {} for action in ("restart", "cold_reboot", "terminate"))
     said = (one.get("reason_description") or one.get("reason_code") for one in refused)
     return tuple(dict.fromkeys(reason for reason in said if reason))
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
