@@ -168,8 +168,10 @@ def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> 
             Fault(f"{project}:lambdaApiUrl", f"{url!r} ({error})", "an API that answers", advice)
         )
         return None
-    regions = frozenset(region for offer in found.values() for region in offer.regions)
-    return Offers(frozenset(found), regions)
+    for odd in found.left_out:
+        pulumi.log.warn(f"Lambda Cloud's instance types: left out one that can't be read, {odd}")
+    regions = frozenset(region for offer in found for region in offer.regions)
+    return Offers(frozenset(offer.name for offer in found), regions)
 
 
 def _requests_per_second(values: Mapping[str, object]) -> float:

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import OUTCOME_UNKNOWN, TRANSIENT, LambdaError, RateLimited
-from providers.lambdalabs.models import Listed, Machine
+from providers.lambdalabs.models import Key, Listed, Machine, Offer
 from providers.lambdalabs.pacer import Pacer
 from providers.lambdalabs.snapshot import Snapshot
 from providers.runtime.declare import Cancelled, Context
@@ -35,6 +35,7 @@ class Account:
         before their successor is launched.
     launched: ids of machines that this process has launched, with the urn they were launched for.
         Only these may be ended because they don't become ready: any other may be in service.
+    told: warnings that are given once.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Account:
         self.snapshot = Snapshot(pacer.clock)
         self.condemned: set[str] = set()
         self.launched: dict[str, str] = {}
+        self.told: set[str] = set()
 
     async def owns(self, calls: Calls, key_id: str, tags: Mapping[str, str]) -> bool:
         """Whether this is the account where an SSH key of that id was registered, or where a
@@ -63,7 +65,7 @@ class Account:
             return True
         if tags and any(tags.items() <= one.tags.items() for one in await calls.machines()):
             return True
-        return any(key.id == key_id for key in await calls(self.client.ssh_keys))
+        return any(key.id == key_id for key in await calls.ssh_keys())
 
     def use_spare_key(self) -> bool:
         """Whether the client has a spare key. It is used from now on, maybe on another account."""
@@ -131,7 +133,16 @@ class Calls:
         async def listed() -> Listed[Machine]:
             return await self._account.snapshot.machines(lambda: shared(self.client.machines), age)
 
-        return await self.unless_interrupted(listed())
+        return self._readable("machines", await self.unless_interrupted(listed()))
+
+    async def ssh_keys(self) -> Listed[Key]:
+        """All SSH keys of the account."""
+        return self._readable("SSH keys", await self(self.client.ssh_keys))
+
+    async def offers(self) -> dict[str, Offer]:
+        """What can be rented, by name."""
+        offers = self._readable("instance types", await self(self.client.instance_types))
+        return {offer.name: offer for offer in offers}
 
     async def machine(self, id: str, max_age: float | None = None) -> Machine:
         """One machine: from the list, and by its id if it isn't there. Raises `NotFound`."""
@@ -139,6 +150,14 @@ class Calls:
             if machine.id == id:
                 return machine
         return await self(self.client.machine, id)
+
+    def _readable(self, what: str, found: Listed[T]) -> Listed[T]:
+        for odd in found.left_out:
+            warning = f"the account's {what}: left out one that can't be read, {odd}"
+            if warning not in self._account.told:
+                self._account.told.add(warning)
+                self._context.warn(warning)
+        return found
 
     async def terminate(self, id: str) -> None:
         """Asks for a machine's end."""

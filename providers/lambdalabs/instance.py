@@ -223,7 +223,9 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         """Tries the candidates in order."""
         tags = inputs.tags | {MARK: mark(inputs), LAUNCH: secrets.token_hex(8)}
         tried = []
-        for kind, region, refusal in candidates(inputs, await calls(self._client.instance_types)):
+        without_image: dict[str, str] = {}
+        for kind, region, refusal in candidates(inputs, await calls.offers()):
+            refusal = refusal or without_image.get(region)
             if refusal is None:
                 wanted = Launch(
                     inputs.name,
@@ -236,6 +238,12 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                 )
                 try:
                     return await self._launch(context, calls, wanted, inputs)
+                except NotFound as error:
+                    # An image family need not be in every region; all else is in all of them.
+                    if not inputs.image_family or len(inputs.regions) == 1:
+                        raise
+                    refusal = without_image[region] = error.message
+                    context.progress(f"{kind} in {region}: {refusal}")
                 except InsufficientCapacity as error:
                     refusal = error.message
                     context.progress(f"{kind} in {region}: {refusal}")
@@ -378,8 +386,9 @@ def _price(machine: Machine) -> str:
 
 
 def _is_listed(machine: Machine, inputs: InstanceInputs) -> bool:
-    # One that isn't is about to be replaced, see `stale`.
-    return machine.instance_type in inputs.instance_types and machine.region in inputs.regions
+    # One that isn't is about to be replaced, see `stale`; what is not told is not held against it.
+    kind, region = machine.instance_type, machine.region
+    return kind in ("", *inputs.instance_types) and region in ("", *inputs.regions)
 
 
 def _outputs(machine: Machine) -> InstanceOutputs:

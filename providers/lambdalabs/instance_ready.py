@@ -108,6 +108,10 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
                 suggestion="Run `pulumi up` again: what is gone or unhealthy is replaced. For"
                 " another machine in its place change its `generation`",
             ) from error
+        if inputs.gpu_probe and machine.gpus is None:
+            context.warn(
+                f"{context.name}: GPUs were not probed, Lambda Cloud doesn't tell how many {id} has"
+            )
         return Created(machine.id, _outputs(machine))
 
     async def read(

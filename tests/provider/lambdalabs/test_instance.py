@@ -354,7 +354,6 @@ async def test_all_that_was_tried_is_told_with_its_reason(cloud, instances, cont
     ("status", "code", "kind"),
     [
         (400, "global/quota-exceeded", errors.QuotaExceeded),
-        (404, "global/object-does-not-exist", errors.NotFound),
         (400, "global/invalid-parameters", errors.InvalidParameters),
         (401, "global/invalid-api-key", errors.InvalidKey),
     ],
@@ -366,6 +365,39 @@ async def test_what_another_region_can_not_change_fails_at_once(
     inputs = dataclasses.replace(INPUTS, regions=["us-west-1", "us-east-1"])
     with pytest.raises(kind):
         await instances.create(context, inputs)
+    assert launches(cloud) == 1
+
+
+async def test_an_image_that_one_region_lacks_leads_to_the_next_region(cloud, instances, context):
+    fault(cloud, "error", status=404, code="global/object-does-not-exist", message="No such image.")
+    inputs = dataclasses.replace(INPUTS, regions=["us-west-1", "us-east-1"])
+    made = await instances.create(context, inputs)
+    assert made.outputs.region == "us-east-1"
+    assert launches(cloud) == 2
+
+
+async def test_an_image_that_no_region_has_is_tried_once_in_each(cloud, instances, context):
+    fault(
+        cloud, "error", status=404, code="global/object-does-not-exist", message="No such image.",
+        times=2,
+    )  # fmt: skip
+    inputs = dataclasses.replace(
+        INPUTS, instance_types=["gpu_1x_a10", "cpu_4x_general"], regions=["us-west-1", "us-east-1"]
+    )
+    with pytest.raises(errors.NoMachine) as raised:
+        await instances.create(context, inputs)
+    assert str(raised.value).count("us-west-1: No such image") == 2
+    assert launches(cloud) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"image_family": "", "regions": ["us-west-1", "us-east-1"]}, {"image_family": "x"}]
+)
+async def test_what_is_found_nowhere_fails_at_once(cloud, instances, context, change):
+    """A key, for example: without an image family nothing in a launch is a region's own."""
+    fault(cloud, "error", status=404, code="global/object-does-not-exist")
+    with pytest.raises(errors.NotFound):
+        await instances.create(context, dataclasses.replace(INPUTS, **change))
     assert launches(cloud) == 1
 
 
@@ -516,10 +548,10 @@ class TwoAccounts:
         return self.ours.machine(id)
 
     def machines(self):
-        return [] if self.theirs else self.ours.machines()
+        return Listed() if self.theirs else self.ours.machines()
 
     def ssh_keys(self):
-        return [] if self.theirs else self.ours.ssh_keys()
+        return Listed() if self.theirs else self.ours.ssh_keys()
 
     def terminate(self, id):
         assert not self.theirs

@@ -1,7 +1,9 @@
 """What the environment adds to configuration, and how the engine's texts are read."""
 
 import json
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pulumi
 import pytest
@@ -145,3 +147,25 @@ def test_a_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured):
     faults = faults_of_load()
     assert any(line.startswith("sophia:lambdaApiKey: got a plain text") for line in faults)
     assert not any("in-the-clear" in line for line in faults)
+
+
+def test_a_refusal_on_the_way_is_not_blamed_on_the_key(configured):
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(403)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<html>denied</html>")
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.handle_request, daemon=True).start()
+        address = f"http://127.0.0.1:{proxy.server_port}/api/v1"
+        configured([("lambdaApiUrl", address), ("lambdaApiKey", "k")], secret=["lambdaApiKey"])
+        faults = faults_of_load()
+    assert not any(line.startswith("sophia:lambdaApiKey") for line in faults)
+    [about] = [line for line in faults if line.startswith("sophia:lambdaApiUrl")]
+    assert "text/html" in about
+    assert "403" in about
