@@ -140,6 +140,8 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         calls = self._account.calls(context)
         try:
             machine = await self._seen(calls, id, inputs)
+            if machine is not None:
+                await self._end_surplus(context, calls, machine, inputs)
         except UNSEEN as error:
             context.warn(NOT_LOOKED_AT.format(context.name, error))
             return Found(inputs, outputs)
@@ -147,7 +149,6 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             return None
         if machine.status in BROKEN:
             self._account.condemned.add(id)
-        await self._end_surplus(context, calls, machine, inputs)
         return Found(inputs, _outputs(machine))
 
     async def update(

@@ -43,6 +43,8 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
     Inputs, Outputs = SshKeyInputs, SshKeyOutputs
     # Names are unique in an account: a new key can't have the name before the old one is gone.
     delete_before_replace = True
+    # One call of each run for what hardly ever changes: `pulumi refresh` finds a key that is gone.
+    refresh = False
 
     def __init__(self, account: Account) -> None:
         self._account = account
