@@ -46,6 +46,7 @@ async def test_a_node_from_key_to_destruction(cloud, config, instance, sshd):
         checked = await engine.check(INSTANCE, instance)
         machine = await engine.create(INSTANCE, values(checked.inputs))
         assert machine.refresh_before_update
+        assert not key.refresh_before_update, "one call less in each run"
         assert is_secret(values(machine.properties)["userData"])
         ready_inputs = {
             "instanceId": machine.id,
