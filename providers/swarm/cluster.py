@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
-from providers.swarm.connection import ABSENCE, CALL, Endpoint, Engine, Pool
+from providers.swarm.engine import CALL, Endpoint, Engine
 from providers.swarm.errors import (
     ConnectionFailed,
     ForeignSwarm,
@@ -22,6 +22,7 @@ from providers.swarm.errors import (
     Unanswered,
     WrongHostKey,
 )
+from providers.swarm.pool import ABSENCE, Pool
 
 LABEL = "sophia.cluster"
 PORT = 2377

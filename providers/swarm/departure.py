@@ -9,7 +9,7 @@ import asyncio
 
 from providers.runtime.declare import Context
 from providers.swarm import membership
-from providers.swarm.connection import CALL, Engine
+from providers.swarm.engine import CALL, Engine
 from providers.swarm.entry import SETTLE, Entry
 from providers.swarm.errors import NoManager, QuorumAtRisk, SwarmError
 from providers.swarm.membership import Node

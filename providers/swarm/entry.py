@@ -10,7 +10,6 @@ from typing import Any
 
 from providers.runtime.declare import Context
 from providers.swarm import membership
-from providers.swarm.connection import Pool
 from providers.swarm.errors import (
     EngineError,
     NotFound,
@@ -20,6 +19,7 @@ from providers.swarm.errors import (
     Unanswered,
 )
 from providers.swarm.membership import Node
+from providers.swarm.pool import Pool
 
 SETTLE = 90.0
 """Seconds for a change to come about: an election (23 s) and a node's return (52 s) fit in."""

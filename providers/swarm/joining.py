@@ -9,7 +9,7 @@ from typing import Any
 from providers.runtime.declare import Context
 from providers.swarm import membership
 from providers.swarm.cluster import PORT, patient_info
-from providers.swarm.connection import Engine, Pool
+from providers.swarm.engine import Engine
 from providers.swarm.entry import SETTLE, Entry
 from providers.swarm.errors import (
     EngineError,
@@ -18,6 +18,7 @@ from providers.swarm.errors import (
     Unanswered,
 )
 from providers.swarm.membership import Node
+from providers.swarm.pool import Pool
 
 _JOIN = 45.0
 _LOOK = 0.3

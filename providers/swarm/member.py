@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from providers.runtime.declare import Context, Created, Fault, Found, Incomplete, Lifecycle, prop
 from providers.swarm import departure, membership
-from providers.swarm.connection import Pool
 from providers.swarm.entry import Entry, Wanted
 from providers.swarm.errors import NoManager, NotFound, SwarmError
 from providers.swarm.joining import Joiner, join
+from providers.swarm.pool import Pool
 
 ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
-from providers.swarm.connection import Pool
 from providers.swarm.errors import EngineError, NoManager, NotFound, NotSettled
+from providers.swarm.pool import Pool
 from providers.swarm.services import ownership
 from providers.swarm.services.naming import hashed_name, name_faults
 from providers.swarm.services.render import URN_LABEL, owner

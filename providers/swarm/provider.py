@@ -6,7 +6,7 @@ import asyncssh
 
 from providers.runtime.declare import Fault, Provider
 from providers.swarm import certificate, cluster, config, keypair, member, network, secret, service
-from providers.swarm.connection import Pool, SwarmConfig
+from providers.swarm.pool import Pool, SwarmConfig
 
 
 class Swarm(Provider):

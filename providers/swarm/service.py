@@ -17,8 +17,8 @@ from providers.runtime.declare import (
     Lifecycle,
     ResourceFailure,
 )
-from providers.swarm.connection import Pool
 from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequence, Unanswered
+from providers.swarm.pool import Pool
 from providers.swarm.services import ownership, rollout
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
 from providers.swarm.services.render import URN_LABEL, differences, owner, registry_auth, render

@@ -6,8 +6,8 @@ import base64
 from typing import Any
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Pool
 from providers.swarm.errors import EngineError, NoManager, NotFound, OutOfSequence, SwarmError
+from providers.swarm.pool import Pool
 from providers.swarm.services import ownership
 from providers.swarm.services.render import URN_LABEL, owner
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Pool
 from providers.swarm.errors import Conflict, NoManager, SwarmError, Unanswered
+from providers.swarm.pool import Pool
 from providers.swarm.services.render import URN_LABEL, owner
 
 Json = dict[str, Any]

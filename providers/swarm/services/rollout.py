@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Pool
 from providers.swarm.errors import NotFound, OutOfSequence, SwarmError, Unanswered
+from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis, evidence
 from providers.swarm.services.diagnosis import Failure
 from providers.swarm.services.verdict import (

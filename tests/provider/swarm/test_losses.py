@@ -8,8 +8,8 @@ import pytest
 
 from providers.swarm import departure, membership
 from providers.swarm.cluster import Cluster
-from providers.swarm.connection import Pool
 from providers.swarm.member import Member, MemberOutputs
+from providers.swarm.pool import Pool
 from tests.provider.swarm.fleet import (
     cluster_inputs,
     eventually,

@@ -14,7 +14,8 @@ import asyncssh
 import pytest
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Endpoint, Pool, SwarmConfig
+from providers.swarm.engine import Endpoint
+from providers.swarm.pool import Pool, SwarmConfig
 from simulator import machines, network, node_image
 from simulator.docker import docker
 from tests.provider.swarm_services.samples import IMAGE

@@ -13,9 +13,9 @@ import pytest
 
 from providers.runtime.declare import Context, Incomplete
 from providers.swarm.config import Config, ConfigInputs
-from providers.swarm.connection import Pool
 from providers.swarm.errors import SwarmError
 from providers.swarm.network import Network, NetworkInputs
+from providers.swarm.pool import Pool
 from providers.swarm.secret import Secret, SecretInputs
 from providers.swarm.service import Service
 from providers.swarm.services.model import (

@@ -9,9 +9,10 @@ import asyncssh
 import pytest
 
 from providers.runtime.declare import Cancelled, Context
-from providers.swarm import connection
+from providers.swarm import engine as engine_module
+from providers.swarm import pool as pool_module
 from providers.swarm.cluster import Cluster, ClusterInputs, ClusterOutputs, Founder
-from providers.swarm.connection import Endpoint, Engine, Pool, SwarmConfig
+from providers.swarm.engine import Endpoint, Engine
 from providers.swarm.errors import (
     ConnectionFailed,
     EngineError,
@@ -21,6 +22,7 @@ from providers.swarm.errors import (
 )
 from providers.swarm.joining import Joiner, _ask_to_join
 from providers.swarm.member import Member, MemberInputs, MemberOutputs
+from providers.swarm.pool import Pool, SwarmConfig
 from providers.swarm.provider import Swarm
 
 PLACES = [Endpoint(f"192.0.2.{number}", f"key {number}") for number in (1, 2)]
@@ -64,9 +66,9 @@ ABSENT = ConnectionFailed("can't be reached by ssh")
 
 
 def pool_of(monkeypatch, first, second):
-    monkeypatch.setattr(connection, "ABSENCE", 0.2)
-    monkeypatch.setattr(connection, "PATIENCE", 1.5)
-    monkeypatch.setattr(connection, "_ROUND", 0.05)
+    monkeypatch.setattr(pool_module, "ABSENCE", 0.2)
+    monkeypatch.setattr(pool_module, "PATIENCE", 1.5)
+    monkeypatch.setattr(pool_module, "_ROUND", 0.05)
     pool = Pool(SwarmConfig(managers=PLACES, user="u", private_key="k", cluster_id="ours"))
     nodes = [Node(PLACES[0], first), Node(PLACES[1], second)]
     pool._engines.update(zip(PLACES, nodes, strict=True))
@@ -125,7 +127,7 @@ async def test_a_manager_that_is_slow_gets_longer_each_time(monkeypatch):
 
 async def test_a_login_may_take_longer_than_the_connection(monkeypatch):
     """As on a machine that is busy: its kernel takes the connection at once, sshd needs a while."""
-    monkeypatch.setattr(connection, "ANSWER", 0.2)
+    monkeypatch.setattr(engine_module, "ANSWER", 0.2)
     host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
 
     class Busy(asyncssh.SSHServer):
@@ -136,7 +138,7 @@ async def test_a_login_may_take_longer_than_the_connection(monkeypatch):
     async with await asyncssh.listen(
         "127.0.0.1", 0, server_factory=Busy, server_host_keys=[host]
     ) as server:
-        monkeypatch.setattr(connection, "SSH", server.get_port())
+        monkeypatch.setattr(engine_module, "SSH", server.get_port())
         place = Endpoint("127.0.0.1", host.export_public_key().decode())
         engine = Engine(place, "u", user.export_private_key().decode())
         async with await engine._open() as opened:

@@ -9,9 +9,9 @@ import pytest
 
 from providers.runtime.declare import Context, Found
 from providers.swarm.config import Config, ConfigInputs, ConfigOutputs
-from providers.swarm.connection import Pool, SwarmConfig
 from providers.swarm.errors import NoManager
 from providers.swarm.network import Network, NetworkInputs, NetworkOutputs
+from providers.swarm.pool import Pool, SwarmConfig
 from providers.swarm.secret import Secret, SecretInputs, SecretOutputs
 from providers.swarm.service import Service
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
