@@ -6,13 +6,16 @@ Paths carry no API version, so that each Engine answers in its own newest one (1
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,8 @@ class Engine:
         self._ssh: asyncssh.SSHClientConnection | None = None
         self._http: aiohttp.ClientSession | None = None
         self._folder: Path | None = None
+        self.ahead = 0.0
+        """Seconds that this machine's clock is ahead of the node's, within one."""
 
     async def request(
         self,
@@ -98,11 +103,16 @@ class Engine:
                 f"{where}: the connection to the Engine broke off ({type(error).__name__}); "
                 f"is Docker running there, and may {self._user!r} use {DOCKER_SOCKET}?"
             ) from None
+        self._compare_clocks(response.headers.get("Date", ""))
         is_json = "json" in response.headers.get("Content-Type", "")
         answer = json.loads(content) if is_json and content.strip() else content
         if response.status >= 400:
             raise _refusal(where, response.status, answer)
         return answer
+
+    def _compare_clocks(self, date: str) -> None:
+        with contextlib.suppress(ValueError):
+            self.ahead = time.time() - parsedate_to_datetime(date).timestamp()
 
     async def close(self) -> None:
         """Ends the connection; the next request makes a new one."""
@@ -123,7 +133,13 @@ class Engine:
             self._ssh = await self._open()
             self._folder = _socket_folder()
             path = str(self._folder / "engine.sock")
-            await self._ssh.forward_local_path(path, DOCKER_SOCKET)
+            try:
+                await self._ssh.forward_local_path(path, DOCKER_SOCKET)
+            except (asyncssh.Error, OSError) as error:
+                await self.close()
+                raise ConnectionFailed(
+                    f"{self.address}: the Engine's socket can't be forwarded: {error}"
+                ) from None
             self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=path))
             return self._http
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -153,6 +154,11 @@ class Pool:
             engine = await self._choose(wanted, engine, context)
             self._trusted[wanted] = (engine, now() + TRUST)
             return engine
+
+    async def now(self, context: Context | None = None) -> float:
+        """Unix time by the clock of a manager, within a second."""
+        engine = await self.engine(context=context)
+        return time.time() - engine.ahead
 
     async def close(self) -> None:
         """Ends all connections."""

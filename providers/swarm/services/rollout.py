@@ -60,7 +60,7 @@ async def observe(pool: Pool, service_id: str, context: Context | None = None) -
     waiting = any(task["Status"]["State"] == "pending" for task in tasks)
     if waiting or "Global" in service["Spec"]["Mode"]:
         nodes = await pool.request("GET", "/nodes", context=context)
-    return Observation(service, tasks, nodes)
+    return Observation(service, tasks, nodes, await pool.now(context))
 
 
 class Rollout:

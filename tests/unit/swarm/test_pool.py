@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import asyncssh
@@ -125,24 +126,46 @@ async def test_a_manager_that_is_slow_gets_longer_each_time(monkeypatch):
     assert await pool.request("GET", "/nodes") == "x"
 
 
-async def test_a_login_may_take_longer_than_the_connection(monkeypatch):
-    """As on a machine that is busy: its kernel takes the connection at once, sshd needs a while."""
-    monkeypatch.setattr(engine_module, "ANSWER", 0.2)
+@contextlib.asynccontextmanager
+async def sshd(monkeypatch, server=asyncssh.SSHServer):
+    """An Engine whose machine is an ssh server of this process."""
     host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
-
-    class Busy(asyncssh.SSHServer):
-        async def begin_auth(self, username):
-            await asyncio.sleep(0.6)
-            return False
-
     async with await asyncssh.listen(
-        "127.0.0.1", 0, server_factory=Busy, server_host_keys=[host]
-    ) as server:
-        monkeypatch.setattr(engine_module, "SSH", server.get_port())
+        "127.0.0.1", 0, server_factory=server, server_host_keys=[host]
+    ) as listening:
+        monkeypatch.setattr(engine_module, "SSH", listening.get_port())
         place = Endpoint("127.0.0.1", host.export_public_key().decode())
-        engine = Engine(place, "u", user.export_private_key().decode())
-        async with await engine._open() as opened:
-            assert not opened.is_closed()
+        yield Engine(place, "u", user.export_private_key().decode())
+
+
+class Busy(asyncssh.SSHServer):
+    """As on a machine that is busy: the kernel takes the connection at once, sshd needs a while."""
+
+    async def begin_auth(self, username):
+        await asyncio.sleep(0.6)
+        return False
+
+
+class Open(asyncssh.SSHServer):
+    def begin_auth(self, username):
+        return False
+
+
+async def test_a_login_may_take_longer_than_the_connection(monkeypatch):
+    monkeypatch.setattr(engine_module, "ANSWER", 0.2)
+    async with sshd(monkeypatch, Busy) as engine, await engine._open() as opened:
+        assert not opened.is_closed()
+
+
+async def test_a_socket_that_cant_be_forwarded_is_said_and_leaves_no_connection(
+    monkeypatch, tmp_path
+):
+    """For example in a temporary directory whose name is longer than a socket's may be."""
+    monkeypatch.setattr(engine_module, "_socket_folder", lambda: tmp_path / ("x" * 200))
+    async with sshd(monkeypatch, Open) as engine:
+        with pytest.raises(ConnectionFailed, match=r"^127\.0\.0\.1: .*can't be forwarded"):
+            await engine.request("GET", "/info")
+        assert engine._ssh is None
 
 
 async def test_none_answers(monkeypatch):
