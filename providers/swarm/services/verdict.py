@@ -150,6 +150,21 @@ def condition(wanted: Json, seen: Observation) -> str:
     return f"{surplus} more tasks than the wanted {count}" if surplus else ""
 
 
+def proven(wanted: Json, seen: Observation) -> bool:
+    """Whether the wanted spec has run everywhere for the monitor time, at a single look."""
+    monitor = wanted["UpdateConfig"]["Monitor"] / 1e9
+    ages = [_age(task, seen.now) for task in _running(seen)]
+    return not condition(wanted, seen) and all(age >= monitor for age in ages)
+
+
+def abandoned(seen: Observation) -> bool:
+    """Whether tasks are missing and Swarm starts none: it does not try again by itself."""
+    if seen.update_state in _UNDER_WAY:
+        return False
+    live = {_slot(task) for task in seen.tasks if task["DesiredState"] in _LIVE}
+    return len(live) < wanted_count(seen)
+
+
 def doubled(seen: Observation) -> bool:
     """Whether one slot has two running tasks, with no update under way that would end one.
 
