@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -37,7 +38,7 @@ class SwarmCluster(pulumi.ComponentResource):
         managers = tuple(node for node in args.nodes if node.role == "manager")
         workers = tuple(node for node in args.nodes if node.role != "manager")
         founder = managers[0]
-        access = {
+        access: dict[str, Any] = {
             "managers": [{"address": node.address, "host_key": node.host_key} for node in managers],
             "user": args.user,
             "private_key": args.private_key,
@@ -76,7 +77,10 @@ class SwarmCluster(pulumi.ComponentResource):
                     manager_token=cluster.manager_token,
                     worker_token=cluster.worker_token,
                     opts=pulumi.ResourceOptions(
-                        parent=self, provider=joining, depends_on=[node.ready, *members[-1:]]
+                        parent=self,
+                        provider=joining,
+                        depends_on=[node.ready, *members[-1:]],
+                        deleted_with=cluster,
                     ),
                 )
             )
@@ -84,6 +88,7 @@ class SwarmCluster(pulumi.ComponentResource):
             f"{name}-services",
             **access,
             cluster_id=cluster.cluster_id,
+            cluster=cluster,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.handle = ClusterHandle(

@@ -6,28 +6,34 @@ A swarm is ours when its own label says so: `sophia.cluster = <project>/<stack>/
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
+from providers.swarm import membership
 from providers.swarm.engine import CALL, Endpoint, Engine
 from providers.swarm.errors import (
     ConnectionFailed,
     ForeignSwarm,
     NoManager,
+    NotFound,
     NotSettled,
     OutOfSequence,
     SwarmError,
     Unanswered,
     WrongHostKey,
 )
+from providers.swarm.membership import Node
 from providers.swarm.pool import ABSENCE, Pool
 
 LABEL = "sophia.cluster"
 PORT = 2377
 REACHABLE, UNREACHABLE = "reachable", "unreachable"
 _INIT = 45.0
+_STOP = 60.0
+"""Seconds for all services to stop when the cluster ends: the longest stop grace."""
 
 
 @dataclass(frozen=True)
@@ -159,21 +165,65 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: ClusterInputs, outputs: ClusterOutputs
     ) -> None:
-        """The members have left before, as resources of their own; a manager that is still in the
-        swarm leaves by force. Machines that don't answer are passed over: they go next."""
+        """Ends the swarm and all that is in it, which the engine deletes with it: services stop,
+        then every node leaves, the managers last. Machines that don't answer are passed over."""
         founder = Endpoint(inputs.founder.address, inputs.founder.host_key)
         self._pool.learn([*outputs.contacts, founder])
+        nodes: list[Node] = []
+        try:
+            nodes = await self._pool.request("GET", "/nodes", cluster_id=id, context=context)
+            await self._stop_services(context, id)
+        except NoManager as error:
+            context.warn(f"the nodes leave without their peers: {error}")
+        self._pool.give_up(id)
+        ids = {node["ID"] for node in nodes}
+        managers = self._pool.managers
+        workers = [place for node in nodes if (place := _place(node)) and place not in managers]
 
         async def leave(place: Endpoint) -> None:
             node = self._pool.node(place.address, place.host_key)
             try:
-                info = await node.request("GET", "/info")
-                if (info["Swarm"].get("Cluster") or {}).get("ID") == id:
+                swarm = (await node.request("GET", "/info"))["Swarm"]
+                known = (swarm.get("Cluster") or {}).get("ID")
+                lost = not known and place in outputs.contacts and swarm["ControlAvailable"]
+                if known == id or lost or swarm["NodeID"] in ids:
                     await node.request("POST", "/swarm/leave", params={"force": "true"})
             except SwarmError as error:
                 context.warn(f"left as it is: {error}")
 
-        await asyncio.gather(*(leave(place) for place in self._pool.managers))
+        await asyncio.gather(*(leave(place) for place in workers))
+        await asyncio.gather(*(leave(place) for place in managers))
+
+    async def _stop_services(self, context: Context, id: str) -> None:
+        """Within their stop grace, as far as it is not longer than `_STOP`; none is waited for on a
+        lost node."""
+
+        async def ask(method: str, path: str) -> Any:
+            return await self._pool.request(method, path, cluster_id=id, context=context)
+
+        async def remove(service: dict[str, Any]) -> None:
+            with contextlib.suppress(NotFound):
+                await ask("DELETE", f"/services/{service['ID']}")
+
+        await asyncio.gather(*(remove(service) for service in await ask("GET", "/services")))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(_STOP, context.timeout)
+        while True:
+            tasks, nodes = await asyncio.gather(ask("GET", "/tasks"), ask("GET", "/nodes"))
+            lost = {node["ID"] for node in nodes if membership.is_lost(node)}
+            left = [
+                task
+                for task in tasks
+                if task["Status"]["State"] in ("starting", "running")
+                and task.get("NodeID") not in lost
+            ]
+            if not left:
+                return
+            context.progress(f"the cluster ends: {len(left)} tasks are shutting down")
+            if loop.time() > deadline:
+                context.warn(f"{len(left)} tasks are ended by force")
+                return
+            await context.sleep(0.5)
 
     async def _ours(self, context: Context, owner: str) -> dict[str, Any] | None:
         """The swarm that carries our label, or None when no possible manager is in any swarm.
@@ -251,6 +301,14 @@ async def patient_info(context: Context, node: Engine) -> dict[str, Any]:
             if loop.time() > deadline:
                 raise
         await context.sleep(0.5)
+
+
+def _place(node: Node) -> Endpoint | None:
+    """Where a member's sshd is, by the labels it has set."""
+    labels = membership.labels_of(node)
+    if membership.ADDRESS not in labels or membership.HOST_KEY not in labels:
+        return None
+    return Endpoint(labels[membership.ADDRESS], labels[membership.HOST_KEY])
 
 
 def _owner(context: Context) -> str:

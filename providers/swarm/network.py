@@ -65,7 +65,7 @@ class Network(Lifecycle[NetworkInputs, NetworkOutputs]):
         except NotFound:
             return None
         except NoManager as error:
-            ownership.unreachable(context, error, "taken as recorded")
+            ownership.believe(context, error)
         return Found(inputs, outputs)
 
     async def delete(
@@ -80,7 +80,7 @@ class Network(Lifecycle[NetworkInputs, NetworkOutputs]):
             except NotFound:
                 return
             except NoManager as error:
-                ownership.unreachable(context, error, "forgotten")
+                ownership.forget(context, error)
                 return
             except EngineError as error:
                 if not _in_use(error):

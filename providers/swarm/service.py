@@ -87,7 +87,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         except NotFound:
             return None
         except NoManager as error:
-            ownership.unreachable(context, error, "taken as recorded")
+            ownership.believe(context, error)
             return Found(inputs, outputs)
         wanted = render(inputs, context.urn)
         known = outputs.proven or proven(wanted, seen)
@@ -123,7 +123,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         except NotFound:
             pass
         except NoManager as error:
-            ownership.unreachable(context, error, "forgotten")
+            ownership.forget(context, error)
             return
         await self._until_ended(context, id, inputs.name)
 

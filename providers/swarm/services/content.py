@@ -43,7 +43,7 @@ class Content:
         except NotFound:
             return None
         except NoManager as error:
-            ownership.unreachable(context, error, "taken as recorded")
+            ownership.believe(context, error)
             return recorded
         live = found["Spec"].get("Labels") or {}
         return {key: value for key, value in live.items() if key != URN_LABEL}
@@ -69,7 +69,7 @@ class Content:
         except NotFound:
             return
         except NoManager as error:
-            ownership.unreachable(context, error, "forgotten")
+            ownership.forget(context, error)
         except EngineError as error:
             users = await ownership.users(self._pool, context, self._kind, id)
             if not users:

@@ -73,9 +73,20 @@ async def users(pool: Pool, context: Context, kind: str, id: str) -> list[str]:
     return sorted(found)
 
 
-def unreachable(context: Context, error: NoManager, doing: str) -> None:
-    """A cluster that is gone must block neither refresh nor destroy: say it and go on."""
-    context.warn(f"{context.name}: {doing} without asking the cluster: {error}")
+def believe(context: Context, error: NoManager) -> None:
+    """A cluster that nobody answers for must not block a refresh: the recorded state is kept."""
+    context.warn(f"{context.name}: taken as recorded without asking the cluster: {error}")
+
+
+def forget(context: Context, error: NoManager) -> None:
+    """What was in a cluster that has ended is gone with it. Raises `NoManager` otherwise: what was
+    not looked at may go on running. (With its cluster the engine deletes it without asking us.)"""
+    if not error.dissolved:
+        raise NoManager(
+            f"{context.name} is not deleted: {error}. Run it again when a manager answers. If the "
+            f"cluster is gone for good: `pulumi state delete '{context.urn}'`"
+        ) from None
+    context.warn(f"{context.name} is gone with its cluster: {error}")
 
 
 def _ours(found: Json, collection: str, name: str, urn: str) -> str:

@@ -18,6 +18,16 @@ _KEY = re.compile(
 )
 
 
+_PASSING = ("insufficient resources", "host-mode port already in use")
+"""Reasons of `no suitable node` that end by themselves: other rollouts give back what they hold
+twice. Source: moby/swarmkit manager/scheduler/filter.go (Explain)."""
+
+
+def passes(reason: str) -> bool:
+    """Whether a task that is pending for this reason waits for a node that is only full now."""
+    return any(passing in reason for passing in _PASSING)
+
+
 def fault(constraint: str) -> str | None:
     """What is wrong with the wording of a constraint, or None."""
     parsed = _CONSTRAINT.match(constraint)

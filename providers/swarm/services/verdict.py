@@ -26,10 +26,6 @@ FAILED = frozenset({"complete", "failed", "rejected"})
 _UNDER_WAY = ("updating", "rollback_started")
 _LIVE = ("ready", "running")
 
-_PASSING = ("insufficient resources", "host-mode port already in use")
-"""Reasons for `pending` that end by themselves: other rollouts give back what they hold twice.
-Source: moby/swarmkit manager/scheduler/filter.go (Explain)."""
-
 
 @dataclass(frozen=True)
 class Patience:
@@ -347,8 +343,7 @@ def _is_homeless(task: Json, seen: Observation) -> bool:
     """Whether no node will ever take the task as things are, full or busy ones left aside."""
     if _state(task) != "pending" or not _err(task):
         return False
-    passing = any(reason in _err(task) for reason in _PASSING)
-    return not passing or bool(_too_large(seen))
+    return not placement.passes(_err(task)) or bool(_too_large(seen))
 
 
 def _too_large(seen: Observation) -> str:

@@ -220,14 +220,37 @@ async def test_former_managers_keep_a_cluster_from_being_gone(monkeypatch, conte
     assert await Cluster(pool).read(context, "ours", FOUNDER, recorded) is None
 
 
-async def test_everything_is_destroyed_though_nothing_answers(monkeypatch, context):
+async def test_a_cluster_ends_though_nothing_answers(monkeypatch, context):
+    """The engine asks no member then: they are deleted with it."""
     pool, _ = pool_of(monkeypatch, ABSENT, ABSENT)
     inputs = MemberInputs("a", "192.0.2.1", "key 1", "198.51.100.1", "i", "ours", "t", "t")
     outputs = MemberOutputs("n", "ready")
     found = await Member(pool).read(context, "n", inputs, outputs)
     assert found.outputs.state == "unreachable"
-    await Member(pool).delete(context, "n", inputs, outputs)
     await Cluster(pool).delete(context, "ours", FOUNDER, RECORDED)
+
+
+@pytest.mark.parametrize(
+    ("other", "leaves"),
+    [(ABSENT, False), (info(error="no leader"), False), (OUTSIDE, True)],
+    ids=["absent", "leaderless", "outside"],
+)
+async def test_a_node_leaves_by_force_only_once_the_swarm_has_ended(
+    monkeypatch, context, other, leaves
+):
+    """Without a leader now it may be what the swarm lives on: by force, the majority would go."""
+    pool, _ = pool_of(monkeypatch, OUTSIDE if leaves else info(error="no leader"), other)
+    place = Node(Endpoint("192.0.2.9", "key 9"), info(control=False))
+    place.answers["/swarm/leave"] = ""
+    pool._engines[place.endpoint] = place
+    inputs = MemberInputs("a", "192.0.2.9", "key 9", "198.51.100.1", "i", "ours", "t", "t")
+    leaving = Member(pool).delete(context, "n", inputs, MemberOutputs("n", "ready"))
+    if leaves:
+        await leaving
+    else:
+        with pytest.raises(NoManager, match=r"node a stays in the swarm: .*pulumi state delete"):
+            await leaving
+    assert (("POST", "/swarm/leave") in place.asked) is leaves
 
 
 async def test_no_swarm_is_initialised_while_a_possible_manager_is_silent(monkeypatch, context):
