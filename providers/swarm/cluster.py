@@ -27,6 +27,7 @@ from providers.swarm.errors import (
 )
 from providers.swarm.membership import Node
 from providers.swarm.pool import ABSENCE, Pool
+from providers.swarm.services import labels
 
 LABEL = "sophia.cluster"
 PORT = 2377
@@ -103,7 +104,7 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
 
     async def create(self, context: Context, inputs: ClusterInputs) -> Created[ClusterOutputs]:
         """Adopts our own swarm where an interrupted run left one. Raises `ForeignSwarm`."""
-        owner = _owner(context)
+        owner = labels.owner(context.urn, context.name)
         founder = self._pool.node(inputs.founder.address, inputs.founder.host_key)
         self._pool.learn([founder.endpoint])
         cluster = await self._ours(context, owner)
@@ -305,16 +306,10 @@ async def patient_info(context: Context, node: Engine) -> dict[str, Any]:
 
 def _place(node: Node) -> Endpoint | None:
     """Where a member's sshd is, by the labels it has set."""
-    labels = membership.labels_of(node)
-    if membership.ADDRESS not in labels or membership.HOST_KEY not in labels:
+    carried = membership.labels_of(node)
+    if membership.ADDRESS not in carried or membership.HOST_KEY not in carried:
         return None
-    return Endpoint(labels[membership.ADDRESS], labels[membership.HOST_KEY])
-
-
-def _owner(context: Context) -> str:
-    """`<project>/<stack>/<name>` of "urn:pulumi:<stack>::<project>::<type>::<name>"."""
-    stack, project, _, name = context.urn.split("::", 3)
-    return f"{project}/{stack.rsplit(':', 1)[-1]}/{name}"
+    return Endpoint(carried[membership.ADDRESS], carried[membership.HOST_KEY])
 
 
 def _init_request(inputs: ClusterInputs, owner: str) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from providers.runtime.declare import (
 )
 from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequence, Unanswered
 from providers.swarm.pool import Pool
-from providers.swarm.services import ownership, rollout
+from providers.swarm.services import labels, ownership, rollout
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
-from providers.swarm.services.render import URN_LABEL, differences, owner, registry_auth, render
+from providers.swarm.services.render import differences, registry_auth, render
 from providers.swarm.services.rollout import Rollout, RolloutFailed
 from providers.swarm.services.rules import faults_of
 from providers.swarm.services.verdict import (
@@ -182,6 +182,11 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         # Left out, the counter would go back to 0, which by itself starts new tasks.
         counter = int(seen.service["Spec"]["TaskTemplate"].get("ForceUpdate", 0)) + force
         template = {**wanted["TaskTemplate"], "ForceUpdate": counter}
+        live = seen.service["Spec"]["TaskTemplate"]
+        if not differences(wanted["TaskTemplate"], live):
+            # A label of the first version stays where its going would be all that starts new tasks.
+            kept = live["ContainerSpec"].get("Labels")
+            template["ContainerSpec"] = {**template["ContainerSpec"], "Labels": kept}
         await self._pool.request(
             "POST",
             f"/services/{seen.service['ID']}/update",
@@ -214,8 +219,8 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         ).wait()
 
     async def _until_ended(self, context: Context, id: str, name: str) -> None:
-        # A service that is gone can't be asked for its tasks: they are found by their label.
-        filters = {"filters": json.dumps({"label": [f"{URN_LABEL}={owner(context.urn)}"]})}
+        # A service that is gone can't be asked for its tasks: they are found by their names.
+        filters = {"filters": json.dumps({"name": [f"{name}."]})}
         deadline = time.monotonic() + context.timeout
         while True:
             tasks, nodes = await asyncio.gather(
@@ -248,7 +253,8 @@ def _outputs(
 
 
 def _live(inputs: ServiceInputs, spec: Json) -> ServiceInputs:
-    labels = {key: value for key, value in (spec.get("Labels") or {}).items() if key != URN_LABEL}
     replicas = spec["Mode"].get("Replicated", {}).get("Replicas", inputs.replicas)
     image = spec["TaskTemplate"]["ContainerSpec"]["Image"]
-    return dataclasses.replace(inputs, image=image, replicas=replicas, labels=labels)
+    return dataclasses.replace(
+        inputs, image=image, replicas=replicas, labels=labels.users(spec.get("Labels"))
+    )

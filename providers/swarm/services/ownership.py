@@ -9,7 +9,7 @@ from typing import Any
 from providers.runtime.declare import Context
 from providers.swarm.errors import Conflict, NoManager, SwarmError, Unanswered
 from providers.swarm.pool import Pool
-from providers.swarm.services.render import URN_LABEL, owner
+from providers.swarm.services import labels
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ async def create(
         except (Conflict, Unanswered) as error:
             found = await find(pool, context, collection, name)
             if found is not None:
-                return _ours(found, collection, name, context.urn), True
+                return _own(found, collection, name, context.urn), True
             if attempt == _ATTEMPTS:
                 raise
             context.progress(f"asking again: {error}")
@@ -89,12 +89,12 @@ def forget(context: Context, error: NoManager) -> None:
     context.warn(f"{context.name} is gone with its cluster: {error}")
 
 
-def _ours(found: Json, collection: str, name: str, urn: str) -> str:
-    labels = found.get("Labels") or found.get("Spec", {}).get("Labels") or {}
-    if labels.get(URN_LABEL) != owner(urn):
+def _own(found: Json, collection: str, name: str, urn: str) -> str:
+    carried = found.get("Labels") or found.get("Spec", {}).get("Labels") or {}
+    if not labels.is_own(carried, urn, name):
         raise SwarmError(
             f"{collection[:-1]} {name} exists already, and was not made by this resource "
-            f"(its label {URN_LABEL} is {labels.get(URN_LABEL, 'missing')!r}, expected "
-            f"{owner(urn)!r}): remove it, or choose another name"
+            f"(its label {labels.OWNER} is {carried.get(labels.OWNER, 'missing')!r}, expected "
+            f"{labels.owner(urn, name)!r}): remove it, or choose another name"
         )
     return str(found.get("ID") or found["Id"])
