@@ -74,6 +74,7 @@ class Settings:
 
     servers: the catalog entries to deploy. secrets: credentials by environment variable.
     database_node: name of the node that keeps the database's data.
+    recover_on: name of the manager that goes on alone when the majority is lost, or "".
     """
 
     project: str
@@ -91,6 +92,7 @@ class Settings:
     servers: tuple[Server, ...]
     secrets: Mapping[str, Sensitive]
     database_node: str
+    recover_on: str
 
     @property
     def prefix(self) -> str:

@@ -107,6 +107,7 @@ def read(
         servers=servers,
         secrets=_secrets(top, catalog, servers, project),
         database_node=_database_node(top, groups),
+        recover_on=_recover_on(top, groups),
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
@@ -361,3 +362,13 @@ def _database_node(top: Reader, groups: Sequence[NodeGroup]) -> str:
     if name and known and name not in known:
         top.fault("databaseNode", name, listed(known), closest(name, known))
     return name or default_database_node(groups)
+
+
+def _recover_on(top: Reader, groups: Sequence[NodeGroup]) -> str:
+    reader = top.inner("recover")
+    known = node_names([group for group in groups if group.role == "manager"])
+    name = reader.text("on", "")
+    if name and known and name not in known:
+        reader.fault("on", name, f"a manager: {listed(known)}", closest(name, known))
+    reader.finish()
+    return name

@@ -17,6 +17,7 @@ class SwarmClusterArgs:
     """nodes: all machines; at least one is a manager. user, private_key: how to log in to them.
 
     address_pools, subnet_size: what overlay networks get their addresses from, fixed for ever.
+    recover_on: name of the manager that goes on alone when the others are lost for good, or "".
     """
 
     nodes: Sequence[NodeHandle]
@@ -24,6 +25,7 @@ class SwarmClusterArgs:
     private_key: pulumi.Input[str]
     address_pools: Sequence[str]
     subnet_size: int
+    recover_on: str = ""
 
 
 class SwarmCluster(pulumi.ComponentResource):
@@ -55,6 +57,7 @@ class SwarmCluster(pulumi.ComponentResource):
             },
             address_pools=list(args.address_pools),
             subnet_size=args.subnet_size,
+            recover_on=next((n.address for n in managers if n.name == args.recover_on), ""),
             # Each of them is asked whether it is in a swarm of ours already: all must answer.
             opts=pulumi.ResourceOptions(
                 parent=self, provider=joining, depends_on=[node.ready for node in managers]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
-from providers.swarm import membership
+from providers.swarm import membership, recovery
 from providers.swarm.engine import CALL, Endpoint, Engine
 from providers.swarm.errors import (
     ConnectionFailed,
@@ -56,6 +56,10 @@ class ClusterInputs:
     subnet_size: int = prop(default=24, doc="Prefix length of each overlay's subnet.")
     data_path_port: int = prop(default=4789, doc="UDP port of VXLAN traffic.")
     token_generation: str = prop(default="", doc="Another text rotates both join tokens.")
+    recover_on: str = prop(
+        default="",
+        doc="Address of a manager that goes on alone when the majority is lost for good.",
+    )
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,8 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
                 return None
             context.warn(str(error))
             return Found(inputs, replace(outputs, status=UNREACHABLE))
+        if inputs.recover_on:
+            context.warn(f"recoverOn ({inputs.recover_on}) {recovery.DONE}")
         return Found(inputs, _outputs(cluster, await self._pool.living(id)))
 
     async def update(
@@ -147,19 +153,23 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
         outputs: ClusterOutputs,
         new: ClusterInputs,
     ) -> ClusterOutputs:
-        """Rotates the tokens on demand. Another founder means nothing to a swarm that exists."""
+        """Rotates the tokens on demand, and recovers a lost majority where that is wished. Another
+        founder means nothing to a swarm that exists."""
         _refuse_other_pools(context, old, new)
         self._pool.learn(outputs.contacts)
         try:
+            if new.recover_on:
+                await self._recover(context, id, outputs.contacts, new)
             cluster = await self._pool.request("GET", "/swarm", cluster_id=id, context=context)
             if old.token_generation != new.token_generation:
                 cluster = await self._rotate(context, id)
         except NoManager as error:
             raise NoManager(
-                f"{error}. If its machines are back soon, run `pulumi up` again. If they are gone "
-                "for good, so is what ran in the cluster: make Pulumi forget it with "
-                f"`pulumi state delete --target-dependents '{context.urn}'`, and the next "
-                "`pulumi up` forms a new cluster"
+                f"{error}. If its machines are back soon, run `pulumi up` again. If most managers "
+                "are gone for good and one lives, set `recover.on` to its name: it goes on alone, "
+                "with all services. If none lives, so ended what ran in the cluster: make Pulumi "
+                f"forget it with `pulumi state delete --target-dependents '{context.urn}'`, and "
+                "the next `pulumi up` forms a new cluster"
             ) from None
         return _outputs(cluster, await self._pool.living(id))
 
@@ -225,6 +235,21 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
                 context.warn(f"{len(left)} tasks are ended by force")
                 return
             await context.sleep(0.5)
+
+    async def _recover(
+        self, context: Context, id: str, contacts: list[Endpoint], inputs: ClusterInputs
+    ) -> None:
+        try:
+            await self._pool.request("GET", "/swarm", cluster_id=id, context=context)
+        except NoManager as error:
+            if error.dissolved:
+                raise
+            request = _init_request(inputs, labels.owner(context.urn, context.name))
+            await recovery.recover(context, self._pool, id, inputs.recover_on, contacts, request)
+        else:
+            context.warn(
+                f"nothing was recovered: the cluster has a leader. recoverOn {recovery.DONE}"
+            )
 
     async def _ours(self, context: Context, owner: str) -> dict[str, Any] | None:
         """The swarm that carries our label, or None when no possible manager is in any swarm.

@@ -118,3 +118,16 @@ def test_what_is_in_the_cluster_ends_with_it(registered):
     for name in ("swarm-manager-1", "swarm-worker-1", *inside):
         assert seen[name].deleted_with == "swarm-identity", name
     assert seen["swarm-identity"].deleted_with == ""
+
+
+def test_recovery_is_wished_by_a_managers_name_and_done_at_its_address(registered, preview):
+    def program():
+        nodes = [node(f"manager-{number}", "manager", "primary") for number in (1, 2, 3)]
+        SwarmCluster(
+            "swarm",
+            SwarmClusterArgs(nodes, "ubuntu", "key", ["10.200.0.0/16"], 24, recover_on="manager-2"),
+        )
+
+    inputs = registered(program)["swarm-identity"].inputs
+    if not preview:
+        assert inputs["recoverOn"] == "manager-2.example"
