@@ -39,7 +39,7 @@ _TAKEN = re.compile(
 )
 """Docker 20.10 says `listen tcp4 0.0.0.0:8443: bind: address already in use` or `Bind for
 0.0.0.0:8443 failed: port is already allocated`, Docker 28 `failed to bind host port for
-0.0.0.0:8443:172.18.0.3:8443/tcp: address already in use`."""
+0.0.0.0:8443:192.0.2.3:8443/tcp: address already in use`."""
 
 
 @dataclass(frozen=True)

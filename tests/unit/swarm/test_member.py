@@ -14,11 +14,11 @@ from providers.swarm.errors import NotSettled
 from providers.swarm.joining import Joiner
 from providers.swarm.member import Member, MemberInputs, MemberOutputs
 
-INPUTS = MemberInputs("gpu-1", "192.0.2.1", "key", "10.0.0.1", "i", "ours", "t", "t")
+INPUTS = MemberInputs("gpu-1", "192.0.2.1", "key", "198.51.100.1", "i", "ours", "t", "t")
 DOWN = MemberOutputs("n", "down")
 
 
-def node(state, role="worker", address="10.0.0.1", **labels):
+def node(state, role="worker", address="198.51.100.1", **labels):
     return {
         "ID": "n",
         "Version": {"Index": 1},
@@ -70,14 +70,14 @@ async def test_a_node_that_lost_its_state_in_this_run_fails(context):
         await Member(Swarm(node("down"))).update(context, "n", INPUTS, ready, INPUTS)
 
 
-JOINER = Joiner("gpu-2", frozenset({"10.0.0.1"}), "10.0.0.1", "token", "active")
+JOINER = Joiner("gpu-2", frozenset({"198.51.100.1"}), "198.51.100.1", "token", "active")
 
 
 async def test_a_living_node_keeps_its_address(context, monkeypatch):
     """Private addresses repeat between regions; evicting it would end a healthy node's tasks."""
     monkeypatch.setattr(joining, "SETTLE", 0.05)
     swarm = Swarm(node("ready"))
-    with pytest.raises(NotSettled, match=r"gpu-2 can't join as 10\.0\.0\.1: the living node n"):
+    with pytest.raises(NotSettled, match=r"gpu-2 can't join as 198\.51\.100\.1: the living node n"):
         await joining._room(context, swarm, "ours", JOINER)
     assert swarm.deleted == []
 

@@ -64,7 +64,7 @@ def context():
 
 
 def lost(cluster=""):
-    return {"Swarm": manager(cluster) | {"NodeAddr": "10.0.0.1"}}
+    return {"Swarm": manager(cluster) | {"NodeAddr": "198.51.100.1"}}
 
 
 WISHED = replace(FOUNDER, recover_on=PLACES[0].address)
@@ -89,7 +89,7 @@ async def test_the_survivor_goes_on_alone_where_that_is_wished(monkeypatch, cont
     assert outputs.cluster_id == "ours"
     (body,) = sent
     assert body["ForceNewCluster"] is True
-    assert body["AdvertiseAddr"] == "10.0.0.1"
+    assert body["AdvertiseAddr"] == "198.51.100.1"
     assert body["Spec"]["Labels"] == {"sophia.cluster": "sophia/dev/n"}
     told = "\n".join(context.warn.__self__)
     assert "192.0.2.2 did not answer" in told

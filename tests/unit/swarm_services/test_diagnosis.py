@@ -111,7 +111,7 @@ UNHEALTHY = "task: non-zero exit (137): dockerexec: unhealthy container"
                 "external connectivity on endpoint web.1.ab (0f1e): Bind for 0.0.0.0:8443 failed: "
                 "port is already allocated",
                 "external connectivity on endpoint web.1.ab (0f1e): failed to bind host port for "
-                "0.0.0.0:8443:172.18.0.3:443/tcp: address already in use",
+                "0.0.0.0:8443:192.0.2.3:443/tcp: address already in use",
             )
         ),
     ],
