@@ -61,6 +61,7 @@ class Network(Lifecycle[NetworkInputs, NetworkOutputs]):
     ) -> Found[NetworkInputs, NetworkOutputs] | None:
         try:
             await self._pool.request("GET", f"/networks/{id}", context=context)
+            ownership.hold(self._pool, context, id)
         except NotFound:
             return None
         except NoManager as error:

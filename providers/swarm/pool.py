@@ -67,6 +67,8 @@ class Pool:
     def __init__(self, config: SwarmConfig) -> None:
         asyncssh.set_log_level(logging.CRITICAL)
         self.config = config
+        self.holders: dict[str, str] = {}
+        """Urns of the resources that this process has made or read, by their objects' ids."""
         self._engines: dict[Endpoint, Engine] = {}
         self._learned: list[Endpoint] = []
         self._choosing = asyncio.Lock()

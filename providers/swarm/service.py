@@ -89,6 +89,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         except NoManager as error:
             ownership.believe(context, error)
             return Found(inputs, outputs)
+        ownership.hold(self._pool, context, id)
         wanted = render(inputs, context.urn)
         known = outputs.proven or proven(wanted, seen)
         now = _outputs(id, inputs, condition(wanted, seen), proven=known)

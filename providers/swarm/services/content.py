@@ -40,6 +40,7 @@ class Content:
         """The live labels without ours; the recorded ones where no manager answers; None: gone."""
         try:
             found = await self._get(context, id)
+            ownership.hold(self._pool, context, id)
         except NotFound:
             return None
         except NoManager as error:

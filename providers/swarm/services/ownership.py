@@ -37,14 +37,20 @@ async def create(
         except (Conflict, Unanswered) as error:
             found = await find(pool, context, collection, name)
             if found is not None:
-                return _own(found, collection, name, context.urn), True
+                return hold(pool, context, _own(pool, found, collection, name, context.urn)), True
             if attempt == _ATTEMPTS:
                 raise
             context.progress(f"asking again: {error}")
             await context.sleep(1.0)
         else:
-            return str(made.get("ID") or made["Id"]), False
+            return hold(pool, context, str(made.get("ID") or made["Id"])), False
     raise AssertionError("unreachable")
+
+
+def hold(pool: Pool, context: Context, id: str) -> str:
+    """Notes whose the object is; its id."""
+    pool.holders[id] = context.urn
+    return id
 
 
 async def find(pool: Pool, context: Context, collection: str, name: str) -> Json | None:
@@ -89,7 +95,7 @@ def forget(context: Context, error: NoManager) -> None:
     context.warn(f"{context.name} is gone with its cluster: {error}")
 
 
-def _own(found: Json, collection: str, name: str, urn: str) -> str:
+def _own(pool: Pool, found: Json, collection: str, name: str, urn: str) -> str:
     carried = found.get("Labels") or found.get("Spec", {}).get("Labels") or {}
     if not labels.is_own(carried, urn, name):
         raise SwarmError(
@@ -97,4 +103,10 @@ def _own(found: Json, collection: str, name: str, urn: str) -> str:
             f"(its label {labels.OWNER} is {carried.get(labels.OWNER, 'missing')!r}, expected "
             f"{labels.owner(urn, name)!r}): remove it, or choose another name"
         )
-    return str(found.get("ID") or found["Id"])
+    id = str(found.get("ID") or found["Id"])
+    if pool.holders.get(id, urn) != urn:
+        raise SwarmError(
+            f"{collection[:-1]} {name} exists already, and was not made by this resource but by "
+            f"{pool.holders[id]}: choose another name, or give this one that urn as an alias"
+        )
+    return id

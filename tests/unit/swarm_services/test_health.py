@@ -38,6 +38,7 @@ class Swarm:
     """One service. When it is posted, its tasks become `after`."""
 
     def __init__(self, *tasks: Any, after: Any = ()) -> None:
+        self.holders: dict[str, str] = {}
         self.spec = render(WEB, URN)
         self.tasks, self.after = list(tasks), list(after)
         self.posts: list[Any] = []

@@ -14,6 +14,7 @@ import pytest
 
 from providers.runtime.declare import Context
 from providers.swarm import network
+from providers.swarm.errors import Conflict, SwarmError
 from providers.swarm.network import NetworkInputs
 from providers.swarm.service import Service
 from providers.swarm.services import labels
@@ -79,6 +80,7 @@ class Swarm:
     """One service of the first version, healthy; posting a spec makes its tasks of it."""
 
     def __init__(self) -> None:
+        self.holders: dict[str, str] = {}
         self.spec = first_version(WEB, URN)
 
     async def now(self, context: Any = None) -> float:
@@ -86,7 +88,11 @@ class Swarm:
 
     async def request(self, method: str, path: str, *, body: Any = None, **options: Any) -> Any:
         if method == "POST":
+            if path.endswith("/create"):
+                raise Conflict("there", 409, "name conflicts with an existing object")
             self.spec = body
+        if path == "/services":
+            return [{"ID": "s", "Spec": self.spec}]
         if path.startswith("/services"):
             return {"ID": "s", "Spec": self.spec, "Version": {"Index": 1}}
         container = self.spec["TaskTemplate"]["ContainerSpec"]
@@ -115,3 +121,13 @@ async def test_the_former_label_goes_with_the_first_change_that_starts_new_tasks
     found = await lifecycle.read(context, "s", new, recorded)
     assert found is not None
     assert (found.inputs, found.outputs.condition) == (new, "")
+
+
+async def test_two_resources_of_one_program_cant_have_one_object() -> None:
+    swarm: Any = Swarm()
+    swarm.spec = render(WEB, URN)
+    first, second = (Context(urn, 5.0, asyncio.Event(), print, print) for urn in (URN, MOVED))
+    lifecycle = Service(swarm, Patience(settle=0.0))
+    assert (await lifecycle.create(first, WEB)).id == "s", "what a killed run left is adopted"
+    with pytest.raises(SwarmError, match=r"service web exists already, .*Service::web: choose"):
+        await lifecycle.create(second, WEB)
