@@ -74,6 +74,7 @@ class Pool:
         self._choosing = asyncio.Lock()
         self._trusted: dict[str, tuple[Engine, float]] = {}
         self._gave_up: dict[str, float] = {}
+        self._ended: set[str] = set()
         self._probes: set[asyncio.Task[_Verdict]] = set()
 
     def node(self, address: str, host_key: str) -> Engine:
@@ -94,7 +95,8 @@ class Pool:
         self._learned = list(dict.fromkeys([*self._learned, *endpoints]))
 
     def give_up(self, cluster_id: str) -> None:
-        """The cluster has ended: what is still asked about it is not waited for."""
+        """We have ended the cluster: what is still asked about it is not waited for."""
+        self._ended.add(cluster_id)
         self._trusted.pop(cluster_id, None)
         self._gave_up[cluster_id] = asyncio.get_running_loop().time()
 
@@ -185,12 +187,14 @@ class Pool:
             for verdict in verdicts:
                 if verdict.fault is None:
                     self._gave_up.pop(wanted, None)
+                    self._ended.discard(wanted)
                     return verdict.engine
             waited = loop.time() - begun
             hopeful = any(verdict.electing for verdict in verdicts)
             if waited >= min(patience, PATIENCE if hopeful else ABSENCE):
                 self._gave_up[wanted] = loop.time()
-                dissolved = all(verdict.outside for verdict in verdicts)
+                outside = all(verdict.outside for verdict in verdicts)
+                dissolved = outside or wanted in self._ended
                 raise NoManager(_nobody(wanted, waited, verdicts), dissolved)
             await _pause(context)
 

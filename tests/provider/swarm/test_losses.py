@@ -107,7 +107,7 @@ async def test_any_member_may_be_lost(fleet, monkeypatch):
         await Member(pool).delete(make_context(), node_id, inputs, MemberOutputs(node_id, "ready"))
     context = make_context()
     await Cluster(pool).delete(context, id, cluster_inputs(anew), recorded)
-    assert time.monotonic() - begun < 120
+    assert time.monotonic() - begun < 180
     assert any(bert.address in line for line in said(context))
     for machine in (anew, cnew):
         info = await pool.node(machine.address, machine.host_key).request("GET", "/info")

@@ -230,6 +230,14 @@ async def test_a_cluster_ends_though_nothing_answers(monkeypatch, context):
     await Cluster(pool).delete(context, "ours", FOUNDER, RECORDED)
 
 
+async def test_what_we_ended_is_gone_though_one_of_its_managers_is_silent(monkeypatch):
+    pool, _ = pool_of(monkeypatch, ABSENT, OUTSIDE)
+    pool.give_up("ours")
+    with pytest.raises(NoManager) as caught:
+        await pool.request("GET", "/nodes")
+    assert caught.value.dissolved
+
+
 @pytest.mark.parametrize(
     ("other", "leaves"),
     [(ABSENT, False), (info(error="no leader"), False), (OUTSIDE, True)],
