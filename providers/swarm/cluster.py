@@ -33,6 +33,7 @@ LABEL = "sophia.cluster"
 PORT = 2377
 REACHABLE, UNREACHABLE = "reachable", "unreachable"
 _INIT = 45.0
+_LEAVE = 45.0
 _STOP = 60.0
 """Seconds for all services to stop when the cluster ends: the longest stop grace."""
 
@@ -198,7 +199,8 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
                 known = (swarm.get("Cluster") or {}).get("ID")
                 lost = not known and place in outputs.contacts and swarm["ControlAvailable"]
                 if known == id or lost or swarm["NodeID"] in ids:
-                    await node.request("POST", "/swarm/leave", params={"force": "true"})
+                    force = {"force": "true"}
+                    await node.request("POST", "/swarm/leave", params=force, within=_LEAVE)
             except SwarmError as error:
                 context.warn(f"left as it is: {error}")
 
