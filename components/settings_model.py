@@ -75,6 +75,7 @@ class Settings:
     servers: the catalog entries to deploy. secrets: credentials by environment variable.
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
+    recover_on: name of the manager that goes on alone when the majority is lost, or "".
     """
 
     project: str
@@ -93,6 +94,7 @@ class Settings:
     secrets: Mapping[str, Sensitive]
     volumes: Mapping[str, str]
     confirm_data_loss: str
+    recover_on: str
 
     @property
     def prefix(self) -> str:

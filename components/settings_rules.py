@@ -113,6 +113,7 @@ def read(
             pattern=r"[a-z]+-[0-9a-f]{8}",
             expected="a volume's id, as the refusal names it, for example database-1f2e3d4c",
         ),
+        recover_on=_recover_on(top, groups),
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
@@ -374,3 +375,13 @@ def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
             found[volume] = name
     reader.finish()
     return found
+
+
+def _recover_on(top: Reader, groups: Sequence[NodeGroup]) -> str:
+    reader = top.inner("recover")
+    known = node_names([group for group in groups if group.role == "manager"])
+    name = reader.text("on", "")
+    if name and known and name not in known:
+        reader.fault("on", name, f"a manager: {listed(known)}", closest(name, known))
+    reader.finish()
+    return name

@@ -42,7 +42,8 @@ class Unanswered(SwarmError):
 class NoManager(SwarmError):
     """Lists what each manager said last.
 
-    dissolved: every one of them answered, and none is in any swarm: the cluster is gone.
+    dissolved: the cluster is gone. Every one of them answered and none is in any swarm, or this
+    process has ended it.
     """
 
     def __init__(self, message: str, dissolved: bool = False) -> None:

@@ -17,7 +17,7 @@ from providers.swarm import (
     volume,
     volume_home,
 )
-from providers.swarm.connection import Pool, SwarmConfig
+from providers.swarm.pool import Pool, SwarmConfig
 
 
 class Swarm(Provider):

@@ -7,8 +7,8 @@ import shlex
 from dataclasses import dataclass, replace
 
 from providers.runtime.declare import Change, Context, Created, Fault, Found, Lifecycle, prop
-from providers.swarm.connection import Pool
 from providers.swarm.errors import ForeignVolume, SwarmError
+from providers.swarm.pool import Pool
 from providers.swarm.volume_home import refusal
 
 MARKER = ".volume"

@@ -37,6 +37,7 @@ class Registered:
     parent: str
     provider: str
     dependencies: list[str]
+    deleted_with: str
     aliases: list[Any]
     inputs: dict[str, Any]
     secrets: set[str] = field(default_factory=set)
@@ -99,6 +100,7 @@ class Spy(mocks.MockMonitor):
                 parent=short(request.parent),
                 provider=short(request.provider.rpartition("::")[0]),
                 dependencies=sorted(short(urn) for urn in request.dependencies),
+                deleted_with=short(request.deletedWith),
                 aliases=[*request.aliases, *request.aliasURNs],
                 inputs=_unwrapped(rpc.deserialize_properties(request.object)),
                 secrets=_secret_paths(json_format.MessageToDict(request.object)),
