@@ -75,6 +75,17 @@ class ServiceHandle:
 
 
 @dataclass(frozen=True)
+class VolumeHandle:
+    """A directory on one node's disk, there and marked once its outputs resolve.
+
+    node: plain name of the node; volume_id: what its marker says.
+    """
+
+    volume_id: pulumi.Output[str]
+    node: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
 class RegistryHandle:
     """Where images are pushed to and nodes pull from.
 

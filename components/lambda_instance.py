@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -22,6 +23,7 @@ class LambdaInstanceArgs:
     ssh_key_name, ssh_key_id, private_key: of the key that the account and all machines know.
     registry_ca: PEM that the machine's Docker trusts for registry_server, "" for none.
     gpu_probe: use every GPU once before the machine counts as ready.
+    volumes: ids of those on its disk; confirm_data_loss: the one that may be lost with it, or "".
     """
 
     plan: NodePlan
@@ -34,6 +36,8 @@ class LambdaInstanceArgs:
     registry_server: str
     registry_ca: str
     gpu_probe: bool
+    volumes: pulumi.Input[Sequence[str]]
+    confirm_data_loss: str
 
 
 class LambdaInstance(pulumi.ComponentResource):
@@ -78,6 +82,11 @@ class LambdaInstance(pulumi.ComponentResource):
             user_data=_user_data(args, host_key),
             tags={"project": args.project, "stack": args.stack, "node": plan.name},
             account_key=args.ssh_key_id,
+            volumes=args.volumes,
+            # Only to the machine that is meant: the others need no update for it.
+            confirm_data_loss=pulumi.Output.from_input(args.volumes).apply(
+                lambda held: args.confirm_data_loss if args.confirm_data_loss in held else ""
+            ),
             opts=child,
         )
         ready = lambdalabs.InstanceReady(

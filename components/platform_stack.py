@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pulumi
 
+from components import volumes
 from components.catalog.model import Server
 from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
@@ -17,10 +18,12 @@ from components.handles import (
     NodeHandle,
     RegistryHandle,
     ServiceHandle,
+    VolumeHandle,
 )
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
+from components.plan import database as plan
 from components.plan import names, nodes
 from components.settings_model import Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
@@ -54,7 +57,15 @@ class PlatformStack(pulumi.ComponentResource):
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
         login = swarm.KeyPair("login", opts=self._child)
-        machines = self._machines(login)
+        planned = nodes.nodes(settings.node_groups)
+        home = volumes.home(
+            plan.VOLUME,
+            planned,
+            settings.volumes.get(plan.VOLUME.name, ""),
+            settings.confirm_data_loss,
+            self._child,
+        )
+        machines = self._machines(planned, login, home)
         cluster = SwarmCluster(
             "swarm",
             SwarmClusterArgs(
@@ -63,6 +74,7 @@ class PlatformStack(pulumi.ComponentResource):
                 private_key=login.private_key,
                 address_pools=settings.overlay.address_pools,
                 subnet_size=settings.overlay.subnet_size,
+                recover_on=settings.recover_on,
             ),
             self._child,
         ).handle
@@ -87,7 +99,10 @@ class PlatformStack(pulumi.ComponentResource):
             ImageBuilderArgs(registry=registry, private_ca=bool(settings.registry.ca)),
             self._child,
         )
-        gateway = self._services(_Ground(cluster, network, registry, images))
+        volume = volumes.directory(
+            plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
+        )
+        gateway = self._services(_Ground(cluster, network, registry, images), volume)
 
         managers = cluster.managers
         self.exports = {
@@ -102,7 +117,9 @@ class PlatformStack(pulumi.ComponentResource):
         }
         self.register_outputs({})
 
-    def _machines(self, login: swarm.KeyPair) -> list[NodeHandle]:
+    def _machines(
+        self, planned: Sequence[nodes.NodePlan], login: swarm.KeyPair, home: swarm.VolumeHome
+    ) -> list[NodeHandle]:
         """All machines, with one key of the account for the stack."""
         settings = self._settings
         account = lambdalabs.Provider(
@@ -122,9 +139,9 @@ class PlatformStack(pulumi.ComponentResource):
         )
         return [
             LambdaInstance(
-                plan.name,
+                node.name,
                 LambdaInstanceArgs(
-                    plan=plan,
+                    plan=node,
                     project=settings.project,
                     stack=settings.stack,
                     user=settings.ssh_user,
@@ -134,13 +151,15 @@ class PlatformStack(pulumi.ComponentResource):
                     registry_server=settings.registry.server,
                     registry_ca=settings.registry.ca,
                     gpu_probe=settings.gpu_probe,
+                    volumes=volumes.held_by(node.name, [home]),
+                    confirm_data_loss=settings.confirm_data_loss,
                 ),
                 pulumi.ResourceOptions(parent=self, providers=[account]),
             ).handle
-            for plan in nodes.nodes(settings.node_groups, settings.database_node)
+            for node in planned
         ]
 
-    def _services(self, ground: _Ground) -> Gateway:
+    def _services(self, ground: _Ground, volume: VolumeHandle) -> Gateway:
         """Database, servers and the gateway, each once what it needs is healthy."""
         settings = self._settings
         database = Database(
@@ -150,6 +169,7 @@ class PlatformStack(pulumi.ComponentResource):
                 cluster=ground.cluster,
                 network=ground.network,
                 registry=ground.registry,
+                volume=volume,
                 image=self._image("database", "images", settings.base_image, ground).reference,
             ),
             self._child,

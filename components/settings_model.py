@@ -73,7 +73,9 @@ class Settings:
     """A whole platform's configuration.
 
     servers: the catalog entries to deploy. secrets: credentials by environment variable.
-    database_node: name of the node that keeps the database's data.
+    volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
+    volume that may be lost, or "".
+    recover_on: name of the manager that goes on alone when the majority is lost, or "".
     """
 
     project: str
@@ -90,7 +92,9 @@ class Settings:
     gpu_probe: bool
     servers: tuple[Server, ...]
     secrets: Mapping[str, Sensitive]
-    database_node: str
+    volumes: Mapping[str, str]
+    confirm_data_loss: str
+    recover_on: str
 
     @property
     def prefix(self) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from components.catalog.loader import Catalog
 from components.catalog.model import Server
-from components.plan import names
-from components.plan.nodes import NodeGroup, default_database_node, node_names
+from components.plan import database, names, volumes
+from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import REQUIRED, Fault, Reader, closest, listed
 from components.settings_model import Offers, Overlay, Pace, Registry, Sensitive, Settings
 
@@ -106,7 +106,14 @@ def read(
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,
         secrets=_secrets(top, catalog, servers, project),
-        database_node=_database_node(top, groups),
+        volumes=_volumes(top, groups),
+        confirm_data_loss=top.text(
+            "confirmDataLoss",
+            "",
+            pattern=r"[a-z]+-[0-9a-f]{8}",
+            expected="a volume's id, as the refusal names it, for example database-1f2e3d4c",
+        ),
+        recover_on=_recover_on(top, groups),
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
@@ -355,9 +362,26 @@ def _secrets(
     return found
 
 
-def _database_node(top: Reader, groups: Sequence[NodeGroup]) -> str:
-    known = node_names(groups)
-    name = top.text("databaseNode", "")
+def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
+    """The node that each volume is wanted on, as far as that is said."""
+    known = [candidate["name"] for candidate in volumes.candidates(nodes(groups))]
+    reader = top.inner("volumes")
+    found = {}
+    for volume in (database.VOLUME.name,):
+        name = reader.text(volume, "")
+        if name and known and name not in known:
+            reader.fault(volume, name, listed(known), closest(name, known))
+        if name:
+            found[volume] = name
+    reader.finish()
+    return found
+
+
+def _recover_on(top: Reader, groups: Sequence[NodeGroup]) -> str:
+    reader = top.inner("recover")
+    known = node_names([group for group in groups if group.role == "manager"])
+    name = reader.text("on", "")
     if name and known and name not in known:
-        top.fault("databaseNode", name, listed(known), closest(name, known))
-    return name or default_database_node(groups)
+        reader.fault("on", name, f"a manager: {listed(known)}", closest(name, known))
+    reader.finish()
+    return name

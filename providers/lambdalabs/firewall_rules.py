@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account
-from providers.lambdalabs.errors import UNSEEN
+from providers.lambdalabs.errors import NOT_LOOKED_AT, UNSEEN
 from providers.lambdalabs.firewall_rule import (
     MARK_LENGTH,
     FirewallRule,
@@ -14,7 +14,6 @@ from providers.lambdalabs.firewall_rule import (
     marking,
     parsed,
 )
-from providers.lambdalabs.instance import NOT_LOOKED_AT
 from providers.lambdalabs.models import Rule
 from providers.lambdalabs.rulesets import GLOBAL, Change, Rulesets
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
+    NOT_LOOKED_AT,
     OUTCOME_UNKNOWN,
     UNSEEN,
     NotFound,
@@ -13,7 +14,6 @@ from providers.lambdalabs.errors import (
     RulesetInUse,
 )
 from providers.lambdalabs.firewall_rule import FirewallRule, faults, is_owned, parsed, shown
-from providers.lambdalabs.instance import NOT_LOOKED_AT
 from providers.lambdalabs.models import Rule, Ruleset
 from providers.lambdalabs.rulesets import GLOBAL, Rulesets
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
@@ -199,6 +199,6 @@ def _same(some: list[Rule] | tuple[Rule, ...], others: list[Rule] | tuple[Rule, 
 
 async def _users(calls: Calls, id: str) -> str:
     ids = (await calls(calls.client.ruleset, id)).users
-    machines = {machine.id: machine for machine in await calls(calls.client.machines)}
+    machines = {machine.id: machine for machine in await calls.machines()}
     named = [f"{m.name or m.id} ({m.status})" for m in map(machines.get, ids) if m is not None]
     return ", ".join(named) or "machines that are not listed"

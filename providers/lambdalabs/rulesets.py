@@ -43,8 +43,6 @@ class Rulesets:
 
     async def look(self, calls: Calls, id: str) -> Ruleset | None:
         """A ruleset as it is, None if there is none; the look began after this was called."""
-        if id == GLOBAL:
-            return await calls(self._client.ruleset, id)
         clock = asyncio.get_running_loop().time
         asked = clock()
         async with self._looking:
@@ -52,7 +50,13 @@ class Rulesets:
                 began = clock()
                 self._seen = {one.id: one for one in await calls(self._client.rulesets)}
                 self._seen_at = began
-            return self._seen.get(id)
+        if id in self._seen:
+            return self._seen[id]
+        try:
+            # Not listed are the global one, and one that can't be read, which is told.
+            return await calls(self._client.ruleset, id)
+        except NotFound:
+            return None
 
     async def change(self, calls: Calls, id: str, change: Change) -> None:
         """Has the ruleset's rules changed. Raises `NotFound` if there is no such ruleset."""

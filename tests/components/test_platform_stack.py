@@ -82,10 +82,15 @@ def test_services_wait_for_every_member(seen):
     assert members <= reached(seen, "database-service")
 
 
-def test_exactly_one_member_keeps_the_database(seen):
-    members = [item for item in seen.values() if item.type == "swarm:index:Member"]
-    pinned = [item.name for item in members if "sophia.database" in item.inputs["labels"]]
-    assert pinned == ["swarm-manager-1"]
+def test_machines_are_made_after_the_volumes_home_and_one_of_them_holds_it(seen, preview):
+    machines = [item for item in seen.values() if item.type == "lambdalabs:index:Instance"]
+    assert all("database-home" in reached(seen, item.name) for item in machines)
+    if not preview:
+        held = {item.name: item.inputs["volumes"] for item in machines}
+        assert held.pop("manager-1-instance") == ["database-0a1b2c3d"]
+        assert set(map(tuple, held.values())) == {()}
+        volume = seen["database-volume"].inputs
+        assert (volume["node"], volume["instanceId"]) == ("manager-1", "manager-1-instance-id")
 
 
 def test_keys_and_passwords_are_secret_wherever_they_go(seen, preview):

@@ -59,6 +59,7 @@ def test_good_inputs_have_no_faults():
         ({"tags": {"a" * 56: "x"}}, "tags." + "a" * 56),
         ({"tags": {"project": "x" * 129}}, "tags.project"),
         ({"tags": {instance.MARK: "x"}}, "tags." + instance.MARK),
+        ({"tags": {instance.LAUNCH: "x"}}, "tags." + instance.LAUNCH),
     ],
 )
 def test_each_wrong_input_is_named(change, path):
@@ -95,16 +96,16 @@ def test_a_private_key_that_is_none_is_a_fault():
 
 
 def test_the_mark_tells_launches_apart():
-    same = mark("urn:a", GOOD)
+    same = mark(GOOD)
     preferences = {"instance_types": ["gpu_8x_h100_sxm5"], "regions": ["us-west-1"]}
     for change in ({"user_data": "x", "tags": {}, "ssh_key_name": "b"}, preferences):
-        assert mark("urn:a", dataclasses.replace(GOOD, **change)) == same
-    assert mark("urn:b", GOOD) != same
+        assert mark(dataclasses.replace(GOOD, **change)) == same
     for change in (
+        {"name": "sophia-dev-node-2-a1b2"},
         {"image_family": "gpu-base-24-04"},
         {"generation": "2"},
     ):
-        assert mark("urn:a", dataclasses.replace(GOOD, **change)) != same
+        assert mark(dataclasses.replace(GOOD, **change)) != same
 
 
 def offer(name: str, *regions: str) -> Offer:
@@ -188,6 +189,38 @@ def test_the_schema_has_all_of_it_and_marks_secrets():
     assert ready["inputProperties"]["privateKey"]["secret"]
     assert schema["resources"]["lambdalabs:index:Instance"]["inputProperties"]["userData"]["secret"]
     assert ssh_key.SshKey.delete_before_replace
+
+
+def held(status="active", **changes):
+    """What a change of a machine with the volume means."""
+    old = dataclasses.replace(GOOD, volumes=["database-0a1b2c3d"])
+    new = codec.encode(dataclasses.replace(old, **changes))
+    live = InstanceOutputs(status, GOOD.instance_types[0], GOOD.regions[0])
+    return difference(Instance, codec.encode(old), codec.encode(live), new)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": "2"},
+        {"image_family": "other"},
+        {"name": "other"},
+        {"regions": ["us-west-3"]},
+        {"instance_types": ["gpu_8x_h100_sxm5"]},
+        {"status": "unhealthy"},
+        {"status": "preempted"},
+        {"generation": "2", "volumes": []},
+    ],
+)
+def test_a_machine_with_a_volume_is_not_replaced_unless_confirmed(change):
+    assert "confirmDataLoss database-0a1b2c3d" in held(**change).refused
+    assert held(**change, confirm_data_loss="database-0a1b2c3d").refused is None
+    assert held(**change, confirm_data_loss="database-ffffffff").refused
+
+
+def test_any_other_change_of_it_is_allowed():
+    assert held(user_data="other", tags={"a1": "b"}).refused is None
+    assert held(volumes=[]).refused is None
 
 
 RULE = FirewallRule("tcp", "192.0.2.0/24", [22, 22], "ssh")

@@ -75,13 +75,26 @@ def test_good_values_become_settings():
     assert faults == []
     assert settings.prefix == "sophia-dev"
     assert [group.count for group in settings.node_groups] == [3, 1]
-    assert settings.database_node == "manager-1"
+    assert (settings.volumes, settings.confirm_data_loss) == ({}, "")
+    assert settings.recover_on == ""
     assert settings.lambda_api_key.reveal() == "key-that-nobody-may-see"
     assert settings.lambda_api_url == "https://cloud.lambda.ai/api/v1"
     assert {server.name for server in settings.servers} >= {"ai_memory", "lambda_labs_cli"}
 
 
+def test_recovery_goes_on_one_of_the_managers():
+    settings, faults = check(changed(recover={"on": "manager-2"}))
+    assert faults == []
+    assert settings.recover_on == "manager-2"
+
+
 BAD = {
+    "recovery on a worker": (
+        changed(recover={"on": "worker-1"}),
+        "sophia:recover.on: got 'worker-1', expected a manager: one of manager-1, manager-2, "
+        "manager-3",
+        "",
+    ),
     "unknown instance type": (
         changed(nodeGroups=groups({}, {"instanceTypes": ["gpu_1x_a11"]})),
         "sophia:nodeGroups[1].instanceTypes[0]: got 'gpu_1x_a11', expected one of",
@@ -185,9 +198,9 @@ BAD = {
         "sophia:servers[0]: got 'ai_memry', expected one of",
         "did you mean 'ai_memory'?",
     ),
-    "unknown database node": (
-        changed(databaseNode="manager-4"),
-        "sophia:databaseNode: got 'manager-4', expected one of manager-1, manager-2",
+    "unknown node for a volume": (
+        changed(volumes={"database": "manager-4"}),
+        "sophia:volumes.database: got 'manager-4', expected one of manager-1, manager-2",
         "did you mean 'manager-",
     ),
     "unknown credential": (
@@ -305,7 +318,7 @@ def test_one_machine_is_replaced_by_a_token_of_its_own():
     tokens = {"replace": {"manager-2": 2, "manager-3": "bad disk"}}
     settings, faults = check(changed(nodeGroups=groups(tokens)))
     assert faults == []
-    generations = [plan.generation for plan in nodes.nodes(settings.node_groups, "")]
+    generations = [plan.generation for plan in nodes.nodes(settings.node_groups)]
     assert generations[:3] == ["1", "1/2", "1/bad disk"]
 
 
@@ -330,7 +343,17 @@ ANYTHING = st.recursive(
     ),
     max_leaves=8,
 )
-KEYS = [*GOOD, "overlay", "servers", "secrets", "gatewayPort", "gpuProbe", "pace", "databaseNode"]
+KEYS = [
+    *GOOD,
+    "overlay",
+    "servers",
+    "secrets",
+    "gatewayPort",
+    "gpuProbe",
+    "pace",
+    "volumes",
+    "recover",
+]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))
