@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_command as command
@@ -23,6 +23,7 @@ class LambdaInstanceArgs:
     ssh_key_name, ssh_key_id, private_key: of the key that the account and all machines know.
     registry_ca: PEM that the machine's Docker trusts for registry_server, "" for none.
     gpu_probe: use every GPU once before the machine counts as ready.
+    firewall_rulesets: by region, ids of what a machine gets that is launched there.
     volumes: ids of those on its disk; confirm_data_loss: the one that may be lost with it, or "".
     """
 
@@ -38,6 +39,7 @@ class LambdaInstanceArgs:
     gpu_probe: bool
     volumes: pulumi.Input[Sequence[str]]
     confirm_data_loss: str
+    firewall_rulesets: Mapping[str, Sequence[pulumi.Input[str]]] = field(default_factory=dict)
 
 
 class LambdaInstance(pulumi.ComponentResource):
@@ -82,6 +84,7 @@ class LambdaInstance(pulumi.ComponentResource):
             user_data=_user_data(args, host_key),
             tags={"project": args.project, "stack": args.stack, "node": plan.name},
             account_key=args.ssh_key_id,
+            firewall_rulesets={region: list(ids) for region, ids in args.firewall_rulesets.items()},
             volumes=args.volumes,
             # Only to the machine that is meant: the others need no update for it.
             confirm_data_loss=pulumi.Output.from_input(args.volumes).apply(

@@ -11,6 +11,7 @@ import pulumi
 from components import volumes
 from components.catalog.model import Server
 from components.database import Database, DatabaseArgs
+from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
     ClusterHandle,
@@ -25,6 +26,7 @@ from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.plan import database as plan
 from components.plan import names, nodes
+from components.plan.firewall import Sources
 from components.settings_model import Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
@@ -120,7 +122,7 @@ class PlatformStack(pulumi.ComponentResource):
     def _machines(
         self, planned: Sequence[nodes.NodePlan], login: swarm.KeyPair, home: swarm.VolumeHome
     ) -> list[NodeHandle]:
-        """All machines, with one key of the account for the stack."""
+        """All machines, with one key of the account and one firewall for the stack."""
         settings = self._settings
         account = lambdalabs.Provider(
             "account",
@@ -137,7 +139,18 @@ class PlatformStack(pulumi.ComponentResource):
             public_key=login.public_key,
             opts=pulumi.ResourceOptions(parent=self, provider=account),
         )
-        return [
+        firewall = Firewall(
+            "firewall",
+            FirewallArgs(
+                prefix=settings.prefix,
+                machines=planned,
+                sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
+                gateway_port=settings.gateway_port,
+                encrypted=settings.overlay.encrypted,
+            ),
+            pulumi.ResourceOptions(parent=self, providers=[account]),
+        )
+        machines = [
             LambdaInstance(
                 node.name,
                 LambdaInstanceArgs(
@@ -153,11 +166,13 @@ class PlatformStack(pulumi.ComponentResource):
                     gpu_probe=settings.gpu_probe,
                     volumes=volumes.held_by(node.name, [home]),
                     confirm_data_loss=settings.confirm_data_loss,
+                    firewall_rulesets=firewall.rulesets_of(node),
                 ),
                 pulumi.ResourceOptions(parent=self, providers=[account]),
             ).handle
             for node in planned
         ]
+        return [firewall.admitted(machine) for machine in machines]
 
     def _services(self, ground: _Ground, volume: VolumeHandle) -> Gateway:
         """Database, servers and the gateway, each once what it needs is healthy."""

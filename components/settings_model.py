@@ -58,6 +58,17 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Firewall:
+    """Who may come in from outside, as IPv4 networks. unprotected_regions: those without a
+    firewall in which machines are rented all the same.
+    """
+
+    ssh_sources: tuple[str, ...]
+    gateway_sources: tuple[str, ...]
+    unprotected_regions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Pace:
     """How fast the account's API may be asked: requests a second, seconds between two launches,
     seconds between two looks at one machine.
@@ -88,6 +99,7 @@ class Settings:
     registry: Registry
     base_image: str
     overlay: Overlay
+    firewall: Firewall
     gateway_port: int
     gpu_probe: bool
     servers: tuple[Server, ...]

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from components import settings_firewall
 from components.catalog.loader import Catalog
 from components.catalog.model import Server
 from components.plan import database, names, volumes
@@ -102,6 +103,7 @@ def read(
         registry=_registry(top),
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
         overlay=_overlay(top),
+        firewall=settings_firewall.read(top, groups),
         gateway_port=_gateway_port(top),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,
@@ -123,6 +125,7 @@ def read(
     if not _doubtful(key, faults, "tier", "count"):
         faults.extend(_primary_nodes(key, groups, servers))
     faults.extend(_long_names(key, settings))
+    faults.extend(settings_firewall.long_names(key, settings.prefix, groups))
     return settings, tuple(faults)
 
 

@@ -82,7 +82,7 @@ class SwarmCluster(pulumi.ComponentResource):
                     opts=pulumi.ResourceOptions(
                         parent=self,
                         provider=joining,
-                        depends_on=[node.ready, *members[-1:]],
+                        depends_on=[node.ready, *node.admitted, *members[-1:]],
                         deleted_with=cluster,
                     ),
                 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from components.catalog import loader
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
+from components.plan import firewall as plan
 from components.plan import nodes
 from components.settings_model import Offers, SettingsError
 from components.settings_rules import read
@@ -46,6 +47,9 @@ GOOD = {
 }
 
 
+SOURCES = plan.Sources(("0.0.0.0/0",), ("0.0.0.0/0",))
+
+
 def server(name: str, *, port: int = 9100, tier: int = 2, secret: str = "") -> Server:
     secrets = (SecretVariable(name, secret, "its key", "", True),) if secret else ()
     deploy = Deploy(tier, port, 1, Resources(0.1, 64, 32), Health(3, 3, 3, 30))
@@ -80,6 +84,36 @@ def test_good_values_become_settings():
     assert settings.lambda_api_key.reveal() == "key-that-nobody-may-see"
     assert settings.lambda_api_url == "https://cloud.lambda.ai/api/v1"
     assert {server.name for server in settings.servers} >= {"ai_memory", "lambda_labs_cli"}
+
+
+def test_the_firewall_lets_the_world_in_to_ssh_and_gateway_unless_settings_say():
+    settings, _ = check(GOOD)
+    world = ("0.0.0.0/0",)
+    assert (settings.firewall.ssh_sources, settings.firewall.gateway_sources) == (world, world)
+    given = {"sshSources": ["192.0.2.0/24", "198.51.100.7"], "gatewaySources": ["192.0.2.0/24"]}
+    settings, faults = check(changed(firewall=given))
+    assert faults == []
+    assert settings.firewall.ssh_sources == ("192.0.2.0/24", "198.51.100.7")
+    assert settings.firewall.gateway_sources == ("192.0.2.0/24",)
+
+
+def test_a_region_without_a_firewall_can_be_accepted():
+    there = changed(
+        nodeGroups=groups({"regions": ["us-south-1"]}),
+        firewall={"unprotectedRegions": ["us-south-1"]},
+    )
+    assert check(there)[1] == []
+
+
+def test_a_stack_name_that_leaves_no_room_for_a_rulesets():
+    there = changed(nodeGroups=groups({"regions": ["asia-northeast-1"]}))
+    settings, faults = check(there, stack="a" * 31)
+    assert faults == []
+    named = plan.rulesets(settings.prefix, nodes.nodes(settings.node_groups), SOURCES, 8443)
+    assert max(len(one.physical_name) for one in named) == 63
+    _, faults = check(there, stack="a" * 32)
+    [fault] = faults
+    assert "manager-asia-northeast-1', 64 characters, expected 63 characters at most" in fault
 
 
 def test_recovery_goes_on_one_of_the_managers():
@@ -191,6 +225,31 @@ BAD = {
     "gateway port taken": (
         changed(gatewayPort=2377),
         "sophia:gatewayPort: got 2377, expected another port: this is Swarm's managers's",
+        "",
+    ),
+    "ssh from nowhere": (
+        changed(firewall={"sshSources": ["192.0.2.0/24", "192.0.2.1/24"]}),
+        "sophia:firewall.sshSources[1]: got '192.0.2.1/24', expected an IPv4 network such as",
+        "host bits",
+    ),
+    "gateway from nowhere": (
+        changed(firewall={"gatewaySources": ["2001:db8::/32"]}),
+        "sophia:firewall.gatewaySources[0]: got '2001:db8::/32', expected an IPv4 network",
+        "",
+    ),
+    "unknown key of the firewall": (
+        changed(firewall={"sshSource": []}),
+        "sophia:firewall.sshSource: got an unknown key, expected one of",
+        "did you mean 'sshSources'?",
+    ),
+    "a region without a firewall": (
+        changed(nodeGroups=groups({"regions": ["us-east-1", "us-south-1"]})),
+        "sophia:nodeGroups[0].regions[1]: got 'us-south-1', expected a region with a firewall",
+        "take it out, or accept it by sophia:firewall.unprotectedRegions",
+    ),
+    "a region with a firewall is called unprotected": (
+        changed(firewall={"unprotectedRegions": ["us-east-1"]}),
+        "sophia:firewall.unprotectedRegions[0]: got 'us-east-1', expected only us-south-1",
         "",
     ),
     "unknown server": (
