@@ -15,13 +15,16 @@ from providers.lambdalabs import resources as lambdalabs
 
 @dataclass(frozen=True)
 class FirewallArgs:
-    """machines: all that may be launched. encrypted: whether overlay networks are."""
+    """machines: all that may be launched. account_key: id of an SSH key of the account.
+    encrypted: whether overlay networks are.
+    """
 
     prefix: str
     machines: Sequence[NodePlan]
     sources: plan.Sources
     gateway_port: int
     encrypted: bool
+    account_key: pulumi.Input[str]
 
 
 class Firewall(pulumi.ComponentResource):
@@ -47,6 +50,7 @@ class Firewall(pulumi.ComponentResource):
                     name=one.physical_name,
                     region=one.region,
                     rules=list(one.rules),
+                    account_key=args.account_key,
                     opts=self._child,
                 ),
             )

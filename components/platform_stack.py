@@ -147,6 +147,7 @@ class PlatformStack(pulumi.ComponentResource):
                 sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
                 gateway_port=settings.gateway_port,
                 encrypted=settings.overlay.encrypted,
+                account_key=key.id,
             ),
             pulumi.ResourceOptions(parent=self, providers=[account]),
         )

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account
-from providers.lambdalabs.errors import NOT_LOOKED_AT, UNSEEN
+from providers.lambdalabs.errors import NOT_LOOKED_AT, UNSEEN, NotFound
 from providers.lambdalabs.firewall_rule import (
     MARK_LENGTH,
     FirewallRule,
@@ -94,7 +94,10 @@ class FirewallRules(Lifecycle[FirewallRulesInputs, FirewallRulesOutputs]):
         self, context: Context, id: str, inputs: FirewallRulesInputs, outputs: FirewallRulesOutputs
     ) -> None:
         calls = self._account.calls(context)
-        await self._rulesets.forget(calls, inputs.ruleset_id, replaced(_mark(id), ()))
+        try:
+            await self._rulesets.change(calls, inputs.ruleset_id, replaced(_mark(id), ()))
+        except NotFound:
+            return
 
     async def _put(self, context: Context, inputs: FirewallRulesInputs, mark: str) -> None:
         change = replaced(mark, parsed(inputs.rules, mark))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
@@ -10,6 +10,7 @@ from providers.lambdalabs.errors import (
     OUTCOME_UNKNOWN,
     UNSEEN,
     NotFound,
+    OtherAccount,
     RulesetConflict,
     RulesetInUse,
 )
@@ -32,6 +33,11 @@ class FirewallRulesetInputs:
     rules: list[FirewallRule] = prop(
         default_factory=list,
         doc="What is let in besides the rules of `FirewallRules`. Any other rule is removed.",
+    )
+    account_key: str = prop(
+        default="",
+        doc="Id of an SSH key of the account. Where the account hasn't it, the API key is another"
+        " account's: the ruleset is not believed to be gone.",
     )
 
 
@@ -74,6 +80,7 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
                     await self._warn(context, calls, inputs, wanted)
                     return Created(made.id, FirewallRulesetOutputs())
             try:
+                self._rulesets.forget()
                 made = await calls.once(
                     self._client.add_ruleset, inputs.name, inputs.region, wanted
                 )
@@ -92,8 +99,15 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
         inputs: FirewallRulesetInputs,
         outputs: FirewallRulesetOutputs,
     ) -> Found[FirewallRulesetInputs, FirewallRulesetOutputs] | None:
+        calls = self._account.calls(context)
         try:
-            ruleset = await self._rulesets.look(self._account.calls(context), id)
+            ruleset = await self._rulesets.look(calls, id)
+            if ruleset is None and not await self._account.owns(calls, inputs.account_key, {}):
+                raise OtherAccount(
+                    f"{inputs.name}: the account of this API key has neither firewall ruleset {id}"
+                    " nor the stack's SSH key",
+                    suggestion="Set LAMBDA_API_KEY to a key of the account that they are in",
+                )
         except UNSEEN as error:
             context.warn(NOT_LOOKED_AT.format(context.name, error))
             return Found(inputs, outputs)
@@ -101,7 +115,8 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
             return None
         own = [rule for rule in ruleset.rules if not is_owned(rule)]
         rules = inputs.rules if _same(own, parsed(inputs.rules)) else [shown(rule) for rule in own]
-        return Found(FirewallRulesetInputs(ruleset.name, ruleset.region, rules), outputs)
+        live = replace(inputs, name=ruleset.name, region=ruleset.region, rules=rules)
+        return Found(live, outputs)
 
     async def update(
         self,
@@ -114,6 +129,7 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
         calls = self._account.calls(context)
         if old.name != new.name:
             await calls(self._client.change_ruleset, id, None, new.name)
+            self._rulesets.forget()
         wanted = parsed(new.rules)
         await self._rulesets.change(
             calls, id, lambda rules: (*wanted, *(rule for rule in rules if is_owned(rule)))
@@ -149,7 +165,7 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
                 await calls.sleep(calls.poll_seconds)
 
     async def _adopted(self, calls: Calls, there: Ruleset, wanted: tuple[Rule, ...]) -> Ruleset:
-        if _same(there.rules, wanted):
+        if _same([rule for rule in there.rules if not is_owned(rule)], wanted):
             return there
         if there.users:
             raise RulesetConflict(

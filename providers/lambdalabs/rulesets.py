@@ -1,7 +1,7 @@
 """An account's firewall rulesets, as several resources share them.
 
 The API replaces all rules of a ruleset at once: changes are made one after another, and those that
-wait for their turn go out together. Looks at the same time are one look.
+wait for their turn go out together. One list serves all who look at a time.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ Change = Callable[[tuple[Rule, ...]], tuple[Rule, ...]]
 class Rulesets:
     """Looks and changes of one account; `of` gives it out."""
 
-    def __init__(self, client: LambdaClient) -> None:
+    def __init__(self, client: LambdaClient, max_age: float) -> None:
         self._client = client
+        self._max_age = max_age
         self._looking = asyncio.Lock()
         self._seen: dict[str, Ruleset] = {}
         self._seen_at = float("-inf")
@@ -39,17 +40,15 @@ class Rulesets:
     @classmethod
     def of(cls, account: Account) -> Rulesets:
         """The same for all resources of an account."""
-        return _RULESETS.setdefault(account, cls(account.client))
+        return _RULESETS.setdefault(account, cls(account.client, account.max_age))
 
     async def look(self, calls: Calls, id: str) -> Ruleset | None:
-        """A ruleset as it is, None if there is none; the look began after this was called."""
+        """A ruleset as of the account's `max_age` ago at most, None if there is none."""
         clock = asyncio.get_running_loop().time
-        asked = clock()
         async with self._looking:
-            if self._seen_at <= asked:
-                began = clock()
-                self._seen = {one.id: one for one in await calls(self._client.rulesets)}
-                self._seen_at = began
+            if clock() - self._seen_at >= self._max_age:
+                seen = {one.id: one for one in await calls(self._client.rulesets)}
+                self._seen, self._seen_at = seen, clock()
         if id in self._seen:
             return self._seen[id]
         try:
@@ -75,6 +74,7 @@ class Rulesets:
             after = before
             for change, _ in batch:
                 after = change(after)
+            self.forget()
             if after != before:
                 await calls(self._client.change_ruleset, id, after)
         except Exception as error:
@@ -84,12 +84,9 @@ class Rulesets:
             for _, done in batch:
                 done.set_result(None)
 
-    async def forget(self, calls: Calls, id: str, change: Change) -> None:
-        """As `change`, content if the ruleset is gone."""
-        try:
-            await self.change(calls, id, change)
-        except NotFound:
-            return
+    def forget(self) -> None:
+        """Something was changed: earlier looks tell nothing."""
+        self._seen_at = float("-inf")
 
 
 _RULESETS: WeakKeyDictionary[Account, Rulesets] = WeakKeyDictionary()
