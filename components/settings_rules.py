@@ -112,7 +112,7 @@ def read(
         confirm_data_loss=top.text(
             "confirmDataLoss",
             "",
-            pattern=r"[a-z]+-[0-9a-f]{8}",
+            pattern=r"([a-z]+-[0-9a-f]{8})?",
             expected="a volume's id, as the refusal names it, for example database-1f2e3d4c",
         ),
         recover_on=_recover_on(top, groups),
