@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from ipaddress import IPv4Network
 
-from simulator import exceptions, offers
+from simulator import exceptions, network, offers
 from simulator.firewalls import Firewalls
 from simulator.keys import Keys
 from simulator.knobs import Knobs
@@ -87,6 +87,7 @@ class Account:
                 raise exceptions.insufficient_capacity()
             identity = uuid.uuid4().hex
             hostname = request.hostname or _hostname(request.name) or f"instance-{identity[:12]}"
+            address = self._address()
             repeated = any(hostname == other.title for other in self._store.present())
             instance = Instance(
                 id=identity,
@@ -100,7 +101,8 @@ class Account:
                 public_keys=[key.public_key],
                 tags=request.tags,
                 user_data=request.user_data,
-                ip=self._address(),
+                ip=address,
+                private_ip=network.private(address),
                 launched=self._clock(),
                 firewall_rulesets=rulesets,
             )
@@ -196,9 +198,6 @@ class Account:
         )
         return instance.ip if known and instance.phase != "terminated" else None
 
-    def private_address(self, address: str) -> str:
-        return self._machines.private_address(address)
-
     # For tests
 
     def set_fault(self, instance_id: str, fault: str | None, reason: str) -> None:
@@ -233,6 +232,8 @@ class Account:
                 self._work.submit_start(self._make, instance)
             elif instance.machine == "off":
                 self._work.submit_start(power_on, instance)
+            elif instance.machine == "made":
+                self._work.submit(self._protect_again, instance)
 
     def close(self) -> None:
         """Wait for the work that is under way."""
@@ -243,7 +244,10 @@ class Account:
             if instance.phase != "running":
                 return  # terminated before its turn came
             failure = self._work.do("start", self._machines.start, instance)
-            failure = failure or self._work.do("protect", self._protect, instance)
+            if not failure:
+                with self._store.change():
+                    instance.machine = "off"  # hears of rules that change from now on
+                failure = self._work.do("protect", self._protect, instance)
             with self._store.change():
                 instance.machine, instance.failure = "none" if failure else "made", failure
 
@@ -267,10 +271,13 @@ class Account:
         self._machines.protect(instance, self.firewalls.rules_for(instance))
 
     def _protect_all(self, instances: list[Instance]) -> None:
-        """Rules have changed; before the API says so, machines that run have the new ones."""
+        """Rules have changed; before the API says so, the machines have the new ones."""
         for instance in instances:
-            if instance.machine == "made" and not instance.powered_off:
-                self._work.do("protect", self._protect, instance)
+            if instance.phase == "running" and instance.machine in ("made", "off"):
+                self._protect_again(instance)
+
+    def _protect_again(self, instance: Instance) -> None:
+        self._work.do("protect", self._protect, instance)
 
     # Helpers
 

@@ -30,10 +30,8 @@ class Machines(Protocol):
     def remove(self, instance: Instance) -> None: ...
 
     def protect(self, instance: Instance, rules: list[FirewallRule] | None) -> None:
-        """Let in what the rules say and nothing else; everything where they are None."""
-
-    def private_address(self, address: str) -> str:
-        """The address within its region of the machine that has this public one."""
+        """Let in what the rules say and nothing else; everything where they are None. A machine
+        that is off does so when it boots."""
 
     def states(self) -> dict[str, str] | None:
         """Docker's state by instance id; None where there are no machines to look at."""
