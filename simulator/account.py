@@ -42,7 +42,7 @@ class Account:
         self._lock = self._store.lock
         self._machines = machines
         self._subnet = subnet
-        self._knobs = knobs
+        self.knobs = knobs
         self._clock = clock
         self._work = Work(log)
         self._capacity: dict[tuple[str, str], int] = {}
@@ -81,7 +81,7 @@ class Account:
                 )
             rulesets = self.firewalls.check(request.firewall_rulesets, request.region)
             image = _image(request)
-            if 0 < self._knobs.quota <= len(self._store.present()):
+            if 0 < self.knobs.quota <= len(self._store.present()):
                 raise exceptions.quota_exceeded()
             if self._room(request.instance_type, request.region) <= 0:
                 raise exceptions.insufficient_capacity()
@@ -188,13 +188,13 @@ class Account:
             return "booting"
         if states is not None and states.get(instance.id) != "running":
             return "unhealthy"
-        return "booting" if self._age(instance) < self._knobs.boot_seconds else "active"
+        return "booting" if self._age(instance) < self.knobs.boot_seconds else "active"
 
     def address(self, instance: Instance) -> str | None:
         """The instance's address once it has one."""
         known = (
             instance.machine in ("made", "off")
-            and self._age(instance) >= self._knobs.boot_seconds / 2
+            and self._age(instance) >= self.knobs.boot_seconds / 2
         )
         return instance.ip if known and instance.phase != "terminated" else None
 
@@ -260,7 +260,7 @@ class Account:
                 instance.machine = "made"
 
     def _end(self, instance: Instance) -> None:
-        wait = self._knobs.terminate_seconds - (self._clock() - (instance.ended or 0))
+        wait = self.knobs.terminate_seconds - (self._clock() - (instance.ended or 0))
         time.sleep(max(0.0, wait))
         if not self._work.do("remove", self._machines.remove, instance):
             with self._store.change():
@@ -272,9 +272,8 @@ class Account:
 
     def _protect_all(self, instances: list[Instance]) -> None:
         """Rules have changed; before the API says so, the machines have the new ones."""
-        for instance in instances:
-            if instance.phase == "running" and instance.machine in ("made", "off"):
-                self._protect_again(instance)
+        there = [one for one in instances if one.machine in ("made", "off")]
+        self._work.all(self._protect_again, [one for one in there if one.phase == "running"])
 
     def _protect_again(self, instance: Instance) -> None:
         self._work.do("protect", self._protect, instance)
@@ -289,7 +288,7 @@ class Account:
         return [present[instance_id] for instance_id in chosen]
 
     def _forget(self) -> None:
-        oldest = self._clock() - self._knobs.remember_seconds
+        oldest = self._clock() - self.knobs.remember_seconds
         self._store.state.instances = [
             one
             for one in self._store.state.instances

@@ -28,6 +28,11 @@ PATIENCE = 1800.0
 """Seconds for Docker to start or stop a node: longer than anybody waits for one, since a machine
 that is slow is not broken. An engine that ends, or refuses, is noticed at once."""
 
+_FILTER = f"/{node_image.FILTER}"
+_KEEP_AND_RUN = (
+    f"cat > {_FILTER}.new && chmod 755 {_FILTER}.new && mv {_FILTER}.new {_FILTER} && {_FILTER}"
+)
+
 _SEED = "var/lib/cloud/seed/nocloud"
 
 _RIGHTS = (
@@ -100,13 +105,14 @@ def start(node: Node) -> None:
 
 def protect(container: str, script: str) -> None:
     """Have the node run a script of `packet_filter`, now and first of all at each boot."""
-    content = _tar([(node_image.FILTER, script, 0o755)])
-    docker("cp", "-", f"{container}:/", stdin=content, timeout=PATIENCE)
     try:
-        docker("exec", container, f"/{node_image.FILTER}", timeout=PATIENCE)
+        run = ("exec", "--interactive", container, "sh", "-c", _KEEP_AND_RUN)
+        docker(*run, stdin=script.encode(), timeout=PATIENCE)
     except DockerError as error:
         if "is not running" not in str(error):
             raise
+        kept = _tar([(node_image.FILTER, script, 0o755)])
+        docker("cp", "-", f"{container}:/", stdin=kept, timeout=PATIENCE)
 
 
 def restart(container: str) -> None:

@@ -124,7 +124,7 @@ def bind(made: Settings, account: Account, log: Log) -> BaseWSGIServer:
         def log(self, type: str, message: str, *args: object) -> None:
             log(message % args if args else message)
 
-    app = Application(account, made.api_key, made.knobs, log)
+    app = Application(account, made.api_key, log)
     return make_server(made.address, made.port, app, threaded=True, request_handler=Handler)
 
 

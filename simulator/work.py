@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -49,6 +49,10 @@ class Work:
 
     def submit(self, action: Action, instance: Instance) -> None:
         self._any.submit(action, instance)
+
+    def all(self, action: Action, instances: Iterable[Instance]) -> None:
+        """Has it done to all, several at a time; returns when it is done."""
+        list(self._any.map(action, instances))
 
     def submit_start(self, action: Action, instance: Instance) -> None:
         """As `submit`, for what boots a machine."""
