@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator import cloud, engine, process
+from simulator import cloud, engine, node_image, process
 from simulator.docker import docker
+from tests.provider.swarm_services.samples import IMAGE, SERVE, load_image
 from tests.support import scanning
 from tests.support.polling import until
 
@@ -80,7 +81,7 @@ def test_machines_reach_one_another_the_api_and_the_registry(user, pair):
     assert user.ssh(first, banner) == "SSH-2.0"
 
 
-PORTS = [f"tcp/{port}" for port in (22, 2375, 2377, 7946, 8080)]
+PORTS = [f"tcp/{port}" for port in (22, 2375, 2377, 7946, 8080, 9323)]
 PORTS += [f"udp/{port}" for port in (4789, 5353, 7946)]
 LISTEN = """
 import socketserver, threading
@@ -112,9 +113,13 @@ def allowed(protocol, source, port):
 def test_only_what_a_rule_lets_in_gets_an_answer(user, pair, ruleset, world):
     node, (_, address) = f"{user.simulator}-first", pair[1]
     private, mine = (user.instance(identity)["private_ip"] for identity, _ in reversed(pair))
-    docker("exec", "--detach", f"{user.simulator}-second", "python3", "-c", LISTEN)
+    second = f"{user.simulator}-second"
+    docker("exec", "--detach", second, "python3", "-c", LISTEN)
+    load_image(node_image.RECIPE.tag, [second])
+    publish = ("docker", "run", "--detach", "--publish", "9323:80", IMAGE, "/bin/sh", "-c", SERVE)
+    docker("exec", second, *publish)
     until(
-        lambda: docker("exec", f"{user.simulator}-second", "ss", "-Hltu").count("7946"),
+        lambda: docker("exec", second, "ss", "-Hltu").count("7946"),
         lambda count: count == 2, "listening",
     )  # fmt: skip
     ssh = {"tcp/22": "open"}
@@ -132,8 +137,14 @@ def test_only_what_a_rule_lets_in_gets_an_answer(user, pair, ruleset, world):
     assert scanning.from_node(node, private, PORTS) == published | among
     assert scanning.from_node(node, address, PORTS) == published, "it comes with its public address"
 
-    docker("exec", f"{user.simulator}-second", "systemctl", "restart", "docker")
+    docker("exec", second, "systemctl", "restart", "docker")
     assert world(address) == published
+    docker("exec", second, *publish)
+    rules.append(allowed("tcp", "0.0.0.0/0", 9323))
+    user.call("PATCH", f"/firewall-rulesets/{ruleset}", {"rules": rules})
+    # Its container refuses, so this went through: the rule meant the published port.
+    assert world(address) == published | {"tcp/9323": "closed"}
+    user.call("PATCH", f"/firewall-rulesets/{ruleset}", {"rules": rules[:-1]})
 
     user.call("PUT", "/firewall-rules", {"data": []})
     assert world(address) == {"tcp/8080": "open"}
