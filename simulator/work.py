@@ -52,7 +52,9 @@ class Work:
 
     def all(self, action: Action, instances: Iterable[Instance]) -> None:
         """Has it done to all, several at a time; returns when it is done."""
-        list(self._any.map(action, instances))
+        # Not among what goes on in the background, which may take its time.
+        with ThreadPoolExecutor(8, "all") as pool:
+            list(pool.map(action, instances))
 
     def submit_start(self, action: Action, instance: Instance) -> None:
         """As `submit`, for what boots a machine."""

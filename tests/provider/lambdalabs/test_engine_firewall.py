@@ -96,6 +96,7 @@ def test_a_replacement_is_let_in_before_it_joins_and_its_predecessor_until_it_ha
     assert changes == [GLOBAL, GLOBAL, first["ruleset"], "terminate"]
 
     stack.up("--expect-no-changes")
+    stack("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     stack("destroy", "--yes", "--skip-preview")
     assert (stack.rented(), client.rulesets()) == ([], [])
     assert client.ruleset(GLOBAL).rules == before
