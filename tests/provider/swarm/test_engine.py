@@ -192,7 +192,7 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
         assert "not healthy, and not changed by this run, which goes on" in said
         assert "service tool: exited with code 3" in said
         assert "no token" in said
-    changed = stack.on(0, "service", "inspect", "web", "--format", "{{.Spec.TaskTemplate}}")
+    changed = stack.on(0, "service", "inspect", "web", "--format", "{{json .Spec.TaskTemplate}}")
     assert "GENERATION=2" in changed
     for node in stack.nodes:
         docker("exec", node.container, "rm", "/opt/broken")
