@@ -20,7 +20,8 @@ CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 class GatewayArgs:
     """prefix: of physical names. image: with its digest. port: on every manager.
 
-    hosts: names, besides the managers' addresses, by which clients may call it.
+    hosts: DNS names, besides the managers' addresses, by which clients may call it.
+    origins: websites whose scripts may call it.
     """
 
     prefix: str
@@ -31,14 +32,16 @@ class GatewayArgs:
     servers: Sequence[ServiceHandle]
     port: int
     hosts: Sequence[str] = ()
+    origins: Sequence[str] = ()
 
 
 class Gateway(pulumi.ComponentResource):
     """Done when it is healthy on all managers.
 
     token: what clients send as `Authorization: Bearer <token>`, secret.
-    ca_certificate: PEM that clients trust. url: at the first manager; urls: at each.
-    endpoints: the address of every server, by its name.
+    ca_certificate: PEM that clients trust.
+    urls: where it answers, by each DNS name, then at each manager; url: the first of them.
+    endpoints: the address of every server at `url`, by the server's name.
     """
 
     token: pulumi.Output[str]
@@ -62,7 +65,7 @@ class Gateway(pulumi.ComponentResource):
         self.ca_certificate = authority.certificate
         # Addresses are handed out once something answers there.
         self.urls = pulumi.Output.all(addresses, service.service_id).apply(
-            lambda known: [f"https://{address}:{args.port}" for address in known[0]]
+            lambda known: [plan.url(host, args.port) for host in (*args.hosts, *known[0])]
         )
         self.url = self.urls.apply(lambda urls: urls[0])
         self.endpoints = self.url.apply(
@@ -153,6 +156,7 @@ class Gateway(pulumi.ComponentResource):
                     for server, host in zip(servers, known[1], strict=True)
                 ],
                 [*known[0], *args.hosts],
+                args.origins,
             )
         )
 

@@ -94,6 +94,7 @@ class PlatformStack(pulumi.ComponentResource):
             "manager_ip": managers[0].address,
             "manager_ips": [manager.address for manager in managers],
             "gateway_url": gateway.url,
+            "gateway_urls": gateway.urls,
             "gateway_token": gateway.token,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
@@ -172,7 +173,9 @@ class PlatformStack(pulumi.ComponentResource):
                 registry=ground.registry,
                 image=self._image("gateway", "images", settings.base_image, ground).reference,
                 servers=servers,
-                port=settings.gateway_port,
+                port=settings.gateway.port,
+                hosts=settings.gateway.hosts,
+                origins=settings.gateway.origins,
             ),
             self._child,
         )

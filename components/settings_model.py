@@ -58,6 +58,19 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Gateway:
+    """Where MCP clients come in. port: on every manager.
+
+    hosts: DNS names of one's own, beside the managers' addresses, the first one in clients' files.
+    origins: websites whose scripts may call (`https://app.example.com`).
+    """
+
+    port: int
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Pace:
     """How fast the account's API may be asked: requests a second, seconds between two launches,
     seconds between two looks at one machine.
@@ -86,7 +99,7 @@ class Settings:
     registry: Registry
     base_image: str
     overlay: Overlay
-    gateway_port: int
+    gateway: Gateway
     gpu_probe: bool
     servers: tuple[Server, ...]
     secrets: Mapping[str, Sensitive]

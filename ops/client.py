@@ -22,6 +22,7 @@ def write_files(outputs: dict[str, Any]) -> Path:
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     servers = {
         name: {
+            "type": "http",  # without it, Claude Code drops the entry
             "url": url,
             "headers": {"Authorization": f"Bearer {outputs['gateway_token']}"},
         }

@@ -13,7 +13,7 @@ from components.handles import (
 from providers.swarm import resources as swarm
 
 
-def gateway(made=None):
+def gateway(made=None, **changes):
     provider = swarm.Provider("services")
     server = swarm.KeyPair("server")
     managers = tuple(
@@ -40,8 +40,7 @@ def gateway(made=None):
             registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             image="registry.example/gateway@sha256:0",
             servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005)],
-            port=8443,
-            hosts=["mcp.example"],
+            **{"port": 8443, "hosts": ["mcp.example"], **changes},
         ),
     )
     if made is not None:
@@ -82,7 +81,7 @@ def test_certificate_and_hosts_are_the_managers_addresses(registered, preview):
     if not preview:
         config = seen["gateway-config"].inputs["data"]
         for host in ("192.0.2.1", "192.0.2.2", "mcp.example"):
-            assert f"lower -m str {host}\n" in config
+            assert f"lower -m str {host} {host}.\n" in config
         assert "Host tasks.sophia-dev-github:9005" in config
 
 
@@ -102,11 +101,12 @@ def test_the_files_are_for_the_user_of_the_process_alone(registered, preview):
         }
 
 
-def test_what_is_handed_out(registered, preview):
+def handed_out(registered, **changes):
+    """The gateway's outputs, as far as they are known."""
     made, values = [], {}
 
     def program():
-        gateway(made)
+        gateway(made, **changes)
         for name in ("url", "urls", "endpoints", "ca_certificate"):
             getattr(made[0], name).apply(lambda value, name=name: values.update({name: value}))
         pulumi.Output.from_input(made[0].token.is_secret()).apply(
@@ -114,9 +114,22 @@ def test_what_is_handed_out(registered, preview):
         )
 
     registered(program)
+    return values
+
+
+def test_what_is_handed_out(registered, preview):
+    values = handed_out(registered, hosts=[])
     assert values["secret"] is True
     if not preview:
         assert values["url"] == "https://192.0.2.1:8443"
         assert values["urls"] == ["https://192.0.2.1:8443", "https://192.0.2.2:8443"]
         assert values["endpoints"] == {"github": "https://192.0.2.1:8443/mcp/github"}
         assert values["ca_certificate"] == "certificate-of-gateway-ca"
+
+
+def test_a_name_stands_before_the_managers_addresses(registered, preview):
+    values = handed_out(registered, hosts=["mcp.example", "b.example"], port=443)
+    if not preview:
+        addresses = ["https://192.0.2.1", "https://192.0.2.2"]
+        assert values["urls"] == ["https://mcp.example", "https://b.example", *addresses]
+        assert values["endpoints"] == {"github": "https://mcp.example/mcp/github"}

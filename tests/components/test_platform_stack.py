@@ -20,6 +20,7 @@ VALUES = {
     ],
     "registry": {"server": "registry.example", "username": "u", "password": "the-password"},
     "servers": ["ai_memory", "lambda_labs_cli"],
+    "gateway": {"hosts": ["mcp.example"], "origins": ["https://app.example"]},
 }
 
 
@@ -106,10 +107,18 @@ def test_the_servers_environment_comes_from_the_settings(seen):
     assert "LAMBDA_API_URL" not in seen["ai_memory-service"].inputs["env"]
 
 
+def test_the_gateways_names_and_origins_come_from_the_settings(seen, preview):
+    assert seen["gateway-certificate"].inputs["dnsNames"] == ["mcp.example"]
+    if not preview:
+        config = seen["gateway-config"].inputs["data"]
+        assert "mcp.example" in config
+        assert "https://app.example" in config
+
+
 def test_what_is_handed_out(seen, exports):
     assert set(exports) == {
-        *("manager_ip", "manager_ips", "gateway_url", "gateway_token", "ca_certificate"),
-        *("mcp_endpoints", "nodes", "ssh_private_key"),
+        *("manager_ip", "manager_ips", "gateway_url", "gateway_urls", "gateway_token"),
+        *("ca_certificate", "mcp_endpoints", "nodes", "ssh_private_key"),
     }
     assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
     assert isinstance(exports["gateway_token"], pulumi.Output)

@@ -13,7 +13,10 @@ SOURCES = [
     *(file for place in PLACES for file in sorted((ROOT / place).rglob("*.py"))),
 ]
 OURS = {"components", "providers", "simulator", "toolchain", "ops", "mcp_catalog"}
-VALUES = {"components.reading", "components.settings_model", "components.settings_rules"}
+VALUES = {
+    "components.reading",
+    *(f"components.settings_{part}" for part in ("model", "rules", "gateway", "overlay")),
+}
 """Pure modules that hold values and their rules."""
 
 

@@ -24,6 +24,8 @@ from tests.support.polling import until
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "gateway.test"
+ORIGIN = "https://app.example:8080"
+"""A website whose scripts may call."""
 TOKEN = secrets.token_urlsafe(16)
 
 
@@ -86,6 +88,14 @@ class Gateway:
         for name in self.replicas:
             with urllib.request.urlopen(f"http://{address(name)}:{self.port}/mcp/release"):
                 pass
+
+    def count(self, key: str) -> int:
+        """How often something happened at the replicas, asked behind the gateway's back."""
+        counts = 0
+        for name in self.replicas:
+            with urllib.request.urlopen(f"http://{address(name)}:{self.port}/mcp") as answer:
+                counts += json.load(answer)["calls"].get(key, 0)
+        return counts
 
     def healthy(self) -> dict[str, int]:
         """Replicas in use, by server, as the health page tells."""
@@ -153,7 +163,7 @@ def _write_files(folder: Path, prefix: str) -> ssl.SSLContext:
         plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port)
         for server in ("github", "ai_memory")
     ]
-    (folder / "haproxy.cfg").write_text(plan.config(routes, [HOST, "192.0.2.1"]))
+    (folder / "haproxy.cfg").write_text(plan.config(routes, [HOST, "192.0.2.1"], [ORIGIN]))
     mounted = folder / "secrets"
     mounted.mkdir()
     (mounted / plan.AUTHORIZATION_SECRET).write_text(f"Bearer {TOKEN}")

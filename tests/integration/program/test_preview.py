@@ -92,7 +92,7 @@ def test_bad_configuration_is_one_message_with_every_fault_and_makes_nothing(pro
         ],
         registry={"server": "registry.example", "username": "u"},
         servers=["ai_memry"],
-        gatewayPort=2377,
+        gateway={"port": 2377, "hosts": ["https://mcp.example.com"]},
         secretss={},
     )
     said = program.pulumi("up", "--yes", "--skip-preview", "--stack", "dev", status=1)
@@ -104,7 +104,9 @@ def test_bad_configuration_is_one_message_with_every_fault_and_makes_nothing(pro
         "sophia:nodeGroups[1].cuont: got an unknown key, expected one of",
         "sophia:nodeGroups: got 4 managers, expected an odd number of managers",
         "sophia:servers[0]: got 'ai_memry', expected one of",
-        "sophia:gatewayPort: got 2377, expected another port",
+        "sophia:gateway.port: got 2377, expected another port",
+        "sophia:gateway.hosts[0]: got 'https://mcp.example.com', expected a DNS name",
+        "sophia:nodeGroups: got managers in any of us-east-9, us-east-1, expected one region",
         "sophia:secretss: got an unknown key, expected one of",
     ):
         assert fault in said, f"missing: {fault}\n{said}"

@@ -20,10 +20,15 @@ ENVIRONMENT = {
 
 
 def test_configuration_is_decoded_but_texts_stay_texts():
-    given = {"lambdaApiKey": "12", "gatewayPort": "443", "servers": '["a"]', "overlay": "{broken"}
+    given = {
+        "lambdaApiKey": "12",
+        "gateway": '{"port": 443}',
+        "servers": '["a"]',
+        "overlay": "{broken",
+    }
     assert settings.decoded(given) == {
         "lambdaApiKey": "12",
-        "gatewayPort": 443,
+        "gateway": {"port": 443},
         "servers": ["a"],
         "overlay": "{broken",
     }
@@ -117,14 +122,14 @@ def faults_of_load():
 def test_an_api_that_does_not_answer_is_one_fault_beside_the_others(configured):
     address = "http://127.0.0.1:1/api/v1"
     configured(
-        [("lambdaApiUrl", address), ("lambdaApiKey", "k"), ("gatewayPort", "99999")],
+        [("lambdaApiUrl", address), ("lambdaApiKey", "k"), ("gateway", '{"port": 99999}')],
         secret=["lambdaApiKey"],
     )
     faults = faults_of_load()
     about = [line for line in faults if line.startswith("sophia:lambdaApiUrl")]
     assert len(about) == 1
     assert address in about[0]
-    assert any(line.startswith("sophia:gatewayPort: got 99999") for line in faults)
+    assert any(line.startswith("sophia:gateway.port: got 99999") for line in faults)
 
 
 def test_a_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured):
