@@ -96,6 +96,7 @@ class PlatformStack(pulumi.ComponentResource):
             "gateway_url": gateway.url,
             "gateway_urls": gateway.urls,
             "gateway_token": gateway.token,
+            "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
@@ -176,6 +177,8 @@ class PlatformStack(pulumi.ComponentResource):
                 port=settings.gateway.port,
                 hosts=settings.gateway.hosts,
                 origins=settings.gateway.origins,
+                certificate=settings.gateway.certificate,
+                private_key=pulumi.Output.secret(settings.gateway.private_key.reveal()),
             ),
             self._child,
         )

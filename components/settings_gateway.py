@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
+from components.plan import own_certificate
 from components.reading import Reader
-from components.settings_model import Gateway
+from components.settings_model import Gateway, Sensitive
 
 PORT = 8443
 TAKEN_PORTS = {22: "ssh", 2377: "Swarm's managers", 4789: "overlays", 7946: "Swarm's gossip"}
@@ -25,9 +27,15 @@ def read(top: Reader) -> Gateway:
     top.retired("gatewayPort", "gateway.port", f"run {move} and `pulumi config rm {old}`")
     # Whoever puts a key where the mapping belongs is not shown it.
     reader = top.inner("gateway", hidden=not isinstance(top.plain("gateway") or {}, Mapping))
-    gateway = Gateway(port=_port(reader), hosts=_hosts(reader), origins=_origins(reader))
+    port, hosts, origins = _port(reader), _hosts(reader), _origins(reader)
+    before = len(top.faults)
+    # People paste both into one: neither is ever shown.
+    pair = (reader.secret("certificate", ""), reader.secret("privateKey", ""))
+    if any(pair) and len(top.faults) == before:
+        now = datetime.now(UTC)
+        top.faults.extend(own_certificate.faults(reader.path, *pair, hosts, now))
     reader.finish()
-    return gateway
+    return Gateway(port, hosts, origins, pair[0], Sensitive(pair[1]))
 
 
 def _port(reader: Reader) -> int:

@@ -63,11 +63,14 @@ class Gateway:
 
     hosts: DNS names of one's own, beside the managers' addresses, the first one in clients' files.
     origins: websites whose scripts may call (`https://app.example.com`).
+    certificate: a PEM chain of one's own, "" for one of the platform's CA; private_key: its key.
     """
 
     port: int
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
+    certificate: str
+    private_key: Sensitive
 
 
 @dataclass(frozen=True)
