@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_random as random
 
-from components.handles import ClusterHandle, NetworkHandle, RegistryHandle, ServiceHandle
+from components.handles import (
+    ClusterHandle,
+    NetworkHandle,
+    RegistryHandle,
+    ServiceHandle,
+    VolumeHandle,
+)
 from components.plan import database as plan
 from components.plan import names
 from providers.swarm import resources as swarm
@@ -21,6 +27,7 @@ class DatabaseArgs:
     cluster: ClusterHandle
     network: NetworkHandle
     registry: RegistryHandle
+    volume: VolumeHandle
     image: pulumi.Input[str]
     memory_mb: int = 1024
 
@@ -55,6 +62,8 @@ class Database(pulumi.ComponentResource):
             f"{name}-service",
             **fields,
             image=args.image,
+            env=args.volume.volume_id.apply(plan.environment),
+            placement={"constraints": [args.volume.node.apply(plan.constraint)]},
             networks=[args.network.network_id],
             secrets=[
                 {

@@ -22,6 +22,7 @@ class NodeHandle:
     host_key: the public line that its sshd is pinned to.
     ready: the last resource of its preparation, for whoever needs the machine and not a value.
     labels: what its Swarm node is to carry.
+    admitted: what makes the others let it in; it joins after these, and they go after it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class NodeHandle:
     host_key: pulumi.Output[str]
     ready: pulumi.Resource
     labels: Mapping[str, str] = field(default_factory=dict)
+    admitted: tuple[pulumi.Resource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,17 @@ class ServiceHandle:
     physical_name: str
     dns_name: pulumi.Output[str]
     port: int
+
+
+@dataclass(frozen=True)
+class VolumeHandle:
+    """A directory on one node's disk, there and marked once its outputs resolve.
+
+    node: plain name of the node; volume_id: what its marker says.
+    """
+
+    volume_id: pulumi.Output[str]
+    node: pulumi.Output[str]
 
 
 @dataclass(frozen=True)

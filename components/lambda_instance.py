@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_command as command
@@ -22,6 +23,8 @@ class LambdaInstanceArgs:
     ssh_key_name, ssh_key_id, private_key: of the key that the account and all machines know.
     registry_ca: PEM that the machine's Docker trusts for registry_server, "" for none.
     gpu_probe: use every GPU once before the machine counts as ready.
+    firewall_rulesets: by region, ids of what a machine gets that is launched there.
+    volumes: ids of those on its disk; confirm_data_loss: the one that may be lost with it, or "".
     """
 
     plan: NodePlan
@@ -34,6 +37,9 @@ class LambdaInstanceArgs:
     registry_server: str
     registry_ca: str
     gpu_probe: bool
+    volumes: pulumi.Input[Sequence[str]]
+    confirm_data_loss: str
+    firewall_rulesets: Mapping[str, Sequence[pulumi.Input[str]]] = field(default_factory=dict)
 
 
 class LambdaInstance(pulumi.ComponentResource):
@@ -78,6 +84,12 @@ class LambdaInstance(pulumi.ComponentResource):
             user_data=_user_data(args, host_key),
             tags={"project": args.project, "stack": args.stack, "node": plan.name},
             account_key=args.ssh_key_id,
+            firewall_rulesets={region: list(ids) for region, ids in args.firewall_rulesets.items()},
+            volumes=args.volumes,
+            # Only to the machine that is meant: the others need no update for it.
+            confirm_data_loss=pulumi.Output.from_input(args.volumes).apply(
+                lambda held: args.confirm_data_loss if args.confirm_data_loss in held else ""
+            ),
             opts=child,
         )
         ready = lambdalabs.InstanceReady(

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pulumi
 
+from components import volumes
 from components.catalog.model import Server
 from components.database import Database, DatabaseArgs
+from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
     ClusterHandle,
@@ -17,11 +19,14 @@ from components.handles import (
     NodeHandle,
     RegistryHandle,
     ServiceHandle,
+    VolumeHandle,
 )
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
+from components.plan import database as plan
 from components.plan import names, nodes
+from components.plan.firewall import Sources
 from components.settings_model import Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
@@ -54,7 +59,15 @@ class PlatformStack(pulumi.ComponentResource):
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
         login = swarm.KeyPair("login", opts=self._child)
-        machines = self._machines(login)
+        planned = nodes.nodes(settings.node_groups)
+        home = volumes.home(
+            plan.VOLUME,
+            planned,
+            settings.volumes.get(plan.VOLUME.name, ""),
+            settings.confirm_data_loss,
+            self._child,
+        )
+        machines = self._machines(planned, login, home)
         cluster = SwarmCluster(
             "swarm",
             SwarmClusterArgs(
@@ -63,6 +76,7 @@ class PlatformStack(pulumi.ComponentResource):
                 private_key=login.private_key,
                 address_pools=settings.overlay.address_pools,
                 subnet_size=settings.overlay.subnet_size,
+                recover_on=settings.recover_on,
             ),
             self._child,
         ).handle
@@ -87,7 +101,10 @@ class PlatformStack(pulumi.ComponentResource):
             ImageBuilderArgs(registry=registry, private_ca=bool(settings.registry.ca)),
             self._child,
         )
-        gateway = self._services(_Ground(cluster, network, registry, images))
+        volume = volumes.directory(
+            plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
+        )
+        gateway = self._services(_Ground(cluster, network, registry, images), volume)
 
         managers = cluster.managers
         self.exports = {
@@ -104,8 +121,10 @@ class PlatformStack(pulumi.ComponentResource):
         }
         self.register_outputs({})
 
-    def _machines(self, login: swarm.KeyPair) -> list[NodeHandle]:
-        """All machines, with one key of the account for the stack."""
+    def _machines(
+        self, planned: Sequence[nodes.NodePlan], login: swarm.KeyPair, home: swarm.VolumeHome
+    ) -> list[NodeHandle]:
+        """All machines, with one key of the account and one firewall for the stack."""
         settings = self._settings
         account = lambdalabs.Provider(
             "account",
@@ -122,11 +141,23 @@ class PlatformStack(pulumi.ComponentResource):
             public_key=login.public_key,
             opts=pulumi.ResourceOptions(parent=self, provider=account),
         )
-        return [
+        firewall = Firewall(
+            "firewall",
+            FirewallArgs(
+                prefix=settings.prefix,
+                machines=planned,
+                sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
+                gateway_port=settings.gateway.port,
+                encrypted=settings.overlay.encrypted,
+                account_key=key.id,
+            ),
+            pulumi.ResourceOptions(parent=self, providers=[account]),
+        )
+        machines = [
             LambdaInstance(
-                plan.name,
+                node.name,
                 LambdaInstanceArgs(
-                    plan=plan,
+                    plan=node,
                     project=settings.project,
                     stack=settings.stack,
                     user=settings.ssh_user,
@@ -136,13 +167,17 @@ class PlatformStack(pulumi.ComponentResource):
                     registry_server=settings.registry.server,
                     registry_ca=settings.registry.ca,
                     gpu_probe=settings.gpu_probe,
+                    volumes=volumes.held_by(node.name, [home]),
+                    confirm_data_loss=settings.confirm_data_loss,
+                    firewall_rulesets=firewall.rulesets_of(node),
                 ),
                 pulumi.ResourceOptions(parent=self, providers=[account]),
             ).handle
-            for plan in nodes.nodes(settings.node_groups, settings.database_node)
+            for node in planned
         ]
+        return [firewall.admitted(machine) for machine in machines]
 
-    def _services(self, ground: _Ground) -> Gateway:
+    def _services(self, ground: _Ground, volume: VolumeHandle) -> Gateway:
         """Database, servers and the gateway, each once what it needs is healthy."""
         settings = self._settings
         database = Database(
@@ -152,6 +187,7 @@ class PlatformStack(pulumi.ComponentResource):
                 cluster=ground.cluster,
                 network=ground.network,
                 registry=ground.registry,
+                volume=volume,
                 image=self._image("database", "images", settings.base_image, ground).reference,
             ),
             self._child,

@@ -74,6 +74,17 @@ class Gateway:
 
 
 @dataclass(frozen=True)
+class Firewall:
+    """Who may come in from outside, as IPv4 networks. unprotected_regions: those without a
+    firewall in which machines are rented all the same.
+    """
+
+    ssh_sources: tuple[str, ...]
+    gateway_sources: tuple[str, ...]
+    unprotected_regions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Pace:
     """How fast the account's API may be asked: requests a second, seconds between two launches,
     seconds between two looks at one machine.
@@ -89,7 +100,9 @@ class Settings:
     """A whole platform's configuration.
 
     servers: the catalog entries to deploy. secrets: credentials by environment variable.
-    database_node: name of the node that keeps the database's data.
+    volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
+    volume that may be lost, or "".
+    recover_on: name of the manager that goes on alone when the majority is lost, or "".
     """
 
     project: str
@@ -103,10 +116,13 @@ class Settings:
     base_image: str
     overlay: Overlay
     gateway: Gateway
+    firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]
     secrets: Mapping[str, Sensitive]
-    database_node: str
+    volumes: Mapping[str, str]
+    confirm_data_loss: str
+    recover_on: str
 
     @property
     def prefix(self) -> str:

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from components import settings_gateway, settings_overlay
+from components import settings_firewall, settings_gateway, settings_overlay
 from components.catalog.loader import Catalog
 from components.catalog.model import Server
-from components.plan import names
-from components.plan.nodes import NodeGroup, default_database_node, node_names
+from components.plan import database, names, volumes
+from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import REQUIRED, Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Sensitive, Settings
 
@@ -103,10 +103,18 @@ def read(
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
         overlay=settings_overlay.read(top, groups, servers),
         gateway=settings_gateway.read(top),
+        firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,
         secrets=_secrets(top, catalog, servers, project),
-        database_node=_database_node(top, groups),
+        volumes=_volumes(top, groups),
+        confirm_data_loss=top.text(
+            "confirmDataLoss",
+            "",
+            pattern=r"([a-z]+-[0-9a-f]{8})?",
+            expected="a volume's id, as the refusal names it, for example database-1f2e3d4c",
+        ),
+        recover_on=_recover_on(top, groups),
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
@@ -117,6 +125,7 @@ def read(
     if not _doubtful(key, faults, "tier", "count"):
         faults.extend(_primary_nodes(key, groups, servers))
     faults.extend(_long_names(key, settings))
+    faults.extend(settings_firewall.long_names(key, settings.prefix, groups))
     return settings, tuple(faults)
 
 
@@ -336,9 +345,26 @@ def _secrets(
     return found
 
 
-def _database_node(top: Reader, groups: Sequence[NodeGroup]) -> str:
-    known = node_names(groups)
-    name = top.text("databaseNode", "")
+def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
+    """The node that each volume is wanted on, as far as that is said."""
+    known = [candidate["name"] for candidate in volumes.candidates(nodes(groups))]
+    reader = top.inner("volumes")
+    found = {}
+    for volume in (database.VOLUME.name,):
+        name = reader.text(volume, "")
+        if name and known and name not in known:
+            reader.fault(volume, name, listed(known), closest(name, known))
+        if name:
+            found[volume] = name
+    reader.finish()
+    return found
+
+
+def _recover_on(top: Reader, groups: Sequence[NodeGroup]) -> str:
+    reader = top.inner("recover")
+    known = node_names([group for group in groups if group.role == "manager"])
+    name = reader.text("on", "")
     if name and known and name not in known:
-        top.fault("databaseNode", name, listed(known), closest(name, known))
-    return name or default_database_node(groups)
+        reader.fault("on", name, f"a manager: {listed(known)}", closest(name, known))
+    reader.finish()
+    return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -16,6 +17,7 @@ class SwarmClusterArgs:
     """nodes: all machines; at least one is a manager. user, private_key: how to log in to them.
 
     address_pools, subnet_size: what overlay networks get their addresses from, fixed for ever.
+    recover_on: name of the manager that goes on alone when the others are lost for good, or "".
     """
 
     nodes: Sequence[NodeHandle]
@@ -23,6 +25,7 @@ class SwarmClusterArgs:
     private_key: pulumi.Input[str]
     address_pools: Sequence[str]
     subnet_size: int
+    recover_on: str = ""
 
 
 class SwarmCluster(pulumi.ComponentResource):
@@ -37,7 +40,7 @@ class SwarmCluster(pulumi.ComponentResource):
         managers = tuple(node for node in args.nodes if node.role == "manager")
         workers = tuple(node for node in args.nodes if node.role != "manager")
         founder = managers[0]
-        access = {
+        access: dict[str, Any] = {
             "managers": [{"address": node.address, "host_key": node.host_key} for node in managers],
             "user": args.user,
             "private_key": args.private_key,
@@ -54,6 +57,7 @@ class SwarmCluster(pulumi.ComponentResource):
             },
             address_pools=list(args.address_pools),
             subnet_size=args.subnet_size,
+            recover_on=next((n.address for n in managers if n.name == args.recover_on), ""),
             # Each of them is asked whether it is in a swarm of ours already: all must answer.
             opts=pulumi.ResourceOptions(
                 parent=self, provider=joining, depends_on=[node.ready for node in managers]
@@ -76,7 +80,10 @@ class SwarmCluster(pulumi.ComponentResource):
                     manager_token=cluster.manager_token,
                     worker_token=cluster.worker_token,
                     opts=pulumi.ResourceOptions(
-                        parent=self, provider=joining, depends_on=[node.ready, *members[-1:]]
+                        parent=self,
+                        provider=joining,
+                        depends_on=[node.ready, *node.admitted, *members[-1:]],
+                        deleted_with=cluster,
                     ),
                 )
             )
@@ -84,6 +91,7 @@ class SwarmCluster(pulumi.ComponentResource):
             f"{name}-services",
             **access,
             cluster_id=cluster.cluster_id,
+            cluster=cluster,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.handle = ClusterHandle(

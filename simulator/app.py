@@ -12,14 +12,14 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Request, Response
 
 from simulator import exceptions, urls
+from simulator.account import Account
 from simulator.control import Book
 from simulator.knobs import Knobs
 from simulator.limits import Limit
-from simulator.models import Account
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -36,7 +36,7 @@ class Application:
         self._account = account
         self._api_key = api_key
         self._log = log
-        self._book = Book()
+        self._book = Book(urls.HANDLERS)
         rate = knobs.requests_per_second
         self._requests = Limit(1 / rate if rate else 0)
         self._launches = Limit(knobs.launch_interval)
@@ -61,10 +61,13 @@ class Application:
                 405, "global/invalid-parameters", f"{request.method} is not allowed here."
             )
             return _json(405, refused.body())
+        except NotFound:
+            refused = exceptions.no_such_address(request.path)
+            return _json(404, refused.body())
         except HTTPException as error:
             status = error.code or 500
-            refused = exceptions.not_found(error.description or "Not found.", status=status)
-            return _json(status, refused.body())
+            unclear = exceptions.ApiError(status, "global/unknown", error.description or str(error))
+            return _json(status, unclear.body())
         except Exception:
             self._log(traceback.format_exc())
             unknown = exceptions.ApiError(
@@ -78,10 +81,12 @@ class Application:
         operation, values = urls.URLS.bind_to_environ(request.environ).match()
         if operation in urls.CONTROLS:
             return urls.CONTROLS[operation](self._account, self._book, request, **values)
-        fault = self._book.enter(operation)
+        self._book.count(operation)
         self._requests.take()
         if operation == urls.LAUNCH:
             self._launches.take()
+        # A call that was refused for its rate leaves the fault to the next.
+        fault = self._book.due(operation)
         if fault is not None and fault.effect == "error":
             raise fault.error()
         if fault is not None and fault.effect == "lost-request":

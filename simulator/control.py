@@ -5,6 +5,8 @@
     DELETE /_control/calls                    count anew
     PUT    /_control/capacity                 {instance_type, region, count}
     POST   /_control/faults                   {operation, effect, times?, status?, code?, message?}
+    GET    /_control/faults                   those to come, as they were given
+    DELETE /_control/faults                   take them back
     GET    /_control/instances                all that is known of them, user_data too
     POST   /_control/instances/<id>           {status: unhealthy | preempted | null, reason?}
     POST   /_control/instances/<id>/power-off the machine stops, as by docker kill
@@ -18,12 +20,17 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import Counter, deque
+from collections.abc import Collection
+from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from simulator.account import Account
 from simulator.exceptions import ApiError, invalid_parameters
-from simulator.models import Account
 from simulator.responses import body_of, data
+
+EFFECTS = ("error", "lost-answer", "lost-request")
+MOST_TIMES = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,17 +48,25 @@ class Fault:
 
 
 class Book:
-    """Counts calls and holds the faults to come. Safe to use from many threads."""
+    """Counts calls and holds the faults to come. Safe to use from many threads.
 
-    def __init__(self) -> None:
+    operations: what can be called, and so can fail.
+    """
+
+    def __init__(self, operations: Collection[str]) -> None:
+        self.operations = operations
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._faults: deque[Fault] = deque()
 
-    def enter(self, operation: str) -> Fault | None:
-        """Count a call; the fault that is due for it, if any."""
+    def count(self, operation: str) -> None:
+        """Count a call, whatever becomes of it."""
         with self._lock:
             self._calls[operation] += 1
+
+    def due(self, operation: str) -> Fault | None:
+        """The fault that is due for a call that is let through, if any; it comes once."""
+        with self._lock:
             for fault in self._faults:
                 if fault.operation == operation:
                     self._faults.remove(fault)
@@ -61,6 +76,14 @@ class Book:
     def add(self, fault: Fault, times: int) -> None:
         with self._lock:
             self._faults.extend([fault] * times)
+
+    def faults(self) -> list[Fault]:
+        with self._lock:
+            return list(self._faults)
+
+    def forget_faults(self) -> None:
+        with self._lock:
+            self._faults.clear()
 
     def calls(self) -> dict[str, int]:
         with self._lock:
@@ -86,22 +109,41 @@ def forget_calls(account: Account, book: Book, request: Request) -> Response:
 
 def capacity(account: Account, book: Book, request: Request) -> Response:
     body = body_of(request)
-    if type(body.get("count")) is not int:
-        raise invalid_parameters(f"count: expected a number, got {body.get('count')!r}")
-    account.set_capacity(body.get("instance_type", ""), body.get("region", ""), body["count"])
+    _known_keys(body, {"instance_type", "region", "count"})
+    for key in ("instance_type", "region"):
+        if not isinstance(body.get(key), str):
+            raise invalid_parameters(f"{key}: expected a text, got {body.get(key)!r}")
+    if "count" not in body:
+        raise invalid_parameters("count: field required.")
+    count = _whole(body, "count", 0, 0, MOST_TIMES)
+    account.set_capacity(body["instance_type"], body["region"], count)
     return data({})
 
 
 def fault(account: Account, book: Book, request: Request) -> Response:
     body = body_of(request)
-    times = body.pop("times", 1)
-    try:
-        made = Fault(**body)
-    except TypeError as error:
-        raise invalid_parameters(f"fault: {error}") from None
-    if made.effect not in ("error", "lost-answer", "lost-request"):
-        raise invalid_parameters(f"effect: {made.effect!r} is not error, lost-answer, lost-request")
-    book.add(made, times)
+    _known_keys(body, {"operation", "effect", "times", "status", "code", "message"})
+    if str(body.get("operation")) not in book.operations:
+        known = ", ".join(sorted(book.operations))
+        raise invalid_parameters(f"operation: {body.get('operation')!r} is not one of {known}")
+    if body.get("effect") not in EFFECTS:
+        raise invalid_parameters(f"effect: {body.get('effect')!r} is not {', '.join(EFFECTS)}")
+    times = _whole(body, "times", 1, 1, MOST_TIMES)
+    # Below 400 it would be no error, and werkzeug writes any number into the status line.
+    _whole(body, "status", 500, 400, 599)
+    for key in ("code", "message"):
+        if not isinstance(body.get(key, ""), str):
+            raise invalid_parameters(f"{key}: expected a text, got {body[key]!r}")
+    book.add(Fault(**{key: value for key, value in body.items() if key != "times"}), times)
+    return data({})
+
+
+def faults(account: Account, book: Book, request: Request) -> Response:
+    return data([dataclasses.asdict(fault) for fault in book.faults()])
+
+
+def forget_faults(account: Account, book: Book, request: Request) -> Response:
+    book.forget_faults()
     return data({})
 
 
@@ -118,7 +160,8 @@ def instances(account: Account, book: Book, request: Request) -> Response:
 
 def set_instance(account: Account, book: Book, request: Request, id: str) -> Response:
     body = body_of(request)
-    wanted = body.get("status")
+    _known_keys(body, {"status", "reason"})
+    wanted = body.get("status", "")  # missing is not null, which would clear a fault
     if wanted not in ("unhealthy", "preempted", None):
         raise invalid_parameters(f"status: {wanted!r} is not unhealthy, preempted or null")
     account.set_fault(id, wanted, str(body.get("reason", "")))
@@ -128,3 +171,16 @@ def set_instance(account: Account, book: Book, request: Request, id: str) -> Res
 def power_off(account: Account, book: Book, request: Request, id: str) -> Response:
     account.power_off(id)
     return data({})
+
+
+def _known_keys(body: dict[str, Any], known: set[str]) -> None:
+    if unknown := body.keys() - known:
+        raise invalid_parameters(f"{sorted(unknown)[0]}: unknown; known are {sorted(known)}")
+
+
+def _whole(body: dict[str, Any], key: str, default: int, low: int, high: int) -> int:
+    """A whole number; True is none."""
+    value = body.get(key, default)
+    if type(value) is not int or not low <= value <= high:
+        raise invalid_parameters(f"{key}: expected {low} to {high}, got {value!r}")
+    return value

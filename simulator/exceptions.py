@@ -82,6 +82,19 @@ def not_found(message: str, *, status: int = 404) -> ApiError:
     )
 
 
+def no_such_address(path: str) -> ApiError:
+    """Not the code of a missing object: nothing follows for any object."""
+    return ApiError(404, "simulator/no-such-address", f"The API has no address {path}.")
+
+
+def not_implemented(operation: str) -> ApiError:
+    return ApiError(
+        501,
+        "simulator/not-implemented",
+        f"Lambda Cloud has {operation}; the simulated cloud does not.",
+    )
+
+
 def duplicate(message: str) -> ApiError:
     return ApiError(400, "global/duplicate", message)
 
@@ -92,6 +105,24 @@ def key_in_use(name: str) -> ApiError:
         "ssh-keys/key-in-use",
         f"SSH key {name!r} is used by an instance.",
         "Terminate the instances that use it, then try again.",
+    )
+
+
+def ruleset_not_found() -> ApiError:
+    return ApiError(
+        404,
+        "global/object-does-not-exist",
+        "Firewall ruleset does not exist or you do not have permission to access it.",
+        "Check your firewall ruleset ID and try again.",
+    )
+
+
+def ruleset_in_use() -> ApiError:
+    return ApiError(
+        400,
+        "firewall-rulesets/firewall-ruleset-in-use",
+        "Firewall ruleset is in use by one or more instances.",
+        "Terminate all instances that are using the ruleset before deleting it.",
     )
 
 

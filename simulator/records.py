@@ -14,6 +14,40 @@ class SshKey:
 
 
 @dataclass
+class FirewallRule:
+    """Lets traffic in. port_range: first and last port, both included; None for icmp."""
+
+    protocol: str
+    source_network: str
+    description: str
+    port_range: list[int] | None = None
+
+
+@dataclass
+class FirewallRuleset:
+    id: str
+    name: str
+    region: str
+    rules: list[FirewallRule]
+    created: str
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> FirewallRuleset:
+        return cls(**{**value, "rules": [FirewallRule(**rule) for rule in value["rules"]]})
+
+
+WORLD = "0.0.0.0/0"
+
+
+def usual_rules() -> list[FirewallRule]:
+    """What an account has that never changed a rule, as seen in the field."""
+    return [
+        FirewallRule("tcp", WORLD, "Allow SSH from anywhere", [22, 22]),
+        FirewallRule("icmp", WORLD, "Allow ICMP from anywhere"),
+    ]
+
+
+@dataclass
 class Instance:
     """A rented machine. `phase` is what was asked for; `fault` what a test or fate made of it."""
 
@@ -40,6 +74,7 @@ class Instance:
     fault: str | None = None
     """unhealthy or preempted"""
     powered_off: bool = False
+    firewall_rulesets: list[str] = field(default_factory=list)
     ended: float | None = None
 
 
@@ -49,6 +84,8 @@ class State:
 
     keys: list[SshKey] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
+    rulesets: list[FirewallRuleset] = field(default_factory=list)
+    global_rules: list[FirewallRule] = field(default_factory=usual_rules)
     last_host: int = 0
     """the last part of the address that was given out last"""
     power: str = ""
@@ -59,9 +96,13 @@ class State:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> State:
+        # Older states have no firewall.
+        value = {"rulesets": [], "global_rules": asdict(cls())["global_rules"], **value}
         return cls(
             keys=[SshKey(**key) for key in value["keys"]],
             instances=[Instance(**instance) for instance in value["instances"]],
+            rulesets=[FirewallRuleset.from_json(one) for one in value["rulesets"]],
+            global_rules=[FirewallRule(**rule) for rule in value["global_rules"]],
             last_host=value["last_host"],
             power=value["power"],
         )

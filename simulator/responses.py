@@ -1,4 +1,4 @@
-"""HTTP only: requests in, envelopes out. What is allowed and what happens is in `models`."""
+"""HTTP only: requests in, envelopes out. What is allowed and what happens is in `account`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from simulator import offers, validation
+from simulator.account import Account, blocked
 from simulator.exceptions import invalid_parameters
-from simulator.models import Account
-from simulator.records import Instance
+from simulator.records import FirewallRule, FirewallRuleset, Instance
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -93,21 +93,65 @@ def terminate_instance(account: Account, request: Request) -> Response:
 
 
 def list_ssh_keys(account: Account, request: Request) -> Response:
-    return data([vars(key) for key in account.ssh_keys()])
+    return data([vars(key) for key in account.keys.all()])
 
 
 def add_ssh_key(account: Account, request: Request) -> Response:
-    key, private = account.add_ssh_key(*validation.ssh_key(body_of(request)))
+    key, private = account.keys.add(*validation.ssh_key(body_of(request)))
     return data({**vars(key), **({"private_key": private} if private else {})})
 
 
 def delete_ssh_key(account: Account, request: Request, id: str) -> Response:
-    account.delete_ssh_key(id)
+    account.keys.delete(id)
     return data({})
 
 
 def list_file_systems(account: Account, request: Request) -> Response:
     return data([])
+
+
+def list_firewall_rulesets(account: Account, request: Request) -> Response:
+    return data([_ruleset(account, one) for one in account.firewalls.all()])
+
+
+def create_firewall_ruleset(account: Account, request: Request) -> Response:
+    made = account.firewalls.create(*validation.new_ruleset(body_of(request)))
+    return data(_ruleset(account, made))
+
+
+def get_firewall_ruleset(account: Account, request: Request, id: str) -> Response:
+    return data(_ruleset(account, account.firewalls.get(id)))
+
+
+def update_firewall_ruleset(account: Account, request: Request, id: str) -> Response:
+    account.firewalls.get(id)  # a missing one is told before a bad body
+    changed = account.firewalls.update(id, *validation.changed_ruleset(body_of(request)))
+    return data(_ruleset(account, changed))
+
+
+def delete_firewall_ruleset(account: Account, request: Request, id: str) -> Response:
+    account.firewalls.delete(id)
+    return data({})
+
+
+def get_global_ruleset(account: Account, request: Request) -> Response:
+    return data(_global_ruleset(account))
+
+
+def update_global_ruleset(account: Account, request: Request) -> Response:
+    _, rules = validation.changed_ruleset(body_of(request))
+    if rules is not None:
+        account.firewalls.set_global_rules(rules)
+    return data(_global_ruleset(account))
+
+
+def list_firewall_rules(account: Account, request: Request) -> Response:
+    return data(_global_ruleset(account)["rules"])
+
+
+def set_firewall_rules(account: Account, request: Request) -> Response:
+    account.firewalls.set_global_rules(validation.all_rules(body_of(request)))
+    return data(_global_ruleset(account)["rules"])
 
 
 def rendered(account: Account, instances: Iterable[Instance]) -> list[dict[str, Any]]:
@@ -129,29 +173,20 @@ def _instance(account: Account, one: Instance, status: str) -> dict[str, Any]:
         "hostname": one.hostname,
         "actions": _actions(status, one.failure),
         "tags": [{"key": key, "value": value} for key, value in one.tags.items()],
-        "firewall_rulesets": [],
+        "firewall_rulesets": [{"id": id} for id in one.firewall_rulesets],
     }
     if one.name is not None:
         shown["name"] = one.name
     if address is not None:
-        shown |= {"ip": address, "private_ip": address}
+        shown |= {"ip": address, "private_ip": account.private_address(address)}
     return shown
 
 
 def _actions(status: str, failure: str) -> dict[str, dict[str, Any]]:
-    """What can be done with an instance now. Nothing can be migrated or rebuilt here.
-
-    failure: why its machine never came to be; the API has no other place for a reason.
-    """
-    blocked = {
-        "booting": ("vm-has-not-launched", "The instance is still booting."),
-        "terminating": ("vm-is-terminating", "The instance is terminating."),
-        "terminated": ("vm-is-terminating", "The instance was terminated."),
-    }.get(status)
-    if failure and status in ("unhealthy", "preempted"):
-        blocked = ("vm-has-not-launched", failure)
+    """What can be done with an instance now. Nothing can be migrated or rebuilt here."""
+    reason = blocked(status, failure)
     old = _unavailable("vm-is-too-old", "The simulated cloud can't do this.")
-    now = _unavailable(*blocked) if blocked else {"available": True}
+    now = _unavailable(*reason) if reason else {"available": True}
     gone = status in ("terminating", "terminated")
     return {
         "migrate": old,
@@ -168,6 +203,26 @@ def _unavailable(code: str, description: str) -> dict[str, Any]:
 
 def _region(name: str) -> dict[str, str]:
     return {"name": name, "description": offers.REGIONS[name]}
+
+
+def _ruleset(account: Account, one: FirewallRuleset) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "region": _region(one.region),
+        "rules": [_rule(rule) for rule in one.rules],
+        "created": one.created,
+        "instance_ids": [instance.id for instance in account.firewalls.users(one.id)],
+    }
+
+
+def _global_ruleset(account: Account) -> dict[str, Any]:
+    rules = [_rule(rule) for rule in account.firewalls.global_rules()]
+    return {"id": "global", "name": "Global Firewall Rules", "rules": rules}
+
+
+def _rule(rule: FirewallRule) -> dict[str, Any]:
+    return {key: value for key, value in vars(rule).items() if value is not None}
 
 
 def _instance_type(name: str) -> dict[str, Any]:

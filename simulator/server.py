@@ -13,11 +13,12 @@ from pathlib import Path
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from simulator import files, machines, settings
+from simulator.account import Account
 from simulator.app import Application
 from simulator.exceptions import StateDamaged
-from simulator.models import Account, Machines
-from simulator.records import Instance, State
+from simulator.records import FirewallRule, Instance, State
 from simulator.settings import Settings
+from simulator.work import Machines
 
 Log = Callable[[str], None]
 
@@ -34,6 +35,11 @@ class NoMachines:
     def kill(self, instance: Instance) -> None: ...
 
     def remove(self, instance: Instance) -> None: ...
+
+    def protect(self, instance: Instance, rules: list[FirewallRule] | None) -> None: ...
+
+    def private_address(self, address: str) -> str:
+        return f"10.{address.split('.', 1)[1]}"
 
     def states(self) -> None: ...
 
@@ -71,6 +77,11 @@ class NodeMachines:
 
     def remove(self, instance: Instance) -> None:
         machines.remove(self._container(instance))
+
+    def protect(self, instance: Instance, rules: list[FirewallRule] | None) -> None: ...
+
+    def private_address(self, address: str) -> str:
+        return address
 
     def states(self) -> dict[str, str]:
         return machines.states(self._simulator)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from simulator import offers
 from simulator.exceptions import invalid_parameters
+from simulator.records import FirewallRule
 
 _TAG_KEY = re.compile(r"[a-z][a-z0-9-:]+")
 _HOSTNAME = re.compile(r"[a-z0-9][0-9a-z-]{0,62}")
+PROTOCOLS = ("tcp", "udp", "icmp", "all")
 _USER_DATA_BYTES = 1024 * 1024
 
 
@@ -91,6 +94,54 @@ def new_name(body: dict[str, Any]) -> str | None:
     return _text(body, "name", longest=64)
 
 
+def new_ruleset(body: dict[str, Any]) -> tuple[str, str, list[FirewallRule]]:
+    """Check a new ruleset's body: its name, region and rules."""
+    name = _text(body, "name", required=True, longest=64) or ""
+    region = _text(body, "region", required=True) or ""
+    if region not in offers.REGIONS:
+        raise invalid_parameters(f"region: {region!r} is not a region.")
+    return name, region, _rules(body, "rules")
+
+
+def changed_ruleset(body: dict[str, Any]) -> tuple[str | None, list[FirewallRule] | None]:
+    """Check the body of a ruleset's change: its name and rules, None for what stays."""
+    rules = None if body.get("rules") is None else _rules(body, "rules")
+    return _text(body, "name", longest=64), rules
+
+
+def all_rules(body: dict[str, Any]) -> list[FirewallRule]:
+    """Check the body that replaces the global rules."""
+    return _rules(body, "data")
+
+
+def _rules(body: dict[str, Any], key: str) -> list[FirewallRule]:
+    entries = _objects(body, key, required=True)
+    return [_rule(f"{key}[{index}]", entry) for index, entry in enumerate(entries)]
+
+
+def _rule(key: str, entry: dict[str, Any]) -> FirewallRule:
+    protocol = _text(entry, "protocol", required=True)
+    if protocol not in PROTOCOLS:
+        raise invalid_parameters(f"{key}.protocol: must be one of {', '.join(PROTOCOLS)}.")
+    ports = entry.get("port_range")
+    if (ports is None) != (protocol == "icmp"):
+        raise invalid_parameters(f"{key}.port_range: not allowed for icmp, required for others.")
+    if ports is not None and not (
+        isinstance(ports, list)
+        and len(ports) == 2
+        and all(type(port) is int and 1 <= port <= 65535 for port in ports)
+        and ports[0] <= ports[1]
+    ):
+        raise invalid_parameters(f"{key}.port_range: must be [min, max] within 1 to 65535.")
+    source = _text(entry, "source_network", required=True) or ""
+    try:
+        ipaddress.IPv4Network(source)
+    except ValueError as error:
+        raise invalid_parameters(f"{key}.source_network: {error}.") from None
+    description = _text(entry, "description", required=True, longest=128) or ""
+    return FirewallRule(protocol, source, description, ports)
+
+
 def _image(image: Any) -> tuple[str | None, str | None]:
     if image is None:
         return None, None
@@ -135,8 +186,10 @@ def _texts(body: dict[str, Any], key: str, *, required: bool = False) -> list[st
     return value
 
 
-def _objects(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    value = body.get(key) or []
+def _objects(body: dict[str, Any], key: str, *, required: bool = False) -> list[dict[str, Any]]:
+    value = body.get(key)
+    if value is None and not required:
+        return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise invalid_parameters(f"{key}: must be a list of objects.")
     return value

@@ -11,29 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-DATABASE_UID = 10002
-
 TEMPLATES = Path(__file__).parents[2] / "templates"
-
-DATA = "/opt/sophia/data"
-"""Where volumes lie on every node."""
-
-
-@dataclass(frozen=True)
-class Directory:
-    """One directory for volumes. mode: octal digits."""
-
-    path: str
-    uid: int = 0
-    gid: int = 0
-    mode: str = "0755"
-
-
-DIRECTORIES = (
-    Directory(DATA),
-    Directory(f"{DATA}/postgres", DATABASE_UID, DATABASE_UID, "0700"),
-)
-"""On every node, so that a service can be pinned to any of them; empty ones cost nothing."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +50,6 @@ def render(boot: FirstBoot) -> str:
         daemon=templates.get_template("daemon.json.j2").render(gpu=boot.gpu),
         registry_server=boot.registry_server,
         registry_ca=boot.registry_ca,
-        directories=DIRECTORIES,
     )
 
 
@@ -81,9 +58,8 @@ def finished() -> str:
 
     `cloud-init status --wait` exits with 2 after warnings it recovered from.
     """
-    checks = " && ".join(f"sudo test -d {directory.path}" for directory in DIRECTORIES)
     return (
         "said=$(sudo cloud-init status --wait --long 2>&1); code=$?;"
         ' if [ $code -ne 0 ] && [ $code -ne 2 ]; then echo "$said"; exit $code; fi;'
-        f" {checks} && sudo docker version --format '{{{{.Server.Version}}}}'"
+        " sudo docker version --format '{{.Server.Version}}'"
     )

@@ -6,15 +6,15 @@ from typing import Any
 from urllib.parse import quote
 
 from components.plan import names
-from components.plan.cloud_init import DATA
-from components.plan.nodes import DATABASE_LABEL
-from providers.swarm.services.model import Health, Mount, Placement, Resources, Update
+from components.plan.nodes import NODE_LABEL
+from components.plan.volumes import DATA, VolumePlan
+from providers.swarm.services.model import Health, Mount, Resources, Update
 
 USER_ID = 10002
 """uid and gid of the server, as in images/database/Dockerfile; owner of the node's directory."""
 PORT = 5432
-DIRECTORY = f"{DATA}/postgres"
-"""On the node. The image keeps the cluster in a directory below it, named after its version."""
+VOLUME = VolumePlan("database", f"{DATA}/postgres", USER_ID)
+"""The image keeps the cluster in a directory below it, named after its version."""
 DATABASE = "sophia"
 """The database, and the role that owns it. Superusers come in through the local socket only."""
 PASSWORD_SECRET = "postgres_password"
@@ -24,7 +24,7 @@ PASSWORD_SECRET = "postgres_password"
 def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
     """The inputs of `swarm.Service` that need nothing that runs.
 
-    Two servers must never have the files at once: one task, pinned by the node's label, and the
+    Two servers must never have the files at once: one task, pinned to the volume's node, and the
     old one stops first. The start gives a crashed server time to recover.
     """
     return {
@@ -33,10 +33,9 @@ def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
         "args": [
             word for key, value in memory(memory_mb).items() for word in ("-c", f"{key}={value}")
         ],
-        "env": {"DATABASE": DATABASE},
         "user": f"{USER_ID}:{USER_ID}",
         "mounts": [
-            Mount(type="bind", source=DIRECTORY, target="/var/lib/postgresql/data"),
+            Mount(type="bind", source=VOLUME.path, target="/var/lib/postgresql/data"),
             Mount(type="tmpfs", target="/tmp", size_mb=16),
             # Shared memory of parallel queries.
             Mount(type="tmpfs", target="/dev/shm", size_mb=max(64, memory_mb // 4)),
@@ -56,12 +55,21 @@ def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
             reserve_cpus=0.25,
             reserve_memory_mb=memory_mb // 2,
         ),
-        "placement": Placement(constraints=[f"node.labels.{DATABASE_LABEL} == true"]),
         "update": Update(order="stop-first", monitor_s=16),
         # A fast shutdown writes everything back once.
         "stop_grace_s": 60,
         "labels": {"sophia.platform": name},
     }
+
+
+def environment(volume_id: str) -> dict[str, str]:
+    """The server's variables. It starts on that volume only."""
+    return {"DATABASE": DATABASE, "VOLUME": volume_id}
+
+
+def constraint(node: str) -> str:
+    """Where a task on a volume of that node may run."""
+    return f"node.labels.{NODE_LABEL} == {node}"
 
 
 def memory(limit_mb: int) -> dict[str, str]:

@@ -44,6 +44,11 @@ class NodePlan:
     labels: dict[str, str]
 
     @property
+    def machine(self) -> str:
+        """What the machine is, as a text: another one is another disk."""
+        return f"{self.image_family} {self.generation}"
+
+    @property
     def gpu(self) -> bool:
         """Whether the machine has GPUs. Lambda Cloud's names say so: `gpu_1x_a10`."""
         return any(kind.startswith("gpu_") for kind in self.instance_types)
@@ -52,7 +57,6 @@ class NodePlan:
 TIER_LABEL = "tier"
 NODE_LABEL = "node"
 """A node's plain name; Swarm can only spread over labels."""
-DATABASE_LABEL = "sophia.database"
 
 
 def node_names(groups: Iterable[NodeGroup]) -> list[str]:
@@ -65,18 +69,8 @@ def _generation(group: NodeGroup, name: str) -> str:
     return "/".join(filter(None, (group.generation, group.replace.get(name))))
 
 
-def default_database_node(groups: Iterable[NodeGroup]) -> str:
-    """Where the database's data live unless settings say: the first machine on primary nodes.
-
-    "" when there is no machine at all.
-    """
-    every = list(groups)
-    primary = [group for group in every if group.tier == "primary"] or every
-    return next(iter(node_names(primary)), "")
-
-
-def nodes(groups: Iterable[NodeGroup], database_node: str) -> tuple[NodePlan, ...]:
-    """Every machine of the platform; exactly one carries the database's label."""
+def nodes(groups: Iterable[NodeGroup]) -> tuple[NodePlan, ...]:
+    """Every machine of the platform."""
     return tuple(
         NodePlan(
             name=name,
@@ -86,8 +80,7 @@ def nodes(groups: Iterable[NodeGroup], database_node: str) -> tuple[NodePlan, ..
             regions=group.regions,
             image_family=group.image_family,
             generation=_generation(group, name),
-            labels={TIER_LABEL: group.tier, NODE_LABEL: name}
-            | ({DATABASE_LABEL: "true"} if name == database_node else {}),
+            labels={TIER_LABEL: group.tier, NODE_LABEL: name},
         )
         for group in groups
         for name in node_names([group])

@@ -3,17 +3,19 @@
 # Arguments go to the server: -c name=value …
 #
 # DATABASE (and its owner's name)  default: sophia
+# VOLUME                           what the volume's marker must say
 # /run/secrets/postgres_password   the owner's password; a changed one holds from the next start
 #
 # The cluster lies in a directory named after its version below the mounted one. It is made under
 # another name and renamed when complete, so a start that was killed half-way is simply done again,
-# and whatever has a PG_VERSION is never initialised.
+# and whatever has a PG_VERSION is never initialised. A volume that has lost its cluster is refused.
 set -eu
 
 data=/var/lib/postgresql/data
 version=15
 cluster=$data/$version
 unfinished=$data/.initialising
+initialised=$data/.initialised
 database=${DATABASE:-sophia}
 password_file=/run/secrets/postgres_password
 
@@ -52,6 +54,9 @@ case $database in
     *[!a-z0-9_]* | '') fail "DATABASE=$database: expected small letters, digits and '_'" ;;
 esac
 [ -s "$password_file" ] || fail "$password_file is missing or empty: give the service its secret"
+[ -n "${VOLUME:-}" ] || fail "VOLUME is missing: expected the id of the volume at $data"
+marker=$(cat "$data/.volume" 2>/dev/null) || fail "$data has no marker, expected volume $VOLUME"
+[ "$marker" = "$VOLUME" ] || fail "$data is volume $marker, expected $VOLUME"
 [ -w "$data" ] || fail "$data is not writable for uid $(id -u): the node's directory must be owned by it"
 
 # One server on these files, whatever is said about containers elsewhere. The server inherits it.
@@ -61,14 +66,16 @@ flock --wait 60 9 || fail "another container on this node still uses $data"
 rm -f "$cluster/postmaster.pid"
 
 if [ ! -s "$cluster/PG_VERSION" ]; then
+    [ ! -e "$initialised" ] || fail "the cluster of volume $VOLUME is gone: restore $cluster"
     for entry in "$data"/* "$data"/.[!.]*; do
         case $entry in
-            "$data/*" | "$data/.[!.]*" | "$data/.lock" | "$data/lost+found" | "$unfinished") ;;
+            "$data/*" | "$data/.[!.]*" | "$data/.lock" | "$data/.volume" | "$data/lost+found" | "$unfinished") ;;
             *) fail "$entry is there, but no $cluster/PG_VERSION: neither empty nor a cluster of PostgreSQL $version. Restore it or move it away" ;;
         esac
     done
     initialise
 fi
+[ -e "$initialised" ] || { : >"$initialised"; sync "$initialised" "$data"; }
 
 # The literal is quoted here; nothing of it is logged.
 printf "ALTER ROLE \"%s\" PASSWORD '%s'\n" "$database" "$(sed "s/'/''/g" "$password_file")" |

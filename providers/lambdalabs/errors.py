@@ -8,16 +8,21 @@
     │   ├── NotFound              global/object-does-not-exist
     │   ├── Duplicate             global/duplicate
     │   ├── KeyInUse              ssh-keys/key-in-use
+    │   ├── RulesetInUse          firewall-rulesets/firewall-ruleset-in-use
     │   ├── InsufficientCapacity  instance-operations/launch/insufficient-capacity
     │   ├── QuotaExceeded         global/quota-exceeded
     │   ├── RateLimited           429: refused before anything happened
     │   └── ServerFault           5xx, global/internal-error: it may have happened
+    ├── Blocked                   403 without the API's own words: something on the way refused
+    ├── Moved                     a redirect: the API is elsewhere
     ├── Unreachable               no connection: nothing was sent
     ├── LostAnswer                sent, but cut off, timed out or unreadable: it may have happened
     ├── OtherAccount              the key is of another account than the stack's machines
     ├── KeyConflict               the name of an SSH key is taken by another key
+    ├── RulesetConflict           the name of a firewall ruleset is taken by another one
     ├── NoMachine                 every candidate type and region was tried
-    ├── NotReady                  a machine that failed to become usable; it was terminated
+    ├── NotReady                  a machine that failed to become usable
+    ├── NotReached                an active machine that was not reached from here; it is kept
     └── NotGone                   a machine that is still there after it was terminated
 
 RateLimited, ServerFault, Unreachable and LostAnswer are worth another try, the rest never is.
@@ -85,6 +90,10 @@ class KeyInUse(ApiError):
     """The SSH key can't be deleted while machines use it."""
 
 
+class RulesetInUse(ApiError):
+    """The firewall ruleset can't be deleted while machines have it."""
+
+
 class InsufficientCapacity(ApiError):
     """No such machine is free in that region now. Happens right after capacity was listed, too."""
 
@@ -105,6 +114,14 @@ class ServerFault(ApiError):
     retry_after: float | None = None
 
 
+class Blocked(LambdaError):
+    """A 403 that is not Lambda's (a proxy, the edge): it says nothing about key or account."""
+
+
+class Moved(LambdaError):
+    """The API's address answers that the API is elsewhere. Nothing happened."""
+
+
 class Unreachable(LambdaError):
     """No connection to the API; the request was never sent."""
 
@@ -121,12 +138,20 @@ class KeyConflict(LambdaError):
     """Another SSH key has the name."""
 
 
+class RulesetConflict(LambdaError):
+    """Another firewall ruleset, which machines have, is called so in the region."""
+
+
 class NoMachine(LambdaError):
     """No candidate could be launched; the message lists each with its reason."""
 
 
 class NotReady(LambdaError):
-    """The machine did not become usable and was terminated."""
+    """The machine did not become usable; the message says whether it was terminated."""
+
+
+class NotReached(LambdaError):
+    """The API calls the machine active, and nothing of it was heard over ssh. It is kept."""
 
 
 class NotGone(LambdaError):
@@ -136,8 +161,11 @@ class NotGone(LambdaError):
 OUTCOME_UNKNOWN = (ServerFault, LostAnswer)
 """What a request that must not be made twice can end with, so that one has to look first."""
 
-UNSEEN = (InvalidKey, Forbidden)
+UNSEEN = (InvalidKey, Forbidden, Blocked, Moved)
 """With these the account could not be looked at: nothing follows for what is in it."""
+
+NOT_LOOKED_AT = "{}: not looked at, its recorded state is believed: {}"
+"""What a read warns of that met one of `UNSEEN`: the resource's name and the error."""
 
 TRANSIENT = (RateLimited, Unreachable, *OUTCOME_UNKNOWN)
 """What is worth another try of a request that may be repeated."""
@@ -150,6 +178,7 @@ _BY_CODE: dict[str, type[ApiError]] = {
     "global/object-does-not-exist": NotFound,
     "global/duplicate": Duplicate,
     "ssh-keys/key-in-use": KeyInUse,
+    "firewall-rulesets/firewall-ruleset-in-use": RulesetInUse,
     "instance-operations/launch/insufficient-capacity": InsufficientCapacity,
     "global/quota-exceeded": QuotaExceeded,
     # Documented with status 409, but its suggestion is to try again later.
@@ -168,15 +197,25 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 NEW_KEY = "Set LAMBDA_API_KEY, or lambdaApiKey, to a valid key of the same account"
 
 
-def error_from(status: int, body: object, retry_after: float | None = None) -> ApiError:
+def error_from(
+    status: int, body: object, retry_after: float | None = None, content_type: str = ""
+) -> ApiError | Blocked:
     """The error in an answer that is not a success. Pure.
 
     body: the decoded JSON, or None when it was none (a proxy's page): then the status decides.
-    retry_after: seconds of the Retry-After header.
+    retry_after: seconds of the Retry-After header. content_type: that header.
     """
     error = body.get("error") if isinstance(body, Mapping) else None
     fields: Mapping[str, object] = error if isinstance(error, Mapping) else {}
     code, message = _text(fields.get("code")), _text(fields.get("message"))
+    if status == 403 and code is None:
+        return Blocked(
+            "something between here and Lambda Cloud refused the request, with"
+            f" {content_type or 'nothing'} instead of the API's answer",
+            status=status,
+            suggestion="Check the proxy, VPN and firewall of this network; the API key was not"
+            " judged",
+        )
     if status == 429 or status >= 500:
         kind: type[ApiError] = RateLimited if status == 429 else ServerFault
     else:

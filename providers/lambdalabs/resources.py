@@ -5,6 +5,8 @@ from __future__ import annotations
 import pulumi
 
 from providers.lambdalabs import (
+    firewall_rules,
+    firewall_ruleset,
     instance,
     instance_name,
     instance_ready,
@@ -24,6 +26,14 @@ class SshKey(sdk.Declared, lifecycle=ssh_key.SshKey):
 
     name: pulumi.Output[str]
     fingerprint: pulumi.Output[str]
+
+
+class FirewallRuleset(sdk.Declared, lifecycle=firewall_ruleset.FirewallRuleset):
+    """What machines of one region let in; give its `id` to an `Instance`."""
+
+
+class FirewallRules(sdk.Declared, lifecycle=firewall_rules.FirewallRules):
+    """Some of a ruleset's rules, beside those of others."""
 
 
 class InstanceName(sdk.Declared, lifecycle=instance_name.InstanceName):

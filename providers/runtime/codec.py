@@ -7,6 +7,7 @@ value not known before an `up` is a sentinel string (pulumi: sdk/go/common/resou
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -61,6 +62,12 @@ def has_unknown(value: Wire) -> bool:
 
 def fields_of(cls: type[Any]) -> tuple[tuple[dataclasses.Field[Any], Any], ...]:
     """The fields of a declared dataclass, each with its resolved type."""
+    hashable: Any = cls  # to mypy a class isn't
+    return _resolved(hashable)
+
+
+@functools.cache
+def _resolved(cls: Any) -> tuple[tuple[dataclasses.Field[Any], Any], ...]:
     hints = typing.get_type_hints(cls)
     return tuple((item, hints[item.name]) for item in dataclasses.fields(cls))
 

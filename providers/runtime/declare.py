@@ -97,6 +97,21 @@ class Found(Generic[I, O]):
     outputs: O
 
 
+@dataclass(frozen=True)
+class Change:
+    """What the engine is about to do to a resource.
+
+    new: with the recorded values where wanted ones are unknown in a preview, and their names (as
+    fields are called) in `unknown`. replaced: why there will be a new one, or None.
+    """
+
+    old: Any
+    outputs: Any
+    new: Any
+    unknown: frozenset[str]
+    replaced: str | None
+
+
 class ResourceFailure(Exception):
     """An operation that failed, in one line a user can act on. Packages' error trees extend it."""
 
@@ -160,7 +175,8 @@ class Lifecycle(ABC, Generic[I, O]):
     refresh: ClassVar[bool] = True
     """Read by the engine before each plain `up`, `preview`, `destroy` (refresh_before_update)."""
     delete_before_replace: ClassVar[bool] = False
-    """The old one goes first; also for `--replace` and taints, for which the engine asks nobody."""
+    """The old one goes first, where `Diff` is asked: for `--replace` and taints the engine asks
+    nobody, and `delete` of what `create` returned does nothing (see `delete`)."""
     timeout: ClassVar[float] = 600.0
     """Seconds an operation may take unless `custom_timeouts` says otherwise."""
 
@@ -176,6 +192,12 @@ class Lifecycle(ABC, Generic[I, O]):
         inputs: those wanted now; the recorded ones where they are unknown in a preview. `create`
         comes before `delete`, as whoever uses it keeps it until there is a new one. Pure.
         """
+        return None
+
+    @staticmethod
+    def refused(change: Change) -> str | None:
+        """Why a change must not be made, or None: it fails the preview, and `up` before anything
+        is done. Asked each time that there is anything to do, or that `drifted` says so. Pure."""
         return None
 
     @staticmethod

@@ -8,14 +8,15 @@ from typing import Any
 
 from providers.runtime import codec
 from providers.runtime.codec import Wire
-from providers.runtime.declare import Lifecycle, property_of
+from providers.runtime.declare import Change, Lifecycle, property_of
 
 
 @dataclass(frozen=True)
 class Difference:
     """changed: camelCase names of inputs that differ; `replaces` is the part that forces a new one.
 
-    stale and drifted: reasons found in the live resource; notice: of an update; see `Lifecycle`.
+    stale and drifted: reasons found in the live resource; notice: of an update; refused: why none
+    of it may be done; see `Lifecycle`.
     """
 
     changed: list[str] = field(default_factory=list)
@@ -23,6 +24,7 @@ class Difference:
     stale: str | None = None
     drifted: str | None = None
     notice: str | None = None
+    refused: str | None = None
 
     @property
     def any(self) -> bool:
@@ -39,10 +41,12 @@ def difference(
 
     An input that is unknown in a preview counts as changed.
     """
-    changed, replaces = [], []
+    changed, replaces, unknown = [], [], set()
     for item, kind in codec.fields_of(lifecycle.Inputs):
         key = codec.camel(item.name)
         after = codec.normal(item, kind, new.get(key))
+        if codec.has_unknown(after):
+            unknown.add(item.name)
         if after == codec.UNKNOWN or codec.normal(item, kind, old.get(key)) != after:
             changed.append(key)
             if property_of(item).replace:
@@ -55,4 +59,8 @@ def difference(
     notice = None
     if changed and not replaces and not stale and not codec.has_unknown(new):
         notice = lifecycle.notice(before, codec.decode(lifecycle.Inputs, new))
-    return Difference(changed, replaces, stale, drifted, notice)
+    refused = None
+    if changed or stale or drifted:
+        replaced = stale or (f"another {', '.join(replaces)}" if replaces else None)
+        refused = lifecycle.refused(Change(before, live, wanted, frozenset(unknown), replaced))
+    return Difference(changed, replaces, stale, drifted, notice, refused)

@@ -29,10 +29,13 @@ class Declared(pulumi.CustomResource):
 
     _lifecycle: ClassVar[type[Lifecycle[Any, Any]]]
 
-    def __init_subclass__(cls, lifecycle: type[Lifecycle[Any, Any]], **options: Any) -> None:
+    def __init_subclass__(
+        cls, lifecycle: type[Lifecycle[Any, Any]] | None = None, **options: Any
+    ) -> None:
         super().__init_subclass__(**options)
-        cls._lifecycle = lifecycle
-        cls.pulumi_type = lifecycle.token  # type: ignore[attr-defined]
+        if lifecycle is not None:  # a base of several has none
+            cls._lifecycle = lifecycle
+            cls.pulumi_type = lifecycle.token  # type: ignore[attr-defined]
 
     def __init__(
         self, resource_name: str, opts: pulumi.ResourceOptions | None = None, **inputs: Any

@@ -173,6 +173,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             from_struct(request.olds),
             from_struct(request.news),
         )
+        if found.refused:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, found.refused)
         ignored = set(request.ignoreChanges)
         changed = [key for key in found.changed if key not in ignored]
         replaces = [key for key in found.replaces if key not in ignored]

@@ -6,27 +6,36 @@ A swarm is ours when its own label says so: `sophia.cluster = <project>/<stack>/
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
-from providers.swarm.connection import ABSENCE, CALL, Endpoint, Engine, Pool
+from providers.swarm import membership, recovery
+from providers.swarm.engine import CALL, Endpoint, Engine
 from providers.swarm.errors import (
     ConnectionFailed,
     ForeignSwarm,
     NoManager,
+    NotFound,
     NotSettled,
     OutOfSequence,
     SwarmError,
     Unanswered,
     WrongHostKey,
 )
+from providers.swarm.membership import Node
+from providers.swarm.pool import ABSENCE, Pool
+from providers.swarm.services import labels
 
 LABEL = "sophia.cluster"
 PORT = 2377
 REACHABLE, UNREACHABLE = "reachable", "unreachable"
 _INIT = 45.0
+_LEAVE = 45.0
+_STOP = 60.0
+"""Seconds for all services to stop when the cluster ends: the longest stop grace."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,10 @@ class ClusterInputs:
     subnet_size: int = prop(default=24, doc="Prefix length of each overlay's subnet.")
     data_path_port: int = prop(default=4789, doc="UDP port of VXLAN traffic.")
     token_generation: str = prop(default="", doc="Another text rotates both join tokens.")
+    recover_on: str = prop(
+        default="",
+        doc="Address of a manager that goes on alone when the majority is lost for good.",
+    )
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
 
     async def create(self, context: Context, inputs: ClusterInputs) -> Created[ClusterOutputs]:
         """Adopts our own swarm where an interrupted run left one. Raises `ForeignSwarm`."""
-        owner = _owner(context)
+        owner = labels.owner(context.urn, context.name)
         founder = self._pool.node(inputs.founder.address, inputs.founder.host_key)
         self._pool.learn([founder.endpoint])
         cluster = await self._ours(context, owner)
@@ -129,6 +142,8 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
                 return None
             context.warn(str(error))
             return Found(inputs, replace(outputs, status=UNREACHABLE))
+        if inputs.recover_on:
+            context.warn(f"recoverOn ({inputs.recover_on}) {recovery.DONE}")
         return Found(inputs, _outputs(cluster, await self._pool.living(id)))
 
     async def update(
@@ -139,40 +154,104 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
         outputs: ClusterOutputs,
         new: ClusterInputs,
     ) -> ClusterOutputs:
-        """Rotates the tokens on demand. Another founder means nothing to a swarm that exists."""
+        """Rotates the tokens on demand, and recovers a lost majority where that is wished. Another
+        founder means nothing to a swarm that exists."""
         _refuse_other_pools(context, old, new)
         self._pool.learn(outputs.contacts)
         try:
+            if new.recover_on:
+                await self._recover(context, id, outputs.contacts, new)
             cluster = await self._pool.request("GET", "/swarm", cluster_id=id, context=context)
             if old.token_generation != new.token_generation:
                 cluster = await self._rotate(context, id)
         except NoManager as error:
             raise NoManager(
-                f"{error}. If its machines are back soon, run `pulumi up` again. If they are gone "
-                "for good, so is what ran in the cluster: make Pulumi forget it with "
-                f"`pulumi state delete --target-dependents '{context.urn}'`, and the next "
-                "`pulumi up` forms a new cluster"
+                f"{error}. If its machines are back soon, run `pulumi up` again. If most managers "
+                "are gone for good and one lives, set `recover.on` to its name: it goes on alone, "
+                "with all services. If none lives, so ended what ran in the cluster: make Pulumi "
+                f"forget it with `pulumi state delete --target-dependents '{context.urn}'`, and "
+                "the next `pulumi up` forms a new cluster"
             ) from None
         return _outputs(cluster, await self._pool.living(id))
 
     async def delete(
         self, context: Context, id: str, inputs: ClusterInputs, outputs: ClusterOutputs
     ) -> None:
-        """The members have left before, as resources of their own; a manager that is still in the
-        swarm leaves by force. Machines that don't answer are passed over: they go next."""
+        """Ends the swarm and all that is in it, which the engine deletes with it: services stop,
+        then every node leaves, the managers last. Machines that don't answer are passed over."""
         founder = Endpoint(inputs.founder.address, inputs.founder.host_key)
         self._pool.learn([*outputs.contacts, founder])
+        nodes: list[Node] = []
+        try:
+            nodes = await self._pool.request("GET", "/nodes", cluster_id=id, context=context)
+            await self._stop_services(context, id)
+        except NoManager as error:
+            context.warn(f"the nodes leave without their peers: {error}")
+        self._pool.give_up(id)
+        ids = {node["ID"] for node in nodes}
+        managers = self._pool.managers
+        workers = [place for node in nodes if (place := _place(node)) and place not in managers]
 
         async def leave(place: Endpoint) -> None:
             node = self._pool.node(place.address, place.host_key)
             try:
-                info = await node.request("GET", "/info")
-                if (info["Swarm"].get("Cluster") or {}).get("ID") == id:
-                    await node.request("POST", "/swarm/leave", params={"force": "true"})
+                swarm = (await node.request("GET", "/info"))["Swarm"]
+                known = (swarm.get("Cluster") or {}).get("ID")
+                lost = not known and place in outputs.contacts and swarm["ControlAvailable"]
+                if known == id or lost or swarm["NodeID"] in ids:
+                    force = {"force": "true"}
+                    await node.request("POST", "/swarm/leave", params=force, within=_LEAVE)
             except SwarmError as error:
                 context.warn(f"left as it is: {error}")
 
-        await asyncio.gather(*(leave(place) for place in self._pool.managers))
+        await asyncio.gather(*(leave(place) for place in workers))
+        await asyncio.gather(*(leave(place) for place in managers))
+
+    async def _stop_services(self, context: Context, id: str) -> None:
+        """Within their stop grace, as far as it is not longer than `_STOP`; none is waited for on a
+        lost node."""
+
+        async def ask(method: str, path: str) -> Any:
+            return await self._pool.request(method, path, cluster_id=id, context=context)
+
+        async def remove(service: dict[str, Any]) -> None:
+            with contextlib.suppress(NotFound):
+                await ask("DELETE", f"/services/{service['ID']}")
+
+        await asyncio.gather(*(remove(service) for service in await ask("GET", "/services")))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(_STOP, context.timeout)
+        while True:
+            tasks, nodes = await asyncio.gather(ask("GET", "/tasks"), ask("GET", "/nodes"))
+            lost = {node["ID"] for node in nodes if membership.is_lost(node)}
+            left = [
+                task
+                for task in tasks
+                if task["Status"]["State"] in ("starting", "running")
+                and task.get("NodeID") not in lost
+            ]
+            if not left:
+                return
+            context.progress(f"the cluster ends: {len(left)} tasks are shutting down")
+            if loop.time() > deadline:
+                context.warn(f"{len(left)} tasks are ended by force")
+                return
+            await context.sleep(0.5)
+
+    async def _recover(
+        self, context: Context, id: str, contacts: list[Endpoint], inputs: ClusterInputs
+    ) -> None:
+        try:
+            await self._pool.request("GET", "/swarm", cluster_id=id, context=context)
+        except NoManager as error:
+            if error.dissolved:
+                raise
+            request = _init_request(inputs, labels.owner(context.urn, context.name))
+            await recovery.recover(context, self._pool, id, inputs.recover_on, contacts, request)
+        else:
+            context.warn(
+                f"nothing was recovered: the cluster has a leader. recoverOn {recovery.DONE}"
+            )
 
     async def _ours(self, context: Context, owner: str) -> dict[str, Any] | None:
         """The swarm that carries our label, or None when no possible manager is in any swarm.
@@ -252,10 +331,12 @@ async def patient_info(context: Context, node: Engine) -> dict[str, Any]:
         await context.sleep(0.5)
 
 
-def _owner(context: Context) -> str:
-    """`<project>/<stack>/<name>` of "urn:pulumi:<stack>::<project>::<type>::<name>"."""
-    stack, project, _, name = context.urn.split("::", 3)
-    return f"{project}/{stack.rsplit(':', 1)[-1]}/{name}"
+def _place(node: Node) -> Endpoint | None:
+    """Where a member's sshd is, by the labels it has set."""
+    carried = membership.labels_of(node)
+    if membership.ADDRESS not in carried or membership.HOST_KEY not in carried:
+        return None
+    return Endpoint(carried[membership.ADDRESS], carried[membership.HOST_KEY])
 
 
 def _init_request(inputs: ClusterInputs, owner: str) -> dict[str, Any]:

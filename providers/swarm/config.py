@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
-from providers.swarm.connection import Pool
+from providers.swarm.pool import Pool
 from providers.swarm.services.content import LARGEST, Content
 from providers.swarm.services.naming import hashed_name, name_faults
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 
 from providers.runtime.declare import Context
-from providers.swarm import membership
-from providers.swarm.connection import CALL, Engine
+from providers.swarm import membership, relocation
+from providers.swarm.engine import CALL, Engine
 from providers.swarm.entry import SETTLE, Entry
-from providers.swarm.errors import NoManager, QuorumAtRisk, SwarmError
+from providers.swarm.errors import NoManager, NotSettled, QuorumAtRisk, SwarmError
 from providers.swarm.membership import Node
 
-_DRAIN = 40.0
-"""Seconds for its tasks to end: longer than the usual stop grace."""
+_REBOOT = 60.0
+"""Seconds that lost managers have to come back before they are removed to let another one go."""
+_HOMELESS = 20.0
+"""Seconds without a suitable node after which a task that has to move is believed to have none."""
 _LEAVE = 30.0
 _LOOK = 0.3
 
@@ -25,8 +27,12 @@ async def depart(context: Context, entry: Entry, node: Engine, instance_id: str)
     try:
         nodes = await entry.all(context)
     except NoManager as error:
-        # Without a leader nothing can be harmed any more: the node leaves, if it still can.
-        context.warn(f"node {entry.node_name} leaves without its peers: {error}")
+        if not error.dissolved:  # it may be what a swarm that only has no leader now lives on
+            raise NoManager(
+                f"node {entry.node_name} stays in the swarm: {error}. Run it again when a manager "
+                "answers. If the cluster is gone for good: "
+                f"`pulumi state delete '{context.urn}'`"
+            ) from None
         await _leave(context, entry, node, force=True)
         return
     own = next((each for each in nodes if each["ID"] == entry.id), None)
@@ -65,12 +71,14 @@ async def _answers(node: Engine) -> bool:
 async def _make_room(context: Context, entry: Entry) -> None:
     """Where the majority hangs on this node, lost managers give up their seats first.
 
-    Waits a little: after an election all nodes are `unknown` until they have reported.
+    Waits before: one that boots comes back, and after an election all nodes are `unknown` until
+    they have reported.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + SETTLE
+    begun = loop.time()
+    deadline = begun + _REBOOT + SETTLE
     while not membership.keeps_quorum(nodes := await entry.all(context), entry.id):
-        for lost in nodes:
+        for lost in nodes if loop.time() - begun > _REBOOT else ():
             if lost["ID"] != entry.id and membership.is_manager(lost) and membership.is_lost(lost):
                 name = membership.name_of(lost)
                 context.warn(f"the lost manager {name} is removed first, to keep a majority")
@@ -84,15 +92,35 @@ async def _make_room(context: Context, entry: Entry) -> None:
 
 
 async def _drain(context: Context, entry: Entry) -> None:
+    """Ends its tasks, and waits until those that have to run somewhere run elsewhere.
+
+    Raises `NotSettled` when they can't: the node is then available as before.
+    """
+    own = await entry.read(context)
+    before = own["Spec"]["Availability"]
+    moving = relocation.displaced(await entry.tasks(context))
+    names = await entry.service_names(context)
     await entry.write(context, lambda spec: {**spec, "Availability": "drain"})
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + _DRAIN
-    while loop.time() < deadline:
-        tasks = await entry.tasks(context)
-        running = [task for task in tasks if task["Status"]["State"] == "running"]
-        if not running:
+    deadline = loop.time() + context.timeout
+    patience: dict[relocation.Slot, float] = {}
+    while True:
+        here = [t for t in await entry.tasks(context) if t["Status"]["State"] == "running"]
+        left = relocation.missing(moving, await entry.every_task(context), entry.id, names)
+        if not here and not left:
             return
-        context.progress(f"{entry.node_name} drains: {len(running)} tasks still run")
+        context.progress(
+            f"{entry.node_name} drains: {len(here)} tasks still run, {len(left)} not yet elsewhere"
+        )
+        homeless = {slot for slot, reason in left.items() if relocation.is_final(reason)}
+        patience = {slot: patience.get(slot, loop.time() + _HOMELESS) for slot in homeless}
+        if min([deadline, *patience.values()]) < loop.time():
+            await entry.write(context, lambda spec: {**spec, "Availability": before})
+            reasons = "; ".join(sorted(set(left.values()))) or f"{len(here)} tasks don't end"
+            raise NotSettled(
+                f"node {entry.node_name} stays, {before} as before: what runs there can't move "
+                f"elsewhere ({reasons}). Make room on other nodes, or remove the services first"
+            )
         await context.sleep(_LOOK)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from providers.runtime.declare import Context
 from providers.swarm import membership
-from providers.swarm.connection import Pool
 from providers.swarm.errors import (
     EngineError,
     NotFound,
@@ -20,6 +19,7 @@ from providers.swarm.errors import (
     Unanswered,
 )
 from providers.swarm.membership import Node
+from providers.swarm.pool import Pool
 
 SETTLE = 90.0
 """Seconds for a change to come about: an election (23 s) and a node's return (52 s) fit in."""
@@ -74,13 +74,23 @@ class Entry:
         tasks: list[dict[str, Any]] = await self._ask(context, "GET", "/tasks", params=filters)
         return tasks
 
-    async def settle(self, context: Context, wanted: Wanted) -> str:
+    async def every_task(self, context: Context) -> list[dict[str, Any]]:
+        """The tasks of the whole swarm."""
+        tasks: list[dict[str, Any]] = await self._ask(context, "GET", "/tasks")
+        return tasks
+
+    async def service_names(self, context: Context) -> dict[str, str]:
+        """Of all services, by their ids."""
+        services = await self._ask(context, "GET", "/services")
+        return {service["ID"]: service["Spec"]["Name"] for service in services}
+
+    async def settle(self, context: Context, wanted: Wanted, within: float = SETTLE) -> str:
         """Writes what is wanted and waits until the node is ready in its role; its state then."""
         node = await self.read(context)
         if node["Spec"]["Role"] == "worker" and wanted.role == "manager":
-            await self.wait(context, lambda n: n["Status"]["State"] == "ready", "ready")
+            await self.wait(context, lambda n: n["Status"]["State"] == "ready", "ready", within)
         await self.write(context, wanted.applied)
-        node = await self.wait(context, lambda node: _is_settled(node, wanted), "ready")
+        node = await self.wait(context, lambda node: _is_settled(node, wanted), "ready", within)
         return str(node["Status"]["State"])
 
     async def write(
@@ -102,10 +112,17 @@ class Entry:
             except (OutOfSequence, Unanswered):
                 await context.sleep(_LOOK)
 
-    async def wait(self, context: Context, good: Callable[[Node], bool], wanted: str) -> Node:
+    async def wait(
+        self,
+        context: Context,
+        good: Callable[[Node], bool],
+        wanted: str,
+        within: float = SETTLE,
+    ) -> Node:
         """Raises `NotSettled` with what was seen last."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + min(SETTLE, context.timeout)
+        within = min(within, context.timeout)
+        deadline = loop.time() + within
         while True:
             node = await self.read(context)
             if good(node):
@@ -114,7 +131,7 @@ class Entry:
             context.progress(f"node {self.node_name}: {state}, waiting for {wanted}")
             if loop.time() > deadline:
                 raise NotSettled(
-                    f"node {self.node_name} ({self.id}) is not {wanted} after {SETTLE:.0f} s: "
+                    f"node {self.node_name} ({self.id}) is not {wanted} after {within:.0f} s: "
                     f"state {state}, role {node['Spec']['Role']}, seat {node.get('ManagerStatus')}"
                     ". Look at Docker there (`journalctl -u docker`), or replace its machine"
                 )

@@ -11,7 +11,9 @@ ResourceFailure
     │   ├── Conflict         409: the name is taken
     │   ├── OutOfSequence    the object changed since it was read: read again, then repeat
     │   └── Leaderless       not a manager (any more), or no leader now: nothing was done
+    ├── ScriptFailed         a node's shell said no
     ├── ForeignSwarm         the node belongs to a swarm that is not provably ours
+    ├── ForeignVolume        the directory belongs to another volume
     ├── QuorumAtRisk         the step would leave the managers without a majority
     └── NotSettled           a change was accepted, but did not come about in time
 """
@@ -40,7 +42,8 @@ class Unanswered(SwarmError):
 class NoManager(SwarmError):
     """Lists what each manager said last.
 
-    dissolved: every one of them answered, and none is in any swarm: the cluster is gone.
+    dissolved: the cluster is gone. Every one of them answered and none is in any swarm, or this
+    process has ended it.
     """
 
     def __init__(self, message: str, dissolved: bool = False) -> None:
@@ -71,6 +74,14 @@ class OutOfSequence(EngineError):
 
 class Leaderless(EngineError):
     """Ask another manager, or this one a little later: nothing was done."""
+
+
+class ScriptFailed(SwarmError):
+    """Its exit status and last words; what it did before stays done."""
+
+
+class ForeignVolume(SwarmError):
+    """Nothing in the directory was touched."""
 
 
 class ForeignSwarm(SwarmError):

@@ -9,7 +9,7 @@ from typing import Any
 from providers.runtime.declare import Context
 from providers.swarm import membership
 from providers.swarm.cluster import PORT, patient_info
-from providers.swarm.connection import Engine, Pool
+from providers.swarm.engine import Engine
 from providers.swarm.entry import SETTLE, Entry
 from providers.swarm.errors import (
     EngineError,
@@ -18,6 +18,7 @@ from providers.swarm.errors import (
     Unanswered,
 )
 from providers.swarm.membership import Node
+from providers.swarm.pool import Pool
 
 _JOIN = 45.0
 _LOOK = 0.3
@@ -49,13 +50,36 @@ async def join(context: Context, pool: Pool, node: Engine, cluster_id: str, join
         _refuse_foreign(node, info, nodes, cluster_id)
         context.progress(f"{joiner.node_name} left a membership behind that nobody knows: leaving")
         await node.request("POST", "/swarm/leave", params={"force": "true"}, within=_JOIN)
-    for entry in membership.left_behind(nodes, joiner.node_name, joiner.addresses, ""):
-        context.progress(f"removing the entry of the lost node {entry['ID']}")
-        await Entry(pool, cluster_id, entry["ID"], joiner.node_name).evict(context)
-    nodes = await pool.request("GET", "/nodes", cluster_id=cluster_id, context=context)
+    nodes = await _room(context, pool, cluster_id, joiner)
     context.progress(f"{joiner.node_name} is joining")
     await _ask_to_join(node, joiner, membership.join_addresses(nodes))
     return await _joined(context, node, joiner)
+
+
+async def _room(context: Context, pool: Pool, cluster_id: str, joiner: Joiner) -> list[Node]:
+    """The nodes, once none has the joiner's addresses. Lost ones are removed, living ones never."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SETTLE
+    while True:
+        nodes = await pool.request("GET", "/nodes", cluster_id=cluster_id, context=context)
+        for entry in membership.left_behind(nodes, joiner.node_name, joiner.addresses, ""):
+            context.progress(f"removing the entry of the lost node {entry['ID']}")
+            await Entry(pool, cluster_id, entry["ID"], joiner.node_name).evict(context)
+        taken = membership.living_at(nodes, joiner.addresses, "")
+        if not taken:
+            rest: list[Node] = await pool.request(
+                "GET", "/nodes", cluster_id=cluster_id, context=context
+            )
+            return rest
+        name = membership.name_of(taken[0])
+        context.progress(f"{joiner.node_name} waits: {name} has its address")
+        if loop.time() > deadline:
+            raise NotSettled(
+                f"node {joiner.node_name} can't join as {joiner.advertise_address}: the living "
+                f"node {name} ({taken[0]['ID']}) has that address. Nodes of one swarm need private "
+                "addresses of one region: rent its machine where the others are"
+            )
+        await context.sleep(_LOOK)
 
 
 async def _ask_to_join(node: Engine, joiner: Joiner, remotes: list[str]) -> None:

@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 
 from providers.runtime.declare import Context, Created, Fault, Found, Incomplete, Lifecycle, prop
 from providers.swarm import departure, membership
-from providers.swarm.connection import Pool
-from providers.swarm.entry import Entry, Wanted
-from providers.swarm.errors import NoManager, NotFound, SwarmError
+from providers.swarm.entry import SETTLE, Entry, Wanted
+from providers.swarm.errors import NoManager, NotFound, NotSettled, SwarmError
 from providers.swarm.joining import Joiner, join
+from providers.swarm.pool import Pool
 
 ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
 UNREACHABLE = "unreachable"
+_RETURN = 20.0
+"""Seconds for a node that is down to come back: it may be booting."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,20 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         outputs: MemberOutputs,
         new: MemberInputs,
     ) -> MemberOutputs:
+        """A node that is down fails only what needs it: a change of its role. Otherwise others join
+        and services are deployed without it."""
         entry = Entry(self._pool, new.cluster_id, id, new.node_name)
-        return replace(outputs, state=await entry.settle(context, _wanted(new, old.labels)))
+        was_down = outputs.state == "down" and old.role == new.role
+        try:
+            state = await entry.settle(
+                context, _wanted(new, old.labels), _RETURN if was_down else SETTLE
+            )
+        except NotSettled as error:
+            if not was_down:
+                raise
+            context.warn(f"the rest goes on without node {new.node_name}: {error}")
+            return outputs
+        return replace(outputs, state=state)
 
     async def delete(
         self, context: Context, id: str, inputs: MemberInputs, outputs: MemberOutputs

@@ -62,16 +62,23 @@ def count(nodes: Sequence[Node]) -> str:
 def left_behind(
     nodes: Sequence[Node], node_name: str, addresses: Collection[str], own_id: str
 ) -> list[Node]:
-    """Entries to remove before a machine joins: those at its own addresses (it is not the one they
-    were made for), and lost ones that had its node name."""
+    """Entries to remove before a machine joins: lost ones at its addresses or of its node name."""
     return [
         node
         for node in nodes
         if node["ID"] != own_id
-        and (
-            addresses_of(node) & set(addresses)
-            or (is_lost(node) and labels_of(node).get(NODE) == node_name)
-        )
+        and is_lost(node)
+        and (addresses_of(node) & set(addresses) or labels_of(node).get(NODE) == node_name)
+    ]
+
+
+def living_at(nodes: Sequence[Node], addresses: Collection[str], own_id: str) -> list[Node]:
+    """Entries at these addresses that may be of living nodes: private addresses repeat between
+    regions. One whose machine is gone is found out to be lost after 52 s at most."""
+    return [
+        node
+        for node in nodes
+        if node["ID"] != own_id and addresses_of(node) & set(addresses) and not is_lost(node)
     ]
 
 

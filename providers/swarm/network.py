@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
-from providers.swarm.connection import Pool
 from providers.swarm.errors import EngineError, NoManager, NotFound, NotSettled
-from providers.swarm.services import ownership
+from providers.swarm.pool import Pool
+from providers.swarm.services import labels, ownership
 from providers.swarm.services.naming import hashed_name, name_faults
-from providers.swarm.services.render import URN_LABEL, owner
 
 _RELEASE = 60.0
 """Seconds for the last endpoints to go: a service's tasks end before its network is deleted."""
@@ -62,10 +61,11 @@ class Network(Lifecycle[NetworkInputs, NetworkOutputs]):
     ) -> Found[NetworkInputs, NetworkOutputs] | None:
         try:
             await self._pool.request("GET", f"/networks/{id}", context=context)
+            ownership.hold(self._pool, context, id)
         except NotFound:
             return None
         except NoManager as error:
-            ownership.unreachable(context, error, "taken as recorded")
+            ownership.believe(context, error)
         return Found(inputs, outputs)
 
     async def delete(
@@ -80,7 +80,7 @@ class Network(Lifecycle[NetworkInputs, NetworkOutputs]):
             except NotFound:
                 return
             except NoManager as error:
-                ownership.unreachable(context, error, "forgotten")
+                ownership.forget(context, error)
                 return
             except EngineError as error:
                 if not _in_use(error):
@@ -109,11 +109,12 @@ def render(inputs: NetworkInputs, urn: str) -> dict[str, Any]:
         "IPAM": {"Config": [{"Subnet": inputs.subnet}]} if inputs.subnet else {},
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    name = hashed_name(inputs.name_prefix, digest)
     return {
         **settings,
-        "Name": hashed_name(inputs.name_prefix, digest),
+        "Name": name,
         "CheckDuplicate": True,
-        "Labels": {**inputs.labels, URN_LABEL: owner(urn)},
+        "Labels": {**inputs.labels, labels.OWNER: labels.owner(urn, name)},
     }
 
 

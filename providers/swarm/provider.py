@@ -5,8 +5,19 @@ from __future__ import annotations
 import asyncssh
 
 from providers.runtime.declare import Fault, Provider
-from providers.swarm import certificate, cluster, config, keypair, member, network, secret, service
-from providers.swarm.connection import Pool, SwarmConfig
+from providers.swarm import (
+    certificate,
+    cluster,
+    config,
+    keypair,
+    member,
+    network,
+    secret,
+    service,
+    volume,
+    volume_home,
+)
+from providers.swarm.pool import Pool, SwarmConfig
 
 
 class Swarm(Provider):
@@ -24,6 +35,8 @@ class Swarm(Provider):
         secret.Secret,
         config.Config,
         service.Service,
+        volume_home.VolumeHome,
+        volume.Volume,
     )
 
     def __init__(self) -> None:

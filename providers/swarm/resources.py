@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 
 from providers.runtime.sdk import Declared, DeclaredProvider
@@ -15,11 +17,39 @@ from providers.swarm import (
     provider,
     secret,
     service,
+    volume,
+    volume_home,
 )
 
 
 class Provider(DeclaredProvider, provider=provider.Swarm):
-    """Inputs: managers, user, private_key, cluster_id."""
+    """Inputs: managers, user, private_key, cluster_id.
+
+    cluster: what holds the objects made through this provider, and ends them when it is deleted.
+    """
+
+    def __init__(
+        self,
+        resource_name: str,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        cluster: Cluster | None = None,
+        **config: Any,
+    ) -> None:
+        super().__init__(resource_name, opts, **config)
+        self.cluster = cluster
+
+
+class InCluster(Declared):
+    """A run that deletes the cluster itself does not delete this one by one (`deleted_with`)."""
+
+    def __init__(
+        self, resource_name: str, opts: pulumi.ResourceOptions | None = None, **inputs: Any
+    ) -> None:
+        cluster = getattr(opts.provider if opts else None, "cluster", None)
+        with_cluster = pulumi.ResourceOptions(deleted_with=cluster)
+        opts = pulumi.ResourceOptions.merge(opts, with_cluster)
+        super().__init__(resource_name, opts, **inputs)
 
 
 class KeyPair(Declared, lifecycle=keypair.KeyPair):
@@ -53,29 +83,44 @@ class Member(Declared, lifecycle=member.Member):
     state: pulumi.Output[str]
 
 
-class Network(Declared, lifecycle=network.Network):
+class Network(InCluster, lifecycle=network.Network):
     """Inputs: see `network.NetworkInputs`."""
 
     network_id: pulumi.Output[str]
     network_name: pulumi.Output[str]
 
 
-class Secret(Declared, lifecycle=secret.Secret):
+class Secret(InCluster, lifecycle=secret.Secret):
     """Inputs: see `secret.SecretInputs`."""
 
     secret_id: pulumi.Output[str]
     secret_name: pulumi.Output[str]
 
 
-class Config(Declared, lifecycle=config.Config):
+class Config(InCluster, lifecycle=config.Config):
     """Inputs: see `config.ConfigInputs`."""
 
     config_id: pulumi.Output[str]
     config_name: pulumi.Output[str]
 
 
-class Service(Declared, lifecycle=service.Service):
+class Service(InCluster, lifecycle=service.Service):
     """Inputs: see `services.model.ServiceInputs`."""
 
     service_id: pulumi.Output[str]
     dns_name: pulumi.Output[str]
+
+
+class VolumeHome(Declared, lifecycle=volume_home.VolumeHome):
+    """Inputs: see `volume_home.VolumeHomeInputs`."""
+
+    home: pulumi.Output[str]
+    volume_id: pulumi.Output[str]
+
+
+class Volume(Declared, lifecycle=volume.Volume):
+    """Inputs: see `volume.VolumeInputs`. Its `volume_id` is known once the directory is there."""
+
+    volume_id: pulumi.Output[str]
+    node: pulumi.Output[str]
+    path: pulumi.Output[str]

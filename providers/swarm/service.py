@@ -17,18 +17,27 @@ from providers.runtime.declare import (
     Lifecycle,
     ResourceFailure,
 )
-from providers.swarm.connection import Pool
 from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequence, Unanswered
-from providers.swarm.services import ownership, rollout
+from providers.swarm.pool import Pool
+from providers.swarm.services import labels, ownership, rollout
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
-from providers.swarm.services.render import URN_LABEL, differences, owner, registry_auth, render
-from providers.swarm.services.rollout import Rollout
+from providers.swarm.services.render import differences, registry_auth, render
+from providers.swarm.services.rollout import Rollout, RolloutFailed
 from providers.swarm.services.rules import faults_of
-from providers.swarm.services.verdict import TERMINAL, Observation, Patience, condition
+from providers.swarm.services.verdict import (
+    TERMINAL,
+    Observation,
+    Patience,
+    abandoned,
+    condition,
+    proven,
+)
 
 Json = dict[str, Any]
 
 _ATTEMPTS = 10
+_REPAIR = 60.0
+"""Seconds for a service to get well that nobody changed: a lost node's tasks move in 56 s."""
 
 
 class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
@@ -67,7 +76,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         except ResourceFailure as failure:
             reasons = getattr(failure, "reasons", [str(failure)])
             raise Incomplete(id, _outputs(id, inputs, reasons[0]), reasons) from failure
-        return Created(id, _outputs(id, inputs))
+        return Created(id, _outputs(id, inputs, proven=True))
 
     async def read(
         self, context: Context, id: str, inputs: ServiceInputs, outputs: ServiceOutputs
@@ -78,10 +87,13 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         except NotFound:
             return None
         except NoManager as error:
-            ownership.unreachable(context, error, "taken as recorded")
+            ownership.believe(context, error)
             return Found(inputs, outputs)
-        now = condition(render(inputs, context.urn), seen)
-        return Found(_live(inputs, seen.service["Spec"]), _outputs(id, inputs, now))
+        ownership.hold(self._pool, context, id)
+        wanted = render(inputs, context.urn)
+        known = outputs.proven or proven(wanted, seen)
+        now = _outputs(id, inputs, condition(wanted, seen), proven=known)
+        return Found(_live(inputs, seen.service["Spec"]), now)
 
     async def update(
         self,
@@ -91,9 +103,17 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         outputs: ServiceOutputs,
         new: ServiceInputs,
     ) -> ServiceOutputs:
-        """Raises `RolloutFailed` after Swarm has gone back; the state keeps the old inputs."""
+        """Raises `RolloutFailed` after Swarm has gone back; the state keeps the old inputs.
+
+        Where nothing is changed and the service was well before, lost health is a warning: it must
+        not keep others from being deployed.
+        """
+        if old == new and outputs.proven:
+            seen = await rollout.observe(self._pool, id, context)
+            if not differences(render(new, context.urn), seen.service["Spec"]):
+                return await self._repair(context, id, new, force=abandoned(seen))
         await self._bring_to(context, id, new, push=old.registry != new.registry, revert=True)
-        return _outputs(id, new)
+        return _outputs(id, new, proven=True)
 
     async def delete(
         self, context: Context, id: str, inputs: ServiceInputs, outputs: ServiceOutputs
@@ -104,16 +124,37 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         except NotFound:
             pass
         except NoManager as error:
-            ownership.unreachable(context, error, "forgotten")
+            ownership.forget(context, error)
             return
         await self._until_ended(context, id, inputs.name)
 
+    async def _repair(
+        self, context: Context, id: str, inputs: ServiceInputs, *, force: bool
+    ) -> ServiceOutputs:
+        """One try, and a warning with the cause if it is in vain."""
+        limited = dataclasses.replace(context, timeout=min(context.timeout, _REPAIR))
+        try:
+            await self._bring_to(limited, id, inputs, push=force, force=force, revert=False)
+        except RolloutFailed as failure:
+            lines = "\n".join(failure.reasons)
+            context.warn(f"not healthy, and not changed by this run, which goes on: {lines}")
+            return _outputs(id, inputs, failure.reasons[0], proven=True)
+        return _outputs(id, inputs, proven=True)
+
     async def _bring_to(
-        self, context: Context, id: str, inputs: ServiceInputs, *, push: bool, revert: bool
+        self,
+        context: Context,
+        id: str,
+        inputs: ServiceInputs,
+        *,
+        push: bool,
+        revert: bool,
+        force: bool = False,
     ) -> None:
         """Posts the wanted spec unless it is the live one, and waits.
 
         push: post it all the same (new registry credentials are not part of what can be seen).
+        force: start new tasks, too.
         """
         wanted, auth = render(inputs, context.urn), registry_auth(inputs.registry)
         posted = False
@@ -124,7 +165,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
             if not differences(wanted, live) and (posted or not (push or stuck)):
                 return await self._wait(context, wanted, first, auth, posted=posted, revert=revert)
             try:
-                await self._post(context, first, wanted, auth, force=stuck)
+                await self._post(context, first, wanted, auth, force=force or stuck)
             except OutOfSequence:
                 continue
             except Unanswered:
@@ -142,6 +183,11 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         # Left out, the counter would go back to 0, which by itself starts new tasks.
         counter = int(seen.service["Spec"]["TaskTemplate"].get("ForceUpdate", 0)) + force
         template = {**wanted["TaskTemplate"], "ForceUpdate": counter}
+        live = seen.service["Spec"]["TaskTemplate"]
+        if not differences(wanted["TaskTemplate"], live):
+            # A label of the first version stays where its going would be all that starts new tasks.
+            kept = live["ContainerSpec"].get("Labels")
+            template["ContainerSpec"] = {**template["ContainerSpec"], "Labels": kept}
         await self._pool.request(
             "POST",
             f"/services/{seen.service['ID']}/update",
@@ -174,8 +220,8 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         ).wait()
 
     async def _until_ended(self, context: Context, id: str, name: str) -> None:
-        # A service that is gone can't be asked for its tasks: they are found by their label.
-        filters = {"filters": json.dumps({"label": [f"{URN_LABEL}={owner(context.urn)}"]})}
+        # A service that is gone can't be asked for its tasks: they are found by their names.
+        filters = {"filters": json.dumps({"name": [f"{name}."]})}
         deadline = time.monotonic() + context.timeout
         while True:
             tasks, nodes = await asyncio.gather(
@@ -201,12 +247,15 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
             await context.sleep(rollout.POLL)
 
 
-def _outputs(id: str, inputs: ServiceInputs, condition: str = "") -> ServiceOutputs:
-    return ServiceOutputs(id, f"tasks.{inputs.name}", condition)
+def _outputs(
+    id: str, inputs: ServiceInputs, condition: str = "", *, proven: bool = False
+) -> ServiceOutputs:
+    return ServiceOutputs(id, f"tasks.{inputs.name}", condition, proven)
 
 
 def _live(inputs: ServiceInputs, spec: Json) -> ServiceInputs:
-    labels = {key: value for key, value in (spec.get("Labels") or {}).items() if key != URN_LABEL}
     replicas = spec["Mode"].get("Replicated", {}).get("Replicas", inputs.replicas)
     image = spec["TaskTemplate"]["ContainerSpec"]["Image"]
-    return dataclasses.replace(inputs, image=image, replicas=replicas, labels=labels)
+    return dataclasses.replace(
+        inputs, image=image, replicas=replicas, labels=labels.users(spec.get("Labels"))
+    )

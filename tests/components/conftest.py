@@ -37,6 +37,7 @@ class Registered:
     parent: str
     provider: str
     dependencies: list[str]
+    deleted_with: str
     aliases: list[Any]
     inputs: dict[str, Any]
     secrets: set[str] = field(default_factory=set)
@@ -71,7 +72,10 @@ class Values(mocks.Mocks):
             "dnsName": f"tasks.{args.inputs.get('name')}",
             "repoDigest": f"registry.example/{args.name}@sha256:{'0' * 64}",
             "sha256Digest": f"sha256:{'0' * 64}",
+            "volumeId": f"{args.inputs.get('name')}-0a1b2c3d",
         }
+        if candidates := args.inputs.get("candidates"):
+            made["home"] = candidates[0]["name"]
         return f"{args.name}-id", {**made, **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -97,6 +101,7 @@ class Spy(mocks.MockMonitor):
                 parent=short(request.parent),
                 provider=short(request.provider.rpartition("::")[0]),
                 dependencies=sorted(short(urn) for urn in request.dependencies),
+                deleted_with=short(request.deletedWith),
                 aliases=[*request.aliases, *request.aliasURNs],
                 inputs=_unwrapped(rpc.deserialize_properties(request.object)),
                 secrets=_secret_paths(json_format.MessageToDict(request.object)),

@@ -3,7 +3,7 @@
 import pulumi
 
 from components.database import Database, DatabaseArgs
-from components.handles import ClusterHandle, NetworkHandle, RegistryHandle
+from components.handles import ClusterHandle, NetworkHandle, RegistryHandle, VolumeHandle
 from providers.swarm import resources as swarm
 
 
@@ -17,6 +17,9 @@ def database(made=None):
             ),
             network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
             registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            volume=VolumeHandle(
+                pulumi.Output.from_input("database-0a1b2c3d"), pulumi.Output.from_input("m-2")
+            ),
             image="registry.example/database@sha256:0",
         ),
     )
@@ -27,7 +30,7 @@ def database(made=None):
 def test_the_password_is_a_file_of_the_servers_user_and_never_in_the_open(registered, preview):
     seen = registered(database)
     service = seen["database-service"]
-    assert service.inputs["env"] == {"DATABASE": "sophia"}
+    assert service.inputs["env"] == {"DATABASE": "sophia", "VOLUME": "database-0a1b2c3d"}
     assert service.inputs["user"] == "10002:10002"
     if not preview:
         assert "data" in seen["database-password-file"].secrets
@@ -39,7 +42,7 @@ def test_the_password_is_a_file_of_the_servers_user_and_never_in_the_open(regist
 
 def test_one_task_where_the_data_are_and_never_two(registered):
     inputs = registered(database)["database-service"].inputs
-    assert inputs["placement"]["constraints"] == ["node.labels.sophia.database == true"]
+    assert inputs["placement"]["constraints"] == ["node.labels.node == m-2"]
     assert (inputs["replicas"], inputs["update"]["order"]) == (1, "stop-first")
     assert "ports" not in inputs
     (bind,) = [mount for mount in inputs["mounts"] if mount["type"] == "bind"]

@@ -33,6 +33,8 @@ def machine(handles=None):
             registry_server="registry.example:5000",
             registry_ca="",
             gpu_probe=True,
+            volumes=["database-0a1b2c3d"],
+            confirm_data_loss="",
         ),
         pulumi.ResourceOptions(providers=[account]),
     )

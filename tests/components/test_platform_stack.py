@@ -16,12 +16,15 @@ VALUES = {
     "lambdaApiKey": "the-api-key",
     "nodeGroups": [
         {"name": "manager", "count": 3, "role": "manager", "tier": "primary", **GROUP},
-        {"name": "worker", "count": 1, "role": "worker", "tier": "secondary", **GROUP},
+        {"name": "worker", "count": 1, "role": "worker", "tier": "secondary", **GROUP}
+        | {"regions": ["us-east-1", "us-west-1"]},
     ],
     "registry": {"server": "registry.example", "username": "u", "password": "the-password"},
     "servers": ["ai_memory", "lambda_labs_cli"],
     "gateway": {"hosts": ["mcp.example"], "origins": ["https://app.example"]},
 }
+
+MACHINES = ("manager-1", "manager-2", "manager-3", "worker-1")
 
 
 @pytest.fixture
@@ -66,6 +69,49 @@ def test_one_key_of_the_account_serves_all_machines(seen):
         assert "login-key" in reached(seen, f"{name}-instance")
 
 
+def test_machines_get_the_rulesets_of_their_role_wherever_they_may_be(seen, preview):
+    rulesets = {
+        one.name: one.inputs for one in seen.values() if one.type.endswith(":FirewallRuleset")
+    }
+    assert set(rulesets) == {
+        "firewall-node-us-east-1", "firewall-node-us-west-1", "firewall-manager-us-east-1",
+    }  # fmt: skip
+    ssh = rulesets["firewall-node-us-west-1"]["rules"]
+    assert [(rule["portRange"], rule["sourceNetwork"]) for rule in ssh] == [
+        ([22, 22], "0.0.0.0/0"),
+    ]
+    gateway = rulesets["firewall-manager-us-east-1"]["rules"]
+    assert [(rule["portRange"], rule["sourceNetwork"]) for rule in gateway] == [
+        ([8443, 8443], "0.0.0.0/0"),
+    ]
+    if not preview:
+        given = {name: seen[f"{name}-instance"].inputs["firewallRulesets"] for name in MACHINES}
+        node, manager = (f"firewall-{kind}-us-east-1-id" for kind in ("node", "manager"))
+        assert given["manager-2"] == {"us-east-1": [node, manager]}
+        assert given["worker-1"] == {
+            "us-east-1": [node], "us-west-1": ["firewall-node-us-west-1-id"],
+        }  # fmt: skip
+
+
+def test_a_member_joins_after_the_others_let_it_in_and_leaves_before_they_stop(seen, preview):
+    for name in MACHINES:
+        own = {
+            one.name for one in seen.values()
+            if one.type.endswith(":FirewallRules") and one.name.endswith(f"-{name}")
+        }  # fmt: skip
+        # Overlays are encrypted here: one rule of the nodes' kind says it all.
+        assert own == {
+            f"firewall-node-us-east-1-{name}", f"firewall-node-us-west-1-{name}",
+        }  # fmt: skip
+        assert own <= reached(seen, f"swarm-{name}")
+        assert all(f"{name}-ready" in reached(seen, one) for one in own)
+        if not preview:
+            rules = seen[f"firewall-node-us-east-1-{name}"].inputs["rules"]
+            assert {rule["sourceNetwork"] for rule in rules} == {
+                f"address-of-{name}-ready", f"private-address-of-{name}-ready",
+            }  # fmt: skip
+
+
 def test_postgres_then_memory_then_gateway(seen):
     assert "database-service" in reached(seen, "ai_memory-service")
     assert {"ai_memory-service", "lambda_labs_cli-service"} <= reached(seen, "gateway-service")
@@ -83,10 +129,15 @@ def test_services_wait_for_every_member(seen):
     assert members <= reached(seen, "database-service")
 
 
-def test_exactly_one_member_keeps_the_database(seen):
-    members = [item for item in seen.values() if item.type == "swarm:index:Member"]
-    pinned = [item.name for item in members if "sophia.database" in item.inputs["labels"]]
-    assert pinned == ["swarm-manager-1"]
+def test_machines_are_made_after_the_volumes_home_and_one_of_them_holds_it(seen, preview):
+    machines = [item for item in seen.values() if item.type == "lambdalabs:index:Instance"]
+    assert all("database-home" in reached(seen, item.name) for item in machines)
+    if not preview:
+        held = {item.name: item.inputs["volumes"] for item in machines}
+        assert held.pop("manager-1-instance") == ["database-0a1b2c3d"]
+        assert set(map(tuple, held.values())) == {()}
+        volume = seen["database-volume"].inputs
+        assert (volume["node"], volume["instanceId"]) == ("manager-1", "manager-1-instance-id")
 
 
 def test_keys_and_passwords_are_secret_wherever_they_go(seen, preview):
@@ -118,7 +169,7 @@ def test_the_gateways_names_and_origins_come_from_the_settings(seen, preview):
 def test_what_is_handed_out(seen, exports):
     assert set(exports) == {
         *("manager_ip", "manager_ips", "gateway_url", "gateway_urls", "gateway_token"),
-        *("ca_certificate", "mcp_endpoints", "nodes", "ssh_private_key"),
+        *("gateway_certificate", "ca_certificate", "mcp_endpoints", "nodes", "ssh_private_key"),
     }
     assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
     assert isinstance(exports["gateway_token"], pulumi.Output)

@@ -99,3 +99,35 @@ def test_services_get_a_provider_that_believes_this_cluster_only(registered, pre
     (handle,) = handles
     assert [manager.name for manager in handle.managers] == ["manager-1", "manager-2", "manager-3"]
     assert len(handle.members) == 4
+
+
+def test_what_is_in_the_cluster_ends_with_it(registered):
+    """One by one, its deletion would wait for managers that may be dead, and for tasks to move."""
+
+    def program():
+        handles = []
+        cluster(handles)
+        through = pulumi.ResourceOptions(provider=handles[0].provider)
+        swarm.Network("a-network", name_prefix="n", opts=through)
+        swarm.Secret("a-secret", name_prefix="s", data="d", opts=through)
+        swarm.Config("a-config", name_prefix="c", data="d", opts=through)
+        swarm.Service("a-service", name="web", image="i", opts=through)
+
+    seen = registered(program)
+    inside = [*(f"a-{kind}" for kind in ("network", "secret", "config", "service"))]
+    for name in ("swarm-manager-1", "swarm-worker-1", *inside):
+        assert seen[name].deleted_with == "swarm-identity", name
+    assert seen["swarm-identity"].deleted_with == ""
+
+
+def test_recovery_is_wished_by_a_managers_name_and_done_at_its_address(registered, preview):
+    def program():
+        nodes = [node(f"manager-{number}", "manager", "primary") for number in (1, 2, 3)]
+        SwarmCluster(
+            "swarm",
+            SwarmClusterArgs(nodes, "ubuntu", "key", ["10.200.0.0/16"], 24, recover_on="manager-2"),
+        )
+
+    inputs = registered(program)["swarm-identity"].inputs
+    if not preview:
+        assert inputs["recoverOn"] == "manager-2.example"

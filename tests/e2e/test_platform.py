@@ -153,6 +153,50 @@ def test_a_changed_server_changes_nothing_else(platform):
         assert docker.tasks(platform.home, AI_MEMORY) == before
 
 
+GROUP = """    - name: core
+      count: 1
+      role: worker
+      tier: primary
+      instanceTypes: [cpu_4x_general]
+      regions: [us-east-1]
+"""
+
+
+def test_launch_preferences_and_a_group_in_front_replace_nothing(platform):
+    def more(text: str) -> str:
+        text = text.replace("regions: [us-east-1]", "regions: [us-west-3, us-east-1]", 1)
+        text = text.replace("[cpu_4x_general]", "[gpu_1x_a10, cpu_4x_general]", 1)
+        return text.replace("sophia:nodeGroups:\n", "sophia:nodeGroups:\n" + GROUP, 1)
+
+    with edited(platform.root / "Pulumi.dev.yaml", more):
+        steps = json.loads(platform.pulumi("preview", "--json"))["steps"]
+        done = {(step["op"], step["urn"].rsplit("::", 1)[-1]) for step in steps}
+    assert ("create", "core-1-instance") in done
+    assert not [item for item in done if "replace" in item[0] or "delete" in item[0]]
+    restarted = [name for op, name in done if op != "same" and name.endswith("-service")]
+    assert restarted == []
+
+
+LOSSES = {
+    "generation": (lambda text: text.replace("count: 3", 'count: 3\n      generation: "2"')),
+    "other group": (lambda text: text.replace("name: manager", "name: chief")),
+    "replace token": (
+        lambda text: text.replace("count: 3", "count: 3\n      replace: {manager-1: 2}")
+    ),
+    "moved": (lambda text: text + "  sophia:volumes: {database: manager-2}\n"),
+}
+
+
+@pytest.mark.parametrize("change", LOSSES.values(), ids=LOSSES)
+def test_what_would_lose_the_database_is_refused_in_the_preview(platform, change):
+    with edited(platform.root / "Pulumi.dev.yaml", change):
+        output = platform.pulumi("preview", ok=False)
+        assert re.search(r"volume database would be lost: .*\bconfirmDataLoss database-", output)
+        applied = platform.pulumi("up", "--yes", "--skip-preview", ok=False)
+    assert "volume database would be lost" in applied
+    assert changed(platform.pulumi("preview", "--json")) == set(), "nothing was changed"
+
+
 def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, outputs):
     main = platform.root / "mcp_catalog" / "ai_memory" / "ai_memory" / "__main__.py"
     before = docker.tasks(platform.home, AI_MEMORY)
@@ -188,6 +232,26 @@ async def test_the_memory_survived_it_all(platform):
     async with connected(platform.outputs(), "ai_memory") as client:
         found = await client.call_tool("search_memories", {"query": "zebra"})
         assert "zebra seen in" in json.dumps(found.structured_content)
+
+
+def test_the_databases_machine_is_given_up_only_when_that_is_confirmed(platform):
+    (home, _), *_ = docker.tasks(platform.home, "sophia-dev-database")
+    docker.docker("kill", home)
+    refused = platform.pulumi("up", "--yes", "--skip-preview", ok=False, seconds=900)
+    (id,) = set(re.findall(r"confirmDataLoss (database-[0-9a-f]{8})", refused))
+    assert home in docker.nodes(platform.home), "the machine and its disk are still there"
+
+    with edited(
+        platform.root / "Pulumi.dev.yaml", lambda text: f"{text}  sophia:confirmDataLoss: {id}\n"
+    ):
+        platform.pulumi("up", "--yes", "--skip-preview", seconds=900)
+    assert home not in docker.nodes(platform.home)
+    assert docker.tasks(platform.home, "sophia-dev-database")
+    left = changed(platform.pulumi("preview", "--json"))
+    assert {name.split()[0].rsplit(":", 1)[-1] for name in left} <= {
+        *("Instance", "Volume", "VolumeHome")
+    }, "taking the confirmation away touches what it allowed, and nothing else"
+    assert len(left) <= 3
 
 
 def test_destroy_leaves_nothing(platform):

@@ -6,10 +6,10 @@ import base64
 from typing import Any
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Pool
 from providers.swarm.errors import EngineError, NoManager, NotFound, OutOfSequence, SwarmError
+from providers.swarm.pool import Pool
+from providers.swarm.services import labels as own_labels
 from providers.swarm.services import ownership
-from providers.swarm.services.render import URN_LABEL, owner
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ class Content:
         """Its id. One of the same name and resource has the same content: it is adopted."""
         body = {
             "Name": name,
-            "Labels": {**labels, URN_LABEL: owner(context.urn)},
+            "Labels": self._labels(context, name, labels),
             "Data": base64.b64encode(data.encode()).decode(),
         }
         id, _ = await ownership.create(self._pool, context, self._collection, name, body)
@@ -40,19 +40,20 @@ class Content:
         """The live labels without ours; the recorded ones where no manager answers; None: gone."""
         try:
             found = await self._get(context, id)
+            ownership.hold(self._pool, context, id)
         except NotFound:
             return None
         except NoManager as error:
-            ownership.unreachable(context, error, "taken as recorded")
+            ownership.believe(context, error)
             return recorded
-        live = found["Spec"].get("Labels") or {}
-        return {key: value for key, value in live.items() if key != URN_LABEL}
+        return own_labels.users(found["Spec"].get("Labels"))
 
     async def relabel(self, context: Context, id: str, labels: dict[str, str]) -> None:
         """Labels are all that can be changed."""
         for _ in range(_ATTEMPTS):
             found = await self._get(context, id)
-            spec = {**found["Spec"], "Labels": {**labels, URN_LABEL: owner(context.urn)}}
+            name = found["Spec"]["Name"]
+            spec = {**found["Spec"], "Labels": self._labels(context, name, labels)}
             version = {"version": str(found["Version"]["Index"])}
             path = f"/{self._collection}/{id}/update"
             try:
@@ -69,7 +70,7 @@ class Content:
         except NotFound:
             return
         except NoManager as error:
-            ownership.unreachable(context, error, "forgotten")
+            ownership.forget(context, error)
         except EngineError as error:
             users = await ownership.users(self._pool, context, self._kind, id)
             if not users:
@@ -78,6 +79,9 @@ class Content:
                 f"{self._kind.lower()} {name} is still in use by {', '.join(users)}: its services "
                 "have to run without it first; run `pulumi up` again when they have converged"
             ) from error
+
+    def _labels(self, context: Context, name: str, labels: dict[str, str]) -> dict[str, str]:
+        return {**labels, own_labels.OWNER: own_labels.owner(context.urn, name)}
 
     async def _get(self, context: Context, id: str) -> Json:
         found: Json = await self._pool.request("GET", f"/{self._collection}/{id}", context=context)

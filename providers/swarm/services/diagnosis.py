@@ -9,6 +9,7 @@ stopped container always reads unhealthy: its failing streak counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -30,6 +31,15 @@ class Kind(Enum):
     KILLED = "killed"
     MEMORY = "memory"
     HEALTH = "health"
+    PORT = "port"
+
+
+_TAKEN = re.compile(
+    r":(?P<port>\d+)(?:/\w+)?(?::[^ ]*)?:? .*?(?:address already in use|port is already allocated)"
+)
+"""Docker 20.10 says `listen tcp4 0.0.0.0:8443: bind: address already in use` or `Bind for
+0.0.0.0:8443 failed: port is already allocated`, Docker 28 `failed to bind host port for
+0.0.0.0:8443:192.0.2.3:8443/tcp: address already in use`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,10 @@ def _cause(task: Json, container: Json | None) -> tuple[Kind, str]:
     status, spec = task["Status"], task["Spec"]["ContainerSpec"]
     err = str(status.get("Err", ""))
     code = (status.get("ContainerStatus") or {}).get("ExitCode", 0)
+    if taken := _TAKEN.search(err):
+        port = taken["port"]
+        look = f"look there with `ss -lntup 'sport = :{port}'`"
+        return Kind.PORT, f"port {port} is held by something outside the Swarm ({look})"
     if status["State"] == "rejected":
         if "No such image" in err:
             return Kind.IMAGE, f"image {spec['Image']} could not be pulled: {err}"

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from providers.swarm.connection import Engine, Pool
+from providers.swarm.engine import Engine
 from providers.swarm.errors import EngineError, SwarmError
+from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis
 from providers.swarm.services.diagnosis import Failure, Kind
 

@@ -146,3 +146,9 @@ class ServiceOutputs:
     condition: str = prop(
         volatile=True, doc="Empty while exactly the wanted spec runs; else what is different."
     )
+    proven: bool = prop(
+        default=False,
+        volatile=True,
+        doc="Whether this spec has run, healthy on all replicas: lost health is then no failure "
+        "of the rollout.",
+    )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Pool
 from providers.swarm.errors import Conflict, NoManager, SwarmError, Unanswered
-from providers.swarm.services.render import URN_LABEL, owner
+from providers.swarm.pool import Pool
+from providers.swarm.services import labels
 
 Json = dict[str, Any]
 
@@ -37,14 +37,20 @@ async def create(
         except (Conflict, Unanswered) as error:
             found = await find(pool, context, collection, name)
             if found is not None:
-                return _ours(found, collection, name, context.urn), True
+                return hold(pool, context, _own(pool, found, collection, name, context.urn)), True
             if attempt == _ATTEMPTS:
                 raise
             context.progress(f"asking again: {error}")
             await context.sleep(1.0)
         else:
-            return str(made.get("ID") or made["Id"]), False
+            return hold(pool, context, str(made.get("ID") or made["Id"])), False
     raise AssertionError("unreachable")
+
+
+def hold(pool: Pool, context: Context, id: str) -> str:
+    """Notes whose the object is; its id."""
+    pool.holders[id] = context.urn
+    return id
 
 
 async def find(pool: Pool, context: Context, collection: str, name: str) -> Json | None:
@@ -73,17 +79,34 @@ async def users(pool: Pool, context: Context, kind: str, id: str) -> list[str]:
     return sorted(found)
 
 
-def unreachable(context: Context, error: NoManager, doing: str) -> None:
-    """A cluster that is gone must block neither refresh nor destroy: say it and go on."""
-    context.warn(f"{context.name}: {doing} without asking the cluster: {error}")
+def believe(context: Context, error: NoManager) -> None:
+    """A cluster that nobody answers for must not block a refresh: the recorded state is kept."""
+    context.warn(f"{context.name}: taken as recorded without asking the cluster: {error}")
 
 
-def _ours(found: Json, collection: str, name: str, urn: str) -> str:
-    labels = found.get("Labels") or found.get("Spec", {}).get("Labels") or {}
-    if labels.get(URN_LABEL) != owner(urn):
+def forget(context: Context, error: NoManager) -> None:
+    """What was in a cluster that has ended is gone with it. Raises `NoManager` otherwise: what was
+    not looked at may go on running. (With its cluster the engine deletes it without asking us.)"""
+    if not error.dissolved:
+        raise NoManager(
+            f"{context.name} is not deleted: {error}. Run it again when a manager answers. If the "
+            f"cluster is gone for good: `pulumi state delete '{context.urn}'`"
+        ) from None
+    context.warn(f"{context.name} is gone with its cluster: {error}")
+
+
+def _own(pool: Pool, found: Json, collection: str, name: str, urn: str) -> str:
+    carried = found.get("Labels") or found.get("Spec", {}).get("Labels") or {}
+    if not labels.is_own(carried, urn, name):
         raise SwarmError(
             f"{collection[:-1]} {name} exists already, and was not made by this resource "
-            f"(its label {URN_LABEL} is {labels.get(URN_LABEL, 'missing')!r}, expected "
-            f"{owner(urn)!r}): remove it, or choose another name"
+            f"(its label {labels.OWNER} is {carried.get(labels.OWNER, 'missing')!r}, expected "
+            f"{labels.owner(urn, name)!r}): remove it, or choose another name"
         )
-    return str(found.get("ID") or found["Id"])
+    id = str(found.get("ID") or found["Id"])
+    if pool.holders.get(id, urn) != urn:
+        raise SwarmError(
+            f"{collection[:-1]} {name} exists already, and was not made by this resource but by "
+            f"{pool.holders[id]}: choose another name, or give this one that urn as an alias"
+        )
+    return id

@@ -18,6 +18,16 @@ _KEY = re.compile(
 )
 
 
+_PASSING = ("insufficient resources", "host-mode port already in use")
+"""Reasons of `no suitable node` that end by themselves: other rollouts give back what they hold
+twice. Source: moby/swarmkit manager/scheduler/filter.go (Explain)."""
+
+
+def passes(reason: str) -> bool:
+    """Whether a task that is pending for this reason waits for a node that is only full now."""
+    return any(passing in reason for passing in _PASSING)
+
+
 def fault(constraint: str) -> str | None:
     """What is wrong with the wording of a constraint, or None."""
     parsed = _CONSTRAINT.match(constraint)
@@ -63,6 +73,22 @@ def unmet(nodes: Sequence[Json], constraints: Sequence[str]) -> str:
     if ready and constraints and not eligible(nodes, constraints):
         return f"no ready node fulfils all of: {', '.join(constraints)}"
     return ""
+
+
+def too_large(nodes: Sequence[Json], constraints: Sequence[str], reserved: Json) -> str:
+    """Why no eligible node could hold the reservation even if it were empty; "" when one could."""
+    sizes = [n.get("Description", {}).get("Resources") for n in eligible(nodes, constraints)]
+    known = [size for size in sizes if size]
+    if not known or len(known) < len(sizes):
+        return ""
+    cpus, memory = reserved.get("NanoCPUs") or 0, reserved.get("MemoryBytes") or 0
+    if any(size["NanoCPUs"] >= cpus and size["MemoryBytes"] >= memory for size in known):
+        return ""
+    largest = max(known, key=lambda size: (size["NanoCPUs"], size["MemoryBytes"]))
+    return (
+        f"it reserves {cpus / 1e9:g} CPUs and {memory // 2**20} MiB, the largest node has "
+        f"{largest['NanoCPUs'] / 1e9:g} and {largest['MemoryBytes'] // 2**20} MiB in all"
+    )
 
 
 def _matches(key: str, wanted: str, node: Json) -> bool:

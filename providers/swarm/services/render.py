@@ -12,12 +12,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from providers.swarm.services import labels
 from providers.swarm.services.model import File, Health, Mount, Registry, ServiceInputs, Update
 
 Json = dict[str, Any]
 
-URN_LABEL = "sophia.urn"
-"""On every object that we make: the hash of its urn, by which a repeated create knows its own."""
 SPEC_LABEL = "sophia.spec"
 """On a service's containers: the hash of the task template that they were made from."""
 
@@ -27,18 +26,13 @@ _DROPPED = "TaskTemplate.ContainerSpec.Privileges"
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
-def owner(urn: str) -> str:
-    """The value of `URN_LABEL`: urns are too long for labels and say much."""
-    return hashlib.sha256(urn.encode()).hexdigest()[:16]
-
-
 def render(inputs: ServiceInputs, urn: str) -> Json:
     """The whole ServiceSpec. The same inputs give the same spec, byte for byte."""
     template = _task_template(inputs)
-    template["ContainerSpec"]["Labels"] = {URN_LABEL: owner(urn), SPEC_LABEL: fingerprint(template)}
+    template["ContainerSpec"]["Labels"] = {SPEC_LABEL: fingerprint(template)}
     return {
         "Name": inputs.name,
-        "Labels": {**inputs.labels, URN_LABEL: owner(urn)},
+        "Labels": {**inputs.labels, labels.OWNER: labels.owner(urn, inputs.name)},
         "TaskTemplate": template,
         "Mode": _mode(inputs),
         "UpdateConfig": _rollout(inputs.update, inputs.update.failure_action),
@@ -82,7 +76,8 @@ def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
     """Paths, like `TaskTemplate.ContainerSpec.Image`, at which a live spec is not the wanted one.
 
     The Engine leaves out what is empty and adds defaults: absent equals empty, and keys that we
-    never write are ignored. Values are not told: they may be anything.
+    never write are ignored. Values are not told: they may be anything. The former label of
+    ownership stands for today's.
     """
     if path == _DROPPED and not (live or {}).get("NoNewPrivileges"):
         return []
@@ -90,10 +85,13 @@ def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
         live = live or {}
         found = []
         for key, value in wanted.items():
+            if key == labels.OWNER and key not in live and labels.FORMER_OWNER in live:
+                continue
             found += differences(value, live.get(key), f"{path}.{key}" if path else key)
         # In labels and options every key is the user's, so an added one is a difference.
         if path.endswith(("Labels", "Options")):
-            found += [f"{path}.{key}" for key in live if key not in wanted]
+            added = [key for key in live if key not in wanted and key != labels.FORMER_OWNER]
+            found += [f"{path}.{key}" for key in added]
         return found
     if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
         return [

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Pool
 from providers.swarm.errors import NotFound, OutOfSequence, SwarmError, Unanswered
+from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis, evidence
 from providers.swarm.services.diagnosis import Failure
 from providers.swarm.services.verdict import (
@@ -60,7 +60,7 @@ async def observe(pool: Pool, service_id: str, context: Context | None = None) -
     waiting = any(task["Status"]["State"] == "pending" for task in tasks)
     if waiting or "Global" in service["Spec"]["Mode"]:
         nodes = await pool.request("GET", "/nodes", context=context)
-    return Observation(service, tasks, nodes)
+    return Observation(service, tasks, nodes, await pool.now(context))
 
 
 class Rollout:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from providers.swarm.services import placement
@@ -24,6 +24,7 @@ FAILED = frozenset({"complete", "failed", "rejected"})
 """A service's task that ends by itself has failed, whatever its exit code."""
 
 _UNDER_WAY = ("updating", "rollback_started")
+_LIVE = ("ready", "running")
 
 
 @dataclass(frozen=True)
@@ -32,23 +33,31 @@ class Patience:
 
     failures: ended tasks of one slot (or node, in global mode). unhealthy: the same, where the
     health check was the cause: each of those has taken its whole window already.
-    pending: seconds without a suitable node; nodes that just join need some.
+    pending: seconds without a suitable node; nodes that just join need some. A node that is only
+    full now is waited for as long as the whole operation may take.
+    ended: seconds after which a task that ended is not going to be replaced.
     settle: seconds after a change before its absence of effects is believed.
     """
 
     failures: int = 3
     unhealthy: int = 2
     pending: float = 20.0
+    ended: float = 5.0
     settle: float = 1.0
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One look: the service, its tasks and (where they matter) the nodes, as the API gives them."""
+    """One look: the service, its tasks and (where they matter) the nodes, as the API gives them.
+
+    now: Unix time by the manager's clock, which also wrote the tasks' stamps: the clock of this
+    machine may be minutes off.
+    """
 
     service: Json
     tasks: Sequence[Json] = ()
     nodes: Sequence[Json] = ()
+    now: float = 0.0
 
     @property
     def update_state(self) -> str:
@@ -137,6 +146,21 @@ def condition(wanted: Json, seen: Observation) -> str:
     return f"{surplus} more tasks than the wanted {count}" if surplus else ""
 
 
+def proven(wanted: Json, seen: Observation) -> bool:
+    """Whether the wanted spec has run everywhere for the monitor time, at a single look."""
+    monitor = wanted["UpdateConfig"]["Monitor"] / 1e9
+    ages = [_age(task, seen.now) for task in _running(seen)]
+    return not condition(wanted, seen) and all(age >= monitor for age in ages)
+
+
+def abandoned(seen: Observation) -> bool:
+    """Whether tasks are missing and Swarm starts none: it does not try again by itself."""
+    if seen.update_state in _UNDER_WAY:
+        return False
+    live = {_slot(task) for task in seen.tasks if task["DesiredState"] in _LIVE}
+    return len(live) < wanted_count(seen)
+
+
 def doubled(seen: Observation) -> bool:
     """Whether one slot has two running tasks, with no update under way that would end one.
 
@@ -170,10 +194,11 @@ class Watch:
         self._old = {task["ID"] for task in self.first.tasks if _state(task) in TERMINAL}
         self._failures: dict[str, dict[str, Failure]] = {}
         self._pending: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
         self._since = {
             task["ID"]: self.start - self.monitor
             for task in _running(self.first)
-            if _age(task) >= self.monitor
+            if _age(task, self.first.now) >= self.monitor
         }
 
     def unexplained(self, seen: Observation) -> list[Json]:
@@ -214,10 +239,15 @@ class Watch:
     def _note(self, seen: Observation, now: float) -> list[Json]:
         running = _running(seen)
         self._since = {task["ID"]: self._since.get(task["ID"], now) for task in running}
-        homeless = [t["ID"] for t in active(seen) if _state(t) == "pending" and _err(t)]
+        homeless = [task["ID"] for task in active(seen) if _is_homeless(task, seen)]
         if "Global" in seen.service["Spec"]["Mode"] and not _eligible(seen):
             homeless.append("global")
         self._pending = {id: self._pending.get(id, now) for id in homeless}
+        # During the restart delay the next task waits in its slot, wanted `ready`.
+        taken = {_slot(task) for task in seen.tasks if task["DesiredState"] in _LIVE}
+        settled = seen.update_state not in _UNDER_WAY
+        over = [slot for slot in self._failures if settled and slot not in taken]
+        self._ended = {slot: self._ended.get(slot, now) for slot in over}
         return running
 
     def _rolled_back(self, seen: Observation) -> Verdict | None:
@@ -246,6 +276,20 @@ class Watch:
                 return Failed(f"{blamed.cause} ({tries} tasks in a row)", blamed)
         if any(now - since >= self.patience.pending for since in self._pending.values()):
             return Failed(_homeless(seen))
+        if len(active(seen)) < wanted_count(seen):
+            return self._given_up(seen, now)
+        return None
+
+    def _given_up(self, seen: Observation, now: float) -> Failed | None:
+        """Swarm puts a new task in the place of an ended one at once, or never."""
+        for slot, since in self._ended.items():
+            if now - since >= self.patience.ended:
+                blamed = list(self._failures[slot].values())[-1]
+                policy = seen.service["Spec"]["TaskTemplate"].get("RestartPolicy") or {}
+                rule = f"restart condition {policy.get('Condition') or 'any'}"
+                if policy.get("MaxAttempts"):
+                    rule += f", {policy['MaxAttempts']} attempts at most"
+                return Failed(f"{blamed.cause}, and Swarm does not start it again ({rule})", blamed)
         return None
 
     def _arrived(self, seen: Observation, running: Sequence[Json], now: float) -> Converged | None:
@@ -295,13 +339,27 @@ def _detail(seen: Observation) -> str:
     return "; ".join([_progress(seen), *parts[:4]])
 
 
+def _is_homeless(task: Json, seen: Observation) -> bool:
+    """Whether no node will ever take the task as things are, full or busy ones left aside."""
+    if _state(task) != "pending" or not _err(task):
+        return False
+    return not placement.passes(_err(task)) or bool(_too_large(seen))
+
+
+def _too_large(seen: Observation) -> str:
+    template = seen.service["Spec"]["TaskTemplate"]
+    constraints = (template.get("Placement") or {}).get("Constraints") or []
+    reserved = (template.get("Resources") or {}).get("Reservations") or {}
+    return placement.too_large(seen.nodes, constraints, reserved)
+
+
 def _homeless(seen: Observation) -> str:
     """No suitable node, with the constraint that nobody fulfils or else Swarm's own words."""
     template = seen.service["Spec"]["TaskTemplate"]
     constraints = (template.get("Placement") or {}).get("Constraints") or []
-    said = [_err(t) for t in active(seen) if _state(t) == "pending" and _err(t)]
+    said = [_err(t) for t in active(seen) if _is_homeless(t, seen)]
     reason = said[0].removeprefix("no suitable node").strip(" ()") if said else ""
-    unmet = placement.unmet(seen.nodes, constraints)
+    unmet = placement.unmet(seen.nodes, constraints) or _too_large(seen)
     return ": ".join(["no suitable node", "; ".join(part for part in (unmet, reason) if part)])
 
 
@@ -325,10 +383,11 @@ def _err(task: Mapping[str, Any]) -> str:
     return str(task["Status"].get("Err", ""))
 
 
-def _age(task: Mapping[str, Any]) -> float:
+def _age(task: Mapping[str, Any], now: float) -> float:
+    """Seconds since the task changed last; both times are the managers' own."""
     # Only whole seconds matter: the fraction has nine digits, more than Python reads.
-    stamp = str(task["Status"].get("Timestamp", ""))[:19]
+    stamp = str(task.get("UpdatedAt") or task["Status"].get("Timestamp", ""))[:19]
     try:
-        return (datetime.now(UTC) - datetime.fromisoformat(stamp + "+00:00")).total_seconds()
+        return now - datetime.fromisoformat(stamp + "+00:00").timestamp()
     except ValueError:
         return 0.0

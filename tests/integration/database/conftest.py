@@ -17,6 +17,7 @@ from simulator import images
 from tests.support.docker import docker
 from tests.support.polling import until
 
+VOLUME = "database-0a1b2c3d"
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -47,7 +48,11 @@ class Database:
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *("--memory", f"{fields['resources'].memory_mb}m", "--tmpfs", "/tmp"),
             *("--pids-limit", str(fields["resources"].pids)),
-            *("--env", f"DATABASE={fields['env']['DATABASE']}"),
+            *(
+                word
+                for item in plan.environment(VOLUME).items()
+                for word in ("--env", "=".join(item))
+            ),
             *("--volume", f"{self.data}:/var/lib/postgresql/data"),
             *("--volume", f"{self.folder}/password:/run/secrets/{plan.PASSWORD_SECRET}:ro"),
             *(self.image, *fields["args"]),
@@ -93,10 +98,11 @@ def image() -> Iterator[str]:
 
 @pytest.fixture
 def database(image: str, tmp_path: Path) -> Iterator[Database]:
-    """An empty directory, owned as a node's first boot makes it; nothing runs yet."""
+    """An empty directory, owned as a volume has it; nothing runs yet."""
     made = Database(image, f"{image}-{secrets.token_hex(2)}", tmp_path)
     made.data.mkdir(mode=0o700)
     os.chown(made.data, plan.USER_ID, plan.USER_ID)
+    (made.data / ".volume").write_text(VOLUME + "\n")
     yield made
     for name in made.made:
         docker("rm", "--force", "--volumes", name)

@@ -99,6 +99,30 @@ def test_a_cluster_without_its_marker_is_not_made_again(database):
     assert (database.data / "15" / "base").is_dir()
 
 
+def test_a_volume_that_has_lost_its_cluster_is_not_initialised_again(database):
+    database.start()
+    database.ready()
+    database.stop()
+    shutil.rmtree(database.data / "15")
+    database.start()
+
+    assert exit_status(database) == 1
+    assert "the cluster of volume database-0a1b2c3d is gone: restore" in database.logs()
+
+
+@pytest.mark.parametrize("marker", [None, "database-ffffffff\n"])
+def test_it_starts_on_its_own_volume_only(database, marker):
+    file = database.data / ".volume"
+    file.unlink()
+    if marker is not None:
+        file.write_text(marker)
+    database.start()
+
+    assert exit_status(database) == 1
+    assert "expected volume database-0a1b2c3d" in database.logs()
+    assert not (database.data / "15").exists()
+
+
 def test_two_servers_never_have_the_files_at_once(database):
     database.start()
     database.ready()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +13,19 @@ import pytest
 
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.models import Rule
 from providers.lambdalabs.pacer import Pacer
+from providers.lambdalabs.rulesets import GLOBAL
 from providers.runtime.declare import Context
 from simulator import cloud as simulator
+
+SSH_FROM_ANYWHERE = Rule("tcp", (22, 22), ipaddress.IPv4Network("0.0.0.0/0"), "ssh")
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path_factory, monkeypatch):
+    """Where processes share their pace: not with those of this machine's user."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +46,10 @@ def cloud(shared_cloud):
         assert time.monotonic() < deadline, f"still there: {machines}"
     for key in client.ssh_keys():
         client.delete_ssh_key(key.id)
+    for ruleset in client.rulesets():
+        client.delete_ruleset(ruleset.id)
+    client.change_ruleset(GLOBAL, [SSH_FROM_ANYWHERE])
+    shared_cloud.control("DELETE", "/faults")
     shared_cloud.control("DELETE", "/calls")
     return shared_cloud
 
@@ -47,6 +62,7 @@ def account(cloud):
         patience=5.0,
         poll_seconds=0.02,
         search_seconds=0.2,
+        max_age=0.0,
     )
 
 

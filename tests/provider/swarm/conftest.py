@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Pool
+from providers.swarm.pool import Pool
 from simulator import node_image
 from tests.provider.swarm.fleet import Fleet, Formed, form, make_context
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from providers.runtime.declare import Context
 from providers.swarm.cluster import Cluster, ClusterInputs, Founder
-from providers.swarm.connection import Endpoint, Pool, SwarmConfig
+from providers.swarm.engine import Endpoint
 from providers.swarm.errors import SwarmError
 from providers.swarm.keypair import KeyPairOutputs, generate
 from providers.swarm.member import Member, MemberInputs
+from providers.swarm.pool import Pool, SwarmConfig
 from simulator import machines, network
 
 POOLS = ["10.96.0.0/12"]

@@ -9,7 +9,6 @@ import pytest
 from providers.runtime import codec
 from providers.swarm import membership
 from providers.swarm.cluster import Cluster
-from providers.swarm.connection import Pool
 from providers.swarm.errors import (
     ForeignSwarm,
     NotFound,
@@ -18,6 +17,7 @@ from providers.swarm.errors import (
 )
 from providers.swarm.keypair import generate
 from providers.swarm.member import Member, MemberOutputs
+from providers.swarm.pool import Pool
 from providers.swarm.provider import Swarm
 from tests.provider.swarm.fleet import cluster_inputs, make_context, member_inputs
 from tests.support.provider_client import serving, values

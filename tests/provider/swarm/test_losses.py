@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from providers.swarm import departure, membership
 from providers.swarm.cluster import Cluster
-from providers.swarm.connection import Pool
+from providers.swarm.errors import NoManager, NotSettled, QuorumAtRisk
 from providers.swarm.member import Member, MemberOutputs
+from providers.swarm.pool import Pool
+from providers.swarm.service import Service
+from providers.swarm.services.model import Placement
+from simulator import node_image
+from simulator.docker import docker
 from tests.provider.swarm.fleet import (
+    POOLS,
     cluster_inputs,
     eventually,
     form,
@@ -18,6 +25,7 @@ from tests.provider.swarm.fleet import (
     member_inputs,
     said,
 )
+from tests.provider.swarm_services.samples import NO_OUTPUTS, load_image, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
@@ -99,9 +107,98 @@ async def test_any_member_may_be_lost(fleet, monkeypatch):
         await Member(pool).delete(make_context(), node_id, inputs, MemberOutputs(node_id, "ready"))
     context = make_context()
     await Cluster(pool).delete(context, id, cluster_inputs(anew), recorded)
-    assert time.monotonic() - begun < 120
+    assert time.monotonic() - begun < 180
     assert any(bert.address in line for line in said(context))
     for machine in (anew, cnew):
         info = await pool.node(machine.address, machine.host_key).request("GET", "/info")
         assert info["Swarm"]["LocalNodeState"] == "inactive"
     await pool.close()
+
+
+async def test_a_node_leaves_once_its_tasks_run_elsewhere(fleet, monkeypatch):
+    monkeypatch.setattr(departure, "_HOMELESS", 3.0)
+    anna, gert = await fleet.start("anna3", "gert3")
+    load_image(node_image.ensure(print), [anna.container, gert.container])
+    pool = Pool(fleet.config(anna))
+    cluster = await Cluster(pool).create(make_context(), cluster_inputs(anna))
+    member = Member(pool)
+    await member.create(make_context(), member_inputs(anna, cluster.outputs))
+    only = member_inputs(gert, cluster.outputs, role="worker", labels={"tier": "only"})
+    joined = await member.create(make_context(), only)
+
+    pinned = service("pinned", placement=Placement(["node.labels.tier == only"]))
+    id = (await Service(pool).create(make_context(), pinned)).id
+    with pytest.raises(NotSettled, match=r"gert3 stays, active as before: .*pinned\.1 is pending"):
+        await member.delete(make_context(), joined.id, only, joined.outputs)
+    node = await pool.request("GET", f"/nodes/{joined.id}")
+    assert node["Spec"]["Availability"] == "active"
+
+    async def where():
+        tasks = await pool.request("GET", "/tasks")
+        return {t["NodeID"] for t in tasks if t["Status"]["State"] == "running"}
+
+    await eventually(where, lambda nodes: nodes == {joined.id})
+    free = service("pinned", replicas=2, stop_grace_s=4.0)
+    await Service(pool).update(make_context(), id, pinned, NO_OUTPUTS, free)
+    await member.delete(make_context(), joined.id, only, joined.outputs)
+    tasks = await pool.request("GET", "/tasks")
+    running = [task for task in tasks if task["Status"]["State"] == "running"]
+    assert len(running) == 2
+    assert joined.id not in {task["NodeID"] for task in running}
+    await pool.close()
+    fleet.remove(anna, gert)
+
+
+async def test_a_lost_majority_is_recovered_on_purpose(fleet):
+    anna, bert, cleo, dora = await fleet.start("anna4", "bert4", "cleo4", "dora4")
+    load_image(node_image.ensure(print), [anna.container, bert.container, cleo.container])
+    pool = Pool(fleet.config(anna, bert, cleo))
+    recorded, ids = await form(pool, [anna, bert, cleo])
+    id, inputs = recorded.cluster_id, cluster_inputs(anna)
+    found = await Cluster(pool).read(make_context(), id, inputs, recorded)
+    recorded = found.outputs
+    web = service("web", replicas=3)
+    made = await Service(pool).create(make_context(), web)
+    before = set(docker("exec", bert.container, "docker", "ps", "-q").split())
+    assert before
+
+    wished = cluster_inputs(anna, recover_on=bert.address)
+    context = make_context()
+    same = await Cluster(pool).update(context, id, inputs, recorded, wished)
+    assert same.cluster_id == id
+    assert any("the cluster has a leader: nothing was recovered" in line for line in said(context))
+
+    fleet.kill(anna)
+    fleet.kill(cleo)
+    await pool.close()
+    pool = Pool(fleet.config(anna, bert, cleo))
+    found = await Cluster(pool).read(make_context(), id, inputs, recorded)
+    assert found.outputs.status == "unreachable"
+    with pytest.raises(NoManager, match=r"recover\.on"):
+        await Cluster(pool).update(make_context(), id, inputs, found.outputs, inputs)
+    lost = cluster_inputs(anna, recover_on=cleo.address)
+    with pytest.raises(QuorumAtRisk, match="no manager now"):
+        await Cluster(pool).update(make_context(), id, inputs, found.outputs, lost)
+
+    context = make_context()
+    outputs = await Cluster(pool).update(context, id, inputs, found.outputs, wished)
+    assert outputs.cluster_id == id
+    assert outputs.contacts == [bert.endpoint]
+    assert any("take `recover` out of the configuration" in line for line in said(context))
+    assert before <= set(docker("exec", bert.container, "docker", "ps", "-q").split())
+    assert (await pool.request("GET", "/swarm", cluster_id=id))["DefaultAddrPool"] == POOLS
+    again = await Cluster(pool).update(make_context(), id, wished, outputs, wished)
+    assert again.cluster_id == id
+
+    # The machines are replaced, and everything goes on as before.
+    joined = await Member(pool).create(make_context(), member_inputs(dora, outputs))
+    for node_id, machine in ((ids[0], anna), (ids[2], cleo)):
+        gone = member_inputs(machine, recorded)
+        await Member(pool).delete(make_context(), node_id, gone, MemberOutputs(node_id, "down"))
+    nodes = await pool.request("GET", "/nodes", cluster_id=id)
+    assert {node["ID"] for node in nodes} == {joined.id, ids[1]}
+    load_image(node_image.ensure(print), [dora.container])
+    changed = replace(web, env={"A": "1"})
+    await Service(pool).update(make_context(), made.id, web, made.outputs, changed)
+    await pool.close()
+    fleet.remove(anna, bert, cleo, dora)

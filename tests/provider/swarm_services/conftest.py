@@ -14,17 +14,11 @@ import asyncssh
 import pytest
 
 from providers.runtime.declare import Context
-from providers.swarm.connection import Endpoint, Pool, SwarmConfig
+from providers.swarm.engine import Endpoint
+from providers.swarm.pool import Pool, SwarmConfig
 from simulator import machines, network, node_image
 from simulator.docker import docker
-from tests.provider.swarm_services.samples import IMAGE
-
-"""Of the node image's own files. The registry in its name refuses at once: nothing is pulled."""
-
-_COPY = """
-set -- /bin/sh /bin/sleep /bin/cat /usr/bin/tail /bin/rm /usr/bin/touch
-tar -chP "$@" $(ldd "$@" | grep -o '/[^ :]*[.]so[^ :]*' | sort -u)
-"""
+from tests.provider.swarm_services.samples import load_image
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,9 @@ def lab(prefix: str) -> Iterator[Lab]:
                     public_keys=(user.export_public_key().decode(),),
                 )
             )
-        _load_image(image, names)
+        for name in names:
+            _eventually(name, "docker info")
+        load_image(image, names)
         manager, address = names[0], str(subnet[10])
         _eventually(manager, "cloud-init status --wait")
         # A short heartbeat: a lost node is noticed within a few seconds.
@@ -135,22 +131,6 @@ ssh_keys:
 runcmd:
   - usermod -aG docker ubuntu
 """
-
-
-def _load_image(image: str, nodes: list[str]) -> None:
-    with subprocess.Popen(
-        ["docker", "run", "--rm", image, "/bin/sh", "-c", _COPY], stdout=subprocess.PIPE
-    ) as files:
-        subprocess.run(
-            ["docker", "import", "--change", 'CMD ["/bin/sh"]', "-", IMAGE],
-            stdin=files.stdout,
-            check=True,
-            capture_output=True,
-        )
-    saved = subprocess.run(["docker", "save", IMAGE], check=True, capture_output=True).stdout
-    for node in nodes:
-        _eventually(node, "docker info")
-        docker("exec", "-i", node, "docker", "load", stdin=saved)
 
 
 def _eventually(node: str, command: str, seconds: float = 60.0) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from providers.swarm import network as network_module
 from providers.swarm.config import Config, ConfigInputs
-from providers.swarm.connection import Pool
 from providers.swarm.errors import NotSettled, SwarmError
 from providers.swarm.network import Network, NetworkInputs
+from providers.swarm.pool import Pool
 from providers.swarm.secret import Secret, SecretInputs
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]

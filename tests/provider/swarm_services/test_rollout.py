@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from providers.runtime.declare import Incomplete
-from providers.swarm.connection import Pool
+from providers.swarm.pool import Pool
 from providers.swarm.service import Service
 from providers.swarm.services.model import (
     Health,

@@ -13,11 +13,12 @@ import pytest
 
 from providers.runtime.declare import Context, Incomplete
 from providers.swarm.config import Config, ConfigInputs
-from providers.swarm.connection import Pool
 from providers.swarm.errors import SwarmError
 from providers.swarm.network import Network, NetworkInputs
+from providers.swarm.pool import Pool
 from providers.swarm.secret import Secret, SecretInputs
 from providers.swarm.service import Service
+from providers.swarm.services import labels
 from providers.swarm.services.model import (
     File,
     Health,
@@ -34,6 +35,7 @@ from providers.swarm.services.model import (
 from providers.swarm.services.rollout import RolloutFailed
 from providers.swarm.services.verdict import Patience
 from simulator import machines
+from simulator.docker import docker
 from tests.provider.swarm_services.samples import NO_OUTPUTS, SERVE, SURE, service
 from tests.support.polling import eventually, until
 
@@ -371,6 +373,81 @@ async def test_delete_returns_when_the_containers_have_ended(
     assert swarm.docker("ps", "-q", "--filter", "name=stubborn") == ""
     assert "1 tasks still shutting down" in told.progress
     await lifecycle.delete(told.context, id, inputs, NO_OUTPUTS)
+
+
+async def test_a_port_that_the_node_has_given_away_is_told_with_port_and_node(
+    swarm: Any, lifecycle: Service, make: Make, told: Any
+) -> None:
+    """Held by no task, so the scheduler knows nothing of it; by now every client gets the other."""
+    listen = """
+import os, socket, time
+with socket.create_server(("", 18443)):
+    while not os.path.exists("/tmp/free"):
+        time.sleep(0.1)
+"""
+    docker("exec", "-d", swarm.manager, "python3", "-c", listen)
+    inputs = service(
+        "taken",
+        ports=[Port(18443, 8443)],
+        placement=Placement(["node.labels.tier == 0"]),
+        update=Update("stop-first", monitor_s=SURE),
+    )
+    began = time.monotonic()
+    with pytest.raises(Incomplete, match="port 18443 is held by something outside") as failure:
+        await make(inputs)
+    assert time.monotonic() - began < 60
+    assert swarm.manager in failure.value.reasons[0]
+    docker("exec", swarm.manager, "touch", "/tmp/free")
+    await lifecycle.update(told.context, failure.value.id, inputs, NO_OUTPUTS, inputs)
+
+
+async def test_what_swarm_gave_up_is_started_again_and_what_is_sick_is_told(
+    lifecycle: Service, make: Make, told: Any, swarm: Any
+) -> None:
+    inputs = service(
+        "given-up",
+        "while [ ! -e /node/stop ]; do sleep 0.1; done",
+        mounts=[Mount("bind", "/node", "/opt", read_only=True)],
+        placement=Placement(["node.labels.tier == 0"]),
+        restart=Restart("on-failure", 0.5),
+    )
+    id = await make(inputs)
+    well = ServiceOutputs(id, "tasks.given-up", "", proven=True)
+    docker("exec", swarm.manager, "touch", "/opt/stop")
+
+    async def condition() -> str:
+        return (await read(lifecycle, told.context, id, inputs))[1]
+
+    await eventually(condition, bool, "it has ended")
+    after = await lifecycle.update(told.context, id, inputs, well, inputs)
+    assert "does not start it again (restart condition on-failure)" in after.condition
+    assert "not healthy, and not changed by this run" in told.warnings[0]
+    docker("exec", swarm.manager, "rm", "/opt/stop")
+    assert await lifecycle.update(told.context, id, inputs, after, inputs) == well
+    assert await condition() == ""
+
+
+async def test_a_service_of_the_first_version_is_known_and_not_restarted(
+    pool: Pool, lifecycle: Service, make: Make, told: Any
+) -> None:
+    inputs = service("former")
+    id = await make(inputs)
+    shown = await pool.request("GET", f"/services/{id}")
+    spec, former = shown["Spec"], labels.former_owner(told.context.urn)
+    spec["Labels"] = {labels.FORMER_OWNER: former}
+    spec["TaskTemplate"]["ContainerSpec"]["Labels"][labels.FORMER_OWNER] = former
+    version = {"version": str(shown["Version"]["Index"])}
+    await pool.request("POST", f"/services/{id}/update", params=version, body=spec)
+
+    async def now() -> tuple[ServiceInputs, str]:
+        return await read(lifecycle, told.context, id, inputs)
+
+    await eventually(now, lambda seen: seen == (inputs, ""), "the first version's labels")
+    before = set(await running(pool, id))
+    assert (await lifecycle.create(told.context, inputs)).id == id
+    scaled = dataclasses.replace(inputs, replicas=2)
+    await lifecycle.update(told.context, id, inputs, NO_OUTPUTS, scaled)
+    assert before < set(await running(pool, id))
 
 
 async def test_a_lost_node_blocks_neither_a_global_service_nor_its_removal(

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.plan import cloud_init
 from components.plan import database as plan
 from providers.swarm.services.model import ServiceInputs
 from providers.swarm.services.rules import faults_of
@@ -24,14 +23,7 @@ def test_the_service_obeys_the_rules_of_services():
 
     assert faults_of(inputs) == []
     assert (inputs.replicas, inputs.update.order) == (1, "stop-first")
-    assert inputs.placement.constraints == ["node.labels.sophia.database == true"]
     assert "shared_buffers=256MB" in inputs.args
-
-
-def test_the_directory_is_made_for_the_user_of_the_image_at_first_boot():
-    [made] = [made for made in cloud_init.DIRECTORIES if made.path == plan.DIRECTORY]
-
-    assert (made.uid, made.gid) == (plan.USER_ID, plan.USER_ID)
 
 
 @pytest.mark.parametrize("limit", [256, 512, 1024, 4096, 65536])

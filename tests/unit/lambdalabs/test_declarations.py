@@ -9,6 +9,9 @@ import asyncssh
 import pytest
 
 from providers.lambdalabs import instance, ssh_key
+from providers.lambdalabs.firewall_rule import FirewallRule
+from providers.lambdalabs.firewall_rules import FirewallRules, FirewallRulesInputs
+from providers.lambdalabs.firewall_ruleset import FirewallRuleset, FirewallRulesetInputs
 from providers.lambdalabs.instance import (
     Instance,
     InstanceInputs,
@@ -56,6 +59,7 @@ def test_good_inputs_have_no_faults():
         ({"tags": {"a" * 56: "x"}}, "tags." + "a" * 56),
         ({"tags": {"project": "x" * 129}}, "tags.project"),
         ({"tags": {instance.MARK: "x"}}, "tags." + instance.MARK),
+        ({"tags": {instance.LAUNCH: "x"}}, "tags." + instance.LAUNCH),
     ],
 )
 def test_each_wrong_input_is_named(change, path):
@@ -92,16 +96,16 @@ def test_a_private_key_that_is_none_is_a_fault():
 
 
 def test_the_mark_tells_launches_apart():
-    same = mark("urn:a", GOOD)
+    same = mark(GOOD)
     preferences = {"instance_types": ["gpu_8x_h100_sxm5"], "regions": ["us-west-1"]}
     for change in ({"user_data": "x", "tags": {}, "ssh_key_name": "b"}, preferences):
-        assert mark("urn:a", dataclasses.replace(GOOD, **change)) == same
-    assert mark("urn:b", GOOD) != same
+        assert mark(dataclasses.replace(GOOD, **change)) == same
     for change in (
+        {"name": "sophia-dev-node-2-a1b2"},
         {"image_family": "gpu-base-24-04"},
         {"generation": "2"},
     ):
-        assert mark("urn:a", dataclasses.replace(GOOD, **change)) != same
+        assert mark(dataclasses.replace(GOOD, **change)) != same
 
 
 def offer(name: str, *regions: str) -> Offer:
@@ -173,6 +177,8 @@ def test_configuration_faults_are_told_at_once_and_never_show_the_key():
 def test_the_schema_has_all_of_it_and_marks_secrets():
     schema = json.loads(json.dumps(schema_of(LambdaLabs())))
     assert sorted(schema["resources"]) == [
+        "lambdalabs:index:FirewallRules",
+        "lambdalabs:index:FirewallRuleset",
         "lambdalabs:index:Instance",
         "lambdalabs:index:InstanceName",
         "lambdalabs:index:InstanceReady",
@@ -183,3 +189,91 @@ def test_the_schema_has_all_of_it_and_marks_secrets():
     assert ready["inputProperties"]["privateKey"]["secret"]
     assert schema["resources"]["lambdalabs:index:Instance"]["inputProperties"]["userData"]["secret"]
     assert ssh_key.SshKey.delete_before_replace
+
+
+def held(status="active", **changes):
+    """What a change of a machine with the volume means."""
+    old = dataclasses.replace(GOOD, volumes=["database-0a1b2c3d"])
+    new = codec.encode(dataclasses.replace(old, **changes))
+    live = InstanceOutputs(status, GOOD.instance_types[0], GOOD.regions[0])
+    return difference(Instance, codec.encode(old), codec.encode(live), new)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": "2"},
+        {"image_family": "other"},
+        {"name": "other"},
+        {"regions": ["us-west-3"]},
+        {"instance_types": ["gpu_8x_h100_sxm5"]},
+        {"status": "unhealthy"},
+        {"status": "preempted"},
+        {"generation": "2", "volumes": []},
+    ],
+)
+def test_a_machine_with_a_volume_is_not_replaced_unless_confirmed(change):
+    assert "confirmDataLoss database-0a1b2c3d" in held(**change).refused
+    assert held(**change, confirm_data_loss="database-0a1b2c3d").refused is None
+    assert held(**change, confirm_data_loss="database-ffffffff").refused
+
+
+def test_any_other_change_of_it_is_allowed():
+    assert held(user_data="other", tags={"a1": "b"}).refused is None
+    assert held(volumes=[]).refused is None
+
+
+RULE = FirewallRule("tcp", "192.0.2.0/24", [22, 22], "ssh")
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"protocol": "esp"}, "protocol"),
+        ({"port_range": []}, "portRange"),
+        ({"port_range": [22]}, "portRange"),
+        ({"port_range": [0, 22]}, "portRange"),
+        ({"port_range": [23, 22]}, "portRange"),
+        ({"port_range": [22, 65536]}, "portRange"),
+        ({"protocol": "icmp"}, "portRange"),
+        ({"source_network": ""}, "sourceNetwork"),
+        ({"source_network": "2001:db8::/32"}, "sourceNetwork"),
+        ({"source_network": "192.0.2.1/24"}, "sourceNetwork"),
+        ({"description": "d" * 129}, "description"),
+    ],
+)
+def test_each_wrong_rule_is_named(change, path):
+    rules = [RULE, dataclasses.replace(RULE, **change)]
+    for found in (
+        FirewallRuleset.check(FirewallRulesetInputs("nodes", "us-east-1", rules)),
+        FirewallRules.check(FirewallRulesInputs("id", rules)),
+    ):
+        assert [fault.path for fault in found] == [f"rules[1].{path}"]
+
+
+def test_all_faults_of_a_ruleset_are_told_at_once():
+    bad = FirewallRule("esp", "world", [0], "")
+    found = FirewallRuleset.check(FirewallRulesetInputs("", "us-south-1", [bad, RULE]))
+    assert [fault.path for fault in found] == [
+        "name", "region", "rules[0].protocol", "rules[0].portRange", "rules[0].sourceNetwork",
+    ]  # fmt: skip
+    # A rule of `FirewallRules` needs room for its mark.
+    long = dataclasses.replace(RULE, description="d" * 118)
+    found = FirewallRules.check(FirewallRulesInputs("", [long]))
+    assert [fault.path for fault in found] == ["rulesetId", "rules[0].description"]
+    assert FirewallRules.check(
+        FirewallRulesInputs("global", [FirewallRule("icmp", "192.0.2.1"), RULE])
+    ) == []  # fmt: skip
+
+
+def test_no_rule_has_the_world_as_its_source_by_default():
+    schema = schema_of(LambdaLabs())["types"]["lambdalabs:index:FirewallRule"]
+    assert "sourceNetwork" in schema["required"]
+
+
+def test_other_rulesets_await_the_next_generation():
+    live = InstanceOutputs("active", "gpu_1x_a10", "us-east-1")
+    wanted = dataclasses.replace(GOOD, firewall_rulesets={"us-east-1": ["a"]})
+    found = wire_difference(GOOD, live, wanted)
+    assert (found.changed, found.replaces, found.stale) == (["firewallRulesets"], [], None)
+    assert "keeps its user data, SSH key, tags and firewall rulesets" in found.notice

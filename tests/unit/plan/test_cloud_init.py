@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.plan import cloud_init
 from components.plan.cloud_init import FirstBoot, render
 
 SNAPSHOT = Path(__file__).parent / "cloud-init.snapshot.yaml"
@@ -55,15 +54,3 @@ def test_a_registry_without_a_ca_of_its_own_adds_no_file():
     path = "/etc/docker/certs.d/registry.example:5000/ca.crt"
     assert files(render(boot()))[path] == CA
     assert path not in files(render(boot(registry_ca="")))
-
-
-def test_every_volume_directory_is_made_with_its_owner_and_checked():
-    commands = yaml.safe_load(render(boot()))["runcmd"]
-    made = {command[-1]: command for command in commands if command[0] == "install"}
-    assert set(made) == {directory.path for directory in cloud_init.DIRECTORIES}
-    postgres = made["/opt/sophia/data/postgres"]
-    assert postgres == [
-        *("install", "-d", "-m", "0700", "-o", "10002", "-g", "10002"),
-        "/opt/sophia/data/postgres",
-    ]
-    assert all(f"test -d {path}" in cloud_init.finished() for path in made)

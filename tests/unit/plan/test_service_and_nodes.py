@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.catalog.model import Deploy, Health, Resources, Server, Variable
-from components.plan import cloud_init, database, names
+from components.plan import names, volumes
 from components.plan.mcp_service import mcp_service
-from components.plan.nodes import DATABASE_LABEL, NodeGroup, default_database_node, nodes
+from components.plan.nodes import NodeGroup, nodes
 from providers.swarm.services.model import ServiceInputs
 
 
@@ -29,22 +29,21 @@ def server(tier=1, stateful=False, replicas=2) -> Server:
     )
 
 
-def test_nodes_are_numbered_and_exactly_one_keeps_the_database():
+def test_nodes_are_numbered():
     groups = [group(), group("worker", 2, "worker", "secondary", ("gpu_1x_a10",))]
-    planned = nodes(groups, default_database_node(groups))
+    planned = nodes(groups)
     assert [node.name for node in planned] == [
         *("manager-1", "manager-2", "manager-3"),
         *("worker-1", "worker-2"),
     ]
-    assert [node.name for node in planned if DATABASE_LABEL in node.labels] == ["manager-1"]
     assert [node.gpu for node in planned] == [False, False, False, True, True]
     assert {node.labels["tier"] for node in planned[3:]} == {"secondary"}
 
 
-def test_the_database_prefers_a_primary_node_wherever_it_stands():
+def test_volumes_are_on_primary_nodes_where_there_are_any():
     groups = [group("w", 1, "worker", "secondary"), group("m", 1)]
-    assert default_database_node(groups) == "m-1"
-    assert default_database_node([]) == ""
+    assert [node["name"] for node in volumes.candidates(nodes(groups))] == ["m-1"]
+    assert [node["name"] for node in volumes.candidates(nodes(groups[:1]))] == ["w-1"]
 
 
 def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
@@ -104,8 +103,3 @@ def test_names_of_secrets_leave_room_for_a_hash(prefix, owner, name):
 def test_shortened_names_stay_different(one, other):
     same = names.file_prefix("p", one, "x") == names.file_prefix("p", other, "x")
     assert same == (one == other)
-
-
-def test_the_database_finds_its_directory_with_the_right_owner():
-    (directory,) = [item for item in cloud_init.DIRECTORIES if item.path == database.DIRECTORY]
-    assert (directory.uid, directory.gid) == (database.USER_ID, database.USER_ID)

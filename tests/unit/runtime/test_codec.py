@@ -66,3 +66,8 @@ def test_a_state_with_missing_values_stays_readable():
 def test_unknown_is_found_at_any_depth():
     assert codec.has_unknown({"a": [codec.secret({"b": codec.UNKNOWN})]})
     assert not codec.has_unknown({"a": [codec.secret({"b": "known"})]})
+
+
+def test_a_declaration_is_read_once():
+    """Resolving type hints takes milliseconds, and each Check and Diff needs them."""
+    assert codec.fields_of(Outer) is codec.fields_of(Outer)

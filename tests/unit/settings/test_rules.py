@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from components.catalog import loader
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
+from components.plan import firewall as plan
 from components.plan import nodes
 from components.settings_model import Offers, SettingsError
 from components.settings_rules import read
@@ -47,6 +48,9 @@ GOOD = {
 }
 
 
+SOURCES = plan.Sources(("0.0.0.0/0",), ("0.0.0.0/0",))
+
+
 def server(name: str, *, port: int = 9100, tier: int = 2, secret: str = "") -> Server:
     secrets = (SecretVariable(name, secret, "its key", "", True),) if secret else ()
     deploy = Deploy(tier, port, 1, Resources(0.1, 64, 32), Health(3, 3, 3, 30))
@@ -76,13 +80,56 @@ def test_good_values_become_settings():
     assert faults == []
     assert settings.prefix == "sophia-dev"
     assert [group.count for group in settings.node_groups] == [3, 1]
-    assert settings.database_node == "manager-1"
+    assert (settings.volumes, settings.confirm_data_loss) == ({}, "")
+    assert settings.recover_on == ""
     assert settings.lambda_api_key.reveal() == "key-that-nobody-may-see"
     assert settings.lambda_api_url == "https://cloud.lambda.ai/api/v1"
     assert {server.name for server in settings.servers} >= {"ai_memory", "lambda_labs_cli"}
 
 
+def test_the_firewall_lets_the_world_in_to_ssh_and_gateway_unless_settings_say():
+    settings, _ = check(GOOD)
+    world = ("0.0.0.0/0",)
+    assert (settings.firewall.ssh_sources, settings.firewall.gateway_sources) == (world, world)
+    given = {"sshSources": ["192.0.2.0/24", "198.51.100.7"], "gatewaySources": ["192.0.2.0/24"]}
+    settings, faults = check(changed(firewall=given))
+    assert faults == []
+    assert settings.firewall.ssh_sources == ("192.0.2.0/24", "198.51.100.7")
+    assert settings.firewall.gateway_sources == ("192.0.2.0/24",)
+
+
+def test_a_region_without_a_firewall_can_be_accepted():
+    there = changed(
+        nodeGroups=groups({"regions": ["us-south-1"]}),
+        firewall={"unprotectedRegions": ["us-south-1"]},
+    )
+    assert check(there)[1] == []
+
+
+def test_a_stack_name_that_leaves_no_room_for_a_rulesets():
+    there = changed(nodeGroups=groups({"regions": ["asia-northeast-1"]}))
+    settings, faults = check(there, stack="a" * 31)
+    assert faults == []
+    named = plan.rulesets(settings.prefix, nodes.nodes(settings.node_groups), SOURCES, 8443)
+    assert max(len(one.physical_name) for one in named) == 63
+    _, faults = check(there, stack="a" * 32)
+    [fault] = faults
+    assert "manager-asia-northeast-1', 64 characters, expected 63 characters at most" in fault
+
+
+def test_recovery_goes_on_one_of_the_managers():
+    settings, faults = check(changed(recover={"on": "manager-2"}))
+    assert faults == []
+    assert settings.recover_on == "manager-2"
+
+
 BAD = {
+    "recovery on a worker": (
+        changed(recover={"on": "worker-1"}),
+        "sophia:recover.on: got 'worker-1', expected a manager: one of manager-1, manager-2, "
+        "manager-3",
+        "",
+    ),
     "unknown instance type": (
         changed(nodeGroups=groups({}, {"instanceTypes": ["gpu_1x_a11"]})),
         "sophia:nodeGroups[1].instanceTypes[0]: got 'gpu_1x_a11', expected one of",
@@ -232,14 +279,39 @@ BAD = {
         " 'https://app.example.com'",
         "browsers leave",
     ),
+    "ssh from nowhere": (
+        changed(firewall={"sshSources": ["192.0.2.0/24", "192.0.2.1/24"]}),
+        "sophia:firewall.sshSources[1]: got '192.0.2.1/24', expected an IPv4 network such as",
+        "host bits",
+    ),
+    "gateway from nowhere": (
+        changed(firewall={"gatewaySources": ["2001:db8::/32"]}),
+        "sophia:firewall.gatewaySources[0]: got '2001:db8::/32', expected an IPv4 network",
+        "",
+    ),
+    "unknown key of the firewall": (
+        changed(firewall={"sshSource": []}),
+        "sophia:firewall.sshSource: got an unknown key, expected one of",
+        "did you mean 'sshSources'?",
+    ),
+    "a region without a firewall": (
+        changed(nodeGroups=groups({}, {"regions": ["us-east-1", "us-south-1"]})),
+        "sophia:nodeGroups[1].regions[1]: got 'us-south-1', expected a region with a firewall",
+        "take it out, or accept it by sophia:firewall.unprotectedRegions",
+    ),
+    "a region with a firewall is called unprotected": (
+        changed(firewall={"unprotectedRegions": ["us-east-1"]}),
+        "sophia:firewall.unprotectedRegions[0]: got 'us-east-1', expected only us-south-1",
+        "",
+    ),
     "unknown server": (
         changed(servers=["ai_memry"]),
         "sophia:servers[0]: got 'ai_memry', expected one of",
         "did you mean 'ai_memory'?",
     ),
-    "unknown database node": (
-        changed(databaseNode="manager-4"),
-        "sophia:databaseNode: got 'manager-4', expected one of manager-1, manager-2",
+    "unknown node for a volume": (
+        changed(volumes={"database": "manager-4"}),
+        "sophia:volumes.database: got 'manager-4', expected one of manager-1, manager-2",
         "did you mean 'manager-",
     ),
     "unknown credential": (
@@ -357,7 +429,7 @@ def test_one_machine_is_replaced_by_a_token_of_its_own():
     tokens = {"replace": {"manager-2": 2, "manager-3": "bad disk"}}
     settings, faults = check(changed(nodeGroups=groups(tokens)))
     assert faults == []
-    generations = [plan.generation for plan in nodes.nodes(settings.node_groups, "")]
+    generations = [plan.generation for plan in nodes.nodes(settings.node_groups)]
     assert generations[:3] == ["1", "1/2", "1/bad disk"]
 
 
@@ -456,7 +528,18 @@ ANYTHING = st.recursive(
     ),
     max_leaves=8,
 )
-KEYS = [*GOOD, "overlay", "servers", "secrets", "gateway", "gpuProbe", "pace", "databaseNode"]
+KEYS = [
+    *GOOD,
+    "overlay",
+    "servers",
+    "secrets",
+    "gateway",
+    "firewall",
+    "gpuProbe",
+    "pace",
+    "volumes",
+    "recover",
+]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))

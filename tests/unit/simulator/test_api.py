@@ -1,6 +1,7 @@
 """The API over real HTTP. The client checks each answer against the OpenAPI document."""
 
 import base64
+import ipaddress
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -107,6 +108,11 @@ def test_a_key_in_use_stays(client):
         {"tags": [{"key": "project"}]},
         {"tags": {"project": "sophia"}},
         {"image": {"name": "ubuntu"}},
+        *(
+            {key: empty}
+            for key in ("tags", "file_system_mounts", "firewall_rulesets")
+            for empty in ("", {})
+        ),
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -156,7 +162,8 @@ def test_the_life_of_an_instance(start):
         assert (shown["name"], shown["hostname"]) == ("Node One", "node-one")
         assert (shown["tags"], shown["ssh_key_names"]) == (tags, ["key"])
         early = until(lambda: client.instance(identity)[1], lambda one: "ip" in one, "an address")
-        assert early["ip"] == early["private_ip"]
+        assert early["ip"] != early["private_ip"]
+        assert ipaddress.ip_address(early["private_ip"]).is_private
         active = until(
             lambda: client.instance(identity)[1], lambda one: one["status"] == "active", "active"
         )
@@ -188,9 +195,19 @@ def test_an_instance_is_renamed_and_restarted(client):
     identity = client.launched(name="before")
     path = f"/instances/{identity}"
     assert client.call("POST", path, {"name": "after"}, as_path="/instances/{id}")[0] == 200
+    until(lambda: client.instance(identity)[1]["status"], lambda s: s == "active", "active")
     body = {"instance_ids": [identity]}
     _, data = client.call("POST", "/instance-operations/restart", body)
     assert data["restarted_instances"][0]["name"] == "after"
+
+
+def test_an_instance_that_boots_is_not_restarted(start):
+    with start(boot_seconds=60) as client:
+        identity = client.launched()
+        shown = client.instance(identity)[1]["actions"]["restart"]
+        assert shown["available"] is False
+        refused = post(client, "/instance-operations/restart", {"instance_ids": [identity]})
+        assert refused == (400, "global/invalid-parameters")
 
 
 def test_addresses_are_not_given_again_while_others_are_free(client):

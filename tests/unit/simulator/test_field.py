@@ -3,6 +3,7 @@
 import pytest
 import requests
 
+from simulator import urls
 from simulator.exceptions import SimulatorError
 from tests.support.polling import until
 
@@ -96,14 +97,88 @@ def test_calls_are_counted(client):
     assert client.cloud.control("GET", "/calls") == {"listInstances": 2, "launchInstance": 1}
 
 
-def test_what_a_test_asks_for_must_make_sense(client):
-    for path, body in (
-        ("/faults", {"operation": "launchInstance", "effect": "explode"}),
-        ("/faults", {"effect": "error"}),
-        ("/instances/nobody", {"status": "sleepy"}),
-    ):
-        with pytest.raises(SimulatorError, match="400"):
-            client.cloud.control("POST", path, **body)
+FAULT = {"operation": "launchInstance", "effect": "error"}
+PLACE = {"instance_type": "gpu_1x_a10", "region": "us-east-1", "count": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "key"),
+    [
+        ("POST", "/faults", FAULT | {"effect": "explode"}, "effect"),
+        ("POST", "/faults", FAULT | {"effect": ["error"]}, "effect"),
+        ("POST", "/faults", {"effect": "error"}, "operation"),
+        ("POST", "/faults", FAULT | {"operation": "noSuch"}, "operation"),
+        ("POST", "/faults", FAULT | {"operation": []}, "operation"),
+        ("POST", "/faults", FAULT | {"often": 2}, "often"),
+        *(
+            ("POST", "/faults", FAULT | {"times": bad}, "times")
+            for bad in ("two", 1.5, -1, 0, True)
+        ),
+        *(("POST", "/faults", FAULT | {"status": bad}, "status") for bad in (99999, "abc", 200)),
+        ("POST", "/faults", FAULT | {"code": 7}, "code"),
+        ("PUT", "/capacity", PLACE | {"instance_type": ["a"]}, "instance_type"),
+        ("PUT", "/capacity", PLACE | {"region": {}}, "region"),
+        ("PUT", "/capacity", PLACE | {"count": "1"}, "count"),
+        ("PUT", "/capacity", PLACE | {"count": -1}, "count"),
+        ("PUT", "/capacity", {"instance_type": "gpu_1x_a10", "region": "us-east-1"}, "count"),
+        ("PUT", "/capacity", PLACE | {"region": "us-nowhere-1"}, "us-nowhere-1"),
+        ("POST", "/instances/nobody", {"status": "sleepy"}, "status"),
+        ("POST", "/instances/nobody", {"boot_seconds": 99}, "boot_seconds"),
+        ("POST", "/instances/nobody", {"reason": "none"}, "status"),
+    ],
+)
+def test_what_a_test_asks_for_must_make_sense(client, method, path, body, key):
+    with pytest.raises(SimulatorError, match=f"400 .*invalid-parameters.*{key}"):
+        client.cloud.control(method, path, **body)
+    assert client.cloud.control("GET", "/faults") == []
+
+
+def test_faults_that_are_left_can_be_seen_and_taken_back(client):
+    fault = {"operation": "listInstances", "effect": "error", "status": 503}
+    client.cloud.control("POST", "/faults", **fault, times=2)
+    assert get(client).status_code == 503
+    [left] = client.cloud.control("GET", "/faults")
+    assert (left["operation"], left["effect"]) == ("listInstances", "error")
+    client.cloud.control("DELETE", "/faults")
+    assert get(client).status_code == 200
+
+
+def test_a_call_that_comes_too_early_leaves_the_fault_to_the_next(start):
+    with start():
+        pass  # the fixture registers a key, which needs more than one call
+    with start(requests_per_second=2) as client:
+        fault = {"operation": "listInstances", "effect": "error", "status": 503}
+        client.cloud.control("POST", "/faults", **fault)
+        # The fixture's own call was just let through.
+        assert get(client).status_code == 429
+        in_time = until(lambda: get(client).status_code, lambda code: code != 429, "a call in time")
+        assert in_time == 503
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/filesystems"), ("DELETE", "/filesystems/x"), ("GET", "/audit-events")],
+)
+def test_what_the_simulator_lacks_is_not_called_a_missing_object(client, method, path):
+    headers = {"Authorization": f"Bearer {client.cloud.api_key}"}
+    answer = requests.request(method, client.cloud.url + path, headers=headers, timeout=10)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (501, "simulator/not-implemented")
+
+
+def test_every_operation_of_the_document_has_an_address(document):
+    operations = {
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+    }
+    assert operations == set(urls.HANDLERS)
+
+
+def test_an_address_of_nobody_is_not_called_a_missing_object(client):
+    answer = get(client, "/nowhere")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (404, "simulator/no-such-address")
 
 
 def test_the_account_survives_its_server(start):

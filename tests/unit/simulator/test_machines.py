@@ -7,9 +7,9 @@ import threading
 import jsonschema
 
 from simulator import validation
+from simulator.account import Account
 from simulator.exceptions import SimulatorError
 from simulator.knobs import Knobs
-from simulator.models import Account
 from simulator.records import State
 from simulator.responses import rendered
 from tests.support.polling import until
@@ -27,6 +27,11 @@ class Failing:
     def remove(self, instance) -> None:
         self.removed.append(instance.id)
 
+    def protect(self, instance, rules) -> None: ...
+
+    def private_address(self, address) -> str:
+        return address
+
     def states(self) -> dict[str, str]:
         return {}
 
@@ -34,7 +39,7 @@ class Failing:
 def account(machines, **knobs) -> Account:
     subnet = ipaddress.IPv4Network("198.51.100.0/24")
     made = Account(State(), lambda state: None, machines, subnet, Knobs(**knobs), print)
-    made.add_ssh_key("key", "ssh-ed25519 AAAA me@example")
+    made.keys.add("key", "ssh-ed25519 AAAA me@example")
     return made
 
 

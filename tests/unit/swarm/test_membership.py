@@ -54,16 +54,20 @@ def test_a_manager_that_has_not_reported_since_an_election_is_neither_lost_nor_h
     assert not membership.is_healthy(silent)
 
 
-def test_left_behind_are_lost_ones_of_the_name_and_all_at_the_address():
+def test_left_behind_are_lost_ones_and_never_a_living_one():
+    """Private addresses repeat between regions: a living node that has one is another machine's."""
     nodes = [
         node("same-name-lost", state="down", address="192.0.2.7", node="gpu-1"),
         node("same-name-living", address="192.0.2.8", node="gpu-1"),
         node("other-name-lost", state="down", address="192.0.2.9", node="gpu-2"),
-        node("same-address", address="192.0.2.1", node="gpu-3"),
+        node("same-address-lost", state="down", address="192.0.2.1", node="gpu-3"),
+        node("same-address-living", address="192.0.2.1", node="gpu-4"),
         node("itself", address="192.0.2.1", node="gpu-1"),
     ]
     found = membership.left_behind(nodes, "gpu-1", {"192.0.2.1"}, "itself")
-    assert [each["ID"] for each in found] == ["same-name-lost", "same-address"]
+    assert [each["ID"] for each in found] == ["same-name-lost", "same-address-lost"]
+    living = membership.living_at(nodes, {"192.0.2.1"}, "itself")
+    assert [each["ID"] for each in living] == ["same-address-living"]
 
 
 def test_joins_go_to_the_leader_first_and_never_to_a_lost_manager():

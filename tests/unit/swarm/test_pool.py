@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import asyncssh
 import pytest
 
 from providers.runtime.declare import Cancelled, Context
-from providers.swarm import connection
+from providers.swarm import engine as engine_module
+from providers.swarm import pool as pool_module
 from providers.swarm.cluster import Cluster, ClusterInputs, ClusterOutputs, Founder
-from providers.swarm.connection import Endpoint, Engine, Pool, SwarmConfig
+from providers.swarm.engine import Endpoint, Engine
 from providers.swarm.errors import (
     ConnectionFailed,
     EngineError,
@@ -21,6 +23,7 @@ from providers.swarm.errors import (
 )
 from providers.swarm.joining import Joiner, _ask_to_join
 from providers.swarm.member import Member, MemberInputs, MemberOutputs
+from providers.swarm.pool import Pool, SwarmConfig
 from providers.swarm.provider import Swarm
 
 PLACES = [Endpoint(f"192.0.2.{number}", f"key {number}") for number in (1, 2)]
@@ -64,9 +67,9 @@ ABSENT = ConnectionFailed("can't be reached by ssh")
 
 
 def pool_of(monkeypatch, first, second):
-    monkeypatch.setattr(connection, "ABSENCE", 0.2)
-    monkeypatch.setattr(connection, "PATIENCE", 1.5)
-    monkeypatch.setattr(connection, "_ROUND", 0.05)
+    monkeypatch.setattr(pool_module, "ABSENCE", 0.2)
+    monkeypatch.setattr(pool_module, "PATIENCE", 1.5)
+    monkeypatch.setattr(pool_module, "_ROUND", 0.05)
     pool = Pool(SwarmConfig(managers=PLACES, user="u", private_key="k", cluster_id="ours"))
     nodes = [Node(PLACES[0], first), Node(PLACES[1], second)]
     pool._engines.update(zip(PLACES, nodes, strict=True))
@@ -123,24 +126,46 @@ async def test_a_manager_that_is_slow_gets_longer_each_time(monkeypatch):
     assert await pool.request("GET", "/nodes") == "x"
 
 
-async def test_a_login_may_take_longer_than_the_connection(monkeypatch):
-    """As on a machine that is busy: its kernel takes the connection at once, sshd needs a while."""
-    monkeypatch.setattr(connection, "ANSWER", 0.2)
+@contextlib.asynccontextmanager
+async def sshd(monkeypatch, server=asyncssh.SSHServer):
+    """An Engine whose machine is an ssh server of this process."""
     host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
-
-    class Busy(asyncssh.SSHServer):
-        async def begin_auth(self, username):
-            await asyncio.sleep(0.6)
-            return False
-
     async with await asyncssh.listen(
-        "127.0.0.1", 0, server_factory=Busy, server_host_keys=[host]
-    ) as server:
-        monkeypatch.setattr(connection, "SSH", server.get_port())
+        "127.0.0.1", 0, server_factory=server, server_host_keys=[host]
+    ) as listening:
+        monkeypatch.setattr(engine_module, "SSH", listening.get_port())
         place = Endpoint("127.0.0.1", host.export_public_key().decode())
-        engine = Engine(place, "u", user.export_private_key().decode())
-        async with await engine._open() as opened:
-            assert not opened.is_closed()
+        yield Engine(place, "u", user.export_private_key().decode())
+
+
+class Busy(asyncssh.SSHServer):
+    """As on a machine that is busy: the kernel takes the connection at once, sshd needs a while."""
+
+    async def begin_auth(self, username):
+        await asyncio.sleep(0.6)
+        return False
+
+
+class Open(asyncssh.SSHServer):
+    def begin_auth(self, username):
+        return False
+
+
+async def test_a_login_may_take_longer_than_the_connection(monkeypatch):
+    monkeypatch.setattr(engine_module, "ANSWER", 0.2)
+    async with sshd(monkeypatch, Busy) as engine, await engine._open() as opened:
+        assert not opened.is_closed()
+
+
+async def test_a_socket_that_cant_be_forwarded_is_said_and_leaves_no_connection(
+    monkeypatch, tmp_path
+):
+    """For example in a temporary directory whose name is longer than a socket's may be."""
+    monkeypatch.setattr(engine_module, "_socket_folder", lambda: tmp_path / ("x" * 200))
+    async with sshd(monkeypatch, Open) as engine:
+        with pytest.raises(ConnectionFailed, match=r"^127\.0\.0\.1: .*can't be forwarded"):
+            await engine.request("GET", "/info")
+        assert engine._ssh is None
 
 
 async def test_none_answers(monkeypatch):
@@ -195,14 +220,45 @@ async def test_former_managers_keep_a_cluster_from_being_gone(monkeypatch, conte
     assert await Cluster(pool).read(context, "ours", FOUNDER, recorded) is None
 
 
-async def test_everything_is_destroyed_though_nothing_answers(monkeypatch, context):
+async def test_a_cluster_ends_though_nothing_answers(monkeypatch, context):
+    """The engine asks no member then: they are deleted with it."""
     pool, _ = pool_of(monkeypatch, ABSENT, ABSENT)
     inputs = MemberInputs("a", "192.0.2.1", "key 1", "198.51.100.1", "i", "ours", "t", "t")
     outputs = MemberOutputs("n", "ready")
     found = await Member(pool).read(context, "n", inputs, outputs)
     assert found.outputs.state == "unreachable"
-    await Member(pool).delete(context, "n", inputs, outputs)
     await Cluster(pool).delete(context, "ours", FOUNDER, RECORDED)
+
+
+async def test_what_we_ended_is_gone_though_one_of_its_managers_is_silent(monkeypatch):
+    pool, _ = pool_of(monkeypatch, ABSENT, OUTSIDE)
+    pool.give_up("ours")
+    with pytest.raises(NoManager) as caught:
+        await pool.request("GET", "/nodes")
+    assert caught.value.dissolved
+
+
+@pytest.mark.parametrize(
+    ("other", "leaves"),
+    [(ABSENT, False), (info(error="no leader"), False), (OUTSIDE, True)],
+    ids=["absent", "leaderless", "outside"],
+)
+async def test_a_node_leaves_by_force_only_once_the_swarm_has_ended(
+    monkeypatch, context, other, leaves
+):
+    """Without a leader now it may be what the swarm lives on: by force, the majority would go."""
+    pool, _ = pool_of(monkeypatch, OUTSIDE if leaves else info(error="no leader"), other)
+    place = Node(Endpoint("192.0.2.9", "key 9"), info(control=False))
+    place.answers["/swarm/leave"] = ""
+    pool._engines[place.endpoint] = place
+    inputs = MemberInputs("a", "192.0.2.9", "key 9", "198.51.100.1", "i", "ours", "t", "t")
+    leaving = Member(pool).delete(context, "n", inputs, MemberOutputs("n", "ready"))
+    if leaves:
+        await leaving
+    else:
+        with pytest.raises(NoManager, match=r"node a stays in the swarm: .*pulumi state delete"):
+            await leaving
+    assert (("POST", "/swarm/leave") in place.asked) is leaves
 
 
 async def test_no_swarm_is_initialised_while_a_possible_manager_is_silent(monkeypatch, context):

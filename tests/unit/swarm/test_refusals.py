@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.swarm.connection import _refusal
+from providers.swarm.engine import _refusal
 from providers.swarm.errors import EngineError, Leaderless, NotFound, OutOfSequence, Unanswered
 
 

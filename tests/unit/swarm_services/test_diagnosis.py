@@ -97,6 +97,23 @@ UNHEALTHY = "task: non-zero exit (137): dockerexec: unhealthy container"
             Kind.CRASH,
             "starting container failed: no such file",
         ),
+        *(
+            (
+                task("failed", f"starting container failed: driver failed programming {said}"),
+                None,
+                Kind.PORT,
+                "port 8443 is held by something outside the Swarm (look there with "
+                "`ss -lntup 'sport = :8443'`)",
+            )
+            for said in (
+                "external connectivity on endpoint web.1.ab (0f1e): Error starting userland proxy: "
+                "listen tcp4 0.0.0.0:8443: bind: address already in use",
+                "external connectivity on endpoint web.1.ab (0f1e): Bind for 0.0.0.0:8443 failed: "
+                "port is already allocated",
+                "external connectivity on endpoint web.1.ab (0f1e): failed to bind host port for "
+                "0.0.0.0:8443:192.0.2.3:443/tcp: address already in use",
+            )
+        ),
     ],
 )
 def test_causes(ended: Any, container: Any, kind: Kind, cause: str) -> None:

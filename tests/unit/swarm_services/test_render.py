@@ -26,9 +26,7 @@ from providers.swarm.services.model import (
 )
 from providers.swarm.services.render import (
     SPEC_LABEL,
-    URN_LABEL,
     differences,
-    owner,
     registry_auth,
     render,
 )
@@ -118,7 +116,7 @@ def test_every_setting_is_in_the_spec() -> None:
     ]
     assert spec["UpdateConfig"]["Monitor"] == 20_000_000_000
     assert spec["RollbackConfig"]["FailureAction"] == "pause"
-    assert spec["Labels"] == {"team": "blue", URN_LABEL: owner(URN)}
+    assert spec["Labels"] == {"team": "blue", "sophia.owner": "sophia/dev/web"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""When every machine is dead, refresh and destroy still work: that nothing was asked is said."""
+"""When no manager answers: refresh goes on, and nothing is taken for deleted that may still run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from providers.runtime.declare import Context, Found
 from providers.swarm.config import Config, ConfigInputs, ConfigOutputs
-from providers.swarm.connection import Pool, SwarmConfig
 from providers.swarm.errors import NoManager
 from providers.swarm.network import Network, NetworkInputs, NetworkOutputs
 from providers.swarm.secret import Secret, SecretInputs, SecretOutputs
@@ -24,16 +23,32 @@ RESOURCES: list[tuple[Any, Any, Any]] = [
 ]
 
 
+class Silent:
+    """A pool whose managers don't answer, or answer that they are in no swarm."""
+
+    def __init__(self, dissolved: bool) -> None:
+        self.dissolved = dissolved
+
+    async def request(self, *asked: Any, **options: Any) -> Any:
+        raise NoManager("no manager answers", self.dissolved)
+
+
+@pytest.mark.parametrize("dissolved", [False, True], ids=["silent", "dissolved"])
 @pytest.mark.parametrize(("kind", "inputs", "outputs"), RESOURCES, ids=lambda part: str(part)[:12])
-async def test_read_keeps_the_recorded_and_delete_succeeds(
-    kind: Any, inputs: Any, outputs: Any
+async def test_read_keeps_the_recorded_and_only_a_cluster_that_ended_takes_all_with_it(
+    kind: Any, inputs: Any, outputs: Any, dissolved: bool
 ) -> None:
     warnings: list[str] = []
     urn = f"urn:pulumi:dev::sophia::{kind.token}::it"
     context = Context(urn, 5.0, asyncio.Event(), print, warnings.append)
-    lifecycle = kind(Pool(SwarmConfig()))
+    lifecycle = kind(Silent(dissolved))
     assert await lifecycle.read(context, "id", inputs, outputs) == Found(inputs, outputs)
-    await lifecycle.delete(context, "id", inputs, outputs)
-    assert ["taken as recorded" in warnings[0], "forgotten" in warnings[1]] == [True, True]
+    assert "taken as recorded" in warnings[0]
+    if dissolved:
+        await lifecycle.delete(context, "id", inputs, outputs)
+        assert "it is gone with its cluster" in warnings[1]
+    else:
+        with pytest.raises(NoManager, match=r"it is not deleted: .*pulumi state delete"):
+            await lifecycle.delete(context, "id", inputs, outputs)
     with pytest.raises(NoManager):
         await lifecycle.create(context, inputs)

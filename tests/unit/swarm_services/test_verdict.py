@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.swarm.services.diagnosis import Failure, Kind
-from providers.swarm.services.model import Placement, ServiceInputs, Update
+from providers.swarm.services.model import (
+    Placement,
+    Resources,
+    Restart,
+    ServiceInputs,
+    Update,
+)
 from providers.swarm.services.render import render
 from providers.swarm.services.verdict import (
     Converged,
@@ -35,6 +43,8 @@ EVERYWHERE = render(
     ),
     URN,
 )
+NOW = 1_800_000_000.0
+"""Of the managers: 2027."""
 CRASH = Failure(Kind.CRASH, "exited with code 3", "2026-01-01T00:00:01Z", ("boom",))
 SICK = Failure(Kind.HEALTH, "health check fails", "2026-01-01T00:00:01Z")
 
@@ -68,7 +78,7 @@ def seen(
     message: str = "said",
 ) -> Observation:
     status = {"UpdateStatus": {"State": state, "Message": message}} if state else {}
-    return Observation({"ID": "s", "Spec": spec, **status}, tasks, nodes)
+    return Observation({"ID": "s", "Spec": spec, **status}, tasks, nodes, NOW)
 
 
 def node(id: str, state: str = "ready", tier: str = "a") -> dict[str, Any]:
@@ -239,6 +249,65 @@ def test_a_pending_task_that_finds_a_node_is_forgiven() -> None:
     one.judge(waiting, 1.0)
     one.judge(seen(BOTH[0], task("b", "preparing", slot=2)), 15.0)
     assert isinstance(one.judge(waiting, 25.0), Waiting)
+
+
+FULL = "no suitable node (insufficient resources on 1 node)"
+BUSY = "no suitable node (host-mode port already in use on 1 node)"
+ELSEWHERE = f"{FULL[:-1]}; scheduling constraints not satisfied on 2 nodes)"
+
+
+@pytest.mark.parametrize("err", [FULL, BUSY, ELSEWHERE])
+def test_a_node_that_is_only_full_now_is_waited_for(err: str) -> None:
+    one = watch(patience=Patience(pending=20.0))
+    look = seen(BOTH[0], task("b", "pending", slot=2, err=err))
+    for now in (1.0, 30.0, 800.0):
+        assert isinstance(one.judge(look, now), Waiting)
+
+
+def test_a_node_that_is_too_small_is_not_waited_for() -> None:
+    spec = render(
+        ServiceInputs(name="web", image="i", resources=Resources(64.0, reserve_cpus=32.0)), URN
+    )
+    small = node("n1")
+    small["Description"]["Resources"] = {"NanoCPUs": 8 * 10**9, "MemoryBytes": 2**34}
+    look = seen(task("a", "pending", spec, err=FULL, node=""), spec=spec, nodes=[small])
+    one = watch(wanted=spec, patience=Patience(pending=20.0))
+    assert isinstance(one.judge(look, 1.0), Waiting)
+    verdict = one.judge(look, 21.0)
+    assert isinstance(verdict, Failed)
+    assert "reserves 32 CPUs and 0 MiB, the largest node has 8 and 16384 MiB" in verdict.cause
+
+
+def test_a_task_that_swarm_does_not_start_again_is_a_failure() -> None:
+    """`on-failure` and an exit code of 0: waiting for it would be waiting for the deadline."""
+    once = ServiceInputs(name="web", image="i", restart=Restart(condition="on-failure"))
+    spec = render(once, URN)
+    done = Failure(Kind.CRASH, "exited with code 0 though a service must keep running")
+    one = watch(wanted=spec)
+    look = seen(task("a", "complete", spec, desired="shutdown"), spec=spec)
+    assert isinstance(fail(one, look, done), Waiting)
+    assert isinstance(one.judge(look, 5.9), Waiting)
+    verdict = one.judge(look, 6.0)
+    assert isinstance(verdict, Failed)
+    assert "does not start it again (restart condition on-failure)" in verdict.cause
+
+
+def test_a_task_that_swarm_starts_again_is_waited_for() -> None:
+    one = watch()
+    look = seen(
+        BOTH[1], task("a", "failed", desired="shutdown"), task("c", "ready", desired="ready")
+    )
+    assert isinstance(fail(one, look, CRASH), Waiting)
+    assert isinstance(one.judge(look, 60.0), Waiting)
+
+
+def test_the_age_of_a_task_is_told_by_the_managers_clock() -> None:
+    """A runner whose clock is minutes ahead took tasks that had just started as proven."""
+    began = 1_800_000_000.0
+    stamp = datetime.fromtimestamp(began, UTC).isoformat()[:19] + ".123456789Z"
+    for now, kind in ((began + 2.0, Waiting), (began + 6.0, Converged)):
+        look = replace(seen(*(one | {"UpdatedAt": stamp} for one in BOTH)), now=now)
+        assert isinstance(watch(look, posted=False).judge(look, 0.1), kind)
 
 
 def test_global_means_every_node_that_can_have_it() -> None:

@@ -1,7 +1,5 @@
-"""Ways to a node's Engine API: ssh with a pinned host key, through it the Engine's socket.
+"""The managers, and the one among them that can speak for the cluster.
 
-`Engine` is one node; `Pool` knows the managers and finds one that can speak for the cluster.
-Paths carry no API version, so that each Engine answers in its own newest one (1.41 and later).
 Timings that the constants rest on: an election after a lost leader takes up to 23 s, and calls in
 flight to the lost leader hang for 20 s (measured, Engine 20.10).
 """
@@ -9,43 +7,24 @@ flight to the lost leader hang for 20 s (measured, Engine 20.10).
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import shutil
-import socket
-import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import asyncssh
 
 from providers.runtime.declare import Context, prop
+from providers.swarm.engine import ANSWER, CALL, Endpoint, Engine
 from providers.swarm.errors import (
-    Conflict,
     ConnectionFailed,
-    EngineError,
     Leaderless,
     NoManager,
-    NotFound,
-    OutOfSequence,
     SwarmError,
     Unanswered,
-    WrongHostKey,
 )
 
-SSH = 22
-DOCKER_SOCKET = "/var/run/docker.sock"
-ANSWER = 3.0
-"""Seconds a machine has to take a connection, and a manager to answer when it is first asked. Asked
-again it has twice as long each time, since it may be slow rather than lost."""
-LOGIN = 15.0
-"""Seconds for all of ssh's handshake with a machine that has taken the connection, and so lives."""
-CALL = 15.0
-"""Seconds one call may take."""
 PATIENCE = 60.0
 """Seconds in all while managers answer but have no leader: more than two elections."""
 ABSENCE = 20.0
@@ -55,15 +34,6 @@ TRUST = 5.0
 _GRUDGE = 60.0
 """Seconds after waiting in vain during which there is one round of asking, and no waiting."""
 _ROUND = 0.5
-_SOCKETS = "sophia-swarm-"
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a node's sshd is, and the key it must show."""
-
-    address: str = prop(doc="Address that ssh goes to.")
-    host_key: str = prop(doc='Its public host key, "ssh-ed25519 AAAA…".')
 
 
 @dataclass(frozen=True)
@@ -76,163 +46,6 @@ class SwarmConfig:
     user: str = prop(default="", doc="Logs in by ssh and may use the Engine's socket.")
     private_key: str = prop(default="", secret=True, doc="OpenSSH private key of that user.")
     cluster_id: str = prop(default="", doc="Only managers of this cluster are believed.")
-
-
-class Engine:
-    """One node's Engine. Connects when first needed, and again when the connection was lost."""
-
-    def __init__(self, endpoint: Endpoint, user: str, private_key: str) -> None:
-        self.endpoint = endpoint
-        self.address = endpoint.address
-        self._user = user
-        self._private_key = private_key
-        self._connecting = asyncio.Lock()
-        self._ssh: asyncssh.SSHClientConnection | None = None
-        self._http: aiohttp.ClientSession | None = None
-        self._folder: Path | None = None
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        within: float = CALL,
-    ) -> Any:
-        """One call, for example `request("GET", "/info")`: parsed JSON, or bytes (task logs).
-
-        within: seconds for the answer, once connected.
-        Raises `ConnectionFailed`, `Unanswered`, or an `EngineError` by the kind of refusal.
-        """
-        where = f"{method} {path} on {self.address}"
-        http = await self._connected()
-        try:
-            async with (
-                asyncio.timeout(within),
-                http.request(
-                    method, f"http://docker{path}", params=params, json=body, headers=headers
-                ) as response,
-            ):
-                content = await response.read()
-        except TimeoutError:
-            raise Unanswered(f"{where}: no answer within {within:.0f} s") from None
-        except (aiohttp.ClientError, OSError) as error:
-            if self._http is http:  # log in anew: a user's groups are those of the login
-                await self.close()
-            raise Unanswered(
-                f"{where}: the connection to the Engine broke off ({type(error).__name__}); "
-                f"is Docker running there, and may {self._user!r} use {DOCKER_SOCKET}?"
-            ) from None
-        is_json = "json" in response.headers.get("Content-Type", "")
-        answer = json.loads(content) if is_json and content.strip() else content
-        if response.status >= 400:
-            raise _refusal(where, response.status, answer)
-        return answer
-
-    async def close(self) -> None:
-        """Ends the connection; the next request makes a new one."""
-        http, ssh, folder = self._http, self._ssh, self._folder
-        self._http = self._ssh = self._folder = None
-        if http is not None:
-            await http.close()
-        if ssh is not None:
-            ssh.abort()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    async def _connected(self) -> aiohttp.ClientSession:
-        async with self._connecting:
-            if self._http is not None and self._ssh is not None and not self._ssh.is_closed():
-                return self._http
-            await self.close()
-            self._ssh = await self._open()
-            self._folder = _socket_folder()
-            path = str(self._folder / "engine.sock")
-            await self._ssh.forward_local_path(path, DOCKER_SOCKET)
-            self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=path))
-            return self._http
-
-    async def _open(self) -> asyncssh.SSHClientConnection:
-        try:
-            pinned = asyncssh.import_public_key(self.endpoint.host_key)
-        except asyncssh.KeyImportError:
-            raise ConnectionFailed(
-                f"{self.address}: its pinned host key is not a public key line "
-                '("ssh-ed25519 AAAA…")'
-            ) from None
-        try:
-            key = asyncssh.import_private_key(self._private_key)
-        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-            raise ConnectionFailed(
-                "the provider's privateKey is not an unencrypted OpenSSH private key"
-            ) from None
-        try:
-            return await asyncssh.connect(
-                sock=await _tcp(self.address),
-                username=self._user,
-                client_keys=[key],
-                known_hosts=([pinned], [], []),
-                config=None,
-                agent_path=None,
-                connect_timeout=LOGIN,
-                login_timeout=LOGIN,
-                keepalive_interval=3,
-                keepalive_count_max=2,
-            )
-        except asyncssh.HostKeyNotVerifiable:
-            raise WrongHostKey(
-                f"{self.address} shows another host key than the pinned one: it is not the machine "
-                "that was set up. Look who has the address now; if the machine was replaced, "
-                "replace its instance with `pulumi up`"
-            ) from None
-        except asyncssh.PermissionDenied:
-            raise ConnectionFailed(
-                f"{self.address} refuses user {self._user!r} with the provider's key"
-            ) from None
-        except (asyncssh.Error, OSError) as error:  # OSError includes TimeoutError
-            reason = str(error) or f"no login within {LOGIN:.0f} s"
-            raise ConnectionFailed(f"{self.address} can't be reached by ssh: {reason}") from None
-
-
-async def _tcp(address: str) -> socket.socket:
-    """A connection to a machine's sshd. Raises OSError, and TimeoutError with a text."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setblocking(False)
-    try:
-        async with asyncio.timeout(ANSWER):
-            await asyncio.get_running_loop().sock_connect(sock, (address, SSH))
-    except BaseException as error:
-        sock.close()
-        if isinstance(error, TimeoutError):
-            raise TimeoutError(f"no answer within {ANSWER:.0f} s") from None
-        raise
-    return sock
-
-
-def _socket_folder() -> Path:
-    """A folder of this process, mode 0700; those of processes that were killed are removed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_SOCKETS}*-*"):
-        owner = folder.name.removeprefix(_SOCKETS).partition("-")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_SOCKETS}{os.getpid()}-"))
-
-
-def _refusal(where: str, status: int, answer: Any) -> EngineError | Unanswered:
-    message = answer.get("message", "") if isinstance(answer, dict) else "(no message)"
-    if "does not have a leader" in message or "not a swarm manager" in message:
-        return Leaderless(where, status, message)
-    if "DeadlineExceeded" in message or "deadline exceeded" in message:
-        return Unanswered(f"{where}: {message}")
-    # The manager's own call to the leader broke off, or it just stopped being one.
-    if "code = Unavailable" in message or "code = Canceled" in message:
-        return Unanswered(f"{where}: {message}")
-    if "update out of sequence" in message:
-        return OutOfSequence(where, status, message)
-    return {404: NotFound, 409: Conflict}.get(status, EngineError)(where, status, message)
 
 
 @dataclass(frozen=True)
@@ -254,11 +67,14 @@ class Pool:
     def __init__(self, config: SwarmConfig) -> None:
         asyncssh.set_log_level(logging.CRITICAL)
         self.config = config
+        self.holders: dict[str, str] = {}
+        """Urns of the resources that this process has made or read, by their objects' ids."""
         self._engines: dict[Endpoint, Engine] = {}
         self._learned: list[Endpoint] = []
         self._choosing = asyncio.Lock()
         self._trusted: dict[str, tuple[Engine, float]] = {}
         self._gave_up: dict[str, float] = {}
+        self._ended: set[str] = set()
         self._probes: set[asyncio.Task[_Verdict]] = set()
 
     def node(self, address: str, host_key: str) -> Engine:
@@ -279,7 +95,8 @@ class Pool:
         self._learned = list(dict.fromkeys([*self._learned, *endpoints]))
 
     def give_up(self, cluster_id: str) -> None:
-        """The cluster has ended: what is still asked about it is not waited for."""
+        """We have ended the cluster: what is still asked about it is not waited for."""
+        self._ended.add(cluster_id)
         self._trusted.pop(cluster_id, None)
         self._gave_up[cluster_id] = asyncio.get_running_loop().time()
 
@@ -342,6 +159,11 @@ class Pool:
             self._trusted[wanted] = (engine, now() + TRUST)
             return engine
 
+    async def now(self, context: Context | None = None) -> float:
+        """Unix time by the clock of a manager, within a second."""
+        engine = await self.engine(context=context)
+        return time.time() - engine.ahead
+
     async def close(self) -> None:
         """Ends all connections."""
         for probe in self._probes:
@@ -365,12 +187,14 @@ class Pool:
             for verdict in verdicts:
                 if verdict.fault is None:
                     self._gave_up.pop(wanted, None)
+                    self._ended.discard(wanted)
                     return verdict.engine
             waited = loop.time() - begun
             hopeful = any(verdict.electing for verdict in verdicts)
             if waited >= min(patience, PATIENCE if hopeful else ABSENCE):
                 self._gave_up[wanted] = loop.time()
-                dissolved = all(verdict.outside for verdict in verdicts)
+                outside = all(verdict.outside for verdict in verdicts)
+                dissolved = outside or wanted in self._ended
                 raise NoManager(_nobody(wanted, waited, verdicts), dissolved)
             await _pause(context)
 

@@ -1,53 +1,28 @@
-"""The account: its SSH keys and instances, and the rules by which they change.
+"""The account: its instances, and the rules by which they change.
 
-Knows nothing of HTTP. Machines are someone else's (see `Machines`); what the account knows is
-saved after every change, before the answer is given.
+Knows nothing of HTTP. Machines are someone else's (see `work`); what the account knows is saved
+after every change, before the answer is given.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Network
-from typing import Protocol
-
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 
 from simulator import exceptions, offers
+from simulator.firewalls import Firewalls
+from simulator.keys import Keys
 from simulator.knobs import Knobs
-from simulator.records import Instance, SshKey, State
+from simulator.records import Instance, State
+from simulator.store import Store
 from simulator.validation import Launch
+from simulator.work import Machines, Work
 
 FIRST_HOST, LAST_HOST = 10, 250
 """The part of the subnet that instances' addresses come from."""
-
-
-class Machines(Protocol):
-    """Who makes the machines. Each call returns when it is done, and may take seconds."""
-
-    def start(self, instance: Instance) -> None: ...
-
-    def restart(self, instance: Instance) -> None: ...
-
-    def power_on(self, instance: Instance) -> None: ...
-
-    def kill(self, instance: Instance) -> None: ...
-
-    def remove(self, instance: Instance) -> None: ...
-
-    def states(self) -> dict[str, str] | None:
-        """Docker's state by instance id; None where there are no machines to look at."""
 
 
 class Account:
@@ -63,52 +38,16 @@ class Account:
         log: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._state = state
-        self._save = save
+        self._store = Store(state, save)
+        self._lock = self._store.lock
         self._machines = machines
         self._subnet = subnet
         self._knobs = knobs
-        self._log = log
         self._clock = clock
-        self._lock = threading.RLock()
-        self._work = ThreadPoolExecutor(8, "machines")
-        # Booting takes a core: more starts at once would all be slower, none sooner.
-        self._starts = ThreadPoolExecutor(os.cpu_count(), "starts")
+        self._work = Work(log)
         self._capacity: dict[tuple[str, str], int] = {}
-        self._turns: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-
-    # SSH keys
-
-    def ssh_keys(self) -> list[SshKey]:
-        with self._lock:
-            return list(self._state.keys)
-
-    def add_ssh_key(self, name: str, public: str | None) -> tuple[SshKey, str | None]:
-        """Register a key; without a public half make a pair and give out the private one."""
-        private = None
-        if public is None:
-            pair = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            pem = pair.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-            private = pem.decode()
-            openssh = pair.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-            public = openssh.decode()
-        with self._lock:
-            if any(key.name == name for key in self._state.keys):
-                raise exceptions.duplicate(f"An SSH key named {name!r} already exists.")
-            key = SshKey(uuid.uuid4().hex, name, public.strip())
-            self._state.keys.append(key)
-            self._saved()
-        return key, private
-
-    def delete_ssh_key(self, key_id: str) -> None:
-        with self._lock:
-            key = next((key for key in self._state.keys if key.id == key_id), None)
-            if key is None:
-                raise exceptions.not_found("Specified SSH key does not exist.", status=400)
-            if any(key.name in instance.ssh_key_names for instance in self._present()):
-                raise exceptions.key_in_use(key.name)
-            self._state.keys.remove(key)
-            self._saved()
+        self.keys = Keys(self._store)
+        self.firewalls = Firewalls(self._store, self._protect_all)
 
     # Offers
 
@@ -132,27 +71,23 @@ class Account:
 
     def launch(self, request: Launch) -> Instance:
         """Take the machine into the books and have it made; it boots while this returns."""
-        with self._lock:
+        with self._store.change() as state:
             if request.instance_type not in offers.OFFERS:
                 raise exceptions.not_found("Specified instance type does not exist.", status=400)
-            key = next((key for key in self._state.keys if key.name == request.ssh_key), None)
-            if key is None:
-                raise exceptions.not_found(f"SSH key {request.ssh_key!r} does not exist.")
+            key = self.keys.named(request.ssh_key)
             if request.file_systems:
                 raise exceptions.not_found(
                     f"Filesystem {request.file_systems[0]!r} does not exist."
                 )
-            if request.firewall_rulesets:
-                name = request.firewall_rulesets[0]
-                raise exceptions.not_found(f"Firewall ruleset {name!r} does not exist.")
+            rulesets = self.firewalls.check(request.firewall_rulesets, request.region)
             image = _image(request)
-            if 0 < self._knobs.quota <= len(list(self._present())):
+            if 0 < self._knobs.quota <= len(self._store.present()):
                 raise exceptions.quota_exceeded()
             if self._room(request.instance_type, request.region) <= 0:
                 raise exceptions.insufficient_capacity()
             identity = uuid.uuid4().hex
             hostname = request.hostname or _hostname(request.name) or f"instance-{identity[:12]}"
-            repeated = any(hostname == other.title for other in self._present())
+            repeated = any(hostname == other.title for other in self._store.present())
             instance = Instance(
                 id=identity,
                 name=request.name or None,
@@ -167,61 +102,66 @@ class Account:
                 user_data=request.user_data,
                 ip=self._address(),
                 launched=self._clock(),
+                firewall_rulesets=rulesets,
             )
             place = request.instance_type, request.region
             if place in self._capacity:
                 self._capacity[place] -= 1
-            self._state.instances.append(instance)
-            self._saved()
-        self._starts.submit(self._make, instance)
+            state.instances.append(instance)
+        self._work.submit_start(self._make, instance)
         return instance
 
     def instances(self) -> list[Instance]:
         """All but the terminated ones."""
-        with self._lock:
-            return list(self._present())
+        return self._store.present()
 
     def known(self) -> list[Instance]:
         """All, terminated ones too."""
         with self._lock:
-            return list(self._state.instances)
+            return list(self._store.state.instances)
 
     def instance(self, instance_id: str) -> Instance:
         """One instance, a terminated one for a while too."""
         with self._lock:
             self._forget()
-            for instance in self._state.instances:
+            for instance in self._store.state.instances:
                 if instance.id == instance_id:
                     return instance
         raise exceptions.not_found("Specified instance does not exist.")
 
     def rename(self, instance_id: str, name: str | None) -> Instance:
-        with self._lock:
+        with self._store.change():
             instance = self._living([instance_id])[0]
             instance.name = instance.name if name is None else name or None
-            self._saved()
             return instance
 
     def restart(self, instance_ids: Iterable[str]) -> list[Instance]:
+        """All of them or, if one can't be restarted now, none."""
         with self._lock:
             chosen = self._living(instance_ids)
+        for instance, status in zip(chosen, self.statuses(chosen), strict=True):
+            reason = blocked(status, instance.failure)
+            if reason is not None:
+                raise exceptions.invalid_parameters(
+                    f"instance_ids: {instance.id} can't be restarted: {reason[1]}"
+                )
+        with self._store.change():
             for instance in chosen:
                 instance.powered_off = False
                 if instance.machine == "made":
                     instance.machine = "off"
-            self._saved()
         for instance in chosen:
-            self._starts.submit(self._bring_up, "restart", self._machines.restart, instance)
+            bring_up = partial(self._bring_up, "restart", self._machines.restart)
+            self._work.submit_start(bring_up, instance)
         return chosen
 
     def terminate(self, instance_ids: Iterable[str]) -> list[Instance]:
         """All of them or, if one doesn't exist, none. Once more for one on its way is harmless."""
-        with self._lock:
+        with self._store.change():
             chosen = self._living(instance_ids)
             fresh = [instance for instance in chosen if instance.phase == "running"]
             for instance in fresh:
                 instance.phase, instance.ended = "terminating", self._clock()
-            self._saved()
         for instance in fresh:
             self._work.submit(self._end, instance)
         return chosen
@@ -256,20 +196,21 @@ class Account:
         )
         return instance.ip if known and instance.phase != "terminated" else None
 
+    def private_address(self, address: str) -> str:
+        return self._machines.private_address(address)
+
     # For tests
 
     def set_fault(self, instance_id: str, fault: str | None, reason: str) -> None:
-        with self._lock:
+        with self._store.change():
             instance = self._living([instance_id])[0]
             instance.fault, instance.failure = fault, reason
-            self._saved()
 
     def power_off(self, instance_id: str) -> None:
-        with self._lock:
+        with self._store.change():
             instance = self._living([instance_id])[0]
             instance.powered_off = True
-            self._saved()
-        self._do("kill", self._machines.kill, instance)
+        self._work.do("kill", self._machines.kill, instance)
 
     # Machines
 
@@ -279,75 +220,62 @@ class Account:
         Where `power` is another than before, the host was rebooted: machines that should run are
         switched on.
         """
-        with self._lock:
-            rebooted, self._state.power = power != self._state.power, power
-            for instance in self._state.instances:
+        power_on = partial(self._bring_up, "power on", self._machines.power_on)
+        with self._store.change() as state:
+            rebooted, state.power = power != state.power, power
+            for instance in state.instances:
                 if rebooted and instance.machine == "made" and not instance.powered_off:
                     instance.machine = "off"
-            self._saved()
-            for instance in self._state.instances:
-                if instance.phase == "terminating":
-                    self._work.submit(self._end, instance)
-                elif instance.phase == "running" and instance.machine == "wanted":
-                    self._starts.submit(self._make, instance)
-                elif instance.phase == "running" and instance.machine == "off":
-                    self._starts.submit(
-                        self._bring_up, "power on", self._machines.power_on, instance
-                    )
+        for instance in self._store.present():
+            if instance.phase == "terminating":
+                self._work.submit(self._end, instance)
+            elif instance.machine == "wanted":
+                self._work.submit_start(self._make, instance)
+            elif instance.machine == "off":
+                self._work.submit_start(power_on, instance)
 
     def close(self) -> None:
         """Wait for the work that is under way."""
-        for work in (self._starts, self._work):
-            work.shutdown(wait=True)
+        self._work.close()
 
     def _make(self, instance: Instance) -> None:
-        with self._turns[instance.id]:
+        with self._work.turn(instance):
             if instance.phase != "running":
                 return  # terminated before its turn came
-            failure = self._do("start", self._machines.start, instance)
-            with self._lock:
+            failure = self._work.do("start", self._machines.start, instance)
+            failure = failure or self._work.do("protect", self._protect, instance)
+            with self._store.change():
                 instance.machine, instance.failure = "none" if failure else "made", failure
-                self._saved()
 
     def _bring_up(self, verb: str, action: Callable[[Instance], None], instance: Instance) -> None:
-        self._do(verb, action, instance)
-        with self._lock:
+        with self._work.turn(instance):
+            self._work.do(verb, action, instance)
+            self._work.do("protect", self._protect, instance)
+        with self._store.change():
             if instance.machine == "off":
                 instance.machine = "made"
-            self._saved()
 
     def _end(self, instance: Instance) -> None:
         wait = self._knobs.terminate_seconds - (self._clock() - (instance.ended or 0))
         time.sleep(max(0.0, wait))
-        if not self._do("remove", self._machines.remove, instance):
-            with self._lock:
+        if not self._work.do("remove", self._machines.remove, instance):
+            with self._store.change():
                 instance.phase, instance.ended = "terminated", self._clock()
                 instance.user_data = ""
-                self._saved()
 
-    def _do(self, verb: str, action: Callable[[Instance], None], instance: Instance) -> str:
-        """Has it done, and logged; what went wrong, "" if nothing did."""
-        title = f"{verb} {instance.id} ({instance.hostname}, {instance.ip})"
-        began = self._clock()
-        try:
-            with self._turns[instance.id]:
-                action(instance)
-        except Exception as error:
-            self._log(f"{title}: failed: {error}")
-            return str(error) or repr(error)
-        self._log(f"{title}: done in {self._clock() - began:.1f} s")
-        return ""
+    def _protect(self, instance: Instance) -> None:
+        self._machines.protect(instance, self.firewalls.rules_for(instance))
 
-    # Helpers, called with the lock held
+    def _protect_all(self, instances: list[Instance]) -> None:
+        """Rules have changed; before the API says so, machines that run have the new ones."""
+        for instance in instances:
+            if instance.machine == "made" and not instance.powered_off:
+                self._work.do("protect", self._protect, instance)
 
-    def _saved(self) -> None:
-        self._save(self._state)
-
-    def _present(self) -> Iterable[Instance]:
-        return (one for one in self._state.instances if one.phase != "terminated")
+    # Helpers
 
     def _living(self, instance_ids: Iterable[str]) -> list[Instance]:
-        present = {instance.id: instance for instance in self._present()}
+        present = {instance.id: instance for instance in self._store.present()}
         chosen = list(dict.fromkeys(instance_ids))
         if any(instance_id not in present for instance_id in chosen):
             raise exceptions.not_found("Specified instance does not exist.")
@@ -355,27 +283,41 @@ class Account:
 
     def _forget(self) -> None:
         oldest = self._clock() - self._knobs.remember_seconds
-        self._state.instances = [
+        self._store.state.instances = [
             one
-            for one in self._state.instances
+            for one in self._store.state.instances
             if one.phase != "terminated" or (one.ended or 0) >= oldest
         ]
 
     def _address(self) -> str:
         """The next address in turn: one is used again only when all others were."""
-        used = {instance.ip for instance in self._present()}
+        used = {instance.ip for instance in self._store.present()}
         span = LAST_HOST - FIRST_HOST + 1
         for step in range(1, span + 1):
-            last = max(self._state.last_host, FIRST_HOST - 1)
+            last = max(self._store.state.last_host, FIRST_HOST - 1)
             host = FIRST_HOST + (last - FIRST_HOST + step) % span
             address = str(self._subnet[host])
             if address not in used:
-                self._state.last_host = host
+                self._store.state.last_host = host
                 return address
         raise exceptions.insufficient_capacity()
 
     def _age(self, instance: Instance) -> float:
         return self._clock() - instance.launched
+
+
+def blocked(status: str, failure: str) -> tuple[str, str] | None:
+    """Why an instance can't be restarted now: the API's code and a sentence. Pure.
+
+    failure: why its machine never came to be; the API has no other place for a reason.
+    """
+    if failure and status in ("unhealthy", "preempted"):
+        return "vm-has-not-launched", failure
+    return {
+        "booting": ("vm-has-not-launched", "The instance is still booting."),
+        "terminating": ("vm-is-terminating", "The instance is terminating."),
+        "terminated": ("vm-is-terminating", "The instance was terminated."),
+    }.get(status)
 
 
 def _image(request: Launch) -> str:

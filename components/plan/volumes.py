@@ -1,0 +1,28 @@
+"""Which volumes there are, and which nodes may hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from components.plan.nodes import NodePlan
+
+DATA = "/opt/sophia/data"
+"""Where volumes lie on every node."""
+
+
+@dataclass(frozen=True)
+class VolumePlan:
+    """A directory on one node. uid: its owner's number; mode: octal digits."""
+
+    name: str
+    path: str
+    uid: int
+    mode: str = "0700"
+
+
+def candidates(nodes: Iterable[NodePlan]) -> list[dict[str, str]]:
+    """Nodes that may hold a volume: those on tier primary, else all of them."""
+    every = list(nodes)
+    chosen = [node for node in every if node.tier == "primary"] or every
+    return [{"name": node.name, "machine": node.machine} for node in chosen]

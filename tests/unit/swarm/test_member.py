@@ -1,0 +1,94 @@
+"""A node that is down fails what needs it, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from providers.runtime.declare import Context
+from providers.swarm import joining
+from providers.swarm import member as member_module
+from providers.swarm.errors import NotSettled
+from providers.swarm.joining import Joiner
+from providers.swarm.member import Member, MemberInputs, MemberOutputs
+
+INPUTS = MemberInputs("gpu-1", "192.0.2.1", "key", "198.51.100.1", "i", "ours", "t", "t")
+DOWN = MemberOutputs("n", "down")
+
+
+def node(state, role="worker", address="198.51.100.1", **labels):
+    return {
+        "ID": "n",
+        "Version": {"Index": 1},
+        "Status": {"State": state, "Addr": address},
+        "Spec": {"Role": role, "Availability": "active", "Labels": labels},
+    }
+
+
+class Swarm:
+    """One node, in a state of its own; what is written is kept."""
+
+    def __init__(self, *looks):
+        self.looks, self.deleted = list(looks), []
+
+    async def request(self, method, path, *, body=None, **options):
+        look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        if method == "POST":
+            self.looks = [look | {"Spec": body}]
+        if method == "DELETE":
+            self.deleted.append(path)
+        return [look] if path == "/nodes" else look
+
+
+@pytest.fixture
+def context(monkeypatch):
+    monkeypatch.setattr(member_module, "_RETURN", 0.05)
+    lines = []
+    return Context("urn:pulumi:dev::sophia::t::n", 0.5, asyncio.Event(), print, lines.append)
+
+
+async def test_a_node_that_stays_down_is_told_and_blocks_nobody(context):
+    labelled = replace(INPUTS, labels={"tier": "primary"})
+    swarm = Swarm(node("down"))
+    assert await Member(swarm).update(context, "n", INPUTS, DOWN, labelled) == DOWN
+    assert swarm.looks[0]["Spec"]["Labels"]["tier"] == "primary", "what can be changed is"
+    (said,) = context.warn.__self__
+    assert said.startswith("the rest goes on without node gpu-1: node gpu-1 (n) is not ready")
+
+
+async def test_a_change_that_needs_the_node_fails(context):
+    manager = replace(INPUTS, role="manager")
+    with pytest.raises(NotSettled):
+        await Member(Swarm(node("down"))).update(context, "n", INPUTS, DOWN, manager)
+
+
+async def test_a_node_that_lost_its_state_in_this_run_fails(context):
+    ready = MemberOutputs("n", "ready")
+    with pytest.raises(NotSettled):
+        await Member(Swarm(node("down"))).update(context, "n", INPUTS, ready, INPUTS)
+
+
+JOINER = Joiner("gpu-2", frozenset({"198.51.100.1"}), "198.51.100.1", "token", "active")
+
+
+async def test_a_living_node_keeps_its_address(context, monkeypatch):
+    """Private addresses repeat between regions; evicting it would end a healthy node's tasks."""
+    monkeypatch.setattr(joining, "SETTLE", 0.05)
+    swarm = Swarm(node("ready"))
+    with pytest.raises(NotSettled, match=r"gpu-2 can't join as 198\.51\.100\.1: the living node n"):
+        await joining._room(context, swarm, "ours", JOINER)
+    assert swarm.deleted == []
+
+
+async def test_a_node_whose_machine_is_gone_gives_its_address_free(context):
+    swarm = Swarm(node("ready"), node("ready"), node("down"))
+
+    async def gone(method, path, **options):
+        answer = await Swarm.request(swarm, method, path, **options)
+        return [] if swarm.deleted and path == "/nodes" else answer
+
+    swarm.request = gone
+    await joining._room(context, swarm, "ours", JOINER)
+    assert swarm.deleted == ["/nodes/n"]
