@@ -24,8 +24,8 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
+from components.plan import cost, names, nodes
 from components.plan import database as plan
-from components.plan import names, nodes
 from components.plan.firewall import Sources
 from components.settings_model import Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
@@ -58,6 +58,8 @@ class PlatformStack(pulumi.ComponentResource):
         super().__init__("sophia:index:PlatformStack", name, None, opts)
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
+        if pulumi.runtime.is_dry_run():
+            pulumi.log.info(cost.expected(settings.node_groups, settings.prices), self)
         login = swarm.KeyPair("login", opts=self._child)
         planned = nodes.nodes(settings.node_groups)
         home = volumes.home(

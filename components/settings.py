@@ -196,7 +196,7 @@ def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> 
     for odd in found.left_out:
         pulumi.log.warn(f"Lambda Cloud's instance types: left out one that can't be read, {odd}")
     regions = frozenset(region for offer in found for region in offer.regions)
-    return Offers(frozenset(offer.name for offer in found), regions)
+    return Offers({offer.name: offer.price_cents_per_hour for offer in found}, regions)
 
 
 def _requests_per_second(values: Mapping[str, object]) -> float:

@@ -103,6 +103,7 @@ class Settings:
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
+    prices: US cents an hour, by instance type, as far as the cloud tells.
     """
 
     project: str
@@ -123,6 +124,7 @@ class Settings:
     volumes: Mapping[str, str]
     confirm_data_loss: str
     recover_on: str
+    prices: Mapping[str, int]
 
     @property
     def prefix(self) -> str:
@@ -132,9 +134,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Offers:
-    """What the cloud rents out. regions: every region that any offer or image names."""
+    """What the cloud rents out. prices: US cents an hour, by type. regions: every region that any
+    offer or image names.
+    """
 
-    instance_types: frozenset[str]
+    prices: Mapping[str, int]
     regions: frozenset[str]
 
 

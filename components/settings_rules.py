@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from components import settings_firewall, settings_gateway, settings_overlay
 from components.catalog.loader import Catalog
@@ -115,6 +115,7 @@ def read(
             expected="a volume's id, as the refusal names it, for example database-1f2e3d4c",
         ),
         recover_on=_recover_on(top, groups),
+        prices=offers.prices if offers else {},
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
@@ -152,7 +153,7 @@ def _node_groups(top: Reader, offers: Offers | None) -> tuple[NodeGroup, ...]:
             replace=_replaced(reader),
         )
         if offers is not None:
-            _offered(reader, "instanceTypes", group.instance_types, offers.instance_types)
+            _offered(reader, "instanceTypes", group.instance_types, offers.prices.keys())
             _offered(reader, "regions", group.regions, offers.regions | KNOWN_REGIONS)
         reader.finish()
         if group.name and group.name in {other.name for other in groups}:
@@ -174,7 +175,7 @@ def _replaced(group: Reader) -> dict[str, str]:
     return {machine: reader.token(machine, "") for machine in known if machine in reader.names()}
 
 
-def _offered(reader: Reader, key: str, wanted: Sequence[str], offered: frozenset[str]) -> None:
+def _offered(reader: Reader, key: str, wanted: Sequence[str], offered: Collection[str]) -> None:
     usable = sorted(filter(re.compile(X86_64).fullmatch, offered))
     for index, word in enumerate(wanted):
         if word not in offered:

@@ -14,14 +14,18 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from components.reading import Fault
 
 NOTICE = timedelta(days=30)
 """How long before its end an operator is reminded."""
 
+LEAST_RSA = 2048
+"""Bits. OpenSSL's security level 2, Debian's own choice, loads no shorter key."""
+
 _CHAIN = "a certificate chain in PEM: the gateway's own first, then each one's issuer"
-_KEY = "its private key in PEM, without a passphrase (EC or RSA)"
+_KEY = "its private key in PEM, without a passphrase (EC, or RSA of 2048 bits or more)"
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -53,6 +57,8 @@ def faults(
         yield from _strangers(at_key, chain, key)
     yield from _times(at_certificate, chain, now)
     yield from _order(at_certificate, chain)
+    yield from _whole(at_certificate, chain)
+    yield from _purpose(at_certificate, chain[0])
     yield from _names(where, chain[0], hosts)
 
 
@@ -73,6 +79,8 @@ def _key(pem: str) -> PrivateKey | str:
         return "a key with a passphrase (not shown)"
     except (ValueError, UnsupportedAlgorithm):
         return "no private key in PEM (not shown)"
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < LEAST_RSA:
+        return f"an RSA key of {key.key_size} bits (not shown)"
     return key if isinstance(key, PrivateKey) else "a key of another kind (not shown)"
 
 
@@ -99,9 +107,33 @@ def _order(where: str, chain: Sequence[x509.Certificate]) -> Iterator[Fault]:
     for one, issuer in pairwise(chain):
         try:
             one.verify_directly_issued_by(issuer)
-        except (ValueError, TypeError, InvalidSignature):
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             expected = f"its issuer, {one.issuer.rfc4514_string()}"
             yield Fault(where, f"{_called(issuer)} after {_called(one)}", expected)
+
+
+def _whole(where: str, chain: Sequence[x509.Certificate]) -> Iterator[Fault]:
+    """A lone certificate that says where its issuer's can be had: clients know neither."""
+    leaf = chain[0]
+    if len(chain) > 1 or leaf.issuer == leaf.subject:
+        return
+    try:
+        access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except (x509.ExtensionNotFound, ValueError):
+        return
+    if any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access):
+        advice = f"append the one of {leaf.issuer.rfc4514_string()}: take `fullchain.pem`"
+        yield Fault(where, f"{_called(leaf)} alone", "its issuer's certificate after it", advice)
+
+
+def _purpose(where: str, leaf: x509.Certificate) -> Iterator[Fault]:
+    """A certificate for something else than a server (RFC 5280, 4.2.1.12)."""
+    try:
+        uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return
+    if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & {*uses}:
+        yield Fault(where, f"{_called(leaf)}, for other uses", "one for TLS servers (serverAuth)")
 
 
 def _names(where: str, leaf: x509.Certificate, hosts: Sequence[str]) -> Iterator[Fault]:
@@ -111,7 +143,7 @@ def _names(where: str, leaf: x509.Certificate, hosts: Sequence[str]) -> Iterator
         expected = f"names that the certificate is good for ({listed})"
         yield Fault(f"{where}.hosts", "nothing", expected)
     if missing := [host for host in hosts if not any(_covers(name, host) for name in names)]:
-        expected = f"one for every name in hosts: {', '.join(missing)} too"
+        expected = f"one for every name in hosts, {', '.join(missing)} too"
         yield Fault(f"{where}.certificate", f"a certificate for {listed}", expected)
 
 

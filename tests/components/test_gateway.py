@@ -1,6 +1,9 @@
 """The gateway's parts: what is secret, what follows the managers' addresses, what is handed out."""
 
+from datetime import UTC, datetime, timedelta
+
 import pulumi
+import pytest
 
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
@@ -11,6 +14,7 @@ from components.handles import (
     ServiceHandle,
 )
 from providers.swarm import resources as swarm
+from tests.support.certificates import issue
 
 
 def gateway(made=None, **changes):
@@ -73,6 +77,49 @@ def test_token_and_key_are_secret_and_the_configuration_holds_neither(registered
     assert "data" not in seen["gateway-config"].secrets
 
 
+def with_own_certificate(**changes):
+    own = issue("mcp.example", issue("Root"), dns=("mcp.example",), **changes)
+    return {"certificate": own.chain, "private_key": pulumi.Output.secret(own.key_pem)}, own
+
+
+def test_a_certificate_of_ones_own_stands_in_the_place_of_the_platforms(registered, preview):
+    given, own = with_own_certificate()
+    seen = registered(lambda: gateway(**given))
+    assert not {"gateway-ca", "gateway-certificate"} & {*seen}
+    assert "data" in seen["gateway-tls"].secrets
+    assert seen["gateway-tls"].inputs["data"] == own.chain + own.key_pem
+    for name, resource in seen.items():
+        shown = str({k: v for k, v in resource.inputs.items() if k not in resource.secrets})
+        assert own.key_pem.splitlines()[1] not in shown, name
+
+
+def test_who_renews_a_certificate_and_from_when_on_is_told(registered, preview):
+    given, own = with_own_certificate()
+    ends = own.certificate.not_valid_after_utc
+    assert handed_out(registered, **given)["certificate"] == {
+        "ends": ends.isoformat(),
+        "renew_from": (ends - timedelta(days=30)).isoformat(),
+        "renewed_by": "you",
+    }
+    values = handed_out(registered)
+    if not preview:
+        assert values["certificate"] == {
+            "ends": "2031-01-31T12:00:00+00:00",
+            "renew_from": "2030-10-01T20:00:00+00:00",
+            "renewed_by": "pulumi up",
+        }
+
+
+@pytest.mark.parametrize(("days", "warned"), [(29, True), (31, False)])
+def test_one_is_reminded_of_a_certificate_that_ends_soon(registered, monkeypatch, days, warned):
+    said = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, resource: said.append(text))
+    given, _ = with_own_certificate(ends=datetime.now(UTC) + timedelta(days=days))
+    registered(lambda: gateway(**given))
+    assert bool(said) == warned
+    assert all("set a new one" in text for text in said)
+
+
 def test_certificate_and_hosts_are_the_managers_addresses(registered, preview):
     seen = registered(gateway)
     inputs = seen["gateway-certificate"].inputs
@@ -107,7 +154,7 @@ def handed_out(registered, **changes):
 
     def program():
         gateway(made, **changes)
-        for name in ("url", "urls", "endpoints", "ca_certificate"):
+        for name in ("url", "urls", "endpoints", "ca_certificate", "certificate"):
             getattr(made[0], name).apply(lambda value, name=name: values.update({name: value}))
         pulumi.Output.from_input(made[0].token.is_secret()).apply(
             lambda secret: values.update(secret=secret)

@@ -7,6 +7,7 @@ import pytest
 
 from components.catalog import loader
 from components.platform_stack import PlatformStack
+from components.settings_model import Offers
 from components.settings_rules import read
 
 CATALOG = Path(__file__).parents[2] / "mcp_catalog"
@@ -34,14 +35,21 @@ def exports():
 
 @pytest.fixture
 def seen(registered, exports, tmp_path, monkeypatch):
+    return run(registered, tmp_path, monkeypatch, exports)
+
+
+def run(registered, tmp_path, monkeypatch, exports=None):
+    """Everything that the platform registers; exports gets what it hands out."""
     monkeypatch.chdir(tmp_path)  # contexts of images are staged below the working directory
     for work in ("stage", "have"):  # downloads and Docker; their own tests see to them
         monkeypatch.setattr(f"components.image_cache.ImageCache.{work}", lambda *given: None)
+    offers = Offers({"cpu_4x_general": 20, "gpu_1x_a10": 75}, frozenset({"us-east-1"}))
     settings, faults = read(
-        VALUES, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=None
+        VALUES, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=offers
     )
     assert faults == ()
-    return registered(lambda: exports.update(PlatformStack("platform", settings).exports))
+    handed_out = {} if exports is None else exports
+    return registered(lambda: handed_out.update(PlatformStack("platform", settings).exports))
 
 
 def reached(seen, name):
@@ -164,6 +172,17 @@ def test_the_gateways_names_and_origins_come_from_the_settings(seen, preview):
         config = seen["gateway-config"].inputs["data"]
         assert "mcp.example" in config
         assert "https://app.example" in config
+
+
+def test_a_preview_tells_what_the_machines_cost(registered, preview, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(pulumi.log, "info", lambda text, resource: said.append(text))
+    run(registered, tmp_path, monkeypatch)
+    assert bool(said) == preview
+    assert all(
+        text.startswith("expected cost: $0.80 an hour") and "3 cpu_4x_general at $0.20" in text
+        for text in said
+    )
 
 
 def test_what_is_handed_out(seen, exports):

@@ -14,10 +14,11 @@ from components.plan import firewall as plan
 from components.plan import nodes
 from components.settings_model import Offers, SettingsError
 from components.settings_rules import read
+from tests.support.certificates import issue
 
 CATALOG = Path(__file__).parents[3] / "mcp_catalog"
 OFFERS = Offers(
-    frozenset({"cpu_4x_general", "gpu_1x_a10", "gpu_8x_h100_sxm5", "gpu_1x_gh200"}),
+    {"cpu_4x_general": 20, "gpu_1x_a10": 75, "gpu_8x_h100_sxm5": 2392, "gpu_1x_gh200": 149},
     frozenset({"us-east-1", "moon-1"}),
 )
 GOOD = {
@@ -82,6 +83,7 @@ def test_good_values_become_settings():
     assert [group.count for group in settings.node_groups] == [3, 1]
     assert (settings.volumes, settings.confirm_data_loss) == ({}, "")
     assert settings.recover_on == ""
+    assert settings.prices["gpu_1x_a10"] == 75
     assert settings.lambda_api_key.reveal() == "key-that-nobody-may-see"
     assert settings.lambda_api_url == "https://cloud.lambda.ai/api/v1"
     assert {server.name for server in settings.servers} >= {"ai_memory", "lambda_labs_cli"}
@@ -518,6 +520,38 @@ def test_the_stacks_of_this_repository_are_valid(stack):
     registry = {**GOOD["registry"], **given.get("registry", {})}
     _, faults = check({**given, "registry": registry, "lambdaApiKey": "k"}, offers=None)
     assert faults == []
+
+
+def test_a_certificate_of_ones_own_is_a_value_and_its_key_a_secret():
+    own = issue("mcp.example.com", issue("Root"), dns=("mcp.example.com",))
+    gateway = {"hosts": ["MCP.example.com"], "certificate": own.chain, "privateKey": own.key_pem}
+    settings, faults = check(changed(gateway=gateway))
+    assert faults == []
+    assert settings.gateway.hosts == ("mcp.example.com",)
+    assert settings.gateway.certificate == own.chain
+    assert settings.gateway.private_key.reveal() == own.key_pem
+    assert own.key_pem not in repr(settings)
+
+
+def test_faults_of_a_certificate_come_with_all_others_and_show_no_key():
+    own = issue("mcp.example.com", issue("Root"), dns=("mcp.example.com",))
+    secret = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49"
+    gateway = {"port": 22, "certificate": own.chain, "privateKey": secret}
+    _, faults = check(changed(gateway=gateway, servers=["ai_memry"]))
+    assert [line.partition(": got")[0] for line in faults] == [
+        "sophia:servers[0]",
+        "sophia:gateway.port",
+        "sophia:gateway.privateKey",
+        "sophia:gateway.hosts",
+    ]
+    assert not any("MIGH" in line for line in faults)
+
+
+@pytest.mark.parametrize("gateway", ["-----BEGIN PRIVATE KEY-----", {"privateKey": ["MIGH"]}])
+def test_a_key_in_the_wrong_place_is_not_shown(gateway):
+    _, faults = check(changed(gateway=gateway))
+    assert faults
+    assert not any("PRIVATE KEY" in line or "MIGH" in line for line in faults)
 
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
