@@ -127,7 +127,7 @@ def _whole(where: str, chain: Sequence[x509.Certificate]) -> Iterator[Fault]:
 
 
 def _purpose(where: str, leaf: x509.Certificate) -> Iterator[Fault]:
-    """A certificate for something else than a server (RFC 5280, 4.2.1.12)."""
+    """A certificate for something else than a server (RFC 5280, "Extended Key Usage")."""
     try:
         uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (x509.ExtensionNotFound, ValueError):
