@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import urllib.request
@@ -55,6 +56,29 @@ def test_refusals_are_json_that_mcp_clients_read(gateway, status, path, headers)
     assert gateway.token.encode() not in answer.body
     assert ("www-authenticate" in answer.headers) == (status == 401)
     assert ("retry-after" in answer.headers) == (status == 503)
+
+
+@pytest.mark.parametrize("size", [1, 60_000, 300_000])
+@pytest.mark.parametrize(
+    ("status", "path", "headers"),
+    [
+        (401, HERE, {"Authorization": "Bearer wrong"}),
+        (403, HERE, {"Origin": "https://evil.example"}),
+        (404, "/mcp/nobody", {}),
+        (421, HERE, {"Host": "evil.example"}),
+        (503, "/mcp/github", {}),
+    ],
+)
+def test_a_refusal_arrives_whatever_was_sent_and_whatever_the_client_speaks(
+    gateway, status, path, headers, size
+):
+    sent = {"Host": HOST, "Authorization": f"Bearer {gateway.token}", **headers}
+    with gateway.connection("h2") as connection:
+        assert connection.sock.selected_alpn_protocol() == "http/1.1"
+        # Clients read what there is even if nobody takes the rest of the body.
+        with contextlib.suppress(OSError):
+            connection.request("POST", path, body=b"x" * size, headers=sent)
+        assert connection.getresponse().status == status
 
 
 @pytest.mark.parametrize(
