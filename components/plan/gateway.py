@@ -30,8 +30,10 @@ AUTHORIZATION_SECRET = "gateway_authorization"
 CERTIFICATE_SECRET = "gateway_tls.pem"
 """File below /run/secrets: certificate, chain and private key, in PEM."""
 CONFIG_FILE = "/etc/haproxy/haproxy.cfg"
-BODY_LIMIT = 4 * 1024 * 1024
-"""Bytes a request's body may have."""
+BODY_LIMIT = 512 * 1024
+"""Bytes a request's body may have. The largest useful call, a memory with every character escaped,
+has 250 KiB; as Python's objects a body takes up to 55 times its bytes, of a replica's 192 MB.
+"""
 MAX_REPLICAS = 10
 """Tasks of one service that are balanced over. Fixed, so that scaling changes no configuration."""
 CORS_REQUEST_HEADERS = (
