@@ -21,8 +21,9 @@ def folder() -> Path:
 def write_files(outputs: dict[str, Any]) -> Path:
     """Writes them, readable by their owner only; returns their folder."""
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Any of them serves; the first may be lost.
-    gateway = gateways.living(outputs["gateway_urls"])
+    # Any of them serves, and the first may be lost; one's own certificate holds names only.
+    own = not outputs["ca_certificate"]
+    gateway = outputs["gateway_url"] if own else gateways.living(outputs["gateway_urls"])
     servers = {
         name: {
             "type": "http",  # without it, Claude Code drops the entry

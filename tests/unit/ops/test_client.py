@@ -38,7 +38,13 @@ def test_a_client_is_led_past_a_gateway_that_is_lost():
         living = f"https://127.0.0.3:{server.getsockname()[1]}"
         outputs = {**OUTPUTS, "gateway_urls": ["https://127.0.0.2:1", living]}
         content = json.loads((client.write_files(outputs) / "mcp.json").read_text())
-    assert content["mcpServers"]["ai_memory"]["url"] == f"{living}/mcp/ai_memory"
+        assert content["mcpServers"]["ai_memory"]["url"] == f"{living}/mcp/ai_memory"
+
+        name = "https://mcp.example.com"
+        outputs |= {"ca_certificate": "", "gateway_url": name, "gateway_urls": [name, living]}
+        content = json.loads((client.write_files(outputs) / "mcp.json").read_text())
+    # The managers' addresses are not in a certificate of one's own.
+    assert content["mcpServers"]["ai_memory"]["url"] == f"{name}/mcp/ai_memory"
 
 
 def test_without_a_ca_of_the_platforms_own_clients_trust_what_they_do_anyway(capfd):
