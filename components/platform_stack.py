@@ -24,8 +24,8 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
+from components.plan import cost, names, nodes
 from components.plan import database as plan
-from components.plan import names, nodes
 from components.plan.firewall import Sources
 from components.settings_model import Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
@@ -58,6 +58,8 @@ class PlatformStack(pulumi.ComponentResource):
         super().__init__("sophia:index:PlatformStack", name, None, opts)
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
+        if pulumi.runtime.is_dry_run():
+            pulumi.log.info(cost.expected(settings.node_groups, settings.prices), self)
         login = swarm.KeyPair("login", opts=self._child)
         planned = nodes.nodes(settings.node_groups)
         home = volumes.home(
@@ -111,7 +113,9 @@ class PlatformStack(pulumi.ComponentResource):
             "manager_ip": managers[0].address,
             "manager_ips": [manager.address for manager in managers],
             "gateway_url": gateway.url,
+            "gateway_urls": gateway.urls,
             "gateway_token": gateway.token,
+            "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
@@ -145,7 +149,7 @@ class PlatformStack(pulumi.ComponentResource):
                 prefix=settings.prefix,
                 machines=planned,
                 sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
-                gateway_port=settings.gateway_port,
+                gateway_port=settings.gateway.port,
                 encrypted=settings.overlay.encrypted,
                 account_key=key.id,
             ),
@@ -208,7 +212,11 @@ class PlatformStack(pulumi.ComponentResource):
                 registry=ground.registry,
                 image=self._image("gateway", "images", settings.base_image, ground).reference,
                 servers=servers,
-                port=settings.gateway_port,
+                port=settings.gateway.port,
+                hosts=settings.gateway.hosts,
+                origins=settings.gateway.origins,
+                certificate=settings.gateway.certificate,
+                private_key=pulumi.Output.secret(settings.gateway.private_key.reveal()),
             ),
             self._child,
         )

@@ -58,6 +58,22 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Gateway:
+    """Where MCP clients come in. port: on every manager.
+
+    hosts: DNS names of one's own, beside the managers' addresses, the first one in clients' files.
+    origins: websites whose scripts may call (`https://app.example.com`).
+    certificate: a PEM chain of one's own, "" for one of the platform's CA; private_key: its key.
+    """
+
+    port: int
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    certificate: str
+    private_key: Sensitive
+
+
+@dataclass(frozen=True)
 class Firewall:
     """Who may come in from outside, as IPv4 networks. unprotected_regions: those without a
     firewall in which machines are rented all the same.
@@ -87,6 +103,7 @@ class Settings:
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
+    prices: US cents an hour, by instance type, as far as the cloud tells.
     """
 
     project: str
@@ -99,14 +116,15 @@ class Settings:
     registry: Registry
     base_image: str
     overlay: Overlay
+    gateway: Gateway
     firewall: Firewall
-    gateway_port: int
     gpu_probe: bool
     servers: tuple[Server, ...]
     secrets: Mapping[str, Sensitive]
     volumes: Mapping[str, str]
     confirm_data_loss: str
     recover_on: str
+    prices: Mapping[str, int]
 
     @property
     def prefix(self) -> str:
@@ -116,9 +134,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Offers:
-    """What the cloud rents out. regions: every region that any offer or image names."""
+    """What the cloud rents out. prices: US cents an hour, by type. regions: every region that any
+    offer or image names.
+    """
 
-    instance_types: frozenset[str]
+    prices: Mapping[str, int]
     regions: frozenset[str]
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ops import client
+from ops import client, gateways
 from ops.platform import PROJECT, STACK, simulator_folder, stack_of
 from ops.progress import say
 from simulator import cloud
@@ -25,9 +25,10 @@ class NotUp(Exception):
 
 
 def status() -> None:
-    """Nodes and services, as the Swarm sees them."""
+    """The ways in; nodes and services, as the Swarm sees them."""
     outputs = _outputs()
-    say(f"gateway  {outputs['gateway_url']}")
+    for line in gateways.lines(outputs):
+        say(line)
     for name, node in sorted(outputs["nodes"].items()):
         say(f"{name:<12} {node['address']:<16} {node['role']}, {node['tier']}")
     manager = _manager(outputs)
