@@ -88,8 +88,9 @@ def test_machines_get_the_rulesets_of_their_role_wherever_they_may_be(seen, prev
     assert [(rule["portRange"], rule["sourceNetwork"]) for rule in ssh] == [
         ([22, 22], "0.0.0.0/0"),
     ]
-    gateway = rulesets["firewall-manager-us-east-1"]["rules"]
-    assert [(rule["portRange"], rule["sourceNetwork"]) for rule in gateway] == [
+    both = rulesets["firewall-manager-us-east-1"]["rules"]
+    assert [(rule["portRange"], rule["sourceNetwork"]) for rule in both] == [
+        ([22, 22], "0.0.0.0/0"),
         ([8443, 8443], "0.0.0.0/0"),
     ]
     if not preview:

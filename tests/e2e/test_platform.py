@@ -9,10 +9,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support import docker
+from simulator import cloud
+from tests.support import docker, scanning
 from tests.support.checkout import Checkout, copy_of_the_tree
 from tests.support.mcp_calls import LEGACY, MODERN, connected, http_client
 from tests.support.polling import until
@@ -47,6 +49,39 @@ async def test_a_killed_up_is_gone_on_with(platform, interrupted, outputs):
     nodes = docker.nodes(platform.home)
     assert len(nodes) == len(outputs["nodes"]), f"one machine a node, got {nodes}"
     assert set(interrupted) <= set(nodes), "what an interrupted run had launched is used"
+
+
+WELL_KNOWN = {f"tcp/{port}" for port in (1, 2375, 2376, 2377, 5000, 5432, 7946, 8080, 9323, 65535)}
+
+
+def listening(node: str) -> set[str]:
+    """The ports of a node at which anything listens for others than itself."""
+    told = docker.docker("exec", node, "ss", "-Hltn")
+    places = [line.split()[3].rpartition(":") for line in told.splitlines()]
+    return {f"tcp/{port}" for host, _, port in places if not host.startswith("127.")}
+
+
+def test_only_ssh_and_the_gateway_answer_strangers_and_swarms_ports_its_nodes(platform, outputs):
+    simulated = cloud.find(platform.home / "simulator")
+    made = simulated.settings
+    machines = {one["id"]: one for one in simulated.control("GET", "/instances")}
+    gateway = f"tcp/{urlsplit(outputs['gateway_url']).port}"
+    containers = {node["instance_id"]: f"{made.simulator}-{machines[node['instance_id']]['title']}"
+                  for node in outputs["nodes"].values()}  # fmt: skip
+    for node in outputs["nodes"].values():
+        manager, id = node["role"] == "manager", node["instance_id"]
+        ports = sorted(WELL_KNOWN | listening(containers[id]) | {gateway})
+        assert {"tcp/7946", "tcp/22"} < set(ports)
+        world = {"tcp/22": "open"} | ({gateway: "open"} if manager else {})
+        stranger = str(made.network[252])
+        seen = scanning.from_outside(made.simulator, stranger, node["address"], ports)
+        assert seen == world, node
+        if made.encrypts:
+            continue  # ESP comes by a rule that lets nodes in to every port
+        among = world | {"tcp/7946": "open"} | ({"tcp/2377": "open"} if manager else {})
+        other = next(name for one, name in containers.items() if one != id)
+        for address in (node["address"], machines[id]["private_ip"]):
+            assert scanning.from_node(other, address, ports) == among, node
 
 
 @pytest.mark.parametrize("mode", [MODERN, LEGACY])
