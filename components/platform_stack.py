@@ -74,6 +74,7 @@ class PlatformStack(pulumi.ComponentResource):
                 nodes=machines,
                 user=settings.ssh_user,
                 private_key=login.private_key,
+                public_key=login.public_key,
                 address_pools=settings.overlay.address_pools,
                 subnet_size=settings.overlay.subnet_size,
                 recover_on=settings.recover_on,
