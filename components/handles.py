@@ -41,6 +41,19 @@ class NodeHandle:
 
 
 @dataclass(frozen=True)
+class LoginHandle:
+    """The key that logs in to all machines, and those that it has followed, the newest first.
+
+    Private ones are secret. A machine that was away at a rotation knows only a former one.
+    """
+
+    public_key: pulumi.Output[str]
+    private_key: pulumi.Output[str]
+    former_public_keys: pulumi.Output[list[str]]
+    former_private_keys: pulumi.Output[list[str]]
+
+
+@dataclass(frozen=True)
 class ClusterHandle:
     """A Swarm with all its members.
 

@@ -15,6 +15,7 @@ from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
     ClusterHandle,
+    LoginHandle,
     NetworkHandle,
     NodeHandle,
     RegistryHandle,
@@ -58,7 +59,7 @@ class PlatformStack(pulumi.ComponentResource):
         super().__init__("sophia:index:PlatformStack", name, None, opts)
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
-        login = swarm.KeyPair("login", opts=self._child)
+        login = self._login()
         planned = nodes.nodes(settings.node_groups)
         home = volumes.home(
             plan.VOLUME,
@@ -73,10 +74,10 @@ class PlatformStack(pulumi.ComponentResource):
             SwarmClusterArgs(
                 nodes=machines,
                 user=settings.ssh_user,
-                private_key=login.private_key,
-                public_key=login.public_key,
+                login=login,
                 address_pools=settings.overlay.address_pools,
                 subnet_size=settings.overlay.subnet_size,
+                token_generation=settings.rotation.join_tokens,
                 recover_on=settings.recover_on,
             ),
             self._child,
@@ -120,8 +121,19 @@ class PlatformStack(pulumi.ComponentResource):
         }
         self.register_outputs({})
 
+    def _login(self) -> LoginHandle:
+        pair = swarm.KeyPair(
+            "login", generation=self._settings.rotation.login_key, opts=self._child
+        )
+        return LoginHandle(
+            public_key=pair.public_key,
+            private_key=pair.private_key,
+            former_public_keys=pair.former_public_keys.apply(lambda keys: keys or []),
+            former_private_keys=pair.former_private_keys.apply(lambda keys: keys or []),
+        )
+
     def _machines(
-        self, planned: Sequence[nodes.NodePlan], login: swarm.KeyPair, home: swarm.VolumeHome
+        self, planned: Sequence[nodes.NodePlan], login: LoginHandle, home: swarm.VolumeHome
     ) -> list[NodeHandle]:
         """All machines, with one key of the account and one firewall for the stack."""
         settings = self._settings
@@ -136,7 +148,9 @@ class PlatformStack(pulumi.ComponentResource):
         )
         key = lambdalabs.SshKey(
             "login-key",
-            name=names.physical(settings.prefix, "login"),
+            name=pulumi.Output.all(login.public_key, login.former_public_keys).apply(
+                lambda keys: names.key(names.physical(settings.prefix, "login"), *keys)
+            ),
             public_key=login.public_key,
             opts=pulumi.ResourceOptions(parent=self, provider=account),
         )
@@ -148,7 +162,7 @@ class PlatformStack(pulumi.ComponentResource):
                 sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
                 gateway_port=settings.gateway_port,
                 encrypted=settings.overlay.encrypted,
-                account_key=key.id,
+                account_key=key.account_key,
             ),
             pulumi.ResourceOptions(parent=self, providers=[account]),
         )
@@ -161,7 +175,7 @@ class PlatformStack(pulumi.ComponentResource):
                     stack=settings.stack,
                     user=settings.ssh_user,
                     ssh_key_name=key.name,
-                    ssh_key_id=key.id,
+                    ssh_key_id=key.account_key,
                     private_key=login.private_key,
                     registry_server=settings.registry.server,
                     registry_ca=settings.registry.ca,

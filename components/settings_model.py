@@ -69,6 +69,14 @@ class Firewall:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """Tokens; another one makes a new login key, or new join tokens."""
+
+    login_key: str
+    join_tokens: str
+
+
+@dataclass(frozen=True)
 class Pace:
     """How fast the account's API may be asked: requests a second, seconds between two launches,
     seconds between two looks at one machine.
@@ -107,6 +115,7 @@ class Settings:
     volumes: Mapping[str, str]
     confirm_data_loss: str
     recover_on: str
+    rotation: Rotation
 
     @property
     def prefix(self) -> str:

@@ -54,10 +54,13 @@ class InCluster(Declared):
 
 
 class KeyPair(Declared, lifecycle=keypair.KeyPair):
-    """See `keypair.KeyPairOutputs`."""
+    """Inputs: see `keypair.KeyPairInputs`. The former keys are None in a state of the first
+    version."""
 
     public_key: pulumi.Output[str]
     private_key: pulumi.Output[str]
+    former_public_keys: pulumi.Output[list[str] | None]
+    former_private_keys: pulumi.Output[list[str] | None]
 
 
 class Certificate(Declared, lifecycle=certificate.Certificate):

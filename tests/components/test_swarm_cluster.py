@@ -5,9 +5,18 @@ import json
 
 import pulumi
 
-from components.handles import NodeHandle
+from components.handles import LoginHandle, NodeHandle
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from providers.swarm import resources as swarm
+
+
+def login():
+    return LoginHandle(
+        public_key="ssh-ed25519 login",
+        private_key=pulumi.Output.secret("the private key"),
+        former_public_keys=["ssh-ed25519 former"],
+        former_private_keys=pulumi.Output.secret(["the former key"]),
+    )
 
 
 def node(name, role, tier):
@@ -39,8 +48,7 @@ def cluster(handles=None):
         SwarmClusterArgs(
             nodes=nodes,
             user="ubuntu",
-            private_key=pulumi.Output.secret("the private key"),
-            public_key="ssh-ed25519 login",
+            login=login(),
             address_pools=["10.200.0.0/16"],
             subnet_size=24,
         ),
@@ -83,6 +91,8 @@ def test_a_node_is_set_up_over_ssh_with_the_login_key_and_its_files(registered, 
         assert not others & set(setup.dependencies), "they start at once; restarts take turns"
     inputs = setups["swarm-worker-1-setup"].inputs
     assert inputs["authorizedKeys"] == ["ssh-ed25519 login"]
+    assert inputs["revokedKeys"] == ["ssh-ed25519 former"]
+    assert {"privateKey", "formerPrivateKeys"} <= seen["swarm-machines"].secrets
     assert inputs["files"] == [{"path": "/etc/docker/daemon.json", "content": "{}"}]
 
 
@@ -142,7 +152,7 @@ def test_recovery_is_wished_by_a_managers_name_and_done_at_its_address(registere
         SwarmCluster(
             "swarm",
             SwarmClusterArgs(
-                nodes, "ubuntu", "key", "public", ["10.200.0.0/16"], 24, recover_on="manager-2"
+                nodes, "ubuntu", login(), ["10.200.0.0/16"], 24, recover_on="manager-2"
             ),
         )
 
