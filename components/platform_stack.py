@@ -28,7 +28,7 @@ from components.mcp_service import McpService, McpServiceArgs
 from components.plan import database as plan
 from components.plan import names, nodes
 from components.plan.firewall import Sources
-from components.settings_model import Settings
+from components.settings_model import NAMED_AFTER, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from providers.lambdalabs import resources as lambdalabs
@@ -118,6 +118,7 @@ class PlatformStack(pulumi.ComponentResource):
             "mcp_endpoints": gateway.endpoints,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             "ssh_private_key": login.private_key,
+            NAMED_AFTER: settings.stack,
         }
         self.register_outputs({})
 

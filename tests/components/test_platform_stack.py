@@ -162,7 +162,7 @@ def test_the_servers_environment_comes_from_the_settings(seen):
 def test_what_is_handed_out(seen, exports):
     assert set(exports) == {
         *("manager_ip", "manager_ips", "gateway_url", "gateway_token", "ca_certificate"),
-        *("mcp_endpoints", "nodes", "ssh_private_key"),
+        *("mcp_endpoints", "nodes", "ssh_private_key", "named_after"),
     }
     assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
     assert isinstance(exports["gateway_token"], pulumi.Output)
