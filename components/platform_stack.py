@@ -15,6 +15,7 @@ from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
     ClusterHandle,
+    LoginHandle,
     NetworkHandle,
     NodeHandle,
     RegistryHandle,
@@ -27,7 +28,7 @@ from components.mcp_service import McpService, McpServiceArgs
 from components.plan import cost, names, nodes
 from components.plan import database as plan
 from components.plan.firewall import Sources
-from components.settings_model import Settings
+from components.settings_model import NAMED_AFTER, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from providers.lambdalabs import resources as lambdalabs
@@ -60,7 +61,7 @@ class PlatformStack(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         if pulumi.runtime.is_dry_run():
             pulumi.log.info(cost.expected(settings.node_groups, settings.prices), self)
-        login = swarm.KeyPair("login", opts=self._child)
+        login = self._login()
         planned = nodes.nodes(settings.node_groups)
         home = volumes.home(
             plan.VOLUME,
@@ -75,9 +76,10 @@ class PlatformStack(pulumi.ComponentResource):
             SwarmClusterArgs(
                 nodes=machines,
                 user=settings.ssh_user,
-                private_key=login.private_key,
+                login=login,
                 address_pools=settings.overlay.address_pools,
                 subnet_size=settings.overlay.subnet_size,
+                token_generation=settings.rotation.join_tokens,
                 recover_on=settings.recover_on,
             ),
             self._child,
@@ -120,11 +122,23 @@ class PlatformStack(pulumi.ComponentResource):
             "mcp_endpoints": gateway.endpoints,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             "ssh_private_key": login.private_key,
+            NAMED_AFTER: settings.stack,
         }
         self.register_outputs({})
 
+    def _login(self) -> LoginHandle:
+        pair = swarm.KeyPair(
+            "login", generation=self._settings.rotation.login_key, opts=self._child
+        )
+        return LoginHandle(
+            public_key=pair.public_key,
+            private_key=pair.private_key,
+            former_public_keys=pair.former_public_keys.apply(lambda keys: keys or []),
+            former_private_keys=pair.former_private_keys.apply(lambda keys: keys or []),
+        )
+
     def _machines(
-        self, planned: Sequence[nodes.NodePlan], login: swarm.KeyPair, home: swarm.VolumeHome
+        self, planned: Sequence[nodes.NodePlan], login: LoginHandle, home: swarm.VolumeHome
     ) -> list[NodeHandle]:
         """All machines, with one key of the account and one firewall for the stack."""
         settings = self._settings
@@ -139,7 +153,9 @@ class PlatformStack(pulumi.ComponentResource):
         )
         key = lambdalabs.SshKey(
             "login-key",
-            name=names.physical(settings.prefix, "login"),
+            name=pulumi.Output.all(login.public_key, login.former_public_keys).apply(
+                lambda keys: names.key(names.physical(settings.prefix, "login"), *keys)
+            ),
             public_key=login.public_key,
             opts=pulumi.ResourceOptions(parent=self, provider=account),
         )
@@ -151,7 +167,7 @@ class PlatformStack(pulumi.ComponentResource):
                 sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
                 gateway_port=settings.gateway.port,
                 encrypted=settings.overlay.encrypted,
-                account_key=key.id,
+                account_key=key.account_key,
             ),
             pulumi.ResourceOptions(parent=self, providers=[account]),
         )
@@ -164,7 +180,7 @@ class PlatformStack(pulumi.ComponentResource):
                     stack=settings.stack,
                     user=settings.ssh_user,
                     ssh_key_name=key.name,
-                    ssh_key_id=key.id,
+                    ssh_key_id=key.account_key,
                     private_key=login.private_key,
                     registry_server=settings.registry.server,
                     registry_ca=settings.registry.ca,

@@ -23,7 +23,7 @@ import pulumi.runtime.config
 from components import settings_rules
 from components.catalog.loader import Catalog
 from components.reading import Fault
-from components.settings_model import Offers, Settings, SettingsError
+from components.settings_model import NAMED_AFTER, Offers, Settings, SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import TRANSIENT, Forbidden, InvalidKey, LambdaError
@@ -60,7 +60,7 @@ SECRETS = {
 
 def load(catalog: Catalog) -> Settings:
     """The settings of this stack. Raises SettingsError with all faults, the catalog's included."""
-    project, stack = pulumi.get_project(), pulumi.get_stack()
+    project, stack = pulumi.get_project(), named_after()
     faults: list[Fault] = []
     given = {
         name.removeprefix(f"{project}:"): value
@@ -79,6 +79,17 @@ def load(catalog: Catalog) -> Settings:
     if faults or found:
         raise SettingsError((*faults, *found))
     return settings
+
+
+def named_after() -> str:
+    """The name that the stack had when it was up first, which all its objects are called after.
+
+    Read from what the last `up` handed out, so that `pulumi stack rename` renames nothing else.
+    """
+    stack = pulumi.get_stack()
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
+    kept = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value["outputs"]
+    return str(kept.get(NAMED_AFTER, stack))
 
 
 def decoded(given: Mapping[str, str]) -> dict[str, object]:

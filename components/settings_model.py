@@ -10,6 +10,9 @@ from components.plan import names
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
 
+NAMED_AFTER = "named_after"
+"""Output of a stack: the name it had when it was up first."""
+
 
 class Sensitive:
     """A value that cannot be printed by accident; `reveal` is the only way to it."""
@@ -85,6 +88,14 @@ class Firewall:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """Tokens; another one makes a new login key, or new join tokens."""
+
+    login_key: str
+    join_tokens: str
+
+
+@dataclass(frozen=True)
 class Pace:
     """How fast the account's API may be asked: requests a second, seconds between two launches,
     seconds between two looks at one machine.
@@ -99,6 +110,7 @@ class Pace:
 class Settings:
     """A whole platform's configuration.
 
+    stack: the name that objects are called after, see `settings.named_after`.
     servers: the catalog entries to deploy. secrets: credentials by environment variable.
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
@@ -125,6 +137,7 @@ class Settings:
     confirm_data_loss: str
     recover_on: str
     prices: Mapping[str, int]
+    rotation: Rotation
 
     @property
     def prefix(self) -> str:

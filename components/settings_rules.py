@@ -12,7 +12,7 @@ from components.catalog.model import Server
 from components.plan import database, names, volumes
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import REQUIRED, Fault, Reader, closest, listed
-from components.settings_model import Offers, Pace, Registry, Sensitive, Settings
+from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
 
 LAMBDA_API_URL = "https://cloud.lambda.ai/api/v1"
 MOST_MACHINES = 99
@@ -116,6 +116,7 @@ def read(
         ),
         recover_on=_recover_on(top, groups),
         prices=offers.prices if offers else {},
+        rotation=_rotation(top),
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
@@ -357,6 +358,15 @@ def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
             reader.fault(volume, name, listed(known), closest(name, known))
         if name:
             found[volume] = name
+    reader.finish()
+    return found
+
+
+def _rotation(top: Reader) -> Rotation:
+    reader = top.inner("rotate")
+    found = Rotation(
+        login_key=reader.token("loginKey", ""), join_tokens=reader.token("joinTokens", "")
+    )
     reader.finish()
     return found
 

@@ -45,8 +45,8 @@ def logs(name: str, service: str) -> None:
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
             + ", ".join(sorted(known))
         )
-    stack = stack_named(name)
-    physical = names.physical(names.prefix(stack.project, stack.name), service)
+    prefix = names.prefix(stack_named(name).project, outputs["named_after"])
+    physical = names.physical(prefix, service)
     told = _asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:

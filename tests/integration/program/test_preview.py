@@ -66,6 +66,31 @@ def test_bad_configuration_is_one_message_with_every_fault_and_makes_nothing(pro
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})
 
 
+NAMED = """
+import pulumi
+from components import settings
+pulumi.export("named_after", settings.named_after())
+pulumi.export("secret", pulumi.Output.secret("of others"))
+"""
+
+
+def test_a_renamed_stack_is_called_after_its_first_name(program):
+    (program.folder / "__main__.py").unlink()
+    (program.folder / "__main__.py").write_text(NAMED)
+
+    def named() -> str:
+        program.pulumi("up", "--yes", "--skip-preview")
+        return program.pulumi("stack", "output", "named_after").strip()
+
+    program.pulumi("stack", "init", "dev")
+    assert named() == "dev"
+    program.pulumi("stack", "rename", "prod")
+    program.pulumi("preview", "--expect-no-changes")
+    assert named() == "dev"
+    program.pulumi("stack", "init", "dev")
+    assert named() == "dev"
+
+
 def test_a_refused_key_is_one_fault(program):
     program.configure("dev", registry={"server": "registry.example", "username": "u"})
     program.environment["LAMBDA_API_KEY"] = "wrong"

@@ -113,6 +113,10 @@ class Stack:
         """What `docker …` says on a node."""
         return docker("exec", self.nodes[number].container, "docker", *arguments)
 
+    def on_host(self, number: int, *command: str) -> str:
+        """What a command says on a node."""
+        return docker("exec", self.nodes[number].container, *command)
+
     def containers(self, name: str) -> set[str]:
         """The ids of a service's running containers, on all nodes."""
         shown = [self.on(n, "ps", "-q", "--filter", f"name={name}.") for n in (0, 1)]

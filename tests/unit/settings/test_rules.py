@@ -12,7 +12,7 @@ from components.catalog import loader
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
 from components.plan import firewall as plan
 from components.plan import nodes
-from components.settings_model import Offers, SettingsError
+from components.settings_model import Offers, Rotation, SettingsError
 from components.settings_rules import read
 from tests.support.certificates import issue
 
@@ -117,6 +117,15 @@ def test_a_stack_name_that_leaves_no_room_for_a_rulesets():
     _, faults = check(there, stack="a" * 32)
     [fault] = faults
     assert "manager-asia-northeast-1', 64 characters, expected 63 characters at most" in fault
+
+
+def test_rotation_takes_tokens():
+    settings, faults = check(changed(rotate={"loginKey": 2, "joinTokens": "b"}))
+    assert faults == []
+    assert settings.rotation == Rotation("2", "b")
+    assert check(GOOD)[0].rotation == Rotation("", "")
+    _, faults = check(changed(rotate={"hostKey": 2}))
+    assert faults[0].startswith("sophia:rotate.hostKey: got an unknown key")
 
 
 def test_recovery_goes_on_one_of_the_managers():
@@ -573,6 +582,7 @@ KEYS = [
     "pace",
     "volumes",
     "recover",
+    "rotate",
 ]
 
 
