@@ -10,7 +10,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh env test test-fast check clean
+.PHONY: help doctor up down purge status logs ssh orphans env test test-fast check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,14 +27,19 @@ down: $(VENV)/.ready ## destroy the platform and its data; list what stays on th
 purge: $(VENV)/.ready ## down, then remove all that it leaves: images, caches, state
 	@exec $(BIN)/python -m ops purge
 
-status: $(VENV)/.ready ## show nodes and services
-	@exec $(BIN)/python -m ops status
+STACK ?= dev
+
+status: $(VENV)/.ready ## show nodes and services; of another stack: make status STACK=prod
+	@exec $(BIN)/python -m ops status --stack "$(STACK)"
 
 logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_memory
-	@exec $(BIN)/python -m ops logs "$(SERVICE)"
+	@exec $(BIN)/python -m ops logs --stack "$(STACK)" "$(SERVICE)"
 
 ssh: $(VENV)/.ready ## open a shell on a node: make ssh NODE=manager-1
-	@exec $(BIN)/python -m ops ssh "$(NODE)"
+	@exec $(BIN)/python -m ops ssh --stack "$(STACK)" "$(NODE)"
+
+orphans: $(VENV)/.ready ## list machines of the stack's account that no state knows; ends none
+	@exec $(BIN)/python -m ops orphans --stack "$(STACK)"
 
 env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(make env)"
 	@$(BIN)/python -m toolchain env

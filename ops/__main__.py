@@ -1,14 +1,15 @@
-"""`python -m ops up|down|purge|status|logs SERVICE|ssh NODE`."""
+"""`python -m ops up|down|purge`, and of any stack `status|logs SERVICE|ssh NODE|orphans`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from ops import inspect, platform
+from ops import inspect, orphans, platform
 from ops.processes import end_on_sigterm
 from ops.progress import say
 from ops.stack import StackError
+from providers.lambdalabs.errors import LambdaError
 from simulator.exceptions import SimulatorError
 from toolchain import ToolchainError
 
@@ -19,9 +20,12 @@ def main() -> int:
     commands.add_parser("up")
     commands.add_parser("down")
     commands.add_parser("purge")
-    commands.add_parser("status")
-    commands.add_parser("logs").add_argument("service")
-    commands.add_parser("ssh").add_argument("node")
+    one = argparse.ArgumentParser(add_help=False)
+    one.add_argument("--stack", default=platform.STACK, help="(%(default)s)")
+    commands.add_parser("status", parents=[one])
+    commands.add_parser("logs", parents=[one]).add_argument("service")
+    commands.add_parser("ssh", parents=[one]).add_argument("node")
+    commands.add_parser("orphans", parents=[one])
     arguments = parser.parse_args()
     try:
         match arguments.command:
@@ -35,12 +39,14 @@ def main() -> int:
                 end_on_sigterm()
                 platform.purge()
             case "status":
-                inspect.status()
+                inspect.status(arguments.stack)
             case "logs":
-                inspect.logs(arguments.service)
+                inspect.logs(arguments.stack, arguments.service)
             case "ssh":
-                inspect.shell(arguments.node)
-    except (StackError, SimulatorError, ToolchainError, inspect.NotUp) as failure:
+                return inspect.shell(arguments.stack, arguments.node)
+            case "orphans":
+                orphans.show(inspect.stack_named(arguments.stack))
+    except (StackError, SimulatorError, ToolchainError, LambdaError, inspect.NotUp) as failure:
         say(f"error: {failure}")
         return 1
     except KeyboardInterrupt:

@@ -1,22 +1,24 @@
-"""`make status`, `make logs` and `make ssh`: a look at a platform that is up."""
+"""`make status`, `make logs` and `make ssh`: a look at a platform that is up, of any stack.
+
+All they need are the stack's own outputs. The login key is handed to ssh in memory, not in a file.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Any
 
-from ops import client
-from ops.platform import PROJECT, STACK, simulator_folder, stack_of
+from components.plan import names
+from ops import client, gateways
+from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
+from ops.stack import Stack, of_this_shell
 from simulator import cloud
 
-SSH = 22
-_CONNECT = 3.0
+_CONNECT = 3
 """Seconds for a node's sshd to take a connection."""
 
 
@@ -24,95 +26,112 @@ class NotUp(Exception):
     """There is nothing to look at, or no such thing in it."""
 
 
-def status() -> None:
-    """Nodes and services, as the Swarm sees them."""
-    outputs = _outputs()
-    say(f"gateway  {outputs['gateway_url']}")
-    for name, node in sorted(outputs["nodes"].items()):
-        say(f"{name:<12} {node['address']:<16} {node['role']}, {node['tier']}")
-    manager = _manager(outputs)
-    _ssh(outputs, manager, ("docker", "node", "ls"))
-    _ssh(outputs, manager, ("docker", "service", "ls"))
+def status(name: str) -> None:
+    """The ways in; nodes and services of a stack, as its Swarm sees them."""
+    outputs = _outputs(name)
+    for line in gateways.lines(outputs):
+        say(line)
+    for node, known in sorted(outputs["nodes"].items()):
+        say(f"{node:<12} {known['address']:<16} {known['role']}, {known['tier']}")
+    sys.stdout.write(_asked(outputs, "docker node ls && docker service ls"))
 
 
-def logs(service: str) -> None:
+def logs(name: str, service: str) -> None:
     """The last lines of a service, of all its replicas."""
-    outputs = _outputs()
+    outputs = _outputs(name)
     known = [*outputs["mcp_endpoints"], "database", "gateway"]
     if service not in known:
         raise NotUp(
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
             + ", ".join(sorted(known))
         )
-    command = ("docker", "service", "logs", "--tail", "100", f"{PROJECT}-{STACK}-{service}")
-    manager = _manager(outputs)
-    line = _ssh_command(outputs, manager, command)
-    # In one stream, as the service wrote it to two.
-    run = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    sys.stdout.write(run.stdout)
-    if run.returncode and "incomplete log stream" in run.stdout:
+    prefix = names.prefix(stack_named(name).project, outputs["named_after"])
+    physical = names.physical(prefix, service)
+    told = _asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
+    sys.stdout.write(told)
+    if _INCOMPLETE in told:
         say("(what replicas wrote on nodes that are lost now is missing)")
-    elif run.returncode:
-        raise _failed(command, manager, run.returncode)
 
 
-def shell(node: str) -> None:
-    """A shell on one node; this process becomes the ssh client."""
-    outputs = _outputs()
+_INCOMPLETE = "incomplete log stream"
+
+
+def shell(name: str, node: str) -> int:
+    """A shell on one node; the ssh client's exit status."""
+    outputs = _outputs(name)
     if node not in outputs["nodes"]:
         known = ", ".join(sorted(outputs["nodes"]))
         raise NotUp(f"make ssh: got NODE={node or '(nothing)'}, expected one of {known}")
-    command = _ssh_command(outputs, node)
-    os.execvp(command[0], command)
+    return subprocess.run(_ssh(outputs, node)).returncode
 
 
-def _outputs() -> dict[str, Any]:
+def stack_named(name: str) -> Stack:
+    """The stack of this machine with its cloud running, or one as this shell's `pulumi` finds it.
+
+    Raises NotUp where the simulated cloud is needed and does not run.
+    """
+    if name != STACK:
+        return of_this_shell(name)
     simulated = cloud.running_at(simulator_folder())
     if simulated is None:
         raise NotUp("the simulated cloud is not running: `make up` starts it")
-    outputs = stack_of(simulated).outputs()
+    return stack_of(simulated)
+
+
+def _outputs(name: str) -> dict[str, Any]:
+    outputs = stack_named(name).outputs()
     if "nodes" not in outputs:
-        raise NotUp("the platform is not up: `make up` brings it up")
-    client.write_files(outputs)
+        way = "`make up`" if name == STACK else f"`pulumi up --stack {name}`"
+        raise NotUp(f"the platform of stack {name} is not up: {way} brings it up")
+    if name == STACK:
+        client.write_files(outputs)
     return outputs
 
 
-def _manager(outputs: dict[str, Any]) -> str:
-    """The first that answers: each of them knows the whole Swarm, and any may be lost."""
-    nodes: dict[str, dict[str, str]] = outputs["nodes"]
+def _asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
+    """What the first manager says that can answer: each of them knows the whole Swarm, and any may
+    be lost. enough: in what it said makes a failure an answer."""
     silent = []
-    for name, node in nodes.items():
+    for name, node in outputs["nodes"].items():
         if node["role"] == "manager":
-            try:
-                socket.create_connection((node["address"], SSH), timeout=_CONNECT).close()
-                return name
-            except OSError as error:
-                silent.append(f"{name} ({node['address']}): {error}")
-    raise NotUp(f"no manager answers: {'; '.join(silent)}. `make up` replaces lost nodes")
+            run = subprocess.run(
+                _ssh(outputs, name, command),
+                stdin=subprocess.DEVNULL,
+                # In one stream, as a service wrote its log to two.
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+            if run.returncode == 0 or (enough and enough in run.stdout):
+                return run.stdout
+            said = run.stdout.strip().splitlines() or [f"exit status {run.returncode}"]
+            silent.append(f"\n  {name} ({node['address']}): {said[-1]}")
+    raise NotUp(f"no manager answers `{command}`:{''.join(silent)}")
 
 
-def _ssh_command(outputs: dict[str, Any], node: str, command: Sequence[str] = ()) -> list[str]:
+def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
     """Logs in; with a command, only for that."""
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")
-    folder = client.folder()
     options = {
-        "UserKnownHostsFile": folder / "known_hosts",
+        "UserKnownHostsFile": _in_memory(client.known_hosts(outputs)),
         "StrictHostKeyChecking": "yes",
         "IdentitiesOnly": "yes",
+        "BatchMode": "yes",
+        "ConnectTimeout": _CONNECT,
         "LogLevel": "ERROR",
     }
     settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
     login = "{user}@{address}".format(**outputs["nodes"][node])
-    remote = ["--", *command] if command else []
-    return ["ssh", "-i", str(folder / "ssh_key"), *settings, login, *remote]
+    remote = ["--", command] if command else []
+    key = _in_memory(outputs["ssh_private_key"])
+    return ["ssh", "-i", key, *settings, login, *remote]
 
 
-def _ssh(outputs: dict[str, Any], node: str, command: Sequence[str]) -> None:
-    status = subprocess.run(_ssh_command(outputs, node, command)).returncode
-    if status != 0:
-        raise _failed(command, node, status)
-
-
-def _failed(command: Sequence[str], node: str, status: int) -> NotUp:
-    return NotUp(f"`{' '.join(command)}` on {node} ended with exit status {status}")
+def _in_memory(text: str) -> str:
+    """The path of a file that only this user reads, and that ends with this process."""
+    file = os.memfd_create("sophia")
+    os.fchmod(file, 0o600)
+    os.write(file, text.encode())
+    return f"/proc/{os.getpid()}/fd/{file}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.needs import GIB
 from ops.progress import say
 from simulator import engine, images, packages, process
 from simulator.docker import docker
@@ -17,7 +18,6 @@ from toolchain import places
 
 CACHE = Path.home() / ".cache" / "sophia"
 """Python packages of the images (components/images.py), and by default the toolchain."""
-GIB = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def remove() -> None:
                 except DockerError as error:
                     say(f"    kept: image {name}: {str(error).rpartition(' - ')[2]}")
     for left in _files():
-        say(f"    removed {left.path}")
         if left.path.is_dir():
             shutil.rmtree(left.path)
         else:
             left.path.unlink()
+        say(f"    removed {left.path}")
     if others := other_stacks():
         say(f"    kept: {places.state()}, the passphrase and state of {', '.join(others)}")
     if installed := packages.installed():

@@ -38,7 +38,7 @@ MODULES = {
 }
 """Kernel modules that matter, and the build option of each."""
 
-COMMANDS = ("apt-get", "docker", "dockerd", "mmdebstrap", "newuidmap", "ssh")
+COMMANDS = ("apt-get", "docker", "dockerd", "mmdebstrap", "newuidmap")
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from ops import client, leftovers
 from ops.progress import say, stage
-from ops.stack import Stack, StackError
+from ops.stack import PROJECT, Stack, StackError
 from simulator import cloud
 from toolchain import ToolchainError, ensure, environment, places
 
-PROJECT = "sophia"
 STACK = "dev"
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ops import processes
 from ops.progress import say
-from toolchain import places
+from toolchain import environment, places
+
+PROJECT = "sophia"
 
 
 class StackError(Exception):
@@ -22,22 +27,42 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """name: of the stack. environment: whole, as the engine gets it. root: the checkout."""
+    """name: of the stack. environment: whole, as the engine gets it. root: the checkout.
+
+    ours: of this machine, and no operator's.
+    """
 
     name: str
     project: str
     environment: Mapping[str, str]
     root: Path
+    ours: bool = True
 
     def pulumi(self, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         """Runs one engine command on this stack. Raises StackError with its exit status."""
         done = self._run((*arguments, "--stack", self.name), quiet=quiet)
         if done.returncode != 0:
-            raise StackError(
-                f"`pulumi {arguments[0]}` failed with exit status {done.returncode}"
-                + (f":\n{done.stderr.strip() or done.stdout.strip()}" if quiet else "")
-            )
+            said = f":\n{done.stderr.strip() or done.stdout.strip()}" if quiet else ""
+            status = f"failed with exit status {done.returncode}"
+            raise StackError(f"`pulumi {arguments[0]}` {status}{self._placed(said)}")
         return done
+
+    def _placed(self, said: str) -> str:
+        """What the engine said of an operator's stack, with where it was looked for."""
+        if self.ours:
+            return said
+        address = self.environment.get("PULUMI_BACKEND_URL", "")
+        found = urlsplit(address)
+        # Without user and password, which a database's has, and which the engine repeats.
+        place = f"{found.scheme}://{found.netloc.rpartition('@')[2]}{found.path}"
+        if address:
+            said = said.replace(address, place)
+        return (
+            f"{said}\nstack {self.name} was looked for "
+            + (f"in {place}" if address else "where `pulumi` is logged in")
+            + ": PULUMI_BACKEND_URL or `pulumi login` names its backend, PULUMI_CONFIG_PASSPHRASE"
+            " or PULUMI_CONFIG_PASSPHRASE_FILE its passphrase"
+        )
 
     def select(self) -> None:
         """Makes the stack current, creating it the first time."""
@@ -55,14 +80,33 @@ class Stack:
         outputs: dict[str, Any] = json.loads(done.stdout)
         return outputs
 
+    def configuration(self) -> dict[str, str]:
+        """What is set for the stack, by key without the project; secrets in plain text."""
+        done = self.pulumi("config", "--json", "--show-secrets", quiet=True)
+        values: dict[str, dict[str, Any]] = json.loads(done.stdout)
+        return {key.partition(":")[2]: entry.get("value", "") for key, entry in values.items()}
+
+    def siblings(self) -> list[str]:
+        """The names of all stacks of the project in the same backend."""
+        done = self._run(("stack", "ls", "--json"), quiet=True)
+        if done.returncode != 0:
+            said = self._placed(f":\n{done.stderr.strip()}")
+            raise StackError(f"`pulumi stack ls` failed{said}")
+        return sorted(one["name"].rpartition("/")[2] for one in json.loads(done.stdout))
+
+    def exported(self) -> dict[str, Any]:
+        """The state, secrets encrypted."""
+        done = self.pulumi("stack", "export", quiet=True)
+        state: dict[str, Any] = json.loads(done.stdout).get("deployment") or {}
+        return state
+
     def recover(self) -> None:
         """Mends what a killed engine left: its lock, and creations nobody saw the end of."""
         self._wait_for_others()
         if self._locks():
             say("    an earlier run was killed: removing its lock")
             self.pulumi("cancel", "--yes", quiet=True)
-        exported = json.loads(self.pulumi("stack", "export", quiet=True).stdout)
-        if (exported.get("deployment") or {}).get("pending_operations"):
+        if self.exported().get("pending_operations"):
             say("    an earlier run was killed while it created: reading what is there")
             self.pulumi("refresh", "--clear-pending-creates", "--yes", "--skip-preview", quiet=True)
 
@@ -87,11 +131,29 @@ class Stack:
 
     def _run(self, arguments: tuple[str, ...], *, quiet: bool) -> subprocess.CompletedProcess[str]:
         command = ("pulumi", *arguments, "--non-interactive")
+        with self._without_salt() if self.ours else self._untouched():
+            return processes.run(command, self.environment, self.root, quiet=quiet)
+
+    @contextlib.contextmanager
+    def _without_salt(self) -> Iterator[None]:
         self._leave_no_salt()  # one of another passphrase would be refused
         try:
-            return processes.run(command, self.environment, self.root, quiet=quiet)
+            yield
         finally:
             self._leave_no_salt()
+
+    @contextlib.contextmanager
+    def _untouched(self) -> Iterator[None]:
+        """The stack's configuration file is as before, whatever the engine notes there."""
+        path = self.root / f"Pulumi.{self.name}.yaml"
+        before = path.read_bytes() if path.exists() else None
+        try:
+            yield
+        finally:
+            if before is None:
+                path.unlink(missing_ok=True)
+            elif path.read_bytes() != before:
+                path.write_bytes(before)
 
     def _leave_no_salt(self) -> None:
         """Takes the engine's encryption salt out of the stack's configuration file.
@@ -128,3 +190,19 @@ class Stack:
                     f"stack {self.name}: process {pid} still works on it after 15 minutes; "
                     f"`kill -INT {pid}` ends it in good order"
                 )
+
+
+def of_this_shell(name: str) -> Stack:
+    """A stack where the `pulumi` of this shell would look for it: in the backend and with the
+    passphrase that the environment names or the user is logged in to, else those of `make env`."""
+    ours = environment()
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    login = None
+    with contextlib.suppress(OSError, ValueError):
+        login = json.loads((home / "credentials.json").read_text()).get("current")
+    if login or "PULUMI_BACKEND_URL" in os.environ:
+        for key in ("PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+            ours.pop(key)
+    return Stack(
+        name, PROJECT, {**ours, **os.environ, "PATH": ours["PATH"]}, places.ROOT, ours=False
+    )

@@ -9,7 +9,10 @@ import hashlib
 import platform
 import subprocess
 import tempfile
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from simulator.process import alone
 Progress = Callable[[str], None]
 SUITE = "bookworm"
 PULLED_BASE = "python:3.11-slim-bookworm"
+EVERY = 15.0
+"""Seconds between two lines about the same work."""
 
 LABEL = "sophia.image"
 """What every image of this project carries, those that `pulumi up` builds too."""
@@ -64,8 +69,10 @@ def ensure_base(progress: Progress) -> str:
     if found is not None:
         return found
     try:
-        docker("pull", "--quiet", PULLED_BASE, timeout=300)
-    except DockerError:
+        with telling(progress, f"pulling {PULLED_BASE}"):
+            docker("pull", "--quiet", PULLED_BASE, timeout=300)
+    except DockerError as error:
+        progress(f"{PULLED_BASE} can't be pulled: {str(error).splitlines()[-1]}")
         return ensure(BASE, progress)
     return PULLED_BASE
 
@@ -76,9 +83,28 @@ def ensure(recipe: Recipe, progress: Progress) -> str:
     if not exists("image", tag):
         with alone(tag.replace(":", "-")):
             if not exists("image", tag):
-                progress(f"building image {tag} with mmdebstrap (about a minute)")
-                docker("tag", _build(recipe), tag)
+                with telling(progress, f"building image {tag} with mmdebstrap (about a minute)"):
+                    docker("tag", _build(recipe), tag)
     return tag
+
+
+@contextmanager
+def telling(progress: Progress, what: str) -> Iterator[None]:
+    """Says what is being done, and every now and then that it still is."""
+    began, over = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not over.wait(EVERY):
+            progress(f"{what} … {time.monotonic() - began:.0f} s")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    progress(what)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
 
 
 def _build(recipe: Recipe) -> str:

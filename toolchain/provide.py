@@ -52,7 +52,10 @@ def environment(toolchain: Toolchain | None = None) -> dict[str, str]:
     variables = {
         "PATH": _path(found.bin, home.venv()),
         "PULUMI_HOME": str(found.home),
-        "PULUMI_BACKEND_URL": f"file://{state / 'pulumi'}",
+        # Without the `.attrs` beside each file (gocloud.dev/blob/fileblob): they are not written as
+        # a whole, and an engine killed meanwhile leaves an empty one, which makes the state
+        # unreadable ("failed to load checkpoint: EOF").
+        "PULUMI_BACKEND_URL": f"file://{state / 'pulumi'}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(state / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_PARALLEL": PARALLEL,

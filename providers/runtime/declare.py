@@ -197,7 +197,8 @@ class Lifecycle(ABC, Generic[I, O]):
     @staticmethod
     def refused(change: Change) -> str | None:
         """Why a change must not be made, or None: it fails the preview, and `up` before anything
-        is done. Asked each time that there is anything to do, or that `drifted` says so. Pure."""
+        is done, but no `refresh` or `destroy`. Asked whenever there is anything to do, or `drifted`
+        says so. Pure."""
         return None
 
     @staticmethod

@@ -104,6 +104,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._functions = {kind.token: kind for kind in provider.functions}
         self._client: object | None = None
         self._made: set[tuple[str, str]] = set()
+        self._checked: set[str] = set()
         self._cancelled = asyncio.Event()
         self._messages: set[asyncio.Task[None]] = set()
 
@@ -159,6 +160,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Check(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
+        self._checked.add(request.urn)
         news = from_struct(request.news)
         faults = list(codec.faults_of(kind.Inputs, news))
         if not faults and not codec.has_unknown(news):
@@ -173,7 +175,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             from_struct(request.olds),
             from_struct(request.news),
         )
-        if found.refused:
+        # A refresh also asks what differs, which changes nothing; only what the program registers
+        # is checked first (order of calls seen with Pulumi 3.259).
+        if found.refused and request.urn in self._checked:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, found.refused)
         ignored = set(request.ignoreChanges)
         changed = [key for key in found.changed if key not in ignored]
@@ -214,6 +218,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Read(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
+        self._checked.discard(request.urn)
         recorded, state = from_struct(request.inputs), from_struct(request.properties)
         if not recorded and not state:
             await context.abort(

@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from providers.swarm.errors import (
     ConnectionFailed,
     EngineError,
     Leaderless,
+    LockedOut,
     NotFound,
     OutOfSequence,
     ScriptFailed,
@@ -56,13 +57,18 @@ class Endpoint:
 
 
 class Engine:
-    """One node's Engine. Connects when first needed, and again when the connection was lost."""
+    """One node's Engine. Connects when first needed, and again when the connection was lost.
 
-    def __init__(self, endpoint: Endpoint, user: str, private_key: str) -> None:
+    former_keys: private keys that are tried after private_key: a node may know only those yet.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, user: str, private_key: str, former_keys: Sequence[str] = ()
+    ) -> None:
         self.endpoint = endpoint
         self.address = endpoint.address
         self._user = user
-        self._private_key = private_key
+        self._private_keys = (private_key, *former_keys)
         self._connecting = asyncio.Lock()
         self._ssh: asyncssh.SSHClientConnection | None = None
         self._http: aiohttp.ClientSession | None = None
@@ -173,7 +179,7 @@ class Engine:
                 '("ssh-ed25519 AAAA…")'
             ) from None
         try:
-            key = asyncssh.import_private_key(self._private_key)
+            keys = [asyncssh.import_private_key(key) for key in self._private_keys]
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
             raise ConnectionFailed(
                 "the provider's privateKey is not an unencrypted OpenSSH private key"
@@ -182,7 +188,7 @@ class Engine:
             return await asyncssh.connect(
                 sock=await _tcp(self.address),
                 username=self._user,
-                client_keys=[key],
+                client_keys=keys,
                 known_hosts=([pinned], [], []),
                 config=None,
                 agent_path=None,
@@ -198,8 +204,11 @@ class Engine:
                 "replace its instance with `pulumi up`"
             ) from None
         except asyncssh.PermissionDenied:
-            raise ConnectionFailed(
-                f"{self.address} refuses user {self._user!r} with the provider's key"
+            raise LockedOut(
+                f"{self.address} refuses user {self._user!r} with the provider's key. Add this line"
+                f" to ~{self._user}/.ssh/authorized_keys there by another way (the cloud's console,"
+                " a key of your own), or replace the machine (another token in"
+                f" `nodeGroups[].replace`): {keys[0].export_public_key().decode().strip()}"
             ) from None
         except (asyncssh.Error, OSError) as error:  # OSError includes TimeoutError
             reason = str(error) or f"no login within {LOGIN:.0f} s"

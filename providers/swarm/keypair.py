@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from providers.runtime.declare import Context, Created, Lifecycle, prop
 
+_TRIED = 4
+"""Former private keys that are kept: an sshd lets a client try 6 (MaxAuthTries)."""
+
 
 @dataclass(frozen=True)
 class KeyPairInputs:
-    """None: a new pair comes with a new resource (`pulumi up --replace URN`)."""
+    generation: str = prop(
+        default="",
+        doc="Another text makes a new pair, which keeps the former ones: never use `--replace` for"
+        " that, it forgets them.",
+    )
 
 
 @dataclass(frozen=True)
 class KeyPairOutputs:
-    public_key: str = prop(doc='One line, "ssh-ed25519 AAAA…", without a comment.')
-    private_key: str = prop(secret=True, doc="Unencrypted OpenSSH PEM.")
+    public_key: str = prop(volatile=True, doc='One line, "ssh-ed25519 AAAA…", without a comment.')
+    private_key: str = prop(volatile=True, secret=True, doc="Unencrypted OpenSSH PEM.")
+    former_public_keys: list[str] = prop(
+        default_factory=list, volatile=True, doc="Of all former pairs, the newest first."
+    )
+    former_private_keys: list[str] = prop(
+        default_factory=list, volatile=True, secret=True, doc="Of the newest former pairs."
+    )
 
 
 class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
@@ -36,6 +49,21 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
         pair = generate()
         blob = pair.public_key.split()[1].encode()
         return Created("SHA256-" + hashlib.sha256(blob).hexdigest()[:32], pair)
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: KeyPairInputs,
+        outputs: KeyPairOutputs,
+        new: KeyPairInputs,
+    ) -> KeyPairOutputs:
+        """The id stays that of the first pair."""
+        return replace(
+            generate(),
+            former_public_keys=[outputs.public_key, *outputs.former_public_keys],
+            former_private_keys=[outputs.private_key, *outputs.former_private_keys][:_TRIED],
+        )
 
     async def delete(
         self, context: Context, id: str, inputs: KeyPairInputs, outputs: KeyPairOutputs

@@ -45,6 +45,11 @@ class SwarmConfig:
     )
     user: str = prop(default="", doc="Logs in by ssh and may use the Engine's socket.")
     private_key: str = prop(default="", secret=True, doc="OpenSSH private key of that user.")
+    former_private_keys: list[str] = prop(
+        default_factory=list,
+        secret=True,
+        doc="Tried after it: a node that was away at a rotation knows only those.",
+    )
     cluster_id: str = prop(default="", doc="Only managers of this cluster are believed.")
 
 
@@ -69,6 +74,10 @@ class Pool:
         self.config = config
         self.holders: dict[str, str] = {}
         """Urns of the resources that this process has made or read, by their objects' ids."""
+        self.turn = asyncio.Lock()
+        """Whoever takes a node out of service for a moment holds it."""
+        self.broken = ""
+        """What went wrong with a node that was out of service: no other one follows it."""
         self._engines: dict[Endpoint, Engine] = {}
         self._learned: list[Endpoint] = []
         self._choosing = asyncio.Lock()
@@ -81,7 +90,10 @@ class Pool:
         """The Engine of one given node, member or not. No I/O yet."""
         endpoint = Endpoint(address, host_key)
         if endpoint not in self._engines:
-            self._engines[endpoint] = Engine(endpoint, self.config.user, self.config.private_key)
+            config = self.config
+            self._engines[endpoint] = Engine(
+                endpoint, config.user, config.private_key, config.former_private_keys
+            )
         return self._engines[endpoint]
 
     @property

@@ -14,6 +14,7 @@ from providers.swarm import (
     keypair,
     member,
     network,
+    node_setup,
     provider,
     secret,
     service,
@@ -23,7 +24,7 @@ from providers.swarm import (
 
 
 class Provider(DeclaredProvider, provider=provider.Swarm):
-    """Inputs: managers, user, private_key, cluster_id.
+    """Inputs: managers, user, private_key, former_private_keys, cluster_id.
 
     cluster: what holds the objects made through this provider, and ends them when it is deleted.
     """
@@ -53,10 +54,13 @@ class InCluster(Declared):
 
 
 class KeyPair(Declared, lifecycle=keypair.KeyPair):
-    """See `keypair.KeyPairOutputs`."""
+    """Inputs: see `keypair.KeyPairInputs`. The former keys are None in a state of the first
+    version."""
 
     public_key: pulumi.Output[str]
     private_key: pulumi.Output[str]
+    former_public_keys: pulumi.Output[list[str] | None]
+    former_private_keys: pulumi.Output[list[str] | None]
 
 
 class Certificate(Declared, lifecycle=certificate.Certificate):
@@ -65,6 +69,10 @@ class Certificate(Declared, lifecycle=certificate.Certificate):
     certificate: pulumi.Output[str]
     private_key: pulumi.Output[str]
     not_after: pulumi.Output[str]
+
+
+class NodeSetup(Declared, lifecycle=node_setup.NodeSetup):
+    """Inputs: see `node_setup.NodeSetupInputs`."""
 
 
 class Cluster(Declared, lifecycle=cluster.Cluster):

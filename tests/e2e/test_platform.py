@@ -177,17 +177,6 @@ async def test_calls_go_on_while_a_replica_is_killed(platform, outputs):
     )
 
 
-def test_a_changed_server_changes_nothing_else(platform):
-    source = platform.root / "mcp_catalog" / "lambda_labs_cli" / "lambda_labs_cli" / "server.py"
-    with edited(source, lambda text: text + "# changed\n"):
-        touched = changed(platform.pulumi("preview", "--json"))
-        assert touched
-        assert all("lambda_labs_cli" in name for name in touched), touched
-        before = docker.tasks(platform.home, AI_MEMORY)
-        platform.run("ops", "up")
-        assert docker.tasks(platform.home, AI_MEMORY) == before
-
-
 GROUP = """    - name: core
       count: 1
       role: worker
@@ -218,7 +207,9 @@ LOSSES = {
     "replace token": (
         lambda text: text.replace("count: 3", "count: 3\n      replace: {manager-1: 2}")
     ),
-    "moved": (lambda text: text + "  sophia:volumes: {database: manager-2}\n"),
+    "moved": (
+        lambda text: text.replace("config:\n", "config:\n  sophia:volumes: {database: manager-2}\n")
+    ),
 }
 
 
@@ -230,6 +221,17 @@ def test_what_would_lose_the_database_is_refused_in_the_preview(platform, change
         applied = platform.pulumi("up", "--yes", "--skip-preview", ok=False)
     assert "volume database would be lost" in applied
     assert changed(platform.pulumi("preview", "--json")) == set(), "nothing was changed"
+
+
+def test_a_changed_server_changes_nothing_else(platform):
+    source = platform.root / "mcp_catalog" / "lambda_labs_cli" / "lambda_labs_cli" / "server.py"
+    with edited(source, lambda text: text + "# changed\n"):
+        touched = changed(platform.pulumi("preview", "--json"))
+        assert touched
+        assert all("lambda_labs_cli" in name for name in touched), touched
+        before = docker.tasks(platform.home, AI_MEMORY)
+        platform.run("ops", "up")
+        assert docker.tasks(platform.home, AI_MEMORY) == before
 
 
 def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, outputs):
@@ -276,9 +278,12 @@ def test_the_databases_machine_is_given_up_only_when_that_is_confirmed(platform)
     (id,) = set(re.findall(r"confirmDataLoss (database-[0-9a-f]{8})", refused))
     assert home in docker.nodes(platform.home), "the machine and its disk are still there"
 
-    with edited(
-        platform.root / "Pulumi.dev.yaml", lambda text: f"{text}  sophia:confirmDataLoss: {id}\n"
-    ):
+    def confirmed(text: str) -> str:
+        return text.replace("config:\n", f"config:\n  sophia:confirmDataLoss: {id}\n")
+
+    # A refresh only looks, and so does what `destroy` begins with.
+    platform.pulumi("refresh", "--yes", "--skip-preview", "--target", "**manager-1-instance")
+    with edited(platform.root / "Pulumi.dev.yaml", confirmed):
         platform.pulumi("up", "--yes", "--skip-preview", seconds=900)
     assert home not in docker.nodes(platform.home)
     assert docker.tasks(platform.home, "sophia-dev-database")

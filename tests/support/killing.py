@@ -32,20 +32,29 @@ def kill_everything(process: subprocess.Popen[str]) -> str:
 
     Returns what it had said.
     """
-    listed = subprocess.run(
-        ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    )
-    children: dict[int, list[int]] = {}
-    for line in listed.stdout.splitlines():
-        pid, parent = map(int, line.split())
-        children.setdefault(parent, []).append(pid)
-    doomed, family = [process.pid], [process.pid]
-    while family:
-        family = [child for pid in family for child in children.get(pid, [])]
-        doomed += family
-    for pid in doomed:
+    for pid in [process.pid, *descendants(process.pid)]:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
     return process.communicate()[0]
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The processes that a process started, and those that they did: their command lines."""
+    listed = subprocess.run(
+        ["ps", "-e", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    children: dict[int, dict[int, str]] = {}
+    for line in listed.stdout.splitlines():
+        child, parent, command = line.split(maxsplit=2)
+        children.setdefault(int(parent), {})[int(child)] = command
+    found: dict[int, str] = {}
+    family = [pid]
+    while family:
+        young = {
+            child: command for one in family for child, command in children.get(one, {}).items()
+        }
+        found |= young
+        family = list(young)
+    return found

@@ -46,7 +46,7 @@ url, key = os.environ["LAMBDA_API_URL"], os.environ["LAMBDA_API_KEY"]
 pace = dict(requestsPerSecond=100)
 assert settings._offers("nodes", dict(lambdaApiUrl=url, lambdaApiKey=key, pace=pace), [])
 account = lambdalabs.Provider("account", api_url=url, api_key=key, requests_per_second=100,
-    launch_interval=0, poll_seconds=0.5)
+    launch_interval=wanted.get("launch_interval", 0), poll_seconds=0.5)
 through = pulumi.ResourceOptions(provider=account)
 if wanted["count"]:
     login = lambdalabs.SshKey("key", name="operator", public_key=wanted["public_key"], opts=through)
@@ -59,7 +59,8 @@ for number in range(wanted["count"]):
         private_key=wanted["private_key"], host_key=wanted["host_key"], gpu_probe=False,
         opts=through)
 """
-"""A program of `count` nodes that asks for instance types as the settings do."""
+"""A program of `count` nodes that asks for instance types as the settings do. launch_interval:
+seconds, none if not given."""
 
 
 class Sshds:
@@ -176,7 +177,7 @@ def stack_of(folder: Path, program: str) -> Iterator[Stack]:
         environment = {
             **os.environ,
             **toolchain.environment(toolchain.ensure()),
-            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+            "PULUMI_BACKEND_URL": (folder / "state").as_uri() + "?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(folder / "passphrase"),
             "XDG_RUNTIME_DIR": str(folder / "run"),
             **cloud.env,

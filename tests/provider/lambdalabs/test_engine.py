@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -335,7 +336,7 @@ def killed(stack: Stack, *, recorded: bool) -> None:
     """An `up` whose engine dies as soon as a machine is rented, or as its id is in the state."""
     process = stack.start("up", "--yes", "--skip-preview")
     [machine] = until(stack.rented, bool, "the launch", 60)
-    checkpoint = stack.environment["PULUMI_BACKEND_URL"].removeprefix("file://")
+    checkpoint = urlsplit(stack.environment["PULUMI_BACKEND_URL"]).path
     if recorded:
         until(
             lambda: [f for f in Path(checkpoint).rglob("dev.json") if machine in f.read_text()],

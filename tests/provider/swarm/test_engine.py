@@ -113,6 +113,10 @@ class Stack:
         """What `docker …` says on a node."""
         return docker("exec", self.nodes[number].container, "docker", *arguments)
 
+    def on_host(self, number: int, *command: str) -> str:
+        """What a command says on a node."""
+        return docker("exec", self.nodes[number].container, *command)
+
     def containers(self, name: str) -> set[str]:
         """The ids of a service's running containers, on all nodes."""
         shown = [self.on(n, "ps", "-q", "--filter", f"name={name}.") for n in (0, 1)]
@@ -192,7 +196,7 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
         assert "not healthy, and not changed by this run, which goes on" in said
         assert "service tool: exited with code 3" in said
         assert "no token" in said
-    changed = stack.on(0, "service", "inspect", "web", "--format", "{{.Spec.TaskTemplate}}")
+    changed = stack.on(0, "service", "inspect", "web", "--format", "{{json .Spec.TaskTemplate}}")
     assert "GENERATION=2" in changed
     for node in stack.nodes:
         docker("exec", node.container, "rm", "/opt/broken")

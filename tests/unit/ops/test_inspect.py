@@ -1,33 +1,108 @@
-"""Which node is asked about the platform."""
+"""Which node is asked about a platform, by the real ssh, and what it needs for that."""
 
-import socket
+import asyncio
+import shutil
+import threading
 
+import asyncssh
 import pytest
 
 from ops import inspect
+from tests.support.node_stack import NETWORK, public
+
+pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh client")
+LOST, BROKEN, WELL, STRANGE = (str(NETWORK[number]) for number in range(50, 54))
+KEY = asyncssh.generate_private_key("ssh-ed25519")
+USER = asyncssh.generate_private_key("ssh-ed25519")
 
 
-def nodes(*addresses: str) -> dict[str, object]:
+def managers(*addresses: str) -> dict[str, object]:
     listed = {
-        f"manager-{number}": {"role": "manager", "address": address}
+        f"manager-{number}": {
+            "role": "manager",
+            "address": address,
+            "user": "ubuntu",
+            "host_key": public(KEY),
+        }
         for number, address in enumerate(addresses, 1)
     }
-    return {"nodes": {"gpu-1": {"role": "worker", "address": "127.0.0.9"}} | listed}
+    worker = {"role": "worker", "address": WELL, "user": "ubuntu", "host_key": public(KEY)}
+    return {
+        "nodes": {"gpu-1": worker} | listed,
+        "ssh_private_key": USER.export_private_key().decode(),
+    }
 
 
-@pytest.fixture
-def door(monkeypatch):
-    """An address that takes connections, while others of this machine refuse them."""
-    with socket.create_server(("127.0.0.3", 0)) as server:
-        monkeypatch.setattr(inspect, "SSH", server.getsockname()[1])
-        yield "127.0.0.3"
+def answer(process: asyncssh.SSHServerProcess[str]) -> None:
+    """Says who was asked what; one host has no dockerd."""
+    address = process.get_extra_info("sockname")[0]
+    if address == BROKEN:
+        process.stderr.write("Cannot connect to the Docker daemon\n")
+        process.exit(1)
+    elif "logs" in str(process.command):
+        process.stdout.write("old line\nerror: incomplete log stream\n")
+        process.exit(1)
+    else:
+        process.stdout.write(f"{address} {process.command}\n")
+        process.exit(0)
 
 
-def test_a_manager_that_answers_is_asked_where_the_first_is_lost(door):
-    assert inspect._manager(nodes("127.0.0.2", door)) == "manager-2"
-    assert inspect._manager(nodes(door, "127.0.0.2")) == "manager-1"
+@pytest.fixture(scope="module")
+def doors():
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def listen() -> list[asyncssh.SSHAcceptor]:
+        allowed = asyncssh.import_authorized_keys(public(USER))
+        strange = asyncssh.generate_private_key("ssh-ed25519")
+        return [
+            await asyncssh.listen(
+                address,
+                22,
+                server_host_keys=[key],
+                authorized_client_keys=allowed,
+                process_factory=answer,
+            )
+            for address, key in ((BROKEN, KEY), (WELL, KEY), (STRANGE, strange))
+        ]
+
+    try:
+        servers = asyncio.run_coroutine_threadsafe(listen(), loop).result(30)
+    except PermissionError:
+        pytest.skip("port 22 of loopback addresses can't be listened on by this user")
+    yield
+    for server in servers:
+        loop.call_soon_threadsafe(server.close)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
 
 
-def test_no_manager_that_answers_is_one_clear_error(door):
-    with pytest.raises(inspect.NotUp, match=r"manager-1 \(127\.0\.0\.2\): .*refused.*`make up`"):
-        inspect._manager(nodes("127.0.0.2"))
+def test_any_manager_that_answers_is_asked(doors):
+    for order in ((WELL, LOST), (LOST, BROKEN, STRANGE, WELL)):
+        assert inspect._asked(managers(*order), "docker node ls") == f"{WELL} docker node ls\n"
+
+
+def test_no_manager_that_answers_is_one_error_with_each_ones_reason(doors):
+    with pytest.raises(inspect.NotUp) as failed:
+        inspect._asked(managers(LOST, BROKEN, STRANGE), "docker node ls")
+    lost, broken, strange = str(failed.value).splitlines()[1:]
+    assert lost.strip().startswith(f"manager-1 ({LOST}): ")
+    assert "refused" in lost
+    assert broken.strip() == f"manager-2 ({BROKEN}): Cannot connect to the Docker daemon"
+    assert "verification failed" in strange
+
+
+def test_a_log_without_what_lost_nodes_wrote_is_an_answer(doors):
+    outputs = managers(WELL)
+    assert "old line" in inspect._asked(outputs, "docker service logs x", inspect._INCOMPLETE)
+
+
+def test_the_login_key_is_neither_on_the_command_line_nor_in_a_file(doors, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
+    outputs = managers(WELL)
+    command = " ".join(inspect._ssh(outputs, "manager-1", "docker node ls"))
+    assert outputs["ssh_private_key"].splitlines()[1] not in command
+    inspect._asked(outputs, "docker node ls")
+    assert list(tmp_path.iterdir()) == []

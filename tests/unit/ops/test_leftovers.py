@@ -67,6 +67,16 @@ def test_all_of_it_is_removed(home, capsys):
     ]
 
 
+def test_nothing_is_called_removed_that_is_still_there(home, monkeypatch, capsys):
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(leftovers.shutil, "rmtree", refuse)
+    with pytest.raises(PermissionError):
+        leftovers.remove()
+    assert f"removed {home}" not in capsys.readouterr().out
+
+
 def test_the_state_of_another_stack_stays_with_its_passphrase(home, capsys):
     state = rent_machines(home)
     assert any("sophia/prod" in line for line in leftovers.listed(0))

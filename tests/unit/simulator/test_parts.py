@@ -3,13 +3,20 @@
 import dataclasses
 import ipaddress
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from simulator import __main__ as command_line
 from simulator import cloud, files, images, network, settings
-from simulator.exceptions import NotAnswering, RateLimited, SimulatorError, StateDamaged
+from simulator.exceptions import (
+    DockerError,
+    NotAnswering,
+    RateLimited,
+    SimulatorError,
+    StateDamaged,
+)
 from simulator.limits import Limit
 
 ROUTES = """\
@@ -89,6 +96,32 @@ def test_a_changed_recipe_makes_another_image():
         images.Recipe("name", ("sudo",), "exit").tag,
     }
     assert len(tags) == 3
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_slow_pull_is_told_and_so_is_why_the_base_is_built_instead(monkeypatch, refused):
+    told, told_twice = [], threading.Event()
+
+    def progress(line: str) -> None:
+        told.append(line)
+        if "…" in line:
+            told_twice.set()
+
+    def docker(*words: str, timeout: float) -> None:
+        assert words[0] == "pull"
+        assert told_twice.wait(5)
+        if refused:
+            raise DockerError("`docker pull …` failed (1): no route to host")
+
+    monkeypatch.setattr(images, "EVERY", 0.01)
+    monkeypatch.setattr(images, "base", lambda: None)
+    monkeypatch.setattr(images, "docker", docker)
+    monkeypatch.setattr(images, "ensure", lambda recipe, progress: recipe.tag)
+    found = images.ensure_base(progress)
+    assert found == (images.BASE.tag if refused else images.PULLED_BASE)
+    assert told[0] == "pulling python:3.11-slim-bookworm"
+    assert ("no route to host" in told[-1]) is refused
+    assert not [thread for thread in threading.enumerate() if "tell" in thread.name]
 
 
 def test_the_command_line(tmp_path, capsys):

@@ -20,7 +20,7 @@ def own(tmp_path: Path, monkeypatch) -> provide.Toolchain:
 def test_nothing_of_the_users_own_pulumi_is_named(own, tmp_path):
     variables = provide.environment(own)
 
-    assert variables["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/state/pulumi"
+    assert variables["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/state/pulumi?metadata=skip"
     assert variables["PULUMI_CONFIG_PASSPHRASE_FILE"] == f"{tmp_path}/state/passphrase"
     assert variables["PULUMI_HOME"] == f"{tmp_path}/cache/home-1/pulumi"
 

@@ -1,0 +1,137 @@
+"""`make orphans`: machines that carry the platform's tags and that no state knows. Ends none.
+
+Lambda Cloud does not tell when a machine was launched (OpenAPI 1.8.3, schema Instance).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ops.progress import say
+from ops.stack import Stack, StackError
+from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.models import GOING, Machine
+
+LAMBDA_API_URL = "https://cloud.lambda.ai/api/v1"
+INSTANCE, NAME = "lambdalabs:index:Instance", "lambdalabs:index:InstanceName"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a stack's state knows: ids of its machines, and names that it launches under."""
+
+    ids: frozenset[str]
+    names: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A machine that is paid for, why no state has it, and the command that ends it."""
+
+    machine: Machine
+    why: str
+    command: str
+
+
+def show(stack: Stack) -> None:
+    """Lists those of the stack's account. Raises StackError, LambdaError."""
+    states = {
+        name: recorded(replace(stack, name=name, ours=stack.ours and name == stack.name).exported())
+        for name in stack.siblings()
+    }
+    url, key, spare = credentials(stack)
+    machines = LambdaClient(url, key, spare).machines()
+    for odd in machines.left_out:
+        say(f"warning: a machine of the account can't be read, {odd}")
+    found = list(orphans(machines, stack.project, states, url))
+    for line in lines(found):
+        say(line)
+    say(f"compared with the state of {', '.join(states) or 'no stack'}")
+
+
+def credentials(stack: Stack) -> tuple[str, str, str]:
+    """Address of the API, key and spare key, as the program finds them: what is configured, else
+    the environment's, whose key goes to no other address than the environment's own."""
+    given = stack.configuration()
+    environment = stack.environment
+    own = environment.get("LAMBDA_API_URL", "")
+    url = given.get("lambdaApiUrl") or own or LAMBDA_API_URL
+    shared = environment.get("LAMBDA_API_KEY", "") if own in ("", url) else ""
+    key = given.get("lambdaApiKey") or shared
+    if not key:
+        raise StackError(
+            f"stack {stack.name}: no API key for {url}: set LAMBDA_API_KEY,"
+            f" or run `pulumi config set --secret lambdaApiKey --stack {stack.name}`"
+        )
+    return url.rstrip("/"), key, shared
+
+
+def recorded(state: Mapping[str, Any]) -> Recorded:
+    """From an exported state."""
+    resources = state.get("resources") or []
+    return Recorded(
+        frozenset(one["id"] for one in resources if one["type"] == INSTANCE and one.get("id")),
+        frozenset(one["outputs"]["name"] for one in resources if one["type"] == NAME),
+    )
+
+
+def orphans(
+    machines: Iterable[Machine], project: str, states: Mapping[str, Recorded], url: str
+) -> Iterator[Orphan]:
+    """Machines of the project that are in no state. states: of all known stacks, by name. Pure."""
+    known = {id for state in states.values() for id in state.ids}
+    for machine in machines:
+        stack = machine.tags.get("stack", "")
+        if machine.tags.get("project") != project or not stack or machine.status in GOING:
+            continue
+        if machine.id in known:
+            continue
+        command = terminating(machine.id, url)
+        if stack not in states:
+            why = (
+                f"the backend has no stack {stack}: if its state is in another one, look there"
+                " before you end it"
+            )
+        elif machine.name in states[stack].names:
+            why = f"its launch was interrupted, or its answer lost: the next run of {stack}"
+            why += " takes it in or ends it"
+            command = f"pulumi up --stack {stack}"
+        else:
+            why = f"the state of {stack} does not know it"
+        yield Orphan(machine, why, command)
+
+
+def terminating(id: str, url: str) -> str:
+    """A shell's command that ends a machine; the key goes from the environment through a pipe."""
+    header = """printf 'header = "Authorization: Bearer %s"' "$LAMBDA_API_KEY" """
+    body = shlex.quote(json.dumps({"instance_ids": [id]}))
+    sent = f"-X POST -H 'Content-Type: application/json' -d {body}"
+    return f"{header}| curl -sS -K - {sent} {shlex.quote(url + '/instance-operations/terminate')}"
+
+
+def lines(found: Iterable[Orphan]) -> Iterator[str]:
+    """The list as people read it, with its sum."""
+    count, cents = 0, 0
+    for orphan in found:
+        machine = orphan.machine
+        count, cents = count + 1, cents + (machine.price_cents_per_hour or 0)
+        yield (
+            f"{machine.name or '(no name)'}  {machine.id}  {machine.instance_type}"
+            f"  {machine.region}  {machine.status}  {_price(machine.price_cents_per_hour)}"
+        )
+        yield f"    {orphan.why}"
+        yield f"    {orphan.command}"
+    if count:
+        yield f"{count} of no state, {_price(cents)}; the commands take the key from LAMBDA_API_KEY"
+    else:
+        yield "no orphans"
+
+
+def _price(cents: int | None) -> str:
+    if cents is None:
+        return "price unknown"
+    return f"${cents / 100:.2f} an hour, ${cents * 24 / 100:.2f} a day"
