@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
-from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from providers.runtime import codec
 from providers.runtime.codec import Wire
 from providers.runtime.declare import Incomplete, ResourceFailure
+from providers.runtime.proto import provider_pb2, status_pb2
 from providers.runtime.structs import to_struct
 
 

@@ -19,13 +19,6 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import (
-    engine_pb2,
-    engine_pb2_grpc,
-    plugin_pb2,
-    provider_pb2,
-    provider_pb2_grpc,
-)
 
 from providers.runtime import codec
 from providers.runtime.codec import Wire
@@ -42,6 +35,13 @@ from providers.runtime.declare import (
 )
 from providers.runtime.difference import difference
 from providers.runtime.failures import told
+from providers.runtime.proto import (
+    engine_pb2,
+    engine_pb2_grpc,
+    plugin_pb2,
+    provider_pb2,
+    provider_pb2_grpc,
+)
 from providers.runtime.schema import schema_of
 from providers.runtime.structs import from_struct, to_struct
 
