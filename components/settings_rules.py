@@ -349,6 +349,9 @@ def _secrets(
 
 def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
     """The node that each volume is wanted on, as far as that is said."""
+    new, old = f"{top.path}:volumes.database", f"{top.path}:databaseNode"
+    move = f"`pulumi config set --path '{new}' {top.plain('databaseNode')}`"
+    top.retired("databaseNode", "volumes.database", f"run {move} and `pulumi config rm {old}`")
     known = [candidate["name"] for candidate in volumes.candidates(nodes(groups))]
     reader = top.inner("volumes")
     found = {}

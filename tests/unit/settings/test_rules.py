@@ -274,6 +274,11 @@ BAD = {
         "sophia:gatewayPort: got 443, expected the key gateway.port in its place",
         "run `pulumi config set --path 'sophia:gateway.port' 443`",
     ),
+    "node of the database of the first version": (
+        changed(databaseNode="manager-2"),
+        "sophia:databaseNode: got 'manager-2', expected the key volumes.database in its place",
+        "run `pulumi config set --path 'sophia:volumes.database' manager-2`",
+    ),
     "browser origin with a path": (
         changed(gateway={"origins": ["https://app.example.com/"]}),
         "sophia:gateway.origins[0]: got 'https://app.example.com/', expected a website as browsers",
