@@ -18,8 +18,7 @@ _TRIED = 4
 class KeyPairInputs:
     generation: str = prop(
         default="",
-        doc="Another text makes a new pair, which keeps the former ones: never use `--replace` for"
-        " that, it forgets them.",
+        doc="Another text makes a new pair, which keeps the former ones.",
     )
 
 
@@ -41,6 +40,10 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
     token = "swarm:index:KeyPair"
     Inputs, Outputs = KeyPairInputs, KeyPairOutputs
     refresh = False
+    irreplaceable = (
+        "the key that machines know: rotate it (`pulumi config set --path rotate.loginKey 2`),"
+        " and take a taint back with `pulumi state untaint`"
+    )
 
     def __init__(self, client: object = None) -> None:
         del client
