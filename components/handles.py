@@ -42,15 +42,15 @@ class NodeHandle:
 
 @dataclass(frozen=True)
 class LoginHandle:
-    """The key that logs in to all machines, and those that it has followed, the newest first.
-
-    Private ones are secret. A machine that was away at a rotation knows only a former one.
+    """The key that logs in to all machines. private_keys: with those that it has followed, which a
+    machine that was away at a rotation still knows. Private ones are secret. is_first: there are
+    none of these.
     """
 
     public_key: pulumi.Output[str]
     private_key: pulumi.Output[str]
-    former_public_keys: pulumi.Output[list[str]]
-    former_private_keys: pulumi.Output[list[str]]
+    private_keys: pulumi.Output[str]
+    is_first: pulumi.Output[bool]
 
 
 @dataclass(frozen=True)

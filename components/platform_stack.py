@@ -132,9 +132,9 @@ class PlatformStack(pulumi.ComponentResource):
         )
         return LoginHandle(
             public_key=pair.public_key,
-            private_key=pair.private_key,
-            former_public_keys=pair.former_public_keys.apply(lambda keys: keys or []),
-            former_private_keys=pair.former_private_keys.apply(lambda keys: keys or []),
+            private_key=pair.newest,
+            private_keys=pair.private_key,
+            is_first=pair.is_first,
         )
 
     def _machines(
@@ -153,8 +153,10 @@ class PlatformStack(pulumi.ComponentResource):
         )
         key = lambdalabs.SshKey(
             "login-key",
-            name=pulumi.Output.all(login.public_key, login.former_public_keys).apply(
-                lambda keys: names.key(names.physical(settings.prefix, "login"), *keys)
+            name=pulumi.Output.all(login.public_key, login.is_first).apply(
+                lambda of: names.key(
+                    names.physical(settings.prefix, "login"), of[0], is_first=of[1]
+                )
             ),
             public_key=login.public_key,
             opts=pulumi.ResourceOptions(parent=self, provider=account),
@@ -167,7 +169,7 @@ class PlatformStack(pulumi.ComponentResource):
                 sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
                 gateway_port=settings.gateway.port,
                 encrypted=settings.overlay.encrypted,
-                account_key=key.account_key,
+                account_key=key.id,
             ),
             pulumi.ResourceOptions(parent=self, providers=[account]),
         )
@@ -180,7 +182,7 @@ class PlatformStack(pulumi.ComponentResource):
                     stack=settings.stack,
                     user=settings.ssh_user,
                     ssh_key_name=key.name,
-                    ssh_key_id=key.account_key,
+                    ssh_key_id=key.id,
                     private_key=login.private_key,
                     registry_server=settings.registry.server,
                     registry_ca=settings.registry.ca,

@@ -45,8 +45,7 @@ class SwarmCluster(pulumi.ComponentResource):
         access: dict[str, Any] = {
             "managers": [{"address": node.address, "host_key": node.host_key} for node in managers],
             "user": args.user,
-            "private_key": args.login.private_key,
-            "former_private_keys": args.login.former_private_keys,
+            "private_key": args.login.private_keys,
         }
         joining = swarm.Provider(
             f"{name}-machines", **access, opts=pulumi.ResourceOptions(parent=self)
@@ -60,7 +59,6 @@ class SwarmCluster(pulumi.ComponentResource):
                 host_key=node.host_key,
                 user=args.user,
                 authorized_keys=[args.login.public_key],
-                revoked_keys=args.login.former_public_keys,
                 files=[{"path": path, "content": text} for path, text in node.files.items()],
                 opts=pulumi.ResourceOptions(parent=self, provider=joining, depends_on=[node.ready]),
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 LONGEST = 63
 """Characters a name may have: DNS labels (RFC 1035) and Swarm service names end there."""
@@ -25,13 +24,11 @@ def physical(prefix: str, name: str) -> str:
     return result
 
 
-def key(base: str, public_key: str, former: Sequence[str]) -> str:
+def key(base: str, public_key: str, *, is_first: bool) -> str:
     """What a login key is called in the account: the first one `base`, its followers in addition
     by six digits of what they are, since all are there as long as machines use them.
-
-    former: the public lines of those that it follows.
     """
-    if not former:
+    if is_first:
         return base
     return f"{base}-{hashlib.sha256(public_key.encode()).hexdigest()[:6]}"
 

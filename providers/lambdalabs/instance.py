@@ -69,7 +69,7 @@ class InstanceInputs:
     confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost all the same.")
     account_key: str = prop(
         default="",
-        doc="Id of an SSH key of the account (`SshKey.account_key`). Where the account has neither"
+        doc="Id of an SSH key of the account (an `SshKey`'s id). Where the account has neither"
         " it nor a machine with these tags, the API key is another account's: nothing is believed"
         " to be gone.",
     )

@@ -26,12 +26,6 @@ class SshKey(sdk.Declared, lifecycle=ssh_key.SshKey):
 
     name: pulumi.Output[str]
     fingerprint: pulumi.Output[str]
-    key_id: pulumi.Output[str | None]
-
-    @property
-    def account_key(self) -> pulumi.Output[str]:
-        """The id that the account gave the key; a state of the first version knows no other id."""
-        return pulumi.Output.all(self.key_id, self.id).apply(lambda ids: ids[0] or ids[1])
 
 
 class FirewallRuleset(sdk.Declared, lifecycle=firewall_ruleset.FirewallRuleset):

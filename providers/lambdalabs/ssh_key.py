@@ -48,7 +48,8 @@ class SshKeyOutputs:
 class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
     """Registers a public key; adopts one of the same name that is the same key.
 
-    Another key is registered beside the former one, which goes as soon as no machine uses it.
+    Another key is registered beside the former ones, which go as soon as no machine uses them. The
+    first one, whose id is the resource's, stays to the end: it proves which account it is.
     """
 
     token = "lambdalabs:index:SshKey"
@@ -113,8 +114,8 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         calls = self._account.calls(context)
         key_id = await self._registered(calls, new)
         left = []
-        for former in dict.fromkeys([outputs.key_id or id, *outputs.former_ids]):
-            if former == key_id:
+        for former in dict.fromkeys([outputs.key_id, *outputs.former_ids]):
+            if former in ("", id, key_id):
                 continue
             try:
                 await calls(self._client.delete_ssh_key, former)
@@ -129,7 +130,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         self, context: Context, id: str, inputs: SshKeyInputs, outputs: SshKeyOutputs
     ) -> None:
         calls = self._account.calls(context)
-        for key_id in dict.fromkeys([outputs.key_id or id, *outputs.former_ids]):
+        for key_id in dict.fromkeys([outputs.key_id or id, *outputs.former_ids, id]):
             await self._deleted(context, calls, key_id)
 
     async def _deleted(self, context: Context, calls: Calls, id: str) -> None:

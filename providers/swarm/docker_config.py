@@ -54,14 +54,14 @@ def step(running: str, wanted: str) -> Step:
 
 
 PUT = (
-    'put() { install -d -m 0755 "$(dirname "$1")"; echo "$2" | base64 -d >"$1.new";'
+    'put() { umask 022; mkdir -p "$(dirname "$1")"; echo "$2" | base64 -d >"$1.new";'
     ' if cmp -s "$1.new" "$1"; then rm "$1.new"; else chmod 0644 "$1.new"; sync "$1.new";'
     ' mv "$1.new" "$1"; fi; }'
 )
 """Shell function `put PATH BASE64`: writes the file in one step, if it differs."""
 
 LOADED = (
-    f"set -eu; if [ ! -e {_KNOWN} ]; then install -d -m 0755 $(dirname {_KNOWN});"
+    f"set -eu; if [ ! -e {_KNOWN} ]; then umask 022; mkdir -p $(dirname {_KNOWN});"
     f" (cat {DAEMON} 2>/dev/null || echo '{{}}') >{_KNOWN}.new; mv {_KNOWN}.new {_KNOWN}; fi;"
     f" cat {_KNOWN}"
 )

@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from providers.swarm.errors import (
     Unanswered,
     WrongHostKey,
 )
+from providers.swarm.keypair import separate
 
 SSH = 22
 DOCKER_SOCKET = "/var/run/docker.sock"
@@ -59,16 +60,14 @@ class Endpoint:
 class Engine:
     """One node's Engine. Connects when first needed, and again when the connection was lost.
 
-    former_keys: private keys that are tried after private_key: a node may know only those yet.
+    private_key: or several, see `SwarmConfig`.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, user: str, private_key: str, former_keys: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, user: str, private_key: str) -> None:
         self.endpoint = endpoint
         self.address = endpoint.address
         self._user = user
-        self._private_keys = (private_key, *former_keys)
+        self._private_keys = private_key
         self._connecting = asyncio.Lock()
         self._ssh: asyncssh.SSHClientConnection | None = None
         self._http: aiohttp.ClientSession | None = None
@@ -179,7 +178,9 @@ class Engine:
                 '("ssh-ed25519 AAAA…")'
             ) from None
         try:
-            keys = [asyncssh.import_private_key(key) for key in self._private_keys]
+            keys = [
+                asyncssh.import_private_key(key) for key in separate(self._private_keys) or [""]
+            ]
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
             raise ConnectionFailed(
                 "the provider's privateKey is not an unencrypted OpenSSH private key"

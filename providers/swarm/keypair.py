@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from providers.runtime.declare import Context, Created, Lifecycle, prop
 
-_TRIED = 4
+_FORMER = 4
 """Former private keys that are kept: an sshd lets a client try 6 (MaxAuthTries)."""
+_END = "-----END OPENSSH PRIVATE KEY-----"
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,10 @@ class KeyPairInputs:
 @dataclass(frozen=True)
 class KeyPairOutputs:
     public_key: str = prop(volatile=True, doc='One line, "ssh-ed25519 AAAA…", without a comment.')
-    private_key: str = prop(volatile=True, secret=True, doc="Unencrypted OpenSSH PEM.")
-    former_public_keys: list[str] = prop(
-        default_factory=list, volatile=True, doc="Of all former pairs, the newest first."
-    )
-    former_private_keys: list[str] = prop(
-        default_factory=list, volatile=True, secret=True, doc="Of the newest former pairs."
+    private_key: str = prop(
+        volatile=True,
+        secret=True,
+        doc="Unencrypted OpenSSH PEM; below it those of the former pairs, the newest first.",
     )
 
 
@@ -62,16 +62,28 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
         new: KeyPairInputs,
     ) -> KeyPairOutputs:
         """The id stays that of the first pair."""
-        return replace(
-            generate(),
-            former_public_keys=[outputs.public_key, *outputs.former_public_keys],
-            former_private_keys=[outputs.private_key, *outputs.former_private_keys][:_TRIED],
-        )
+        pair = generate()
+        former = separate(outputs.private_key)[:_FORMER]
+        return KeyPairOutputs(pair.public_key, "".join([pair.private_key, *former]))
 
     async def delete(
         self, context: Context, id: str, inputs: KeyPairInputs, outputs: KeyPairOutputs
     ) -> None:
         """Nothing but the state holds it."""
+
+
+def separate(private_keys: str) -> list[str]:
+    """The PEM texts in one text, in order; what is none as it is."""
+    return re.findall(rf".+?{_END}\n?|.+", private_keys, re.DOTALL)
+
+
+def public_line(private_key: str) -> str:
+    """The public half of an unencrypted OpenSSH PEM, which `generate` has made."""
+    key = serialization.load_ssh_private_key(private_key.encode(), password=None)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return public.decode()
 
 
 def generate() -> KeyPairOutputs:

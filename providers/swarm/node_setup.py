@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import re
 import shlex
 from dataclasses import dataclass
 
 import asyncssh
 
-from providers.runtime.declare import Context, Created, Fault, Lifecycle, prop
+from providers.runtime.declare import (
+    Context,
+    Created,
+    Fault,
+    Found,
+    Lifecycle,
+    ResourceFailure,
+    prop,
+)
 from providers.swarm import docker_config
 from providers.swarm.cluster import patient_info
 from providers.swarm.docker_config import DAEMON, Step
@@ -21,12 +30,17 @@ from providers.swarm.errors import (
     LockedOut,
     NotSettled,
     SwarmError,
+    Unanswered,
+    WrongHostKey,
 )
+from providers.swarm.keypair import public_line, separate
 from providers.swarm.maintenance import drained
 from providers.swarm.pool import Pool
 
 _BOOT = 30.0
 """Seconds that one look at the first boot may take; it ends earlier when the boot has ended."""
+_SILENCE = 20.0
+"""Seconds for a machine that boots to let us in again."""
 _DOCKER = 150.0
 """Seconds for Docker to stop, start and, if it refuses, to start as it was."""
 
@@ -46,9 +60,9 @@ class NodeSetupInputs:
     address: str = prop(doc="Where its sshd is.")
     host_key: str = prop(doc='"ssh-ed25519 AAAA…"')
     user: str = prop(doc="Whose authorized keys these are.")
-    authorized_keys: list[str] = prop(doc="Public lines; the provider's own key is one of them.")
-    revoked_keys: list[str] = prop(
-        default_factory=list, doc="Public lines that let nobody in. Keys of others are left alone."
+    authorized_keys: list[str] = prop(
+        doc="Public lines; the provider's own key is one of them. Its former ones are revoked, keys"
+        " of others are left alone."
     )
     files: list[SetupFile] = prop(
         default_factory=list,
@@ -59,7 +73,11 @@ class NodeSetupInputs:
 
 @dataclass(frozen=True)
 class NodeSetupOutputs:
-    pass
+    differs: list[str] = prop(
+        default_factory=list,
+        volatile=True,
+        doc="Paths that somebody else has changed, as `pulumi refresh` saw it.",
+    )
 
 
 class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
@@ -72,7 +90,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
 
     token = "swarm:index:NodeSetup"
     Inputs, Outputs = NodeSetupInputs, NodeSetupOutputs
-    # One login a node and run for what hardly ever changes: `pulumi up` converges what it is given.
+    # A login to each node in each run, for what hardly ever changes: `pulumi refresh` finds it.
     refresh = False
     timeout = 900.0
 
@@ -86,19 +104,12 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
             faults.append(Fault("user", f"got {inputs.user!r}, expected a Linux user's name"))
         if not inputs.authorized_keys:
             faults.append(Fault("authorizedKeys", "got none, expected the provider's own key"))
-        for name, keys in (
-            ("authorizedKeys", inputs.authorized_keys),
-            ("revokedKeys", inputs.revoked_keys),
-        ):
-            for index, key in enumerate(keys):
-                try:
-                    asyncssh.import_public_key(key)
-                except asyncssh.KeyImportError:
-                    reason = 'expected a public key line, "ssh-ed25519 AAAA…"'
-                    faults.append(Fault(f"{name}[{index}]", reason))
-        for index, key in enumerate(inputs.revoked_keys):
-            if _blob(key) in map(_blob, inputs.authorized_keys):
-                faults.append(Fault(f"revokedKeys[{index}]", "is an authorized key as well"))
+        for index, key in enumerate(inputs.authorized_keys):
+            try:
+                asyncssh.import_public_key(key)
+            except asyncssh.KeyImportError:
+                reason = 'expected a public key line, "ssh-ed25519 AAAA…"'
+                faults.append(Fault(f"authorizedKeys[{index}]", reason))
         for index, file in enumerate(inputs.files):
             path = f"files[{index}].path"
             if not re.fullmatch(r"(/[A-Za-z0-9_:.-]+)+", file.path) or "/../" in file.path:
@@ -107,10 +118,29 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
                 faults.append(Fault(f"files[{index}].content", fault))
         return faults
 
+    @staticmethod
+    def drifted(inputs: NodeSetupInputs, outputs: NodeSetupOutputs) -> str | None:
+        if not outputs.differs:
+            return None
+        return f"{', '.join(outputs.differs)} on {inputs.node} is not as it was set up"
+
     async def create(self, context: Context, inputs: NodeSetupInputs) -> Created[NodeSetupOutputs]:
         await self._booted(context, inputs)
         await self._converge(context, inputs, frozenset())
         return Created(inputs.instance_id, NodeSetupOutputs())
+
+    async def read(
+        self, context: Context, id: str, inputs: NodeSetupInputs, outputs: NodeSetupOutputs
+    ) -> Found[NodeSetupInputs, NodeSetupOutputs]:
+        """A node that can't be looked at is believed to be as it was."""
+        files = {file.path: file.content for file in inputs.files}
+        try:
+            script = _differing(inputs.user, inputs.authorized_keys, self._revoked(inputs), files)
+            said = await self._node(inputs).run(script)
+        except SwarmError as error:
+            context.warn(f"{context.name}: not looked at, its recorded state is believed: {error}")
+            return Found(inputs, outputs)
+        return Found(inputs, NodeSetupOutputs(said.split()))
 
     async def update(
         self,
@@ -123,7 +153,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
         paths = {file.path for file in new.files}
         gone = frozenset(file.path for file in old.files if file.path not in paths)
         await self._converge(context, new, gone)
-        return outputs
+        return NodeSetupOutputs()
 
     async def delete(
         self, context: Context, id: str, inputs: NodeSetupInputs, outputs: NodeSetupOutputs
@@ -133,12 +163,28 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
     def _node(self, inputs: NodeSetupInputs) -> Engine:
         return self._pool.node(inputs.address, inputs.host_key)
 
+    def _revoked(self, inputs: NodeSetupInputs) -> list[str]:
+        """Public lines of the provider's former keys."""
+        former = separate(self._pool.config.private_key)[1:]
+        lines = [public_line(key) for key in former]
+        return [line for line in lines if _blob(line) not in map(_blob, inputs.authorized_keys)]
+
     async def _booted(self, context: Context, inputs: NodeSetupInputs) -> None:
         """Waits for the end of the first boot, and proves that Docker answers."""
         node = self._node(inputs)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + context.timeout
-        while await node.run(_BOOTED, within=_BOOT) != "ended":
+        heard = loop.time()
+        while True:
+            try:
+                if await node.run(_BOOTED, within=_BOOT) == "ended":
+                    break
+                heard = loop.time()
+            except (WrongHostKey, LockedOut):
+                raise
+            except (ConnectionFailed, Unanswered):  # what is installed may restart sshd
+                if loop.time() - heard > _SILENCE:
+                    raise
             context.progress("cloud-init is at work")
             if loop.time() > deadline:
                 raise NotSettled(
@@ -154,9 +200,9 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
     ) -> None:
         node = self._node(inputs)
         await node.run(_authorize(inputs.user, inputs.authorized_keys))
-        if inputs.revoked_keys:
+        if revoked := self._revoked(inputs):
             await self._try_new_key(inputs)
-            await node.run(_revoke(inputs.user, inputs.revoked_keys))
+            await node.run(_revoke(inputs.user, revoked))
         others = {f.path: f.content for f in inputs.files if f.path != DAEMON}
         await node.run(_write(others, gone - {DAEMON}))
         wanted = next((file.content for file in inputs.files if file.path == DAEMON), None)
@@ -166,7 +212,8 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
     async def _try_new_key(self, inputs: NodeSetupInputs) -> None:
         """Nothing is taken away before the key that stays has been seen to work."""
         config = self._pool.config
-        probe = Engine(Endpoint(inputs.address, inputs.host_key), config.user, config.private_key)
+        newest = separate(config.private_key)[0]
+        probe = Engine(Endpoint(inputs.address, inputs.host_key), config.user, newest)
         try:
             await probe.run("true")
         except ConnectionFailed as error:
@@ -184,30 +231,24 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
         if step is not Step.RESTART:
             await node.run(docker_config.apply(wanted, step), within=_DOCKER)
             return
+        swarm = (await patient_info(context, node))["Swarm"]
+        if swarm["LocalNodeState"] == "inactive":
+            await node.run(docker_config.apply(wanted, step), within=_DOCKER)
+            return
+        # Managers are those of the provider, pinned: which cluster it is need not be known.
+        entry = Entry(self._pool, "", swarm["NodeID"], inputs.node)
         async with self._pool.turn:
             if self._pool.broken:
                 raise NotSettled(
                     f"{inputs.node}: Docker was not restarted, since {self._pool.broken} has failed"
                 )
             try:
-                await self._restart_docker(context, inputs, node, wanted)
-            except SwarmError:
+                async with drained(context, entry):
+                    context.progress(f"{inputs.node}: Docker restarts")
+                    await node.run(docker_config.apply(wanted, step), within=_DOCKER)
+            except ResourceFailure:  # an interruption, too
                 self._pool.broken = f"the same on {inputs.node}"
                 raise
-
-    async def _restart_docker(
-        self, context: Context, inputs: NodeSetupInputs, node: Engine, wanted: str
-    ) -> None:
-        script = docker_config.apply(wanted, Step.RESTART)
-        swarm = (await patient_info(context, node))["Swarm"]
-        if swarm["LocalNodeState"] == "inactive":
-            await node.run(script, within=_DOCKER)
-            return
-        # Managers are those of the provider, pinned: which cluster it is need not be known.
-        entry = Entry(self._pool, "", swarm["NodeID"], inputs.node)
-        async with drained(context, entry):
-            context.progress(f"{inputs.node}: Docker restarts")
-            await node.run(script, within=_DOCKER)
 
 
 _BOOTED = (
@@ -258,6 +299,19 @@ def _write(files: dict[str, str], gone: frozenset[str]) -> str:
     # Again each time: a run may have ended between the writing and this. It ends no connection.
     lines += ["systemctl try-reload-or-restart ssh"]
     return "\n".join(lines)
+
+
+def _differing(user: str, keys: list[str], revoked: list[str], files: dict[str, str]) -> str:
+    """A script that prints the paths of what is otherwise. Pure."""
+    lines = [f'keys="$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys"']
+    for wanted, sign in ((keys, "||"), (revoked, "&&")):
+        lines += [
+            f'grep -qsF -e {shlex.quote(_blob(k))} "$keys" {sign} echo "$keys"' for k in wanted
+        ]
+    for path, text in files.items():
+        sum = hashlib.sha256(text.encode()).hexdigest()
+        lines += [f"echo {sum} {shlex.quote(path)} | sha256sum -c --status || echo {path}"]
+    return f"{{ {'; '.join(lines)}; }} 2>/dev/null | sort -u"
 
 
 def _encoded(text: str) -> str:

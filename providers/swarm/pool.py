@@ -44,11 +44,11 @@ class SwarmConfig:
         default_factory=list, doc="Nodes that are, or are going to be, managers."
     )
     user: str = prop(default="", doc="Logs in by ssh and may use the Engine's socket.")
-    private_key: str = prop(default="", secret=True, doc="OpenSSH private key of that user.")
-    former_private_keys: list[str] = prop(
-        default_factory=list,
+    private_key: str = prop(
+        default="",
         secret=True,
-        doc="Tried after it: a node that was away at a rotation knows only those.",
+        doc="OpenSSH private key of that user. Former ones may stand below it: they are tried after"
+        " it, as a node that was away at a rotation knows no other, and revoked by `NodeSetup`.",
     )
     cluster_id: str = prop(default="", doc="Only managers of this cluster are believed.")
 
@@ -90,10 +90,7 @@ class Pool:
         """The Engine of one given node, member or not. No I/O yet."""
         endpoint = Endpoint(address, host_key)
         if endpoint not in self._engines:
-            config = self.config
-            self._engines[endpoint] = Engine(
-                endpoint, config.user, config.private_key, config.former_private_keys
-            )
+            self._engines[endpoint] = Engine(endpoint, self.config.user, self.config.private_key)
         return self._engines[endpoint]
 
     @property

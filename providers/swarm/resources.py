@@ -24,7 +24,7 @@ from providers.swarm import (
 
 
 class Provider(DeclaredProvider, provider=provider.Swarm):
-    """Inputs: managers, user, private_key, former_private_keys, cluster_id.
+    """Inputs: managers, user, private_key, cluster_id.
 
     cluster: what holds the objects made through this provider, and ends them when it is deleted.
     """
@@ -54,13 +54,22 @@ class InCluster(Declared):
 
 
 class KeyPair(Declared, lifecycle=keypair.KeyPair):
-    """Inputs: see `keypair.KeyPairInputs`. The former keys are None in a state of the first
-    version."""
+    """Inputs: see `keypair.KeyPairInputs`."""
 
     public_key: pulumi.Output[str]
     private_key: pulumi.Output[str]
-    former_public_keys: pulumi.Output[list[str] | None]
-    former_private_keys: pulumi.Output[list[str] | None]
+
+    @property
+    def newest(self) -> pulumi.Output[str]:
+        """The private key without its former ones."""
+        return self.private_key.apply(lambda keys: keypair.separate(keys)[0])
+
+    @property
+    def is_first(self) -> pulumi.Output[bool]:
+        """Whether there are no former ones; that is no secret."""
+        return pulumi.Output.unsecret(
+            self.private_key.apply(lambda keys: len(keypair.separate(keys)) == 1)
+        )
 
 
 class Certificate(Declared, lifecycle=certificate.Certificate):

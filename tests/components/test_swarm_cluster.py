@@ -14,8 +14,8 @@ def login():
     return LoginHandle(
         public_key="ssh-ed25519 login",
         private_key=pulumi.Output.secret("the private key"),
-        former_public_keys=["ssh-ed25519 former"],
-        former_private_keys=pulumi.Output.secret(["the former key"]),
+        private_keys=pulumi.Output.secret("the private key and a former one"),
+        is_first=False,
     )
 
 
@@ -91,8 +91,8 @@ def test_a_node_is_set_up_over_ssh_with_the_login_key_and_its_files(registered, 
         assert not others & set(setup.dependencies), "they start at once; restarts take turns"
     inputs = setups["swarm-worker-1-setup"].inputs
     assert inputs["authorizedKeys"] == ["ssh-ed25519 login"]
-    assert inputs["revokedKeys"] == ["ssh-ed25519 former"]
-    assert {"privateKey", "formerPrivateKeys"} <= seen["swarm-machines"].secrets
+    assert seen["swarm-machines"].inputs["privateKey"] == "the private key and a former one"
+    assert "privateKey" in seen["swarm-machines"].secrets
     assert inputs["files"] == [{"path": "/etc/docker/daemon.json", "content": "{}"}]
 
 

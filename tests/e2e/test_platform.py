@@ -177,6 +177,31 @@ async def test_calls_go_on_while_a_replica_is_killed(platform, outputs):
     )
 
 
+def test_a_renamed_stack_replaces_nothing(platform):
+    platform.pulumi("stack", "rename", "other")
+    try:
+        steps = json.loads(platform.pulumi("preview", "--json", stack="other"))["steps"]
+    finally:
+        platform.pulumi("stack", "rename", "dev", stack="other")
+    assert {step["op"] for step in steps} <= {"same", "refresh", "update"}
+    assert changed(platform.pulumi("preview", "--json")) == set()
+
+
+def test_keys_and_tokens_rotate_while_everything_runs(platform):
+    configuration = platform.root / "Pulumi.dev.yaml"
+    before, key = docker.tasks(platform.home, AI_MEMORY), platform.outputs()["ssh_private_key"]
+    rotated = "  sophia:rotate: {loginKey: 2, joinTokens: 2}\n"
+    text = configuration.read_text().replace("config:\n", f"config:\n{rotated}", 1)
+    configuration.write_text(text)
+    platform.run("ops", "up")
+    assert platform.outputs()["ssh_private_key"] != key
+    assert docker.tasks(platform.home, AI_MEMORY) == before
+    assert changed(platform.pulumi("preview", "--json")) == set()
+    for node in docker.nodes(platform.home):
+        keys = docker.docker("exec", node, "cat", "/home/ubuntu/.ssh/authorized_keys")
+        assert len(keys.splitlines()) == 1, "the former one is gone"
+
+
 GROUP = """    - name: core
       count: 1
       role: worker

@@ -112,10 +112,10 @@ async def test_another_key_comes_beside_the_one_that_machines_have(account, cont
         outputs = await keys.update(context, made.id, INPUTS, first, second)
         assert outputs.fingerprint == ssh_key.fingerprint(second.public_key)
         assert ids(account) == [made.id, outputs.key_id]
-        assert outputs.former_ids == [made.id]
+    assert outputs.former_ids == []
     assert await keys.read(context, made.id, second, outputs)
 
-    # The former one goes as soon as it can: with the next rotation, or at the end.
+    # Former ones go as soon as they can, the first one, which tells the account, at the end.
     third = SshKeyInputs(f"{INPUTS.name}-3", public())
     outputs = await keys.update(context, made.id, second, outputs, third)
     assert ids(account) == [made.id, outputs.key_id]

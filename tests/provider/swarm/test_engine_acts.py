@@ -11,7 +11,7 @@ import re
 import pytest
 
 from providers.swarm.provider import Swarm
-from tests.provider.swarm.test_engine import PROGRAM, Stack
+from tests.provider.swarm.engine_stack import PROGRAM, Stack
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 

@@ -147,6 +147,17 @@ async def test_docker_is_configured_anew_one_node_at_a_time(fleet: Fleet) -> Non
     assert [started(m) for m in both] == begun
     assert await tasks() == after
 
+    # What somebody else did is found by a refresh, and mended.
+    inputs = setup_of(ida, fleet, *third)
+    assert (await setup.read(make_context(), "", inputs, NOTHING)).outputs == NOTHING
+    on(ida, "sh", "-c", f"echo >>{DAEMON}; echo >/home/ubuntu/.ssh/authorized_keys")
+    found = await setup.read(make_context(), "", inputs, NOTHING)
+    assert found.outputs.differs == [DAEMON, "/home/ubuntu/.ssh/authorized_keys"]
+    assert DAEMON in NodeSetup.drifted(inputs, found.outputs)
+    assert await setup.update(make_context(), "", inputs, found.outputs, inputs) == NOTHING
+    assert (await setup.read(make_context(), "", inputs, NOTHING)).outputs == NOTHING
+    assert await tasks() == after
+
     # What Docker refuses is taken back, and tried on one node only.
     faults = await update(third, [daemon(nonsense=True)])
     refused, spared = sorted(faults, key=lambda fault: type(fault).__name__, reverse=True)
@@ -178,9 +189,7 @@ async def test_a_login_key_is_added_tried_and_only_then_the_old_one_goes(fleet: 
     on(jana, "sh", "-c", f"printf %s '{by_hand.public_key} of a person' >>{keys}")
 
     async def lets_in(*private_keys: str) -> bool:
-        own, *former = private_keys
-        config = replace(fleet.config(), private_key=own, former_private_keys=former)
-        pool = Pool(config)
+        pool = Pool(replace(fleet.config(), private_key="".join(private_keys)))
         try:
             await pool.node(jana.address, jana.host_key).run("true")
         except LockedOut:
@@ -189,18 +198,13 @@ async def test_a_login_key_is_added_tried_and_only_then_the_old_one_goes(fleet: 
             await pool.close()
         return True
 
-    old, rotated = (
-        fleet.login,
-        replace(
-            fleet.config(),
-            private_key=new.private_key,
-            former_private_keys=[fleet.login.private_key],
-        ),
-    )
+    old = fleet.login
+    rotated = replace(fleet.config(), private_key=new.private_key + old.private_key)
     before = setup_of(jana, fleet)
-    after = replace(before, authorized_keys=[new.public_key], revoked_keys=[old.public_key])
+    after = replace(before, authorized_keys=[new.public_key])
 
-    async def rotate(pool: Pool, wanted: NodeSetupInputs) -> None:
+    async def rotate(wanted: NodeSetupInputs) -> None:
+        pool = Pool(rotated)
         try:
             context = make_context()
             await NodeSetup(pool).update(context, jana.container, before, NOTHING, wanted)
@@ -209,11 +213,11 @@ async def test_a_login_key_is_added_tried_and_only_then_the_old_one_goes(fleet: 
 
     # The key that stays is another one than the provider has: nothing is taken away.
     with pytest.raises(LockedOut, match="the keys to be revoked stay"):
-        await rotate(Pool(rotated), replace(after, authorized_keys=[generate().public_key]))
+        await rotate(replace(after, authorized_keys=[generate().public_key]))
     assert await lets_in(old.private_key)
 
     for _ in range(2):  # again, as after an interrupted run
-        await rotate(Pool(rotated), after)
+        await rotate(after)
         assert not await lets_in(old.private_key)
         assert await lets_in(new.private_key)
         assert await lets_in(generate().private_key, new.private_key), "a former one is tried"

@@ -12,11 +12,11 @@ import pytest
 
 import toolchain
 from providers.swarm.errors import LockedOut
-from providers.swarm.keypair import KeyPairOutputs
+from providers.swarm.keypair import KeyPairOutputs, separate
 from providers.swarm.pool import Pool, SwarmConfig
 from simulator import node_image
+from tests.provider.swarm.engine_stack import PROJECT, Stack, service
 from tests.provider.swarm.fleet import Fleet, Machine
-from tests.provider.swarm.test_engine import PROJECT, Stack, service
 from tests.provider.swarm_services.samples import load_image
 from tests.support.checkout import ROOT
 
@@ -35,14 +35,12 @@ if nodes:
         managers=[dict(address=nodes[0]["address"], host_key=nodes[0]["host_key"])],
         user="ubuntu",
         private_key=login.private_key,
-        former_private_keys=login.former_private_keys.apply(lambda keys: keys or []),
     )
     through = swarm.Provider("machines", **access)
     setups = [
         swarm.NodeSetup(f"{{node['name']}}-setup", node=node["name"], instance_id=node["name"],
             address=node["address"], host_key=node["host_key"], user="ubuntu",
             authorized_keys=[login.public_key],
-            revoked_keys=login.former_public_keys.apply(lambda keys: keys or []),
             opts=pulumi.ResourceOptions(provider=through))
         for node in nodes
     ]
@@ -99,7 +97,7 @@ def _plain(value: object) -> object:
 
 def login(stack: Stack) -> KeyPairOutputs:
     found = recorded(stack, "login")
-    return KeyPairOutputs(found["publicKey"], found["privateKey"])
+    return KeyPairOutputs(found["publicKey"], separate(found["privateKey"])[0])
 
 
 def lets_in(machine: Machine, key: KeyPairOutputs) -> bool:

@@ -15,7 +15,7 @@ from providers.runtime import codec
 from providers.runtime.declare import ResourceFailure
 from providers.runtime.difference import difference
 from providers.swarm.certificate import Certificate, CertificateInputs
-from providers.swarm.keypair import KeyPair, KeyPairInputs
+from providers.swarm.keypair import KeyPair, KeyPairInputs, public_line, separate
 from providers.swarm.provider import Swarm
 from tests.support.provider_client import serving, values
 
@@ -59,11 +59,12 @@ async def test_a_new_generation_is_another_pair_that_knows_the_former_ones():
     for generation in "234567":
         inputs = KeyPairInputs(generation)
         pairs.append(await KeyPair().update(None, "id", KeyPairInputs(), pairs[-1], inputs))
-    newest, *former = pairs[::-1]
-    assert newest.public_key not in newest.former_public_keys
-    assert newest.former_public_keys == [pair.public_key for pair in former]
-    assert newest.former_private_keys == [pair.private_key for pair in former[:4]]
-    assert len({pair.private_key for pair in pairs}) == 7
+    keys = separate(pairs[-1].private_key)
+    assert [public_line(key) for key in keys] == [pair.public_key for pair in pairs[:1:-1]]
+    assert keys[1] == separate(pairs[-2].private_key)[0]
+    assert len({pair.public_key for pair in pairs}) == 7
+    first_of_many = asyncssh.import_private_key(pairs[-1].private_key)
+    assert public_line(keys[0]) == first_of_many.export_public_key().decode().strip()
 
 
 def test_a_rotation_is_no_replacement_and_the_first_versions_pairs_stay():

@@ -41,7 +41,7 @@ def test_docker_restarts_only_for_what_it_cannot_take_in(running, wanted, needed
 @pytest.mark.parametrize(
     "change",
     [
-        {"authorized_keys": [NEW], "revoked_keys": [OLD]},
+        {"authorized_keys": [NEW]},
         {"files": [SetupFile(DAEMON, "{}"), SetupFile("/etc/other", "text")]},
         {"files": []},
         {"address": "192.0.2.2"},
@@ -64,7 +64,6 @@ def faults(**change):
     [
         ({"authorized_keys": []}, "authorizedKeys"),
         ({"authorized_keys": ["ssh-ed25519"]}, "authorizedKeys[0]"),
-        ({"revoked_keys": [OLD + " with a comment"]}, "revokedKeys[0]"),
         ({"user": "root; reboot"}, "user"),
         ({"files": [SetupFile("etc/x", "")]}, "files[0].path"),
         ({"files": [SetupFile("/etc/../x", "")]}, "files[0].path"),
