@@ -28,7 +28,7 @@ from components.mcp_service import McpService, McpServiceArgs
 from components.plan import cost, names, nodes
 from components.plan import database as plan
 from components.plan.firewall import Sources
-from components.settings_model import NAMED_AFTER, Settings
+from components.settings_model import LOGIN_KEY, NAMED_AFTER, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from providers.lambdalabs import resources as lambdalabs
@@ -121,7 +121,7 @@ class PlatformStack(pulumi.ComponentResource):
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
-            "ssh_private_key": login.private_key,
+            LOGIN_KEY: login.private_key,
             NAMED_AFTER: settings.stack,
         }
         self.register_outputs({})
@@ -133,9 +133,14 @@ class PlatformStack(pulumi.ComponentResource):
         return LoginHandle(
             public_key=pair.public_key,
             private_key=pair.newest,
-            private_keys=pair.private_key,
+            private_keys=pair.private_key.apply(self._with_former),
             is_first=pair.is_first,
         )
+
+    def _with_former(self, keys: str) -> str:
+        """Machines still know the key of the last `up` after a forced replacement of the pair."""
+        former = self._settings.former_login.reveal()
+        return keys if former in keys else f"{keys}{former}"
 
     def _machines(
         self, planned: Sequence[nodes.NodePlan], login: LoginHandle, home: swarm.VolumeHome

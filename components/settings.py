@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,14 @@ import pulumi.runtime.config
 from components import settings_rules
 from components.catalog.loader import Catalog
 from components.reading import Fault
-from components.settings_model import NAMED_AFTER, Offers, Settings, SettingsError
+from components.settings_model import (
+    LOGIN_KEY,
+    NAMED_AFTER,
+    Offers,
+    Sensitive,
+    Settings,
+    SettingsError,
+)
 from providers.lambdalabs import slots
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import TRANSIENT, Forbidden, InvalidKey, LambdaError
@@ -60,7 +68,7 @@ SECRETS = {
 
 def load(catalog: Catalog) -> Settings:
     """The settings of this stack. Raises SettingsError with all faults, the catalog's included."""
-    project, stack = pulumi.get_project(), named_after()
+    project, kept = pulumi.get_project(), handed_out()
     faults: list[Fault] = []
     given = {
         name.removeprefix(f"{project}:"): value
@@ -72,24 +80,21 @@ def load(catalog: Catalog) -> Settings:
     settings, found = settings_rules.read(
         values,
         project=project,
-        stack=stack,
+        stack=str(kept.get(NAMED_AFTER, pulumi.get_stack())),
         catalog=catalog,
         offers=_offers(project, values, faults),
     )
     if faults or found:
         raise SettingsError((*faults, *found))
-    return settings
+    return replace(settings, former_login=Sensitive(str(kept.get(LOGIN_KEY, ""))))
 
 
-def named_after() -> str:
-    """The name that the stack had when it was up first, which all its objects are called after.
-
-    Read from what the last `up` handed out, so that `pulumi stack rename` renames nothing else.
-    """
-    stack = pulumi.get_stack()
-    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
-    kept = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value["outputs"]
-    return str(kept.get(NAMED_AFTER, stack))
+def handed_out() -> Mapping[str, object]:
+    """The outputs of this stack's last `up`, secrets in plain text; none before the first."""
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value
+    kept: Mapping[str, object] = found["outputs"]
+    return kept
 
 
 def decoded(given: Mapping[str, str]) -> dict[str, object]:

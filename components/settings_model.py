@@ -11,7 +11,10 @@ from components.plan.nodes import NodeGroup
 from components.reading import Fault
 
 NAMED_AFTER = "named_after"
-"""Output of a stack: the name it had when it was up first."""
+"""Output of a stack: the name it had when it was up first, which all its objects are called after.
+`pulumi stack rename` renames nothing else."""
+LOGIN_KEY = "ssh_private_key"
+"""Output of a stack: the newest private key of its machines' login."""
 
 
 class Sensitive:
@@ -110,12 +113,13 @@ class Pace:
 class Settings:
     """A whole platform's configuration.
 
-    stack: the name that objects are called after, see `settings.named_after`.
+    stack: the name that objects are called after, see NAMED_AFTER.
     servers: the catalog entries to deploy. secrets: credentials by environment variable.
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
     prices: US cents an hour, by instance type, as far as the cloud tells.
+    former_login: what the last `up` handed out as LOGIN_KEY, or "".
     """
 
     project: str
@@ -138,6 +142,7 @@ class Settings:
     recover_on: str
     prices: Mapping[str, int]
     rotation: Rotation
+    former_login: Sensitive = Sensitive("")
 
     @property
     def prefix(self) -> str:

@@ -177,9 +177,6 @@ class Lifecycle(ABC, Generic[I, O]):
     delete_before_replace: ClassVar[bool] = False
     """The old one goes first, where `Diff` is asked: for `--replace` and taints the engine asks
     nobody, and `delete` of what `create` returned does nothing (see `delete`)."""
-    irreplaceable: ClassVar[str] = ""
-    """What `--replace` or a taint would lose, and the way to have it; such a run is refused. Empty
-    where a forced replacement loses nothing."""
     timeout: ClassVar[float] = 600.0
     """Seconds an operation may take unless `custom_timeouts` says otherwise."""
 

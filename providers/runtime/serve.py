@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
@@ -106,7 +105,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._client: object | None = None
         self._made: set[tuple[str, str]] = set()
         self._checked: set[str] = set()
-        self._checks: Counter[str] = Counter()
         self._cancelled = asyncio.Event()
         self._messages: set[asyncio.Task[None]] = set()
 
@@ -163,7 +161,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     async def Check(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
         self._checked.add(request.urn)
-        self._checks[request.urn] += 1
         news = from_struct(request.news)
         faults = list(codec.faults_of(kind.Inputs, news))
         if not faults and not codec.has_unknown(news):
@@ -172,7 +169,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
-        self._checks[request.urn] = 0
         found = difference(
             kind,
             from_struct(request.old_inputs),
@@ -203,14 +199,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Create(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
-        # A replacement is checked twice; for `--replace` and taints the engine asks nobody what
-        # differs in between (seen with Pulumi 3.259).
-        if kind.irreplaceable and self._checks.pop(request.urn, 0) > 1:
-            await context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f"a forced replacement (`--replace`, a taint) would lose {kind.irreplaceable}."
-                " Nothing was changed",
-            )
         wire = from_struct(request.properties)
         if request.preview:
             unknown = {codec.camel(i.name): codec.UNKNOWN for i, _ in codec.fields_of(kind.Outputs)}

@@ -40,10 +40,6 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
     token = "swarm:index:KeyPair"
     Inputs, Outputs = KeyPairInputs, KeyPairOutputs
     refresh = False
-    irreplaceable = (
-        "the key that machines know: rotate it (`pulumi config set --path rotate.loginKey 2`),"
-        " and take a taint back with `pulumi state untaint`"
-    )
 
     def __init__(self, client: object = None) -> None:
         del client

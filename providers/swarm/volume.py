@@ -121,8 +121,10 @@ class Volume(Lifecycle[VolumeInputs, VolumeOutputs]):
         if said != inputs.volume_id:
             raise ForeignVolume(
                 f"{inputs.path} on {inputs.node} holds volume {said}, expected"
-                f" {inputs.volume_id} or none: look at it over ssh, and move it away"
-                f" (`sudo mv {inputs.path} {inputs.path}.{said}`) or restore it"
+                f" {inputs.volume_id} or none. Look at it over ssh. To use its data, as after a"
+                " forced replacement of the volume's home:"
+                f" `echo {inputs.volume_id} | sudo tee {inputs.path}/{MARKER}`. To start empty:"
+                f" `sudo mv {inputs.path} {inputs.path}.{said}`"
             )
 
 

@@ -69,8 +69,10 @@ def test_bad_configuration_is_one_message_with_every_fault_and_makes_nothing(pro
 NAMED = """
 import pulumi
 from components import settings
-pulumi.export("named_after", settings.named_after())
-pulumi.export("secret", pulumi.Output.secret("of others"))
+kept = settings.handed_out()
+pulumi.export("named_after", kept.get("named_after", pulumi.get_stack()))
+pulumi.export("secret", pulumi.Output.secret("of ours"))
+pulumi.export("known", kept.get("secret") == "of ours")
 """
 
 
@@ -85,8 +87,9 @@ def test_a_renamed_stack_is_called_after_its_first_name(program):
     program.pulumi("stack", "init", "dev")
     assert named() == "dev"
     program.pulumi("stack", "rename", "prod")
-    program.pulumi("preview", "--expect-no-changes")
     assert named() == "dev"
+    assert program.pulumi("stack", "output", "known").strip() == "true"
+    program.pulumi("preview", "--expect-no-changes")
     program.pulumi("stack", "init", "dev")
     assert named() == "dev"
 

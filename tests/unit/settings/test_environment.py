@@ -130,7 +130,7 @@ def configured(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(settings, "PAUSES", ())
     monkeypatch.setattr(pulumi, "get_project", lambda: "sophia")
-    monkeypatch.setattr(settings, "named_after", lambda: "dev")
+    monkeypatch.setattr(settings, "handed_out", lambda: {"named_after": "dev"})
     monkeypatch.setattr(pulumi.runtime.config, "CONFIG", _Holder({}))
 
     def configure(values, secret=()):
