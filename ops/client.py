@@ -27,17 +27,12 @@ def write_files(outputs: dict[str, Any]) -> Path:
         }
         for name, url in outputs["mcp_endpoints"].items()
     }
+    hosts = [f"{node['address']} {node['host_key']}" for node in outputs["nodes"].values()]
     _write("ca.pem", outputs["ca_certificate"])
     _write("mcp.json", json.dumps({"mcpServers": servers}, indent=2) + "\n")
     _write("ssh_key", outputs["ssh_private_key"])
-    _write("known_hosts", known_hosts(outputs))
+    _write("known_hosts", "\n".join(hosts) + "\n")
     return folder()
-
-
-def known_hosts(outputs: dict[str, Any]) -> str:
-    """A line for ssh with the address and host key of each node."""
-    nodes = outputs["nodes"].values()
-    return "".join(f"{node['address']} {node['host_key']}\n" for node in nodes)
 
 
 def _write(name: str, text: str) -> None:

@@ -114,7 +114,7 @@ def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")
     options = {
-        "UserKnownHostsFile": _in_memory(client.known_hosts(outputs)),
+        "UserKnownHostsFile": _in_memory(_known_hosts(outputs)),
         "StrictHostKeyChecking": "yes",
         "IdentitiesOnly": "yes",
         "BatchMode": "yes",
@@ -126,6 +126,11 @@ def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
     remote = ["--", command] if command else []
     key = _in_memory(outputs["ssh_private_key"])
     return ["ssh", "-i", key, *settings, login, *remote]
+
+
+def _known_hosts(outputs: dict[str, Any]) -> str:
+    nodes = outputs["nodes"].values()
+    return "".join(f"{node['address']} {node['host_key']}\n" for node in nodes)
 
 
 def _in_memory(text: str) -> str:
