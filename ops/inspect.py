@@ -11,7 +11,6 @@ import subprocess
 import sys
 from typing import Any
 
-from components.plan import names
 from ops import client
 from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
@@ -44,9 +43,12 @@ def logs(name: str, service: str) -> None:
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
             + ", ".join(sorted(known))
         )
-    stack = stack_named(name)
-    physical = names.physical(names.prefix(stack.project, stack.name), service)
-    told = _asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
+    names = _asked(outputs, "docker service ls --format '{{.Name}}'").split()
+    # With the stack's name in front, as it was before `pulumi stack rename`.
+    found = [physical for physical in names if physical.endswith(f"-{service}")]
+    if not found:
+        raise NotUp(f"the Swarm of stack {name} has no service {service}, only {', '.join(names)}")
+    told = _asked(outputs, f"docker service logs --tail 100 {min(found, key=len)}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:
         say("(what replicas wrote on nodes that are lost now is missing)")
