@@ -17,8 +17,8 @@ from ops.progress import say
 from ops.stack import Stack, of_this_shell
 from simulator import cloud
 
-_CONNECT = 3
-"""Seconds for a node's sshd to take a connection."""
+_CONNECT = 10
+"""Seconds for a node's sshd to take a connection and to agree on its keys: it may be busy."""
 
 
 class NotUp(Exception):
@@ -108,7 +108,10 @@ def _asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
                 return run.stdout
             said = run.stdout.strip().splitlines() or [f"exit status {run.returncode}"]
             silent.append(f"\n  {name} ({node['address']}): {said[-1]}")
-    raise NotUp(f"no manager answers `{command}`:{''.join(silent)}")
+    raise NotUp(
+        f"no manager answers `{command}`:{''.join(silent)}\n"
+        "`make up`, or `pulumi up` of another stack, replaces lost nodes"
+    )
 
 
 def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:

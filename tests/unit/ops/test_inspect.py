@@ -89,7 +89,7 @@ def test_any_manager_that_answers_is_asked(doors):
 def test_no_manager_that_answers_is_one_error_with_each_ones_reason(doors):
     with pytest.raises(inspect.NotUp) as failed:
         inspect._asked(managers(LOST, BROKEN, STRANGE), "docker node ls")
-    lost, broken, strange = str(failed.value).splitlines()[1:]
+    _, lost, broken, strange, _ = str(failed.value).splitlines()
     assert lost.strip().startswith(f"manager-1 ({LOST}): ")
     assert "refused" in lost
     assert broken.strip() == f"manager-2 ({BROKEN}): Cannot connect to the Docker daemon"
