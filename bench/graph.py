@@ -14,6 +14,18 @@ from pathlib import Path
 
 from tests.support.node_stack import NODES, Stack, stack_of
 
+PROGRAM = f"""\
+{NODES}
+if wanted["count"]:
+    ruleset = lambdalabs.FirewallRuleset("ruleset", name="nodes", region="us-east-1",
+        account_key=login.id, opts=through)
+for number in range(wanted["count"]):
+    gossip = dict(protocol="tcp", port_range=[7946, 7946], source_network=f"192.0.2.{{number}}")
+    lambdalabs.FirewallRules(f"rules-{{number}}", ruleset_id=ruleset.id, rules=[gossip],
+        opts=through)
+"""
+"""Nodes, and a firewall that lets each of them in."""
+
 COUNTS = (5, 10, 20)
 REPEATS = 3
 HEAD = ("nodes", "preview s", "calls", "no-op up s", "empty up s", "ratio")
@@ -31,7 +43,7 @@ def measured(count: int) -> tuple[str, ...]:
     with (
         tempfile.TemporaryDirectory() as nodes_folder,
         tempfile.TemporaryDirectory() as empty_folder,
-        stack_of(Path(nodes_folder), NODES) as nodes,
+        stack_of(Path(nodes_folder), PROGRAM) as nodes,
     ):
         nodes.sshds.listen(count)
         nodes.cloud.control(
@@ -44,7 +56,7 @@ def measured(count: int) -> tuple[str, ...]:
         for _ in range(REPEATS):
             previews.append(seconds(nodes, "preview", "--expect-no-changes"))
             calls = max(calls, sum(nodes.calls().values()))
-        with stack_of(Path(empty_folder), NODES) as empty:
+        with stack_of(Path(empty_folder), PROGRAM) as empty:
             empty.wanted["count"] = 0
             empty.up()
             ups = [(unchanged(nodes), unchanged(empty)) for _ in range(REPEATS)]

@@ -1,17 +1,19 @@
-"""The one way in: HAProxy on every manager, with a certificate and token of the platform's own."""
+"""The one way in: HAProxy on every manager, with one certificate and one token."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pulumi
 import pulumi_random as random
 
 from components.handles import ClusterHandle, NetworkHandle, RegistryHandle, ServiceHandle
 from components.plan import gateway as plan
-from components.plan import names
+from components.plan import names, own_certificate
 from providers.swarm import resources as swarm
+from providers.swarm.certificate import RENEWAL
 
 CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 
@@ -20,7 +22,10 @@ CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 class GatewayArgs:
     """prefix: of physical names. image: with its digest. port: on every manager.
 
-    hosts: names, besides the managers' addresses, by which clients may call it.
+    hosts: DNS names, besides the managers' addresses, by which clients may call it.
+    origins: websites whose scripts may call it.
+    certificate, private_key: PEM of one's own, good for all hosts; without, the platform's own CA
+    signs one for hosts and addresses.
     """
 
     prefix: str
@@ -31,18 +36,38 @@ class GatewayArgs:
     servers: Sequence[ServiceHandle]
     port: int
     hosts: Sequence[str] = ()
+    origins: Sequence[str] = ()
+    certificate: str = ""
+    private_key: pulumi.Input[str] = ""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What clients are shown. pem: chain and key; authority: PEM of who signed it, "" for others.
+
+    ends: ISO 8601, UTC; renew: so long before it ends; renewed_by: who does it.
+    """
+
+    pem: pulumi.Output[str]
+    authority: pulumi.Output[str]
+    ends: pulumi.Output[str]
+    renew: timedelta
+    renewed_by: str
 
 
 class Gateway(pulumi.ComponentResource):
     """Done when it is healthy on all managers.
 
     token: what clients send as `Authorization: Bearer <token>`, secret.
-    ca_certificate: PEM that clients trust. url: at the first manager; urls: at each.
-    endpoints: the address of every server, by its name.
+    ca_certificate: PEM that clients trust; "" with a certificate of one's own.
+    certificate: when it `ends`, from when on to renew it (`renew_from`), and `renewed_by` whom.
+    urls: where it answers, by each DNS name, then at each manager; url: the first of them.
+    endpoints: the address of every server at `url`, by the server's name.
     """
 
     token: pulumi.Output[str]
     ca_certificate: pulumi.Output[str]
+    certificate: pulumi.Output[dict[str, str]]
     url: pulumi.Output[str]
     urls: pulumi.Output[list[str]]
     endpoints: pulumi.Output[dict[str, str]]
@@ -55,14 +80,21 @@ class Gateway(pulumi.ComponentResource):
         token = random.RandomPassword(
             f"{name}-token", length=43, special=False, opts=pulumi.ResourceOptions(parent=self)
         )
-        authority, leaf = self._certificates(name, args, addresses)
-        service = self._service(name, args, addresses, token, leaf)
+        shown = self._given(args) if args.certificate else self._made(name, args, addresses)
+        service = self._service(name, args, addresses, token, shown.pem)
 
         self.token = pulumi.Output.secret(token.result)
-        self.ca_certificate = authority.certificate
+        self.ca_certificate = shown.authority
+        self.certificate = shown.ends.apply(
+            lambda ends: {
+                "ends": ends,
+                "renew_from": (datetime.fromisoformat(ends) - shown.renew).isoformat(),
+                "renewed_by": shown.renewed_by,
+            }
+        )
         # Addresses are handed out once something answers there.
         self.urls = pulumi.Output.all(addresses, service.service_id).apply(
-            lambda known: [f"https://{address}:{args.port}" for address in known[0]]
+            lambda known: [plan.url(host, args.port) for host in (*args.hosts, *known[0])]
         )
         self.url = self.urls.apply(lambda urls: urls[0])
         self.endpoints = self.url.apply(
@@ -72,10 +104,24 @@ class Gateway(pulumi.ComponentResource):
             {"url": self.url, "token": self.token, "ca_certificate": self.ca_certificate}
         )
 
-    def _certificates(
-        self, name: str, args: GatewayArgs, addresses: pulumi.Output[list[str]]
-    ) -> tuple[swarm.Certificate, swarm.Certificate]:
-        """The CA that clients trust, and what the gateway shows, for every way it is called."""
+    def _given(self, args: GatewayArgs) -> _Shown:
+        """A certificate of the operator's own. Nobody but them can renew it."""
+        ends = own_certificate.ends(args.certificate)
+        if datetime.now(UTC) > ends - own_certificate.NOTICE:
+            when = f"{ends:%Y-%m-%d %H:%M} UTC"
+            pulumi.log.warn(f"the gateway's certificate ends on {when}: set a new one", self)
+        return _Shown(
+            pem=pulumi.Output.secret(
+                pulumi.Output.concat(args.certificate.rstrip(), "\n", args.private_key)
+            ),
+            authority=pulumi.Output.from_input(""),
+            ends=pulumi.Output.from_input(ends.isoformat()),
+            renew=own_certificate.NOTICE,
+            renewed_by="you",
+        )
+
+    def _made(self, name: str, args: GatewayArgs, addresses: pulumi.Output[list[str]]) -> _Shown:
+        """A certificate for every way it is called, by a CA of the platform's own."""
         child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
         authority = swarm.Certificate(
             f"{name}-ca",
@@ -94,7 +140,13 @@ class Gateway(pulumi.ComponentResource):
             validity_days=CERTIFICATE_DAYS,
             opts=child,
         )
-        return authority, leaf
+        return _Shown(
+            pem=pulumi.Output.concat(leaf.certificate, leaf.private_key),
+            authority=authority.certificate,
+            ends=leaf.not_after,
+            renew=timedelta(days=CERTIFICATE_DAYS) * RENEWAL,
+            renewed_by="pulumi up",
+        )
 
     def _service(
         self,
@@ -102,7 +154,7 @@ class Gateway(pulumi.ComponentResource):
         args: GatewayArgs,
         addresses: pulumi.Output[list[str]],
         token: random.RandomPassword,
-        leaf: swarm.Certificate,
+        pem: pulumi.Output[str],
     ) -> swarm.Service:
         child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
         authorization = swarm.Secret(
@@ -114,7 +166,7 @@ class Gateway(pulumi.ComponentResource):
         certificate = swarm.Secret(
             f"{name}-tls",
             name_prefix=names.file_prefix(args.prefix, name, plan.CERTIFICATE_SECRET),
-            data=pulumi.Output.concat(leaf.certificate, leaf.private_key),
+            data=pem,
             opts=child,
         )
         config = swarm.Config(
@@ -153,6 +205,7 @@ class Gateway(pulumi.ComponentResource):
                     for server, host in zip(servers, known[1], strict=True)
                 ],
                 [*known[0], *args.hosts],
+                args.origins,
             )
         )
 

@@ -15,12 +15,13 @@ import pulumi
 
 @dataclass(frozen=True)
 class NodeHandle:
-    """One machine that is ready to become a member of the Swarm.
+    """One machine that can be set up and become a member of the Swarm.
 
     name: its plain name, for example `manager-1`; physical_name: with project and stack.
     role: `manager` or `worker`; tier: `primary` or `secondary`.
     host_key: the public line that its sshd is pinned to.
-    ready: the last resource of its preparation, for whoever needs the machine and not a value.
+    ready: the wait for it, for whoever needs the machine and not a value.
+    files: what lies on it, contents by path.
     labels: what its Swarm node is to carry.
     admitted: what makes the others let it in; it joins after these, and they go after it.
     """
@@ -34,8 +35,22 @@ class NodeHandle:
     private_address: pulumi.Output[str]
     host_key: pulumi.Output[str]
     ready: pulumi.Resource
+    files: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     admitted: tuple[pulumi.Resource, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoginHandle:
+    """The key that logs in to all machines. private_keys: with those that it has followed, which a
+    machine that was away at a rotation still knows. Private ones are secret. is_first: there are
+    none of these.
+    """
+
+    public_key: pulumi.Output[str]
+    private_key: pulumi.Output[str]
+    private_keys: pulumi.Output[str]
+    is_first: pulumi.Output[bool]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One machine of Lambda Cloud, from its host key to "ready for the Swarm"."""
+"""One machine of Lambda Cloud, from its host key to "ssh lets us in"."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
-import pulumi_command as command
 import pulumi_random as random
 
 from components.handles import NodeHandle
-from components.plan import cloud_init, names
+from components.plan import cloud_init, names, node_setup
 from components.plan.nodes import NodePlan
 from providers.lambdalabs import resources as lambdalabs
 from providers.swarm import resources as swarm
@@ -43,10 +42,10 @@ class LambdaInstanceArgs:
 
 
 class LambdaInstance(pulumi.ComponentResource):
-    """Rents a machine and waits until cloud-init has finished its work on it.
+    """Rents a machine and waits until it lets us in.
 
-    Give the account's provider by `ResourceOptions(providers=[…])`. Does not make it a member of
-    anything. handle: what the Swarm is made from.
+    Give the account's provider by `ResourceOptions(providers=[…])`. Does not set it up, nor make
+    it a member of anything. handle: what the Swarm is made from.
     """
 
     handle: NodeHandle
@@ -101,18 +100,6 @@ class LambdaInstance(pulumi.ComponentResource):
             gpu_probe=args.gpu_probe and plan.gpu,
             opts=child,
         )
-        prepared = command.remote.Command(
-            f"{name}-prepared",
-            connection=command.remote.ConnectionArgs(
-                host=ready.address,
-                user=args.user,
-                private_key=pulumi.Output.secret(args.private_key),
-                host_key=host_key.public_key,
-            ),
-            create=cloud_init.finished(),
-            triggers=[instance.id],
-            opts=child,
-        )
         self.handle = NodeHandle(
             name=plan.name,
             physical_name=physical,
@@ -122,7 +109,12 @@ class LambdaInstance(pulumi.ComponentResource):
             address=ready.address,
             private_address=ready.private_address,
             host_key=host_key.public_key,
-            ready=prepared,
+            ready=ready,
+            files=node_setup.files(
+                gpu=plan.gpu,
+                registry_server=args.registry_server,
+                registry_ca=args.registry_ca,
+            ),
             labels=plan.labels,
         )
         self.register_outputs({"address": ready.address, "instance_id": instance.id})
@@ -135,9 +127,6 @@ def _user_data(args: LambdaInstanceArgs, host_key: swarm.KeyPair) -> pulumi.Outp
                 user=args.user,
                 host_private_key=keys[0],
                 host_public_key=keys[1],
-                registry_server=args.registry_server,
-                registry_ca=args.registry_ca,
-                gpu=args.plan.gpu,
             )
         )
 

@@ -15,6 +15,7 @@ from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
     ClusterHandle,
+    LoginHandle,
     NetworkHandle,
     NodeHandle,
     RegistryHandle,
@@ -24,10 +25,10 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
+from components.plan import cost, names, nodes
 from components.plan import database as plan
-from components.plan import names, nodes
 from components.plan.firewall import Sources
-from components.settings_model import Settings
+from components.settings_model import NAMED_AFTER, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from providers.lambdalabs import resources as lambdalabs
@@ -58,7 +59,9 @@ class PlatformStack(pulumi.ComponentResource):
         super().__init__("sophia:index:PlatformStack", name, None, opts)
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
-        login = swarm.KeyPair("login", opts=self._child)
+        if pulumi.runtime.is_dry_run():
+            pulumi.log.info(cost.expected(settings.node_groups, settings.prices), self)
+        login = self._login()
         planned = nodes.nodes(settings.node_groups)
         home = volumes.home(
             plan.VOLUME,
@@ -73,9 +76,10 @@ class PlatformStack(pulumi.ComponentResource):
             SwarmClusterArgs(
                 nodes=machines,
                 user=settings.ssh_user,
-                private_key=login.private_key,
+                login=login,
                 address_pools=settings.overlay.address_pools,
                 subnet_size=settings.overlay.subnet_size,
+                token_generation=settings.rotation.join_tokens,
                 recover_on=settings.recover_on,
             ),
             self._child,
@@ -111,16 +115,30 @@ class PlatformStack(pulumi.ComponentResource):
             "manager_ip": managers[0].address,
             "manager_ips": [manager.address for manager in managers],
             "gateway_url": gateway.url,
+            "gateway_urls": gateway.urls,
             "gateway_token": gateway.token,
+            "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             "ssh_private_key": login.private_key,
+            NAMED_AFTER: settings.stack,
         }
         self.register_outputs({})
 
+    def _login(self) -> LoginHandle:
+        pair = swarm.KeyPair(
+            "login", generation=self._settings.rotation.login_key, opts=self._child
+        )
+        return LoginHandle(
+            public_key=pair.public_key,
+            private_key=pair.newest,
+            private_keys=pair.private_key,
+            is_first=pair.is_first,
+        )
+
     def _machines(
-        self, planned: Sequence[nodes.NodePlan], login: swarm.KeyPair, home: swarm.VolumeHome
+        self, planned: Sequence[nodes.NodePlan], login: LoginHandle, home: swarm.VolumeHome
     ) -> list[NodeHandle]:
         """All machines, with one key of the account and one firewall for the stack."""
         settings = self._settings
@@ -135,7 +153,11 @@ class PlatformStack(pulumi.ComponentResource):
         )
         key = lambdalabs.SshKey(
             "login-key",
-            name=names.physical(settings.prefix, "login"),
+            name=pulumi.Output.all(login.public_key, login.is_first).apply(
+                lambda of: names.key(
+                    names.physical(settings.prefix, "login"), of[0], is_first=of[1]
+                )
+            ),
             public_key=login.public_key,
             opts=pulumi.ResourceOptions(parent=self, provider=account),
         )
@@ -145,7 +167,7 @@ class PlatformStack(pulumi.ComponentResource):
                 prefix=settings.prefix,
                 machines=planned,
                 sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
-                gateway_port=settings.gateway_port,
+                gateway_port=settings.gateway.port,
                 encrypted=settings.overlay.encrypted,
                 account_key=key.id,
             ),
@@ -208,7 +230,11 @@ class PlatformStack(pulumi.ComponentResource):
                 registry=ground.registry,
                 image=self._image("gateway", "images", settings.base_image, ground).reference,
                 servers=servers,
-                port=settings.gateway_port,
+                port=settings.gateway.port,
+                hosts=settings.gateway.hosts,
+                origins=settings.gateway.origins,
+                certificate=settings.gateway.certificate,
+                private_key=pulumi.Output.secret(settings.gateway.private_key.reveal()),
             ),
             self._child,
         )

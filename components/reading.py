@@ -73,6 +73,7 @@ class Reader:
         self._separator = separator
         self._hidden = hidden
         self._asked: list[str] = []
+        self._retired: list[str] = []
         self._values: Mapping[Any, object] = {}
         if isinstance(value, Mapping):
             self._values = value
@@ -124,6 +125,12 @@ class Reader:
     def plain(self, name: str) -> object:
         """The value as it was given, unchecked."""
         return self._values.get(name)
+
+    def retired(self, name: str, successor: str, advice: str) -> None:
+        """Notes that a key of an earlier version has a value; `successor` took its place."""
+        self._retired.append(name)
+        if self.has(name):
+            self.fault(name, self.plain(name), f"the key {successor} in its place", advice)
 
     def secret(self, name: str, default: Any = REQUIRED, *, advice: str = "") -> str:
         """A string that no fault ever shows."""
@@ -209,7 +216,7 @@ class Reader:
     def finish(self) -> None:
         """Reports every key that was never asked for. Call it last."""
         for name in self._values:
-            if name not in self._asked:
+            if name not in (*self._asked, *self._retired):
                 advice = closest(str(name), self._asked) or "remove it"
                 known = listed(self._asked)
                 self.faults.append(Fault(self.key(str(name)), "an unknown key", known, advice))

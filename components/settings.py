@@ -3,13 +3,15 @@
 What configuration leaves out is taken from the environment (`make env` prints it):
 LAMBDA_API_URL, LAMBDA_API_KEY, SOPHIA_REGISTRY_SERVER, SOPHIA_REGISTRY_USERNAME,
 SOPHIA_REGISTRY_PASSWORD, SOPHIA_REGISTRY_CA (a file), SOPHIA_BASE_IMAGE,
-SOPHIA_OVERLAY_ENCRYPTED (true or false).
+SOPHIA_OVERLAY_ENCRYPTED (true or false), SOPHIA_GATEWAY_CERTIFICATE and SOPHIA_GATEWAY_PRIVATE_KEY
+(files).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +23,7 @@ import pulumi.runtime.config
 from components import settings_rules
 from components.catalog.loader import Catalog
 from components.reading import Fault
-from components.settings_model import Offers, Settings, SettingsError
+from components.settings_model import NAMED_AFTER, Offers, Settings, SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import TRANSIENT, Forbidden, InvalidKey, LambdaError
@@ -35,7 +37,11 @@ REGISTRY = {
     "username": "SOPHIA_REGISTRY_USERNAME",
     "password": "SOPHIA_REGISTRY_PASSWORD",
 }
-CA_FILE = "SOPHIA_REGISTRY_CA"
+REGISTRY_FILES = {"ca": "SOPHIA_REGISTRY_CA"}
+GATEWAY_FILES = {
+    "certificate": "SOPHIA_GATEWAY_CERTIFICATE",
+    "privateKey": "SOPHIA_GATEWAY_PRIVATE_KEY",
+}
 
 PAUSES = (1.0, 2.0, 4.0)
 LONGEST_PAUSE = 15.0
@@ -43,13 +49,18 @@ LONGEST_PAUSE = 15.0
 
 T = TypeVar("T")
 
-SECRETS = ("lambdaApiKey", "registry", "secrets")
-"""Keys that hold, or may hold, a secret."""
+SECRETS = {
+    "lambdaApiKey": (".", "lambdaApiKey"),
+    "secrets": (r"[^{}\s]", "secrets.NAME"),
+    "registry": ("password", "registry.password"),
+    "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
+}
+"""Keys that may hold a secret: what shows that they do, and the path to encrypt."""
 
 
 def load(catalog: Catalog) -> Settings:
     """The settings of this stack. Raises SettingsError with all faults, the catalog's included."""
-    project, stack = pulumi.get_project(), pulumi.get_stack()
+    project, stack = pulumi.get_project(), named_after()
     faults: list[Fault] = []
     given = {
         name.removeprefix(f"{project}:"): value
@@ -68,6 +79,17 @@ def load(catalog: Catalog) -> Settings:
     if faults or found:
         raise SettingsError((*faults, *found))
     return settings
+
+
+def named_after() -> str:
+    """The name that the stack had when it was up first, which all its objects are called after.
+
+    Read from what the last `up` handed out, so that `pulumi stack rename` renames nothing else.
+    """
+    stack = pulumi.get_stack()
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
+    kept = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value["outputs"]
+    return str(kept.get(NAMED_AFTER, stack))
 
 
 def decoded(given: Mapping[str, str]) -> dict[str, object]:
@@ -110,20 +132,36 @@ def with_environment(
         registry = dict(registry)
         for key, variable in REGISTRY.items():
             _complete(registry, key, environment.get(variable, ""))
-        file = environment.get(CA_FILE, "")
-        if file and not registry.get("ca"):
-            try:
-                registry["ca"] = Path(file).read_text(encoding="ascii")
-            except (OSError, UnicodeError) as error:
-                expected = "the path of a certificate in PEM"
-                faults.append(Fault(CA_FILE, f"{file!r} ({error})", expected))
+        _complete_from_files(registry, REGISTRY_FILES, environment, faults)
         result["registry"] = registry
+    gateway = result.get("gateway") or {}
+    if isinstance(gateway, dict):
+        result["gateway"] = gateway = dict(gateway)
+        _complete_from_files(gateway, GATEWAY_FILES, environment, faults)
     return result
 
 
 def _complete(values: dict[str, object], key: str, value: str) -> None:
     if value and values.get(key) in (None, ""):
         values[key] = value
+
+
+def _complete_from_files(
+    values: dict[str, object],
+    variables: Mapping[str, str],
+    environment: Mapping[str, str],
+    faults: list[Fault],
+) -> None:
+    """Completes values with the content of the files that variables name."""
+    for key, variable in variables.items():
+        file = environment.get(variable, "")
+        if file and not values.get(key):
+            try:
+                values[key] = Path(file).read_text(encoding="ascii")
+            except UnicodeError:
+                faults.append(Fault(variable, f"{file!r} (not in ASCII)", "a file in PEM"))
+            except OSError as error:
+                faults.append(Fault(variable, f"{file!r} ({error})", "the path of a file in PEM"))
 
 
 def _configuration() -> dict[str, str]:
@@ -133,13 +171,11 @@ def _configuration() -> dict[str, str]:
 
 def _unencrypted(project: str, given: Mapping[str, str]) -> list[Fault]:
     """Secrets that stand in the stack's file as plain text."""
-    secret = set(pulumi.runtime.config.get_config_secret_keys_env())
+    encrypted = set(pulumi.runtime.config.get_config_secret_keys_env())
     faults = []
-    for name in SECRETS:
-        text = given.get(name, "")
-        plain = "password" in text if name == "registry" else text not in ("", "{}")
-        if plain and f"{project}:{name}" not in secret:
-            advice = f"run `pulumi config set --secret` for it again ({project}:{name})"
+    for name, (sign, path) in SECRETS.items():
+        if re.search(sign, given.get(name, "")) and f"{project}:{name}" not in encrypted:
+            advice = f"run `pulumi config set --secret --path '{project}:{path}'` for it again"
             faults.append(Fault(f"{project}:{name}", "a plain text", "an encrypted value", advice))
     return faults
 
@@ -171,7 +207,7 @@ def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> 
     for odd in found.left_out:
         pulumi.log.warn(f"Lambda Cloud's instance types: left out one that can't be read, {odd}")
     regions = frozenset(region for offer in found for region in offer.regions)
-    return Offers(frozenset(offer.name for offer in found), regions)
+    return Offers({offer.name: offer.price_cents_per_hour for offer in found}, regions)
 
 
 def _requests_per_second(values: Mapping[str, object]) -> float:

@@ -10,6 +10,9 @@ from components.plan import names
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
 
+NAMED_AFTER = "named_after"
+"""Output of a stack: the name it had when it was up first."""
+
 
 class Sensitive:
     """A value that cannot be printed by accident; `reveal` is the only way to it."""
@@ -58,6 +61,22 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Gateway:
+    """Where MCP clients come in. port: on every manager.
+
+    hosts: DNS names of one's own, beside the managers' addresses, the first one in clients' files.
+    origins: websites whose scripts may call (`https://app.example.com`).
+    certificate: a PEM chain of one's own, "" for one of the platform's CA; private_key: its key.
+    """
+
+    port: int
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    certificate: str
+    private_key: Sensitive
+
+
+@dataclass(frozen=True)
 class Firewall:
     """Who may come in from outside, as IPv4 networks. unprotected_regions: those without a
     firewall in which machines are rented all the same.
@@ -66,6 +85,14 @@ class Firewall:
     ssh_sources: tuple[str, ...]
     gateway_sources: tuple[str, ...]
     unprotected_regions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Tokens; another one makes a new login key, or new join tokens."""
+
+    login_key: str
+    join_tokens: str
 
 
 @dataclass(frozen=True)
@@ -83,10 +110,12 @@ class Pace:
 class Settings:
     """A whole platform's configuration.
 
+    stack: the name that objects are called after, see `settings.named_after`.
     servers: the catalog entries to deploy. secrets: credentials by environment variable.
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
+    prices: US cents an hour, by instance type, as far as the cloud tells.
     """
 
     project: str
@@ -99,14 +128,16 @@ class Settings:
     registry: Registry
     base_image: str
     overlay: Overlay
+    gateway: Gateway
     firewall: Firewall
-    gateway_port: int
     gpu_probe: bool
     servers: tuple[Server, ...]
     secrets: Mapping[str, Sensitive]
     volumes: Mapping[str, str]
     confirm_data_loss: str
     recover_on: str
+    prices: Mapping[str, int]
+    rotation: Rotation
 
     @property
     def prefix(self) -> str:
@@ -116,9 +147,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Offers:
-    """What the cloud rents out. regions: every region that any offer or image names."""
+    """What the cloud rents out. prices: US cents an hour, by type. regions: every region that any
+    offer or image names.
+    """
 
-    instance_types: frozenset[str]
+    prices: Mapping[str, int]
     regions: frozenset[str]
 
 

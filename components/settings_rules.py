@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from components import settings_firewall
+from components import settings_firewall, settings_gateway, settings_overlay
 from components.catalog.loader import Catalog
 from components.catalog.model import Server
 from components.plan import database, names, volumes
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import REQUIRED, Fault, Reader, closest, listed
-from components.settings_model import Offers, Overlay, Pace, Registry, Sensitive, Settings
+from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
 
 LAMBDA_API_URL = "https://cloud.lambda.ai/api/v1"
 MOST_MACHINES = 99
@@ -53,10 +52,10 @@ PROVIDED = frozenset({"MEMORY_DATABASE_URL", "LAMBDA_API_KEY"})
 PROVIDED_VARIABLES = frozenset({"LAMBDA_API_URL"})
 """Variables that the platform sets."""
 
-TAKEN_PORTS = {22: "ssh", 2377: "Swarm's managers", 4789: "overlays", 7946: "Swarm's gossip"}
-
-DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
-"""What Docker gives to docker0 and docker_gwbridge on every machine."""
+X86_64 = r"(?!.*_g[hb]\d).+"
+"""Types without NVIDIA's Grace processor, which is arm64 (`gpu_1x_gh200`). Images are built for
+x86_64, and of a type's processor the API tells nothing but the name.
+"""
 
 
 def read(
@@ -102,9 +101,9 @@ def read(
         node_groups=groups,
         registry=_registry(top),
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
-        overlay=_overlay(top),
+        overlay=settings_overlay.read(top, groups, servers),
+        gateway=settings_gateway.read(top),
         firewall=settings_firewall.read(top, groups),
-        gateway_port=_gateway_port(top),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,
         secrets=_secrets(top, catalog, servers, project),
@@ -116,12 +115,15 @@ def read(
             expected="a volume's id, as the refusal names it, for example database-1f2e3d4c",
         ),
         recover_on=_recover_on(top, groups),
+        prices=offers.prices if offers else {},
+        rotation=_rotation(top),
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
     key = f"{project}:nodeGroups"
     if not _doubtful(key, faults, "role", "count"):
         faults.extend(_managers(key, groups))
+        faults.extend(_regions(key, groups))
     if not _doubtful(key, faults, "tier", "count"):
         faults.extend(_primary_nodes(key, groups, servers))
     faults.extend(_long_names(key, settings))
@@ -141,14 +143,18 @@ def _node_groups(top: Reader, offers: Offers | None) -> tuple[NodeGroup, ...]:
             count=reader.integer("count", low=0, high=MOST_MACHINES),
             role=reader.choice("role", ["manager", "worker"]),
             tier=reader.choice("tier", ["primary", "secondary"]),
-            instance_types=reader.texts("instanceTypes"),
+            instance_types=reader.texts(
+                "instanceTypes",
+                pattern=X86_64,
+                expected="a type with x86_64 processors, which images are built for, not arm64",
+            ),
             regions=reader.texts("regions"),
             image_family=reader.text("imageFamily", IMAGE_FAMILY),
             generation=reader.token("generation", "1"),
             replace=_replaced(reader),
         )
         if offers is not None:
-            _offered(reader, "instanceTypes", group.instance_types, offers.instance_types)
+            _offered(reader, "instanceTypes", group.instance_types, offers.prices.keys())
             _offered(reader, "regions", group.regions, offers.regions | KNOWN_REGIONS)
         reader.finish()
         if group.name and group.name in {other.name for other in groups}:
@@ -170,11 +176,12 @@ def _replaced(group: Reader) -> dict[str, str]:
     return {machine: reader.token(machine, "") for machine in known if machine in reader.names()}
 
 
-def _offered(reader: Reader, key: str, wanted: Sequence[str], offered: frozenset[str]) -> None:
+def _offered(reader: Reader, key: str, wanted: Sequence[str], offered: Collection[str]) -> None:
+    usable = sorted(filter(re.compile(X86_64).fullmatch, offered))
     for index, word in enumerate(wanted):
         if word not in offered:
-            expected = f"{listed(sorted(offered))} (as the API offers)"
-            reader.fault(f"{key}[{index}]", word, expected, closest(word, offered))
+            expected = f"{listed(usable)} (as the API offers)"
+            reader.fault(f"{key}[{index}]", word, expected, closest(word, usable))
 
 
 def _stack_name(prefix: str) -> list[Fault]:
@@ -206,6 +213,18 @@ def _managers(key: str, groups: Iterable[NodeGroup]) -> list[Fault]:
         advice = "every manager confirms every change: make the others workers"
         return [Fault(key, f"{count} managers", expected, advice)]
     return []
+
+
+def _regions(key: str, groups: Iterable[NodeGroup]) -> list[Fault]:
+    """Managers speak to one another over private addresses, and those end at a region."""
+    managing = [group for group in groups if group.role == "manager" and group.count]
+    regions = dict.fromkeys(region for group in managing for region in group.regions)
+    if len(regions) < 2:
+        return []
+    names = ", ".join(group.name for group in managing)
+    expected = "one region for all managers, whose private addresses end there"
+    advice = f"keep one of them in `regions` of {names}, and list more `instanceTypes` instead"
+    return [Fault(key, f"managers in any of {', '.join(regions)}", expected, advice)]
 
 
 def _primary_nodes(key: str, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> list[Fault]:
@@ -281,43 +300,6 @@ def _registry(top: Reader) -> Registry:
     return registry
 
 
-def _overlay(top: Reader) -> Overlay:
-    reader = top.inner("overlay")
-    overlay = Overlay(
-        address_pools=reader.texts("addressPools", ("10.200.0.0/16",)),
-        subnet_size=reader.integer("subnetSize", 24, low=16, high=29),
-        encrypted=reader.flag("encrypted", True),
-        mtu=reader.integer("mtu", 0, low=0, high=9000),
-    )
-    reader.finish()
-    taken = [
-        (ipaddress.ip_network(bridge), "Docker's own bridge on every machine")
-        for bridge in DOCKER_BRIDGES
-    ]
-    for index, text in enumerate(overlay.address_pools):
-        key = f"addressPools[{index}]"
-        try:
-            pool = ipaddress.IPv4Network(text)
-        except ValueError as error:
-            reader.fault(key, text, "an IPv4 network such as 10.200.0.0/16", str(error))
-            continue
-        if pool.prefixlen > overlay.subnet_size:
-            expected = f"a network of /{overlay.subnet_size} or larger (subnetSize)"
-            reader.fault(key, text, expected)
-        overlapped = [(other, owner) for other, owner in taken if pool.overlaps(other)]
-        for other, owner in overlapped[:1]:
-            reader.fault(key, text, f"addresses apart from {other}, {owner}")
-        taken.append((pool, f"another of the {reader.path} pools"))
-    return overlay
-
-
-def _gateway_port(top: Reader) -> int:
-    port = top.integer("gatewayPort", 8443, low=1, high=65535)
-    if port in TAKEN_PORTS:
-        top.fault("gatewayPort", port, f"another port: this is {TAKEN_PORTS[port]}'s")
-    return port
-
-
 def _servers(top: Reader, catalog: Catalog) -> tuple[Server, ...]:
     wanted = top.texts("servers", ())
     known = catalog.names()
@@ -367,6 +349,9 @@ def _secrets(
 
 def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
     """The node that each volume is wanted on, as far as that is said."""
+    new, old = f"{top.path}:volumes.database", f"{top.path}:databaseNode"
+    move = f"`pulumi config set --path '{new}' {top.plain('databaseNode')}`"
+    top.retired("databaseNode", "volumes.database", f"run {move} and `pulumi config rm {old}`")
     known = [candidate["name"] for candidate in volumes.candidates(nodes(groups))]
     reader = top.inner("volumes")
     found = {}
@@ -376,6 +361,15 @@ def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
             reader.fault(volume, name, listed(known), closest(name, known))
         if name:
             found[volume] = name
+    reader.finish()
+    return found
+
+
+def _rotation(top: Reader) -> Rotation:
+    reader = top.inner("rotate")
+    found = Rotation(
+        login_key=reader.token("loginKey", ""), join_tokens=reader.token("joinTokens", "")
+    )
     reader.finish()
     return found
 

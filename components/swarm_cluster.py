@@ -8,28 +8,30 @@ from typing import Any
 
 import pulumi
 
-from components.handles import ClusterHandle, NodeHandle
+from components.handles import ClusterHandle, LoginHandle, NodeHandle
 from providers.swarm import resources as swarm
 
 
 @dataclass(frozen=True)
 class SwarmClusterArgs:
-    """nodes: all machines; at least one is a manager. user, private_key: how to log in to them.
+    """nodes: all machines; at least one is a manager. user, login: who logs in to them, and how.
 
     address_pools, subnet_size: what overlay networks get their addresses from, fixed for ever.
+    token_generation: another text rotates the join tokens.
     recover_on: name of the manager that goes on alone when the others are lost for good, or "".
     """
 
     nodes: Sequence[NodeHandle]
     user: str
-    private_key: pulumi.Input[str]
+    login: LoginHandle
     address_pools: Sequence[str]
     subnet_size: int
+    token_generation: str = ""
     recover_on: str = ""
 
 
 class SwarmCluster(pulumi.ComponentResource):
-    """Makes machines members of one Swarm. handle: what services are made on."""
+    """Sets machines up and makes them members of one Swarm. handle: what services are made on."""
 
     handle: ClusterHandle
 
@@ -43,11 +45,25 @@ class SwarmCluster(pulumi.ComponentResource):
         access: dict[str, Any] = {
             "managers": [{"address": node.address, "host_key": node.host_key} for node in managers],
             "user": args.user,
-            "private_key": args.private_key,
+            "private_key": args.login.private_keys,
         }
         joining = swarm.Provider(
             f"{name}-machines", **access, opts=pulumi.ResourceOptions(parent=self)
         )
+        setups = {
+            node.name: swarm.NodeSetup(
+                f"{name}-{node.name}-setup",
+                node=node.name,
+                instance_id=node.instance_id,
+                address=node.address,
+                host_key=node.host_key,
+                user=args.user,
+                authorized_keys=[args.login.public_key],
+                files=[{"path": path, "content": text} for path, text in node.files.items()],
+                opts=pulumi.ResourceOptions(parent=self, provider=joining, depends_on=[node.ready]),
+            )
+            for node in args.nodes
+        }
         cluster = swarm.Cluster(
             f"{name}-identity",
             founder={
@@ -57,10 +73,11 @@ class SwarmCluster(pulumi.ComponentResource):
             },
             address_pools=list(args.address_pools),
             subnet_size=args.subnet_size,
+            token_generation=args.token_generation,
             recover_on=next((n.address for n in managers if n.name == args.recover_on), ""),
             # Each of them is asked whether it is in a swarm of ours already: all must answer.
             opts=pulumi.ResourceOptions(
-                parent=self, provider=joining, depends_on=[node.ready for node in managers]
+                parent=self, provider=joining, depends_on=[setups[node.name] for node in managers]
             ),
         )
         members: list[swarm.Member] = []
@@ -82,7 +99,7 @@ class SwarmCluster(pulumi.ComponentResource):
                     opts=pulumi.ResourceOptions(
                         parent=self,
                         provider=joining,
-                        depends_on=[node.ready, *node.admitted, *members[-1:]],
+                        depends_on=[setups[node.name], *node.admitted, *members[-1:]],
                         deleted_with=cluster,
                     ),
                 )

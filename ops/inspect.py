@@ -11,10 +11,11 @@ import subprocess
 import sys
 from typing import Any
 
-from ops import client
+from components.plan import names
+from ops import client, gateways
 from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
-from ops.stack import Stack, of_this_shell
+from ops.stack import PROJECT, Stack, of_this_shell
 from simulator import cloud
 
 _CONNECT = 10
@@ -26,9 +27,10 @@ class NotUp(Exception):
 
 
 def status(name: str) -> None:
-    """Nodes and services of a stack, as its Swarm sees them."""
+    """The ways in; nodes and services of a stack, as its Swarm sees them."""
     outputs = _outputs(name)
-    say(f"gateway  {outputs['gateway_url']}")
+    for line in gateways.lines(outputs):
+        say(line)
     for node, known in sorted(outputs["nodes"].items()):
         say(f"{node:<12} {known['address']:<16} {known['role']}, {known['tier']}")
     sys.stdout.write(_asked(outputs, "docker node ls && docker service ls"))
@@ -43,12 +45,10 @@ def logs(name: str, service: str) -> None:
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
             + ", ".join(sorted(known))
         )
-    names = _asked(outputs, "docker service ls --format '{{.Name}}'").split()
-    # With the stack's name in front, as it was before `pulumi stack rename`.
-    found = [physical for physical in names if physical.endswith(f"-{service}")]
-    if not found:
-        raise NotUp(f"the Swarm of stack {name} has no service {service}, only {', '.join(names)}")
-    told = _asked(outputs, f"docker service logs --tail 100 {min(found, key=len)}", _INCOMPLETE)
+    # States of the first version don't tell it; since then it survives `pulumi stack rename`.
+    prefix = names.prefix(PROJECT, outputs.get("named_after", name))
+    physical = names.physical(prefix, service)
+    told = _asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:
         say("(what replicas wrote on nodes that are lost now is missing)")
@@ -119,7 +119,7 @@ def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")
     options = {
-        "UserKnownHostsFile": _in_memory(_known_hosts(outputs)),
+        "UserKnownHostsFile": _in_memory(client.known_hosts(outputs)),
         "StrictHostKeyChecking": "yes",
         "IdentitiesOnly": "yes",
         "BatchMode": "yes",
@@ -131,11 +131,6 @@ def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
     remote = ["--", command] if command else []
     key = _in_memory(outputs["ssh_private_key"])
     return ["ssh", "-i", key, *settings, login, *remote]
-
-
-def _known_hosts(outputs: dict[str, Any]) -> str:
-    nodes = outputs["nodes"].values()
-    return "".join(f"{node['address']} {node['host_key']}\n" for node in nodes)
 
 
 def _in_memory(text: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from ipaddress import IPv4Network
 
-from simulator import exceptions, offers
+from simulator import exceptions, network, offers
 from simulator.firewalls import Firewalls
 from simulator.keys import Keys
 from simulator.knobs import Knobs
@@ -42,7 +42,7 @@ class Account:
         self._lock = self._store.lock
         self._machines = machines
         self._subnet = subnet
-        self._knobs = knobs
+        self.knobs = knobs
         self._clock = clock
         self._work = Work(log)
         self._capacity: dict[tuple[str, str], int] = {}
@@ -81,12 +81,13 @@ class Account:
                 )
             rulesets = self.firewalls.check(request.firewall_rulesets, request.region)
             image = _image(request)
-            if 0 < self._knobs.quota <= len(self._store.present()):
+            if 0 < self.knobs.quota <= len(self._store.present()):
                 raise exceptions.quota_exceeded()
             if self._room(request.instance_type, request.region) <= 0:
                 raise exceptions.insufficient_capacity()
             identity = uuid.uuid4().hex
             hostname = request.hostname or _hostname(request.name) or f"instance-{identity[:12]}"
+            address = self._address()
             repeated = any(hostname == other.title for other in self._store.present())
             instance = Instance(
                 id=identity,
@@ -100,7 +101,8 @@ class Account:
                 public_keys=[key.public_key],
                 tags=request.tags,
                 user_data=request.user_data,
-                ip=self._address(),
+                ip=address,
+                private_ip=network.private(address),
                 launched=self._clock(),
                 firewall_rulesets=rulesets,
             )
@@ -186,18 +188,15 @@ class Account:
             return "booting"
         if states is not None and states.get(instance.id) != "running":
             return "unhealthy"
-        return "booting" if self._age(instance) < self._knobs.boot_seconds else "active"
+        return "booting" if self._age(instance) < self.knobs.boot_seconds else "active"
 
     def address(self, instance: Instance) -> str | None:
         """The instance's address once it has one."""
         known = (
             instance.machine in ("made", "off")
-            and self._age(instance) >= self._knobs.boot_seconds / 2
+            and self._age(instance) >= self.knobs.boot_seconds / 2
         )
         return instance.ip if known and instance.phase != "terminated" else None
-
-    def private_address(self, address: str) -> str:
-        return self._machines.private_address(address)
 
     # For tests
 
@@ -233,6 +232,8 @@ class Account:
                 self._work.submit_start(self._make, instance)
             elif instance.machine == "off":
                 self._work.submit_start(power_on, instance)
+            elif instance.machine == "made":
+                self._work.submit(self._protect_again, instance)
 
     def close(self) -> None:
         """Wait for the work that is under way."""
@@ -243,7 +244,10 @@ class Account:
             if instance.phase != "running":
                 return  # terminated before its turn came
             failure = self._work.do("start", self._machines.start, instance)
-            failure = failure or self._work.do("protect", self._protect, instance)
+            if not failure:
+                with self._store.change():
+                    instance.machine = "off"  # hears of rules that change from now on
+                failure = self._work.do("protect", self._protect, instance)
             with self._store.change():
                 instance.machine, instance.failure = "none" if failure else "made", failure
 
@@ -256,7 +260,7 @@ class Account:
                 instance.machine = "made"
 
     def _end(self, instance: Instance) -> None:
-        wait = self._knobs.terminate_seconds - (self._clock() - (instance.ended or 0))
+        wait = self.knobs.terminate_seconds - (self._clock() - (instance.ended or 0))
         time.sleep(max(0.0, wait))
         if not self._work.do("remove", self._machines.remove, instance):
             with self._store.change():
@@ -267,10 +271,12 @@ class Account:
         self._machines.protect(instance, self.firewalls.rules_for(instance))
 
     def _protect_all(self, instances: list[Instance]) -> None:
-        """Rules have changed; before the API says so, machines that run have the new ones."""
-        for instance in instances:
-            if instance.machine == "made" and not instance.powered_off:
-                self._work.do("protect", self._protect, instance)
+        """Rules have changed; before the API says so, the machines have the new ones."""
+        there = [one for one in instances if one.machine in ("made", "off")]
+        self._work.all(self._protect_again, [one for one in there if one.phase == "running"])
+
+    def _protect_again(self, instance: Instance) -> None:
+        self._work.do("protect", self._protect, instance)
 
     # Helpers
 
@@ -282,7 +288,7 @@ class Account:
         return [present[instance_id] for instance_id in chosen]
 
     def _forget(self) -> None:
-        oldest = self._clock() - self._knobs.remember_seconds
+        oldest = self._clock() - self.knobs.remember_seconds
         self._store.state.instances = [
             one
             for one in self._store.state.instances

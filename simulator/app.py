@@ -18,7 +18,6 @@ from werkzeug.wrappers import Request, Response
 from simulator import exceptions, urls
 from simulator.account import Account
 from simulator.control import Book
-from simulator.knobs import Knobs
 from simulator.limits import Limit
 
 if TYPE_CHECKING:
@@ -30,16 +29,13 @@ MAX_BODY = 4 * 1024 * 1024
 class Application:
     """Answers requests for one account."""
 
-    def __init__(
-        self, account: Account, api_key: str, knobs: Knobs, log: Callable[[str], None]
-    ) -> None:
+    def __init__(self, account: Account, api_key: str, log: Callable[[str], None]) -> None:
         self._account = account
         self._api_key = api_key
         self._log = log
         self._book = Book(urls.HANDLERS)
-        rate = knobs.requests_per_second
-        self._requests = Limit(1 / rate if rate else 0)
-        self._launches = Limit(knobs.launch_interval)
+        self._requests = Limit()
+        self._launches = Limit()
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
@@ -82,9 +78,10 @@ class Application:
         if operation in urls.CONTROLS:
             return urls.CONTROLS[operation](self._account, self._book, request, **values)
         self._book.count(operation)
-        self._requests.take()
+        knobs = self._account.knobs
+        self._requests.take(knobs.request_interval)
         if operation == urls.LAUNCH:
-            self._launches.take()
+            self._launches.take(knobs.launch_interval)
         # A call that was refused for its rate leaves the fault to the next.
         fault = self._book.due(operation)
         if fault is not None and fault.effect == "error":

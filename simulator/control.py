@@ -3,6 +3,8 @@
     GET    /_control/status                   is it up
     GET    /_control/calls                    how often each operation was called, by name
     DELETE /_control/calls                    count anew
+    GET    /_control/knobs                    see simulator/knobs.py
+    PUT    /_control/knobs                    {boot_seconds?, …}, until the server ends
     PUT    /_control/capacity                 {instance_type, region, count}
     POST   /_control/faults                   {operation, effect, times?, status?, code?, message?}
     GET    /_control/faults                   those to come, as they were given
@@ -105,6 +107,23 @@ def calls(account: Account, book: Book, request: Request) -> Response:
 def forget_calls(account: Account, book: Book, request: Request) -> Response:
     book.forget_calls()
     return data({})
+
+
+def knobs(account: Account, book: Book, request: Request) -> Response:
+    return data(dataclasses.asdict(account.knobs))
+
+
+def set_knobs(account: Account, book: Book, request: Request) -> Response:
+    body = body_of(request)
+    before = dataclasses.asdict(account.knobs)
+    _known_keys(body, set(before))
+    for key, value in body.items():
+        kinds = (int,) if type(before[key]) is int else (int, float)
+        if type(value) not in kinds or not 0 <= value < float("inf"):
+            kind = "whole number" if kinds == (int,) else "number"
+            raise invalid_parameters(f"{key}: expected a {kind} from 0, got {value!r}")
+    account.knobs = dataclasses.replace(account.knobs, **body)
+    return data(dataclasses.asdict(account.knobs))
 
 
 def capacity(account: Account, book: Book, request: Request) -> Response:

@@ -95,7 +95,7 @@ class Firewalls:
 
     def rules_for(self, instance: Instance) -> list[FirewallRule] | None:
         """What lets traffic in to an instance; None where nothing is kept out."""
-        if instance.region in WITHOUT:
+        if instance.region in WITHOUT or not instance.private_ip:
             return None
         rules = self.global_rules()
         for ruleset_id in instance.firewall_rulesets:

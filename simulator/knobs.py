@@ -22,3 +22,8 @@ class Knobs:
     launch_interval: float = 0.0
     quota: int = 0
     """How many instances the account may have; 0 for any number."""
+
+    @property
+    def request_interval(self) -> float:
+        """Seconds between two requests; 0 for no limit."""
+        return 1 / self.requests_per_second if self.requests_per_second else 0.0

@@ -11,24 +11,24 @@ from simulator.exceptions import RateLimited
 
 
 class Limit:
-    """Lets one call through per `interval` seconds; 0 lets all through.
+    """Lets one call through per interval.
 
     Every other refusal says `Retry-After`: in the field it comes at times.
     """
 
-    def __init__(self, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval = interval
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._next = 0.0
+        self._last = float("-inf")
         self._refused = 0
         self._lock = threading.Lock()
 
-    def take(self) -> None:
-        """Count a call. Raises RateLimited when it comes too early."""
+    def take(self, interval: float) -> None:
+        """Count a call. Raises RateLimited less than `interval` seconds after the one before."""
         with self._lock:
             now = self._clock()
-            if now < self._next:
+            left = self._last + interval - now
+            if left > 0:
                 self._refused += 1
-                wait = math.ceil(self._next - now)
+                wait = math.ceil(left)
                 raise RateLimited(wait if self._refused % 2 else None)
-            self._next = now + self._interval
+            self._last = now

@@ -28,6 +28,13 @@ PATIENCE = 1800.0
 """Seconds for Docker to start or stop a node: longer than anybody waits for one, since a machine
 that is slow is not broken. An engine that ends, or refuses, is noticed at once."""
 
+_FILTER = f"/{node_image.FILTER}"
+_KEEP_AND_RUN = (
+    f"cat > {_FILTER}.new && chmod 755 {_FILTER}.new && mv {_FILTER}.new {_FILTER} && {_FILTER}"
+)
+
+_SEED = "var/lib/cloud/seed/nocloud"
+
 _RIGHTS = (
     *("--cap-add", "ALL"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
@@ -54,7 +61,10 @@ def rights(host: engine.Version) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Node:
-    """One machine as it is to be: `container` is its name to Docker, `hostname` its own."""
+    """One machine as it is to be: `container` is its name to Docker, `hostname` its own.
+
+    private_ip: a second address, in a /24 that only nodes know of; "" for none.
+    """
 
     container: str
     hostname: str
@@ -64,6 +74,7 @@ class Node:
     instance_id: str
     user_data: str
     public_keys: tuple[str, ...]
+    private_ip: str = ""
 
 
 def start(node: Node) -> None:
@@ -82,12 +93,26 @@ def start(node: Node) -> None:
         ),
         *("--network", node.network, "--ip", node.ip),
         *rights(engine.version()),
-        *("--mount", _volume(node), "--env", "container=docker", "--stop-signal", "SIGRTMIN+3"),
+        *("--mount", _volume(node), "--env", "container=docker"),
+        *("--env", f"{node_image.PRIVATE}={_network(node.private_ip)}"),
+        *("--stop-signal", "SIGRTMIN+3"),
         *(node_image.RECIPE.tag, "/usr/local/sbin/node-init"),
         timeout=PATIENCE,
     )
     docker("cp", "-", f"{node.container}:/", stdin=_seed(node), timeout=PATIENCE)
     docker("start", node.container, timeout=PATIENCE)
+
+
+def protect(container: str, script: str) -> None:
+    """Have the node run a script of `packet_filter`, now and first of all at each boot."""
+    try:
+        run = ("exec", "--interactive", container, "sh", "-c", _KEEP_AND_RUN)
+        docker(*run, stdin=script.encode(), timeout=PATIENCE)
+    except DockerError as error:
+        if "is not running" not in str(error):
+            raise
+        kept = _tar([(node_image.FILTER, script, 0o755)])
+        docker("cp", "-", f"{container}:/", stdin=kept, timeout=PATIENCE)
 
 
 def restart(container: str) -> None:
@@ -147,6 +172,10 @@ def _volume(node: Node) -> str:
     return f'type=volume,src={name},dst=/var/lib/docker,"volume-label={label}"'
 
 
+def _network(address: str) -> str:
+    return f"{address}/24" if address else ""
+
+
 def _seed(node: Node) -> bytes:
     """The files of cloud-init's NoCloud data source, as a tar for the root directory."""
     meta = {
@@ -155,16 +184,22 @@ def _seed(node: Node) -> bytes:
         "public-keys": list(node.public_keys),
     }
     user_data = node.user_data or "#cloud-config\n{}\n"
-    return _tar([("meta-data", json.dumps(meta)), ("user-data", user_data)])
+    return _tar(
+        [
+            (f"{_SEED}/meta-data", json.dumps(meta), 0o600),
+            (f"{_SEED}/user-data", user_data, 0o600),
+        ]
+    )
 
 
-def _tar(files: Iterable[tuple[str, str]]) -> bytes:
+def _tar(files: Iterable[tuple[str, str, int]]) -> bytes:
+    """path, text and mode of each file"""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, text in files:
+        for path, text, mode in files:
             data = text.encode()
-            entry = tarfile.TarInfo(f"var/lib/cloud/seed/nocloud/{name}")
+            entry = tarfile.TarInfo(path)
             entry.size = len(data)
-            entry.mode = 0o600
+            entry.mode = mode
             tar.addfile(entry, io.BytesIO(data))
     return archive.getvalue()

@@ -67,6 +67,11 @@ def candidates(seed: str) -> Iterator[ipaddress.IPv4Network]:
     return (one for one in subnets if not any(one.overlaps(other) for other in taken))
 
 
+def private(address: str) -> str:
+    """The private address that goes with a public one. The host has no route to it."""
+    return f"10.{address.split('.', 1)[1]}"
+
+
 def routes(table: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
     """What this machine routes, the default route left out."""
     found = []

@@ -23,7 +23,13 @@ system_info:
     shell: /bin/bash
 """
 
-INIT = """\
+PRIVATE = "PRIVATE_ADDRESS"
+"""The variable with the address that a node has within its region, and the length of its prefix."""
+
+FILTER = "usr/local/sbin/node-filter"
+"""What a node runs at each boot, if it is there, before anything listens."""
+
+INIT = f"""\
 #!/bin/sh
 # The first process of a node: what a container runtime made read-only, systemd writes.
 mount -o remount,rw /sys
@@ -36,6 +42,8 @@ else
   group=$(sed -n 's/^[0-9]*:memory://p; s/^0:://p' /proc/self/cgroup | head -n 1)
   echo "DOCKER_OPTS=--cgroup-parent=$group/docker" > /etc/default/docker
 fi
+[ -z "${PRIVATE}" ] || ip address add "${PRIVATE}" dev eth0
+[ ! -x /{FILTER} ] || /{FILTER}
 exec /lib/systemd/systemd
 """
 

@@ -68,13 +68,17 @@ class Instance:
     phase: str = "running"
     """running, terminating or terminated"""
     machine: str = "wanted"
-    """wanted: to be made; off: to be switched on; made: it was; none: it never came to be"""
+    """wanted: to be made; off: to be switched on and protected; made: it was; none: it never
+    came to be"""
     failure: str = ""
     """why its machine never came to be, or what a test says"""
     fault: str | None = None
     """unhealthy or preempted"""
     powered_off: bool = False
     firewall_rulesets: list[str] = field(default_factory=list)
+    private_ip: str = ""
+    """within its region; "" for machines of older simulators, which had neither this address nor
+    a firewall"""
     ended: float | None = None
 
 

@@ -178,7 +178,7 @@ def _instance(account: Account, one: Instance, status: str) -> dict[str, Any]:
     if one.name is not None:
         shown["name"] = one.name
     if address is not None:
-        shown |= {"ip": address, "private_ip": account.private_address(address)}
+        shown |= {"ip": address, "private_ip": one.private_ip or address}
     return shown
 
 

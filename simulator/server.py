@@ -12,7 +12,7 @@ from pathlib import Path
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from simulator import files, machines, settings
+from simulator import files, machines, packet_filter, settings
 from simulator.account import Account
 from simulator.app import Application
 from simulator.exceptions import StateDamaged
@@ -38,9 +38,6 @@ class NoMachines:
 
     def protect(self, instance: Instance, rules: list[FirewallRule] | None) -> None: ...
 
-    def private_address(self, address: str) -> str:
-        return f"10.{address.split('.', 1)[1]}"
-
     def states(self) -> None: ...
 
 
@@ -59,6 +56,7 @@ class NodeMachines:
                 hostname=instance.hostname,
                 network=self._simulator,
                 ip=instance.ip,
+                private_ip=instance.private_ip,
                 simulator=self._simulator,
                 instance_id=instance.id,
                 user_data=instance.user_data,
@@ -78,10 +76,8 @@ class NodeMachines:
     def remove(self, instance: Instance) -> None:
         machines.remove(self._container(instance))
 
-    def protect(self, instance: Instance, rules: list[FirewallRule] | None) -> None: ...
-
-    def private_address(self, address: str) -> str:
-        return address
+    def protect(self, instance: Instance, rules: list[FirewallRule] | None) -> None:
+        machines.protect(self._container(instance), packet_filter.script(rules))
 
     def states(self) -> dict[str, str]:
         return machines.states(self._simulator)
@@ -128,7 +124,7 @@ def bind(made: Settings, account: Account, log: Log) -> BaseWSGIServer:
         def log(self, type: str, message: str, *args: object) -> None:
             log(message % args if args else message)
 
-    app = Application(account, made.api_key, made.knobs, log)
+    app = Application(account, made.api_key, log)
     return make_server(made.address, made.port, app, threaded=True, request_handler=Handler)
 
 

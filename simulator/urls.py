@@ -59,6 +59,8 @@ CONTROLS: dict[str, Callable[..., Response]] = {
     "instances": control.instances,
     "setInstance": control.set_instance,
     "powerOff": control.power_off,
+    "knobs": control.knobs,
+    "setKnobs": control.set_knobs,
 }
 
 URLS = Map(
@@ -107,6 +109,8 @@ URLS = Map(
                 Rule("/status", endpoint="status", methods=["GET"]),
                 Rule("/calls", endpoint="calls", methods=["GET"]),
                 Rule("/calls", endpoint="forgetCalls", methods=["DELETE"]),
+                Rule("/knobs", endpoint="knobs", methods=["GET"]),
+                Rule("/knobs", endpoint="setKnobs", methods=["PUT"]),
                 Rule("/capacity", endpoint="capacity", methods=["PUT"]),
                 Rule("/faults", endpoint="fault", methods=["POST"]),
                 Rule("/faults", endpoint="faults", methods=["GET"]),

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -30,10 +30,8 @@ class Machines(Protocol):
     def remove(self, instance: Instance) -> None: ...
 
     def protect(self, instance: Instance, rules: list[FirewallRule] | None) -> None:
-        """Let in what the rules say and nothing else; everything where they are None."""
-
-    def private_address(self, address: str) -> str:
-        """The address within its region of the machine that has this public one."""
+        """Let in what the rules say and nothing else; everything where they are None. A machine
+        that is off does so when it boots."""
 
     def states(self) -> dict[str, str] | None:
         """Docker's state by instance id; None where there are no machines to look at."""
@@ -51,6 +49,12 @@ class Work:
 
     def submit(self, action: Action, instance: Instance) -> None:
         self._any.submit(action, instance)
+
+    def all(self, action: Action, instances: Iterable[Instance]) -> None:
+        """Has it done to all, several at a time; returns when it is done."""
+        # Not among what goes on in the background, which may take its time.
+        with ThreadPoolExecutor(8, "all") as pool:
+            list(pool.map(action, instances))
 
     def submit_start(self, action: Action, instance: Instance) -> None:
         """As `submit`, for what boots a machine."""

@@ -66,11 +66,13 @@ def regions(machines: Iterable[NodePlan], kind: str) -> list[str]:
 def rulesets(
     prefix: str, machines: Sequence[NodePlan], sources: Sources, gateway_port: int
 ) -> tuple[RulesetPlan, ...]:
-    """One for each kind and region: ssh on every machine, the gateway on managers."""
-    world = {
-        NODE: [_rule("tcp", SSH_PORT, source, "ssh") for source in sources.ssh],
-        MANAGER: [_rule("tcp", gateway_port, source, "gateway") for source in sources.gateway],
-    }
+    """One for each kind and region: ssh on every machine, the gateway on managers.
+
+    Either says all that the world may: what the account's global rules open beyond it is told.
+    """
+    ssh = [_rule("tcp", SSH_PORT, source, "ssh") for source in sources.ssh]
+    gateway = [_rule("tcp", gateway_port, source, "gateway") for source in sources.gateway]
+    world = {NODE: ssh, MANAGER: [*ssh, *gateway]}
     return tuple(
         RulesetPlan(kind, region, names.physical(prefix, f"{kind}-{region}"), tuple(rules))
         for kind, rules in world.items()

@@ -30,16 +30,26 @@ AUTHORIZATION_SECRET = "gateway_authorization"
 CERTIFICATE_SECRET = "gateway_tls.pem"
 """File below /run/secrets: certificate, chain and private key, in PEM."""
 CONFIG_FILE = "/etc/haproxy/haproxy.cfg"
-BODY_LIMIT = 4 * 1024 * 1024
-"""Bytes a request's body may have."""
+BODY_LIMIT = 512 * 1024
+"""Bytes a request's body may have. The largest useful call, a memory with every character escaped,
+has 250 KiB; as Python's objects a body takes up to 55 times its bytes, of a replica's 192 MB.
+"""
 MAX_REPLICAS = 10
 """Tasks of one service that are balanced over. Fixed, so that scaling changes no configuration."""
+CORS_REQUEST_HEADERS = (
+    *("authorization", "content-type", "last-event-id"),
+    *("mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name"),
+)
+"""What scripts of an allowed website may send: MCP 2025-11-25 and 2026-07-28, Streamable HTTP."""
+CORS_RESPONSE_HEADERS = ("mcp-session-id", "retry-after", "www-authenticate", "x-request-id")
+"""What they may read, beside what every browser shows."""
 DRAIN_S = 15
 """Seconds that a stopping gateway gives to what is in flight."""
 
 _TEMPLATES = Path(__file__).parents[2] / "templates" / "gateway"
 _SERVER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]-]+")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 
 
@@ -56,13 +66,19 @@ class Route:
     port: int
 
 
-def config(routes: Sequence[Route], hosts: Sequence[str]) -> str:
+def url(host: str, port: int) -> str:
+    """Where the gateway answers under one of its names."""
+    return f"https://{host}" if port == 443 else f"https://{host}:{port}"
+
+
+def config(routes: Sequence[Route], hosts: Sequence[str], origins: Sequence[str] = ()) -> str:
     """The text of haproxy.cfg.
 
     hosts: names and addresses that clients may use in Host and Origin, without a port.
+    origins: other websites whose scripts may call, as browsers send them in Origin.
     Raises ValueError for what can't stand in the configuration, all faults at once.
     """
-    if faults := [*_route_faults(routes), *_host_faults(hosts)]:
+    if faults := [*_route_faults(routes), *_host_faults(hosts), *_origin_faults(origins)]:
         raise ValueError("the gateway can't be configured: " + "; ".join(faults))
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -75,6 +91,10 @@ def config(routes: Sequence[Route], hosts: Sequence[str]) -> str:
     return environment.get_template("haproxy.cfg.j2").render(
         routes=sorted(routes, key=lambda route: route.server),
         hosts=sorted(set(hosts)),
+        origins=sorted(set(origins)),
+        cors_methods="GET, POST, DELETE",
+        cors_request_headers=", ".join(CORS_REQUEST_HEADERS),
+        cors_response_headers=", ".join(CORS_RESPONSE_HEADERS),
         port=PORT,
         health_port=HEALTH_PORT,
         metrics_port=METRICS_PORT,
@@ -155,4 +175,12 @@ def _host_faults(hosts: Sequence[str]) -> list[str]:
         f"host {host!r}: expected a name in small letters or an IPv4 address, without a port"
         for host in hosts
         if not _HOST.fullmatch(host)
+    ]
+
+
+def _origin_faults(origins: Sequence[str]) -> list[str]:
+    return [
+        f"origin {origin!r}: expected scheme, host and port in small letters, such as https://a.b"
+        for origin in origins
+        if not _ORIGIN.fullmatch(origin)
     ]

@@ -24,6 +24,15 @@ def physical(prefix: str, name: str) -> str:
     return result
 
 
+def key(base: str, public_key: str, *, is_first: bool) -> str:
+    """What a login key is called in the account: the first one `base`, its followers in addition
+    by six digits of what they are, since all are there as long as machines use them.
+    """
+    if is_first:
+        return base
+    return f"{base}-{hashlib.sha256(public_key.encode()).hexdigest()[:6]}"
+
+
 NONCE_BYTES = 4
 """Random bytes at the end of a machine's name, written in hexadecimal after a hyphen."""
 

@@ -54,10 +54,10 @@ case $database in
     *[!a-z0-9_]* | '') fail "DATABASE=$database: expected small letters, digits and '_'" ;;
 esac
 [ -s "$password_file" ] || fail "$password_file is missing or empty: give the service its secret"
+[ -w "$data" ] || fail "$data is not writable for uid $(id -u): the node's directory must be owned by it"
 [ -n "${VOLUME:-}" ] || fail "VOLUME is missing: expected the id of the volume at $data"
 marker=$(cat "$data/.volume" 2>/dev/null) || fail "$data has no marker, expected volume $VOLUME"
-[ "$marker" = "$VOLUME" ] || fail "$data is volume $marker, expected $VOLUME"
-[ -w "$data" ] || fail "$data is not writable for uid $(id -u): the node's directory must be owned by it"
+[ "$marker" = "$VOLUME" ] || fail "$data is volume $marker, expected volume $VOLUME"
 
 # One server on these files, whatever is said about containers elsewhere. The server inherits it.
 exec 9>"$data/.lock"

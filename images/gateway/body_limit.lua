@@ -4,7 +4,7 @@
 -- the connection closes never sees the answer. Then txn.refusal is set to the message and the
 -- request fails with status 400, which the configuration turns into 413.
 
-local DRAINED = 16 -- times the limit: what is read before the connection is closed all the same
+local DRAINED = 64 -- times the limit: what is read before the connection is closed all the same
 
 local BodyLimit = {}
 BodyLimit.id = "body-limit"

@@ -41,6 +41,8 @@ class FirewallRules(Lifecycle[FirewallRulesInputs, FirewallRulesOutputs]):
 
     token = "lambdalabs:index:FirewallRules"
     Inputs, Outputs = FirewallRulesInputs, FirewallRulesOutputs
+    # As their ruleset's: `pulumi refresh` finds what somebody changed.
+    refresh = False
 
     def __init__(self, account: Account) -> None:
         self._account = account

@@ -51,6 +51,8 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
 
     token = "lambdalabs:index:FirewallRuleset"
     Inputs, Outputs = FirewallRulesetInputs, FirewallRulesetOutputs
+    # One call of each run for what only people change: `pulumi refresh` finds it.
+    refresh = False
 
     def __init__(self, account: Account) -> None:
         self._account = account

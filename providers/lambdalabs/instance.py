@@ -53,7 +53,7 @@ class InstanceInputs:
     regions: list[str] = prop(
         doc="Regions to launch in, the preferred one first. A machine elsewhere is replaced."
     )
-    ssh_key_name: str = prop(doc="Name of a registered key. A change awaits the next generation.")
+    ssh_key_name: str = prop(doc="Name of a registered key, which the machine boots with.")
     image_family: str = prop(replace=True, default="", doc='"": the region\'s default image.')
     user_data: str = prop(
         secret=True, default="", doc="cloud-init user data. A change awaits the next generation."
@@ -69,9 +69,9 @@ class InstanceInputs:
     confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost all the same.")
     account_key: str = prop(
         default="",
-        doc="Id of an SSH key of the account (an `SshKey`'s id). Where the account has neither it"
-        " nor a machine with these tags, the API key is another account's: nothing is believed to"
-        " be gone.",
+        doc="Id of an SSH key of the account (an `SshKey`'s id). Where the account has neither"
+        " it nor a machine with these tags, the API key is another account's: nothing is believed"
+        " to be gone.",
     )
     firewall_rulesets: dict[str, list[str]] = prop(
         default_factory=dict,
@@ -132,13 +132,13 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
     @staticmethod
     def notice(old: InstanceInputs, new: InstanceInputs) -> str | None:
-        if (old.user_data, old.ssh_key_name, old.tags, old.firewall_rulesets) == (
-            new.user_data, new.ssh_key_name, new.tags, new.firewall_rulesets
+        # Keys of machines that run are changed over ssh.
+        if (old.user_data, old.tags, old.firewall_rulesets) == (
+            new.user_data, new.tags, new.firewall_rulesets
         ):  # fmt: skip
             return None
         return (
-            f"{new.name}: the running machine keeps its user data, SSH key, tags and firewall"
-            " rulesets;"
+            f"{new.name}: the running machine keeps its user data, tags and firewall rulesets;"
             " the new ones are used for its next generation (change `generation` to get it now)"
         )
 

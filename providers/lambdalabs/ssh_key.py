@@ -27,22 +27,33 @@ IN_USE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class SshKeyInputs:
-    name: str = prop(replace=True, doc="Name in the account, at most 64 characters.")
-    public_key: str = prop(replace=True, doc="One OpenSSH line, for example `ssh-ed25519 AAAA…`.")
+    name: str = prop(doc="Name in the account, at most 64 characters.")
+    public_key: str = prop(
+        doc="One OpenSSH line, for example `ssh-ed25519 AAAA…`. Another key needs another name: the"
+        " account keeps the former one as long as machines were launched with it."
+    )
 
 
 @dataclass(frozen=True)
 class SshKeyOutputs:
-    fingerprint: str = prop(doc="SHA256 fingerprint, as `ssh-keygen -l` shows it.")
+    fingerprint: str = prop(volatile=True, doc="SHA256 fingerprint, as `ssh-keygen -l` shows it.")
+    key_id: str = prop(
+        default="", volatile=True, doc="The key's id in the account; \"\": the resource's own."
+    )
+    former_ids: list[str] = prop(
+        default_factory=list, volatile=True, doc="Of former keys that machines still have."
+    )
 
 
 class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
-    """Registers a public key; adopts one of the same name that is the same key."""
+    """Registers a public key; adopts one of the same name that is the same key.
+
+    Another key is registered beside the former ones, which go as soon as no machine uses them. The
+    first one, whose id is the resource's, stays to the end: it proves which account it is.
+    """
 
     token = "lambdalabs:index:SshKey"
     Inputs, Outputs = SshKeyInputs, SshKeyOutputs
-    # Names are unique in an account: a new key can't have the name before the old one is gone.
-    delete_before_replace = True
     # One call of each run for what hardly ever changes: `pulumi refresh` finds a key that is gone.
     refresh = False
 
@@ -62,15 +73,18 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         return faults
 
     async def create(self, context: Context, inputs: SshKeyInputs) -> Created[SshKeyOutputs]:
-        calls = self._account.calls(context)
-        outputs = SshKeyOutputs(fingerprint(inputs.public_key))
+        id = await self._registered(self._account.calls(context), inputs)
+        return Created(id, SshKeyOutputs(fingerprint(inputs.public_key), id))
+
+    async def _registered(self, calls: Calls, inputs: SshKeyInputs) -> str:
+        """The id of the key, which is in the account then."""
         while True:
             for key in await calls.ssh_keys():
                 if key.name == inputs.name:
-                    return Created(_adopted(key, inputs).id, outputs)
+                    return _adopted(key, inputs).id
             try:
                 added = await calls.once(self._client.add_ssh_key, inputs.name, inputs.public_key)
-                return Created(added.id, outputs)
+                return added.id
             except (Duplicate, *OUTCOME_UNKNOWN):
                 if calls.left < calls.poll_seconds:
                     raise
@@ -86,13 +100,40 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
             context.warn(NOT_LOOKED_AT.format(context.name, error))
             return Found(inputs, outputs)
         # One that can't be read may be this one.
-        there = keys.left_out or any(key.id == id for key in keys)
+        there = keys.left_out or any(key.id == (outputs.key_id or id) for key in keys)
         return Found(inputs, outputs) if there else None
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: SshKeyInputs,
+        outputs: SshKeyOutputs,
+        new: SshKeyInputs,
+    ) -> SshKeyOutputs:
+        calls = self._account.calls(context)
+        key_id = await self._registered(calls, new)
+        left = []
+        for former in dict.fromkeys([outputs.key_id, *outputs.former_ids]):
+            if former in ("", id, key_id):
+                continue
+            try:
+                await calls(self._client.delete_ssh_key, former)
+            except KeyInUse:
+                left.append(former)
+            except LambdaError:
+                if any(key.id == former for key in await calls.ssh_keys()):
+                    raise
+        return SshKeyOutputs(fingerprint(new.public_key), key_id, left)
 
     async def delete(
         self, context: Context, id: str, inputs: SshKeyInputs, outputs: SshKeyOutputs
     ) -> None:
         calls = self._account.calls(context)
+        for key_id in dict.fromkeys([outputs.key_id or id, *outputs.former_ids, id]):
+            await self._deleted(context, calls, key_id)
+
+    async def _deleted(self, context: Context, calls: Calls, id: str) -> None:
         patience = min(calls.left, IN_USE_SECONDS)
         give_up = calls.left - patience
         while True:
@@ -102,9 +143,10 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
             except NotFound:
                 return
             except KeyInUse as error:
-                users = await _users(calls, inputs.name)
+                name = next((key.name for key in await calls.ssh_keys() if key.id == id), id)
+                users = await _users(calls, name)
                 if calls.left - calls.poll_seconds < give_up:
-                    raise _in_use(inputs.name, users, error) from error
+                    raise _in_use(name, users, error) from error
                 context.progress(f"the key is still in use by {users}")
                 await calls.sleep(calls.poll_seconds)
             except LambdaError:

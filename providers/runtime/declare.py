@@ -177,6 +177,9 @@ class Lifecycle(ABC, Generic[I, O]):
     delete_before_replace: ClassVar[bool] = False
     """The old one goes first, where `Diff` is asked: for `--replace` and taints the engine asks
     nobody, and `delete` of what `create` returned does nothing (see `delete`)."""
+    irreplaceable: ClassVar[str] = ""
+    """What `--replace` or a taint would lose, and the way to have it; such a run is refused. Empty
+    where a forced replacement loses nothing."""
     timeout: ClassVar[float] = 600.0
     """Seconds an operation may take unless `custom_timeouts` says otherwise."""
 
@@ -197,7 +200,8 @@ class Lifecycle(ABC, Generic[I, O]):
     @staticmethod
     def refused(change: Change) -> str | None:
         """Why a change must not be made, or None: it fails the preview, and `up` before anything
-        is done. Asked each time that there is anything to do, or that `drifted` says so. Pure."""
+        is done, but no `refresh` or `destroy`. Asked whenever there is anything to do, or `drifted`
+        says so. Pure."""
         return None
 
     @staticmethod

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
@@ -104,6 +105,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._functions = {kind.token: kind for kind in provider.functions}
         self._client: object | None = None
         self._made: set[tuple[str, str]] = set()
+        self._checked: set[str] = set()
+        self._checks: Counter[str] = Counter()
         self._cancelled = asyncio.Event()
         self._messages: set[asyncio.Task[None]] = set()
 
@@ -159,6 +162,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Check(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
+        self._checked.add(request.urn)
+        self._checks[request.urn] += 1
         news = from_struct(request.news)
         faults = list(codec.faults_of(kind.Inputs, news))
         if not faults and not codec.has_unknown(news):
@@ -167,13 +172,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
+        self._checks[request.urn] = 0
         found = difference(
             kind,
             from_struct(request.old_inputs),
             from_struct(request.olds),
             from_struct(request.news),
         )
-        if found.refused:
+        # A refresh also asks what differs, which changes nothing; only what the program registers
+        # is checked first (order of calls seen with Pulumi 3.259).
+        if found.refused and request.urn in self._checked:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, found.refused)
         ignored = set(request.ignoreChanges)
         changed = [key for key in found.changed if key not in ignored]
@@ -195,6 +203,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Create(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
+        # A replacement is checked twice; for `--replace` and taints the engine asks nobody what
+        # differs in between (seen with Pulumi 3.259).
+        if kind.irreplaceable and self._checks.pop(request.urn, 0) > 1:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"a forced replacement (`--replace`, a taint) would lose {kind.irreplaceable}."
+                " Nothing was changed",
+            )
         wire = from_struct(request.properties)
         if request.preview:
             unknown = {codec.camel(i.name): codec.UNKNOWN for i, _ in codec.fields_of(kind.Outputs)}
@@ -214,6 +230,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Read(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
+        self._checked.discard(request.urn)
         recorded, state = from_struct(request.inputs), from_struct(request.properties)
         if not recorded and not state:
             await context.abort(

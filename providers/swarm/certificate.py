@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from providers.runtime.declare import Context, Created, Fault, Lifecycle, ResourceFailure, prop
 
-_RENEWAL = 1 / 3
+RENEWAL = 1 / 3
 """A certificate is renewed by the first `up` in the last third of its validity."""
 _CLOCK_SKEW = timedelta(minutes=5)
 
@@ -80,7 +80,7 @@ class Certificate(Lifecycle[CertificateInputs, CertificateOutputs]):
         if not outputs.not_after:  # a preview's placeholder
             return None
         ends = datetime.fromisoformat(outputs.not_after)
-        if ends - datetime.now(UTC) > timedelta(days=inputs.validity_days) * _RENEWAL:
+        if ends - datetime.now(UTC) > timedelta(days=inputs.validity_days) * RENEWAL:
             return None
         return f"the certificate of {inputs.common_name} ends on {ends:%Y-%m-%d}"
 

@@ -28,12 +28,14 @@ from providers.swarm.errors import (
     ConnectionFailed,
     EngineError,
     Leaderless,
+    LockedOut,
     NotFound,
     OutOfSequence,
     ScriptFailed,
     Unanswered,
     WrongHostKey,
 )
+from providers.swarm.keypair import separate
 
 SSH = 22
 DOCKER_SOCKET = "/var/run/docker.sock"
@@ -56,13 +58,16 @@ class Endpoint:
 
 
 class Engine:
-    """One node's Engine. Connects when first needed, and again when the connection was lost."""
+    """One node's Engine. Connects when first needed, and again when the connection was lost.
+
+    private_key: or several, see `SwarmConfig`.
+    """
 
     def __init__(self, endpoint: Endpoint, user: str, private_key: str) -> None:
         self.endpoint = endpoint
         self.address = endpoint.address
         self._user = user
-        self._private_key = private_key
+        self._private_keys = private_key
         self._connecting = asyncio.Lock()
         self._ssh: asyncssh.SSHClientConnection | None = None
         self._http: aiohttp.ClientSession | None = None
@@ -173,7 +178,9 @@ class Engine:
                 '("ssh-ed25519 AAAA…")'
             ) from None
         try:
-            key = asyncssh.import_private_key(self._private_key)
+            keys = [
+                asyncssh.import_private_key(key) for key in separate(self._private_keys) or [""]
+            ]
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
             raise ConnectionFailed(
                 "the provider's privateKey is not an unencrypted OpenSSH private key"
@@ -182,7 +189,7 @@ class Engine:
             return await asyncssh.connect(
                 sock=await _tcp(self.address),
                 username=self._user,
-                client_keys=[key],
+                client_keys=keys,
                 known_hosts=([pinned], [], []),
                 config=None,
                 agent_path=None,
@@ -198,8 +205,11 @@ class Engine:
                 "replace its instance with `pulumi up`"
             ) from None
         except asyncssh.PermissionDenied:
-            raise ConnectionFailed(
-                f"{self.address} refuses user {self._user!r} with the provider's key"
+            raise LockedOut(
+                f"{self.address} refuses user {self._user!r} with the provider's key. Add this line"
+                f" to ~{self._user}/.ssh/authorized_keys there by another way (the cloud's console,"
+                " a key of your own), or replace the machine (another token in"
+                f" `nodeGroups[].replace`): {keys[0].export_public_key().decode().strip()}"
             ) from None
         except (asyncssh.Error, OSError) as error:  # OSError includes TimeoutError
             reason = str(error) or f"no login within {LOGIN:.0f} s"

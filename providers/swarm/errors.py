@@ -3,7 +3,8 @@
 ResourceFailure
 └── SwarmError
     ├── ConnectionFailed     a node can't be reached by ssh, or its Engine's socket can't be opened
-    │   └── WrongHostKey     something answers there that is not the pinned machine
+    │   ├── WrongHostKey     something answers there that is not the pinned machine
+    │   └── LockedOut        its sshd knows none of our keys
     ├── Unanswered           a call was sent, its answer is missing: it may have taken effect
     ├── NoManager            no manager of the cluster answers, waited for in vain
     ├── EngineError          the Engine answered with an error (status, message)
@@ -33,6 +34,10 @@ class ConnectionFailed(SwarmError):
 
 class WrongHostKey(ConnectionFailed):
     """Never repeated: another machine answers at the address."""
+
+
+class LockedOut(ConnectionFailed):
+    """The keys were rotated or removed in a way that this stack does not know of."""
 
 
 class Unanswered(SwarmError):

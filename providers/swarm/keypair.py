@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import serialization
@@ -10,16 +11,27 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from providers.runtime.declare import Context, Created, Lifecycle, prop
 
+_FORMER = 4
+"""Former private keys that are kept: an sshd lets a client try 6 (MaxAuthTries)."""
+_END = "-----END OPENSSH PRIVATE KEY-----"
+
 
 @dataclass(frozen=True)
 class KeyPairInputs:
-    """None: a new pair comes with a new resource (`pulumi up --replace URN`)."""
+    generation: str = prop(
+        default="",
+        doc="Another text makes a new pair, which keeps the former ones.",
+    )
 
 
 @dataclass(frozen=True)
 class KeyPairOutputs:
-    public_key: str = prop(doc='One line, "ssh-ed25519 AAAA…", without a comment.')
-    private_key: str = prop(secret=True, doc="Unencrypted OpenSSH PEM.")
+    public_key: str = prop(volatile=True, doc='One line, "ssh-ed25519 AAAA…", without a comment.')
+    private_key: str = prop(
+        volatile=True,
+        secret=True,
+        doc="Unencrypted OpenSSH PEM; below it those of the former pairs, the newest first.",
+    )
 
 
 class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
@@ -28,6 +40,10 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
     token = "swarm:index:KeyPair"
     Inputs, Outputs = KeyPairInputs, KeyPairOutputs
     refresh = False
+    irreplaceable = (
+        "the key that machines know: rotate it (`pulumi config set --path rotate.loginKey 2`),"
+        " and take a taint back with `pulumi state untaint`"
+    )
 
     def __init__(self, client: object = None) -> None:
         del client
@@ -37,10 +53,37 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
         blob = pair.public_key.split()[1].encode()
         return Created("SHA256-" + hashlib.sha256(blob).hexdigest()[:32], pair)
 
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: KeyPairInputs,
+        outputs: KeyPairOutputs,
+        new: KeyPairInputs,
+    ) -> KeyPairOutputs:
+        """The id stays that of the first pair."""
+        pair = generate()
+        former = separate(outputs.private_key)[:_FORMER]
+        return KeyPairOutputs(pair.public_key, "".join([pair.private_key, *former]))
+
     async def delete(
         self, context: Context, id: str, inputs: KeyPairInputs, outputs: KeyPairOutputs
     ) -> None:
         """Nothing but the state holds it."""
+
+
+def separate(private_keys: str) -> list[str]:
+    """The PEM texts in one text, in order; what is none as it is."""
+    return re.findall(rf".+?{_END}\n?|.+", private_keys, re.DOTALL)
+
+
+def public_line(private_key: str) -> str:
+    """The public half of an unencrypted OpenSSH PEM, which `generate` has made."""
+    key = serialization.load_ssh_private_key(private_key.encode(), password=None)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return public.decode()
 
 
 def generate() -> KeyPairOutputs:

@@ -44,7 +44,12 @@ class SwarmConfig:
         default_factory=list, doc="Nodes that are, or are going to be, managers."
     )
     user: str = prop(default="", doc="Logs in by ssh and may use the Engine's socket.")
-    private_key: str = prop(default="", secret=True, doc="OpenSSH private key of that user.")
+    private_key: str = prop(
+        default="",
+        secret=True,
+        doc="OpenSSH private key of that user. Former ones may stand below it: they are tried after"
+        " it, as a node that was away at a rotation knows no other, and revoked by `NodeSetup`.",
+    )
     cluster_id: str = prop(default="", doc="Only managers of this cluster are believed.")
 
 
@@ -69,6 +74,10 @@ class Pool:
         self.config = config
         self.holders: dict[str, str] = {}
         """Urns of the resources that this process has made or read, by their objects' ids."""
+        self.turn = asyncio.Lock()
+        """Whoever takes a node out of service for a moment holds it."""
+        self.broken = ""
+        """What went wrong with a node that was out of service: no other one follows it."""
         self._engines: dict[Endpoint, Engine] = {}
         self._learned: list[Endpoint] = []
         self._choosing = asyncio.Lock()

@@ -12,6 +12,7 @@ from providers.swarm import (
     keypair,
     member,
     network,
+    node_setup,
     secret,
     service,
     volume,
@@ -29,6 +30,7 @@ class Swarm(Provider):
     lifecycles = (
         keypair.KeyPair,
         certificate.Certificate,
+        node_setup.NodeSetup,
         cluster.Cluster,
         member.Member,
         network.Network,

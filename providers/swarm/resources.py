@@ -14,6 +14,7 @@ from providers.swarm import (
     keypair,
     member,
     network,
+    node_setup,
     provider,
     secret,
     service,
@@ -53,10 +54,22 @@ class InCluster(Declared):
 
 
 class KeyPair(Declared, lifecycle=keypair.KeyPair):
-    """See `keypair.KeyPairOutputs`."""
+    """Inputs: see `keypair.KeyPairInputs`."""
 
     public_key: pulumi.Output[str]
     private_key: pulumi.Output[str]
+
+    @property
+    def newest(self) -> pulumi.Output[str]:
+        """The private key without its former ones."""
+        return self.private_key.apply(lambda keys: keypair.separate(keys)[0])
+
+    @property
+    def is_first(self) -> pulumi.Output[bool]:
+        """Whether there are no former ones; that is no secret."""
+        return pulumi.Output.unsecret(
+            self.private_key.apply(lambda keys: len(keypair.separate(keys)) == 1)
+        )
 
 
 class Certificate(Declared, lifecycle=certificate.Certificate):
@@ -65,6 +78,10 @@ class Certificate(Declared, lifecycle=certificate.Certificate):
     certificate: pulumi.Output[str]
     private_key: pulumi.Output[str]
     not_after: pulumi.Output[str]
+
+
+class NodeSetup(Declared, lifecycle=node_setup.NodeSetup):
+    """Inputs: see `node_setup.NodeSetupInputs`."""
 
 
 class Cluster(Declared, lifecycle=cluster.Cluster):

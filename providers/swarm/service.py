@@ -184,7 +184,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         counter = int(seen.service["Spec"]["TaskTemplate"].get("ForceUpdate", 0)) + force
         template = {**wanted["TaskTemplate"], "ForceUpdate": counter}
         live = seen.service["Spec"]["TaskTemplate"]
-        if not differences(wanted["TaskTemplate"], live):
+        if not differences(wanted["TaskTemplate"], live, "TaskTemplate"):
             # A label of the first version stays where its going would be all that starts new tasks.
             kept = live["ContainerSpec"].get("Labels")
             template["ContainerSpec"] = {**template["ContainerSpec"], "Labels": kept}

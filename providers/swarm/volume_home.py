@@ -45,6 +45,10 @@ class VolumeHome(Lifecycle[VolumeHomeInputs, VolumeHomeOutputs]):
     token = "swarm:index:VolumeHome"
     Inputs, Outputs = VolumeHomeInputs, VolumeHomeOutputs
     refresh = False
+    irreplaceable = (
+        "the volume: move it (`volumes`, `confirmDataLoss`), and take a taint back with"
+        " `pulumi state untaint`"
+    )
 
     def __init__(self, client: object = None) -> None:
         del client

@@ -68,6 +68,7 @@ class Values(mocks.Mocks):
             "configId": f"id-of-{args.name}",
             "configName": f"name-of-{args.name}",
             "certificate": f"certificate-of-{args.name}",
+            "notAfter": "2031-01-31T12:00:00+00:00",
             "dnsName": f"tasks.{args.inputs.get('name')}",
             "repoDigest": f"registry.example/{args.name}@sha256:{'0' * 64}",
             "sha256Digest": f"sha256:{'0' * 64}",

@@ -1,6 +1,9 @@
 """The gateway's parts: what is secret, what follows the managers' addresses, what is handed out."""
 
+from datetime import UTC, datetime, timedelta
+
 import pulumi
+import pytest
 
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
@@ -11,9 +14,10 @@ from components.handles import (
     ServiceHandle,
 )
 from providers.swarm import resources as swarm
+from tests.support.certificates import issue
 
 
-def gateway(made=None):
+def gateway(made=None, **changes):
     provider = swarm.Provider("services")
     server = swarm.KeyPair("server")
     managers = tuple(
@@ -40,8 +44,7 @@ def gateway(made=None):
             registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             image="registry.example/gateway@sha256:0",
             servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005)],
-            port=8443,
-            hosts=["mcp.example"],
+            **{"port": 8443, "hosts": ["mcp.example"], **changes},
         ),
     )
     if made is not None:
@@ -74,6 +77,49 @@ def test_token_and_key_are_secret_and_the_configuration_holds_neither(registered
     assert "data" not in seen["gateway-config"].secrets
 
 
+def with_own_certificate(**changes):
+    own = issue("mcp.example", issue("Root"), dns=("mcp.example",), **changes)
+    return {"certificate": own.chain, "private_key": pulumi.Output.secret(own.key_pem)}, own
+
+
+def test_a_certificate_of_ones_own_stands_in_the_place_of_the_platforms(registered, preview):
+    given, own = with_own_certificate()
+    seen = registered(lambda: gateway(**given))
+    assert not {"gateway-ca", "gateway-certificate"} & {*seen}
+    assert "data" in seen["gateway-tls"].secrets
+    assert seen["gateway-tls"].inputs["data"] == own.chain + own.key_pem
+    for name, resource in seen.items():
+        shown = str({k: v for k, v in resource.inputs.items() if k not in resource.secrets})
+        assert own.key_pem.splitlines()[1] not in shown, name
+
+
+def test_who_renews_a_certificate_and_from_when_on_is_told(registered, preview):
+    given, own = with_own_certificate()
+    ends = own.certificate.not_valid_after_utc
+    assert handed_out(registered, **given)["certificate"] == {
+        "ends": ends.isoformat(),
+        "renew_from": (ends - timedelta(days=30)).isoformat(),
+        "renewed_by": "you",
+    }
+    values = handed_out(registered)
+    if not preview:
+        assert values["certificate"] == {
+            "ends": "2031-01-31T12:00:00+00:00",
+            "renew_from": "2030-10-01T20:00:00+00:00",
+            "renewed_by": "pulumi up",
+        }
+
+
+@pytest.mark.parametrize(("days", "warned"), [(29, True), (31, False)])
+def test_one_is_reminded_of_a_certificate_that_ends_soon(registered, monkeypatch, days, warned):
+    said = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, resource: said.append(text))
+    given, _ = with_own_certificate(ends=datetime.now(UTC) + timedelta(days=days))
+    registered(lambda: gateway(**given))
+    assert bool(said) == warned
+    assert all("set a new one" in text for text in said)
+
+
 def test_certificate_and_hosts_are_the_managers_addresses(registered, preview):
     seen = registered(gateway)
     inputs = seen["gateway-certificate"].inputs
@@ -82,7 +128,7 @@ def test_certificate_and_hosts_are_the_managers_addresses(registered, preview):
     if not preview:
         config = seen["gateway-config"].inputs["data"]
         for host in ("192.0.2.1", "192.0.2.2", "mcp.example"):
-            assert f"lower -m str {host}\n" in config
+            assert f"lower -m str {host} {host}.\n" in config
         assert "Host tasks.sophia-dev-github:9005" in config
 
 
@@ -102,21 +148,35 @@ def test_the_files_are_for_the_user_of_the_process_alone(registered, preview):
         }
 
 
-def test_what_is_handed_out(registered, preview):
+def handed_out(registered, **changes):
+    """The gateway's outputs, as far as they are known."""
     made, values = [], {}
 
     def program():
-        gateway(made)
-        for name in ("url", "urls", "endpoints", "ca_certificate"):
+        gateway(made, **changes)
+        for name in ("url", "urls", "endpoints", "ca_certificate", "certificate"):
             getattr(made[0], name).apply(lambda value, name=name: values.update({name: value}))
         pulumi.Output.from_input(made[0].token.is_secret()).apply(
             lambda secret: values.update(secret=secret)
         )
 
     registered(program)
+    return values
+
+
+def test_what_is_handed_out(registered, preview):
+    values = handed_out(registered, hosts=[])
     assert values["secret"] is True
     if not preview:
         assert values["url"] == "https://192.0.2.1:8443"
         assert values["urls"] == ["https://192.0.2.1:8443", "https://192.0.2.2:8443"]
         assert values["endpoints"] == {"github": "https://192.0.2.1:8443/mcp/github"}
         assert values["ca_certificate"] == "certificate-of-gateway-ca"
+
+
+def test_a_name_stands_before_the_managers_addresses(registered, preview):
+    values = handed_out(registered, hosts=["mcp.example", "b.example"], port=443)
+    if not preview:
+        addresses = ["https://192.0.2.1", "https://192.0.2.2"]
+        assert values["urls"] == ["https://mcp.example", "https://b.example", *addresses]
+        assert values["endpoints"] == {"github": "https://mcp.example/mcp/github"}

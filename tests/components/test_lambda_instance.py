@@ -46,8 +46,7 @@ def test_its_parts_are_its_children_and_use_the_accounts_provider(registered):
     seen = registered(machine)
     parts = {name for name, resource in seen.items() if resource.parent == "manager-1"}
     assert parts == {
-        f"manager-1-{part}"
-        for part in ("host-key", "nonce", "name", "instance", "ready", "prepared")
+        f"manager-1-{part}" for part in ("host-key", "nonce", "name", "instance", "ready")
     }
     assert seen["manager-1"].type == "sophia:index:LambdaInstance"
     assert {seen["manager-1-instance"].provider, seen["manager-1-ready"].provider} == {"account"}
@@ -58,7 +57,6 @@ def test_each_part_waits_for_the_one_before(registered):
     assert set(seen["manager-1-name"].dependencies) == {"manager-1-nonce"}
     assert set(seen["manager-1-instance"].dependencies) == {"manager-1-host-key", "manager-1-name"}
     assert "manager-1-instance" in seen["manager-1-ready"].dependencies
-    assert "manager-1-ready" in seen["manager-1-prepared"].dependencies
 
 
 def test_keys_and_user_data_are_secret(registered, preview):
@@ -66,8 +64,6 @@ def test_keys_and_user_data_are_secret(registered, preview):
     assert "privateKey" in seen["manager-1-ready"].secrets
     if not preview:  # what is unknown is not sent, and its secretness neither
         assert "userData" in seen["manager-1-instance"].secrets
-        assert any(path.startswith("connection") for path in seen["manager-1-prepared"].secrets)
-    assert "the private key" not in seen["manager-1-prepared"].inputs["create"]
 
 
 def test_only_a_new_image_or_generation_makes_a_new_nonce(registered):
@@ -84,18 +80,18 @@ def test_its_name_ends_with_the_nonce_once_that_is_known(registered, preview):
     assert name == (None if preview else "sophia-dev-manager-1-0011aabb")
 
 
-def test_the_command_is_pinned_to_the_host_key(registered, preview):
-    inputs = registered(machine)["manager-1-prepared"].inputs
-    if preview:
-        assert "connection" not in inputs
-    else:
-        assert inputs["connection"]["hostKey"] == "ssh-ed25519 manager-1-host-key"
-        assert inputs["connection"]["host"] == "address-of-manager-1-ready"
-
-
 def test_the_handle_says_what_the_swarm_needs(registered):
     handles = []
     registered(lambda: machine(handles))
     (handle,) = handles
     assert (handle.name, handle.physical_name) == ("manager-1", "sophia-dev-manager-1")
     assert handle.labels == {"tier": "primary"}
+    assert "nvidia" in handle.files["/etc/docker/daemon.json"]
+
+
+def test_settings_of_a_node_are_not_part_of_what_it_boots_with(registered, preview):
+    """Or a living machine would never get them."""
+    if not preview:
+        text = registered(machine)["manager-1-instance"].inputs["userData"]
+        assert "daemon.json" not in text
+        assert "registry.example" not in text

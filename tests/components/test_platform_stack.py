@@ -7,6 +7,7 @@ import pytest
 
 from components.catalog import loader
 from components.platform_stack import PlatformStack
+from components.settings_model import Offers
 from components.settings_rules import read
 
 CATALOG = Path(__file__).parents[2] / "mcp_catalog"
@@ -21,6 +22,7 @@ VALUES = {
     ],
     "registry": {"server": "registry.example", "username": "u", "password": "the-password"},
     "servers": ["ai_memory", "lambda_labs_cli"],
+    "gateway": {"hosts": ["mcp.example"], "origins": ["https://app.example"]},
 }
 
 MACHINES = ("manager-1", "manager-2", "manager-3", "worker-1")
@@ -33,14 +35,21 @@ def exports():
 
 @pytest.fixture
 def seen(registered, exports, tmp_path, monkeypatch):
+    return run(registered, tmp_path, monkeypatch, exports)
+
+
+def run(registered, tmp_path, monkeypatch, exports=None):
+    """Everything that the platform registers; exports gets what it hands out."""
     monkeypatch.chdir(tmp_path)  # contexts of images are staged below the working directory
     for work in ("stage", "have"):  # downloads and Docker; their own tests see to them
         monkeypatch.setattr(f"components.image_cache.ImageCache.{work}", lambda *given: None)
+    offers = Offers({"cpu_4x_general": 20, "gpu_1x_a10": 75}, frozenset({"us-east-1"}))
     settings, faults = read(
-        VALUES, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=None
+        VALUES, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=offers
     )
     assert faults == ()
-    return registered(lambda: exports.update(PlatformStack("platform", settings).exports))
+    handed_out = {} if exports is None else exports
+    return registered(lambda: handed_out.update(PlatformStack("platform", settings).exports))
 
 
 def reached(seen, name):
@@ -61,9 +70,11 @@ def test_everything_hangs_below_the_platform(seen):
             assert resource.parent in seen or f"image {resource.parent}" in seen, resource.name
 
 
-def test_one_key_of_the_account_serves_all_machines(seen):
+def test_one_key_of_the_account_serves_all_machines(seen, preview):
     keys = [resource for resource in seen.values() if resource.type == "lambdalabs:index:SshKey"]
-    assert [key.inputs["name"] for key in keys] == ["sophia-dev-login"]
+    assert len(keys) == 1
+    if not preview:
+        assert keys[0].inputs["name"] == "sophia-dev-login", "as the first version called it"
     for name in ("manager-1", "manager-2", "manager-3", "worker-1"):
         assert "login-key" in reached(seen, f"{name}-instance")
 
@@ -79,8 +90,9 @@ def test_machines_get_the_rulesets_of_their_role_wherever_they_may_be(seen, prev
     assert [(rule["portRange"], rule["sourceNetwork"]) for rule in ssh] == [
         ([22, 22], "0.0.0.0/0"),
     ]
-    gateway = rulesets["firewall-manager-us-east-1"]["rules"]
-    assert [(rule["portRange"], rule["sourceNetwork"]) for rule in gateway] == [
+    both = rulesets["firewall-manager-us-east-1"]["rules"]
+    assert [(rule["portRange"], rule["sourceNetwork"]) for rule in both] == [
+        ([22, 22], "0.0.0.0/0"),
         ([8443, 8443], "0.0.0.0/0"),
     ]
     if not preview:
@@ -157,10 +169,30 @@ def test_the_servers_environment_comes_from_the_settings(seen):
     assert "LAMBDA_API_URL" not in seen["ai_memory-service"].inputs["env"]
 
 
+def test_the_gateways_names_and_origins_come_from_the_settings(seen, preview):
+    assert seen["gateway-certificate"].inputs["dnsNames"] == ["mcp.example"]
+    if not preview:
+        config = seen["gateway-config"].inputs["data"]
+        assert "mcp.example" in config
+        assert "https://app.example" in config
+
+
+def test_a_preview_tells_what_the_machines_cost(registered, preview, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(pulumi.log, "info", lambda text, resource: said.append(text))
+    run(registered, tmp_path, monkeypatch)
+    assert bool(said) == preview
+    assert all(
+        text.startswith("expected cost: $0.80 an hour") and "3 cpu_4x_general at $0.20" in text
+        for text in said
+    )
+
+
 def test_what_is_handed_out(seen, exports):
     assert set(exports) == {
-        *("manager_ip", "manager_ips", "gateway_url", "gateway_token", "ca_certificate"),
-        *("mcp_endpoints", "nodes", "ssh_private_key"),
+        *("manager_ip", "manager_ips", "gateway_url", "gateway_urls", "gateway_token"),
+        *("gateway_certificate", "ca_certificate", "mcp_endpoints", "nodes", "ssh_private_key"),
+        "named_after",
     }
     assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
     assert isinstance(exports["gateway_token"], pulumi.Output)

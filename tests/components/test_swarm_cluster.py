@@ -5,9 +5,18 @@ import json
 
 import pulumi
 
-from components.handles import NodeHandle
+from components.handles import LoginHandle, NodeHandle
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from providers.swarm import resources as swarm
+
+
+def login():
+    return LoginHandle(
+        public_key="ssh-ed25519 login",
+        private_key=pulumi.Output.secret("the private key"),
+        private_keys=pulumi.Output.secret("the private key and a former one"),
+        is_first=False,
+    )
 
 
 def node(name, role, tier):
@@ -22,6 +31,7 @@ def node(name, role, tier):
         private_address=pulumi.Output.from_input(f"{name}.internal"),
         host_key=key.public_key,
         ready=key,
+        files={"/etc/docker/daemon.json": "{}"},
         labels={"tier": tier},
     )
 
@@ -38,7 +48,7 @@ def cluster(handles=None):
         SwarmClusterArgs(
             nodes=nodes,
             user="ubuntu",
-            private_key=pulumi.Output.secret("the private key"),
+            login=login(),
             address_pools=["10.200.0.0/16"],
             subnet_size=24,
         ),
@@ -59,15 +69,31 @@ def test_members_form_a_chain_managers_first(registered):
 def test_every_member_waits_for_its_own_machine_and_for_the_cluster(registered):
     seen = registered(cluster)
     for name in ("manager-1", "worker-1"):
-        assert f"{name}-host-key" in seen[f"swarm-{name}"].dependencies
+        assert f"swarm-{name}-setup" in seen[f"swarm-{name}"].dependencies
+        assert f"{name}-host-key" in seen[f"swarm-{name}-setup"].dependencies
         assert "swarm-identity" in seen[f"swarm-{name}"].dependencies
 
 
 def test_the_cluster_waits_for_every_manager_since_each_is_asked(registered):
     """A slow machine's Docker doesn't answer yet when the founder's has for minutes."""
     needed = registered(cluster)["swarm-identity"].dependencies
-    assert {f"manager-{number}-host-key" for number in (1, 2, 3)} <= set(needed)
-    assert "worker-1-host-key" not in needed
+    assert {f"swarm-manager-{number}-setup" for number in (1, 2, 3)} <= set(needed)
+    assert "swarm-worker-1-setup" not in needed
+
+
+def test_a_node_is_set_up_over_ssh_with_the_login_key_and_its_files(registered, preview):
+    seen = registered(cluster)
+    setups = {name: one for name, one in seen.items() if one.type == "swarm:index:NodeSetup"}
+    assert len(setups) == 4
+    for name, setup in setups.items():
+        assert setup.provider == "swarm-machines"
+        others = set(setups) - {name}
+        assert not others & set(setup.dependencies), "they start at once; restarts take turns"
+    inputs = setups["swarm-worker-1-setup"].inputs
+    assert inputs["authorizedKeys"] == ["ssh-ed25519 login"]
+    assert seen["swarm-machines"].inputs["privateKey"] == "the private key and a former one"
+    assert "privateKey" in seen["swarm-machines"].secrets
+    assert inputs["files"] == [{"path": "/etc/docker/daemon.json", "content": "{}"}]
 
 
 def test_the_founder_is_a_manager_wherever_it_stands(registered, preview):
@@ -125,7 +151,9 @@ def test_recovery_is_wished_by_a_managers_name_and_done_at_its_address(registere
         nodes = [node(f"manager-{number}", "manager", "primary") for number in (1, 2, 3)]
         SwarmCluster(
             "swarm",
-            SwarmClusterArgs(nodes, "ubuntu", "key", ["10.200.0.0/16"], 24, recover_on="manager-2"),
+            SwarmClusterArgs(
+                nodes, "ubuntu", login(), ["10.200.0.0/16"], 24, recover_on="manager-2"
+            ),
         )
 
     inputs = registered(program)["swarm-identity"].inputs

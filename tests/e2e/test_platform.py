@@ -9,10 +9,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support import docker
+from simulator import cloud
+from tests.support import docker, scanning
 from tests.support.checkout import Checkout, copy_of_the_tree
 from tests.support.mcp_calls import LEGACY, MODERN, connected, http_client
 from tests.support.polling import until
@@ -47,6 +49,39 @@ async def test_a_killed_up_is_gone_on_with(platform, interrupted, outputs):
     nodes = docker.nodes(platform.home)
     assert len(nodes) == len(outputs["nodes"]), f"one machine a node, got {nodes}"
     assert set(interrupted) <= set(nodes), "what an interrupted run had launched is used"
+
+
+WELL_KNOWN = {f"tcp/{port}" for port in (1, 2375, 2376, 2377, 5000, 5432, 7946, 8080, 9323, 65535)}
+
+
+def listening(node: str) -> set[str]:
+    """The ports of a node at which anything listens for others than itself."""
+    told = docker.docker("exec", node, "ss", "-Hltn")
+    places = [line.split()[3].rpartition(":") for line in told.splitlines()]
+    return {f"tcp/{port}" for host, _, port in places if not host.startswith("127.")}
+
+
+def test_only_ssh_and_the_gateway_answer_strangers_and_swarms_ports_its_nodes(platform, outputs):
+    simulated = cloud.find(platform.home / "simulator")
+    made = simulated.settings
+    machines = {one["id"]: one for one in simulated.control("GET", "/instances")}
+    gateway = f"tcp/{urlsplit(outputs['gateway_url']).port}"
+    containers = {node["instance_id"]: f"{made.simulator}-{machines[node['instance_id']]['title']}"
+                  for node in outputs["nodes"].values()}  # fmt: skip
+    for node in outputs["nodes"].values():
+        manager, id = node["role"] == "manager", node["instance_id"]
+        ports = sorted(WELL_KNOWN | listening(containers[id]) | {gateway})
+        assert {"tcp/7946", "tcp/22"} < set(ports)
+        world = {"tcp/22": "open"} | ({gateway: "open"} if manager else {})
+        stranger = str(made.network[252])
+        seen = scanning.from_outside(made.simulator, stranger, node["address"], ports)
+        assert seen == world, node
+        if made.encrypts:
+            continue  # ESP comes by a rule that lets nodes in to every port
+        among = world | {"tcp/7946": "open"} | ({"tcp/2377": "open"} if manager else {})
+        other = next(name for one, name in containers.items() if one != id)
+        for address in (node["address"], machines[id]["private_ip"]):
+            assert scanning.from_node(other, address, ports) == among, node
 
 
 @pytest.mark.parametrize("mode", [MODERN, LEGACY])
@@ -142,15 +177,29 @@ async def test_calls_go_on_while_a_replica_is_killed(platform, outputs):
     )
 
 
-def test_a_changed_server_changes_nothing_else(platform):
-    source = platform.root / "mcp_catalog" / "lambda_labs_cli" / "lambda_labs_cli" / "server.py"
-    with edited(source, lambda text: text + "# changed\n"):
-        touched = changed(platform.pulumi("preview", "--json"))
-        assert touched
-        assert all("lambda_labs_cli" in name for name in touched), touched
-        before = docker.tasks(platform.home, AI_MEMORY)
-        platform.run("ops", "up")
-        assert docker.tasks(platform.home, AI_MEMORY) == before
+def test_a_renamed_stack_replaces_nothing(platform):
+    platform.pulumi("stack", "rename", "other")
+    try:
+        steps = json.loads(platform.pulumi("preview", "--json", stack="other"))["steps"]
+    finally:
+        platform.pulumi("stack", "rename", "dev", stack="other")
+    assert {step["op"] for step in steps} <= {"same", "refresh", "update"}
+    assert changed(platform.pulumi("preview", "--json")) == set()
+
+
+def test_keys_and_tokens_rotate_while_everything_runs(platform):
+    configuration = platform.root / "Pulumi.dev.yaml"
+    before, key = docker.tasks(platform.home, AI_MEMORY), platform.outputs()["ssh_private_key"]
+    rotated = "  sophia:rotate: {loginKey: 2, joinTokens: 2}\n"
+    text = configuration.read_text().replace("config:\n", f"config:\n{rotated}", 1)
+    configuration.write_text(text)
+    platform.run("ops", "up")
+    assert platform.outputs()["ssh_private_key"] != key
+    assert docker.tasks(platform.home, AI_MEMORY) == before
+    assert changed(platform.pulumi("preview", "--json")) == set()
+    for node in docker.nodes(platform.home):
+        keys = docker.docker("exec", node, "cat", "/home/ubuntu/.ssh/authorized_keys")
+        assert len(keys.splitlines()) == 1, "the former one is gone"
 
 
 GROUP = """    - name: core
@@ -183,7 +232,9 @@ LOSSES = {
     "replace token": (
         lambda text: text.replace("count: 3", "count: 3\n      replace: {manager-1: 2}")
     ),
-    "moved": (lambda text: text + "  sophia:volumes: {database: manager-2}\n"),
+    "moved": (
+        lambda text: text.replace("config:\n", "config:\n  sophia:volumes: {database: manager-2}\n")
+    ),
 }
 
 
@@ -195,6 +246,17 @@ def test_what_would_lose_the_database_is_refused_in_the_preview(platform, change
         applied = platform.pulumi("up", "--yes", "--skip-preview", ok=False)
     assert "volume database would be lost" in applied
     assert changed(platform.pulumi("preview", "--json")) == set(), "nothing was changed"
+
+
+def test_a_changed_server_changes_nothing_else(platform):
+    source = platform.root / "mcp_catalog" / "lambda_labs_cli" / "lambda_labs_cli" / "server.py"
+    with edited(source, lambda text: text + "# changed\n"):
+        touched = changed(platform.pulumi("preview", "--json"))
+        assert touched
+        assert all("lambda_labs_cli" in name for name in touched), touched
+        before = docker.tasks(platform.home, AI_MEMORY)
+        platform.run("ops", "up")
+        assert docker.tasks(platform.home, AI_MEMORY) == before
 
 
 def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, outputs):
@@ -241,9 +303,12 @@ def test_the_databases_machine_is_given_up_only_when_that_is_confirmed(platform)
     (id,) = set(re.findall(r"confirmDataLoss (database-[0-9a-f]{8})", refused))
     assert home in docker.nodes(platform.home), "the machine and its disk are still there"
 
-    with edited(
-        platform.root / "Pulumi.dev.yaml", lambda text: f"{text}  sophia:confirmDataLoss: {id}\n"
-    ):
+    def confirmed(text: str) -> str:
+        return text.replace("config:\n", f"config:\n  sophia:confirmDataLoss: {id}\n")
+
+    # A refresh only looks, and so does what `destroy` begins with.
+    platform.pulumi("refresh", "--yes", "--skip-preview", "--target", "**manager-1-instance")
+    with edited(platform.root / "Pulumi.dev.yaml", confirmed):
         platform.pulumi("up", "--yes", "--skip-preview", seconds=900)
     assert home not in docker.nodes(platform.home)
     assert docker.tasks(platform.home, "sophia-dev-database")

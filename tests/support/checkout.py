@@ -66,10 +66,12 @@ class Checkout:
         )
         return dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line)
 
-    def pulumi(self, *arguments: str, ok: bool = True, seconds: float = 600) -> str:
-        """`pulumi …` by hand, on stack dev; the output of a run that must succeed or fail."""
+    def pulumi(
+        self, *arguments: str, ok: bool = True, seconds: float = 600, stack: str = "dev"
+    ) -> str:
+        """`pulumi …` by hand; the output of a run that must succeed or fail."""
         done = subprocess.run(
-            ["pulumi", *arguments, "--stack", "dev", "--non-interactive"],
+            ["pulumi", *arguments, "--stack", stack, "--non-interactive"],
             cwd=self.root,
             env=self.shell_environment() | {"PULUMI_ERROR_OUTPUT_STRING": "1"},
             stdin=subprocess.DEVNULL,

@@ -15,7 +15,10 @@ SOURCES = [
 OURS = {"components", "providers", "simulator", "toolchain", "ops", "mcp_catalog"}
 VALUES = {
     "components.reading",
-    *(f"components.settings_{part}" for part in ("model", "rules", "firewall")),
+    *(
+        f"components.settings_{part}"
+        for part in ("model", "rules", "firewall", "gateway", "overlay")
+    ),
 }
 """Pure modules that hold values and their rules."""
 

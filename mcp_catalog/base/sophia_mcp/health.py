@@ -18,7 +18,8 @@ class Health:
     The status is one of
         ok        200
         starting  503, what the server needs has never answered yet
-        degraded  503, it answered before and does not now: no requests, but no restart either
+        degraded  200, it answered before and does not now. All replicas need the same: without
+                  them clients would lose the server, where tools can say what is wrong
         draining  503, the process was told to stop
     """
 
@@ -40,8 +41,9 @@ class Health:
         if problem is None:
             self._was_ready = True
             return 200, {"status": "ok", **body}
-        status = "degraded" if self._was_ready else "starting"
-        return 503, {"status": status, "problem": problem, **body}
+        if self._was_ready:
+            return 200, {"status": "degraded", "problem": problem, **body}
+        return 503, {"status": "starting", "problem": problem, **body}
 
     async def _dependency_problem(self) -> str | None:
         """What is wrong with the dependency, asked at most once a second however many ask us."""

@@ -111,8 +111,7 @@ def health_output(container: Json | None) -> str:
 def _cut_short(check: Json) -> bool:
     """Whether it may be the container's end that stopped this check, or kept it from starting."""
     output = str(check.get("Output", ""))
-    killed = check.get("ExitCode") == 137 and not output
-    return killed or output.startswith("OCI runtime exec failed")
+    return check.get("ExitCode") == 137 or output.startswith("OCI runtime exec failed")
 
 
 def _unhealthy(container: Json | None) -> bool:

@@ -14,6 +14,7 @@ from providers.swarm.errors import NotFound, OutOfSequence, SwarmError, Unanswer
 from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis, evidence
 from providers.swarm.services.diagnosis import Failure
+from providers.swarm.services.render import differences
 from providers.swarm.services.verdict import (
     TERMINAL,
     Converged,
@@ -130,7 +131,7 @@ class Rollout:
         cause = blamed.cause if blamed else verdict.message
         seen = await self._until_reverted(cause)
         raise RolloutFailed(
-            self._name, f"{cause}; {_reverted(seen)}", blamed.logs if blamed else ()
+            self._name, f"{cause}; {self._reverted(seen)}", blamed.logs if blamed else ()
         )
 
     async def _failed(self, cause: str, blamed: Failure | None) -> NoReturn:
@@ -142,13 +143,15 @@ class Rollout:
     async def _roll_back(self, cause: str) -> str:
         """Asks for what Swarm does by itself only when a task fails in time."""
         seen = await observe(self._pool, self._id, self._context)
-        if not seen.service.get("PreviousSpec") or seen.update_state.startswith("rollback"):
+        if seen.update_state.startswith("rollback"):
+            return self._reverted(await self._until_reverted(cause))
+        if not seen.service.get("PreviousSpec"):
             return "nothing to roll back to"
         try:
             await self._post(seen, rollback="previous")
         except SwarmError as error:
             return f"rolling back failed, too: {error}"
-        return _reverted(await self._until_reverted(cause))
+        return self._reverted(await self._until_reverted(cause))
 
     async def _until_reverted(self, cause: str) -> Observation:
         """Until the roll-back ended, or half as long again as the whole operation may take; and
@@ -203,11 +206,12 @@ class Rollout:
             self._told = line
             self._context.progress(line)
 
-
-def _reverted(seen: Observation) -> str:
-    if seen.update_state in ("rollback_started", "updating"):
-        return f"its roll-back has not ended yet ({seen.update_message})"
-    if seen.update_state == "rollback_paused":
-        return f"its roll-back is paused ({seen.update_message})"
-    now = condition(seen.service["Spec"], seen) or "all replicas running"
-    return f"rolled back to the previous spec ({now})"
+    def _reverted(self, seen: Observation) -> str:
+        if seen.update_state in ("rollback_started", "updating"):
+            return f"its roll-back has not ended yet ({seen.update_message})"
+        if seen.update_state == "rollback_paused":
+            return f"its roll-back is paused ({seen.update_message})"
+        now = condition(seen.service["Spec"], seen) or "all replicas running"
+        if not differences(self._wanted, seen.service["Spec"]):
+            return f"new tasks of the same spec don't help ({now})"
+        return f"rolled back to the previous spec ({now})"

@@ -6,9 +6,10 @@ import asyncio
 import http.client
 import json
 import secrets
+import socket
 import ssl
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.support.polling import until
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "gateway.test"
+ORIGIN = "https://app.example:8080"
+"""A website whose scripts may call."""
 TOKEN = secrets.token_urlsafe(16)
 
 
@@ -79,7 +82,15 @@ class Gateway:
             *(self.base, "python3", "/upstream.py", str(self.port)),
         )
         self.replicas.append(name)
+        until(lambda: self._listens(name), bool, f"{name} listens", 15)
         return name
+
+    def _listens(self, name: str) -> bool:
+        try:
+            socket.create_connection((address(name), self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def release(self) -> None:
         """Lets every replica send the second event of a stream."""
@@ -87,12 +98,22 @@ class Gateway:
             with urllib.request.urlopen(f"http://{address(name)}:{self.port}/mcp/release"):
                 pass
 
+    def count(self, key: str) -> int:
+        """How often something happened at the replicas, asked behind the gateway's back."""
+        counts = 0
+        for name in self.replicas:
+            with urllib.request.urlopen(f"http://{address(name)}:{self.port}/mcp") as answer:
+                counts += json.load(answer)["calls"].get(key, 0)
+        return counts
+
     def healthy(self) -> dict[str, int]:
         """Replicas in use, by server, as the health page tells."""
         return self.call("GET", "/health").json["healthy_replicas"]
 
     @contextmanager
-    def connection(self) -> Iterator[http.client.HTTPConnection]:
+    def connection(self, *protocols: str) -> Iterator[http.client.HTTPConnection]:
+        """A connection over TLS. protocols: what else the client speaks, best first."""
+        self.trust.set_alpn_protocols([*protocols, "http/1.1"])
         made = http.client.HTTPConnection(address(self.name), plan.PORT, timeout=20)
         made.connect()
         made.sock = self.trust.wrap_socket(made.sock, server_hostname=self.host)
@@ -130,7 +151,9 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
     prefix = f"gwtest-{secrets.token_hex(4)}"
     base = images.ensure_base(print)
     folder = tmp_path_factory.mktemp("gateway")
-    made = Gateway(prefix, f"{prefix}-image", base, folder, _write_files(folder, prefix))
+    pem, trust = _platforms_certificate()
+    write_files(folder, prefix, pem, [HOST, "192.0.2.1"])
+    made = Gateway(prefix, f"{prefix}-image", base, folder, trust)
     docker("network", "create", made.network)
     try:
         directory = str(ROOT / "images" / "gateway")
@@ -147,17 +170,25 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
         docker("rmi", "--force", made.image, ok=False)
 
 
-def _write_files(folder: Path, prefix: str) -> ssl.SSLContext:
-    """Configuration, token and certificate, as Swarm would mount them; what a client trusts."""
+def write_files(folder: Path, prefix: str, pem: str, hosts: Sequence[str]) -> None:
+    """Configuration, token, and certificate with key, as Swarm would mount them."""
     routes = [
         plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port)
         for server in ("github", "ai_memory")
     ]
-    (folder / "haproxy.cfg").write_text(plan.config(routes, [HOST, "192.0.2.1"]))
+    (folder / "haproxy.cfg").write_text(plan.config(routes, hosts, [ORIGIN]))
     mounted = folder / "secrets"
     mounted.mkdir()
     (mounted / plan.AUTHORIZATION_SECRET).write_text(f"Bearer {TOKEN}")
+    (mounted / plan.CERTIFICATE_SECRET).write_text(pem)
+    for file in (folder / "haproxy.cfg", *mounted.iterdir()):
+        file.chmod(0o444)
+    for directory in (folder, mounted):
+        directory.chmod(0o755)
 
+
+def _platforms_certificate() -> tuple[str, ssl.SSLContext]:
+    """Certificate and key as the platform makes them, and what a client trusts."""
     context = Context("urn:pulumi:t::t::t::t", 10, asyncio.Event(), print, print)
 
     def certificate(**inputs):
@@ -171,11 +202,9 @@ def _write_files(folder: Path, prefix: str) -> ssl.SSLContext:
         ca_certificate=authority.certificate,
         ca_private_key=authority.private_key,
     )
-    (mounted / plan.CERTIFICATE_SECRET).write_text(leaf.certificate + leaf.private_key)
-    for file in (folder / "haproxy.cfg", *mounted.iterdir()):
-        file.chmod(0o444)
-    for directory in (folder, mounted):
-        directory.chmod(0o755)
-    trust = ssl.create_default_context(cadata=authority.certificate)
-    trust.set_alpn_protocols(["http/1.1"])
-    return trust
+    return leaf.certificate + leaf.private_key, trusting(authority.certificate)
+
+
+def trusting(authority: str) -> ssl.SSLContext:
+    """A client's trust in one CA, given in PEM, and in nobody else."""
+    return ssl.create_default_context(cadata=authority)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import urllib.request
@@ -15,7 +16,7 @@ from tests.support.polling import until
 pytestmark = pytest.mark.containers
 
 HERE = "/mcp/ai_memory"
-HOST = "gateway.test"
+HOST, ORIGIN = "gateway.test", "https://app.example:8080"
 
 
 @pytest.mark.parametrize(
@@ -29,12 +30,19 @@ HOST = "gateway.test"
         (403, HERE, {"Origin": f"http://{HOST}"}),
         (403, HERE, {"Origin": f"https://{HOST}.evil.example"}),
         (403, HERE, {"Origin": "null"}),
+        (403, HERE, {"Origin": "https://app.example"}),
+        (404, "/.well-known/oauth-protected-resource", {"Authorization": None}),
+        (404, "/.well-known/oauth-protected-resource/mcp/ai_memory", {"Authorization": None}),
+        (404, "/.well-known/oauth-authorization-server", {"Authorization": "Bearer wrong"}),
+        (404, "/register", {"Authorization": None}),
         (404, "/mcp/nobody", {}),
         (404, "/mcp/ai_memoryx", {}),
         (404, "/", {}),
         (404, "/metrics", {}),
         (404, f"{HERE}/%2e%2e/health", {}),
         (421, HERE, {"Host": "evil.example"}),
+        (421, HERE, {"Host": f"{HOST}.."}),
+        (421, HERE, {"Host": f"a.{HOST}"}),
         (503, "/mcp/github", {}),
     ],
 )
@@ -48,6 +56,29 @@ def test_refusals_are_json_that_mcp_clients_read(gateway, status, path, headers)
     assert gateway.token.encode() not in answer.body
     assert ("www-authenticate" in answer.headers) == (status == 401)
     assert ("retry-after" in answer.headers) == (status == 503)
+
+
+@pytest.mark.parametrize("size", [1, 60_000, 300_000])
+@pytest.mark.parametrize(
+    ("status", "path", "headers"),
+    [
+        (401, HERE, {"Authorization": "Bearer wrong"}),
+        (403, HERE, {"Origin": "https://evil.example"}),
+        (404, "/mcp/nobody", {}),
+        (421, HERE, {"Host": "evil.example"}),
+        (503, "/mcp/github", {}),
+    ],
+)
+def test_a_refusal_arrives_whatever_was_sent_and_whatever_the_client_speaks(
+    gateway, status, path, headers, size
+):
+    sent = {"Host": HOST, "Authorization": f"Bearer {gateway.token}", **headers}
+    with gateway.connection("h2") as connection:
+        assert connection.sock.selected_alpn_protocol() == "http/1.1"
+        # Clients read what there is even if nobody takes the rest of the body.
+        with contextlib.suppress(OSError):
+            connection.request("POST", path, body=b"x" * size, headers=sent)
+        assert connection.getresponse().status == status
 
 
 @pytest.mark.parametrize(
@@ -72,8 +103,10 @@ def test_a_server_sees_its_own_path_and_host(gateway, path, arrives):
     assert seen["headers"]["x-request-id"] == answer.headers["x-request-id"] != "mine"
 
 
-@pytest.mark.parametrize("allowed", [HOST, f"{HOST}:8443", HOST.upper(), "192.0.2.1:443"])
-def test_allowed_hosts_may_carry_a_port(gateway, allowed):
+@pytest.mark.parametrize(
+    "allowed", [HOST, f"{HOST}:8443", HOST.upper(), f"{HOST}.", f"{HOST}.:8443", "192.0.2.1:443"]
+)
+def test_allowed_hosts_may_carry_a_port_and_a_final_dot(gateway, allowed):
     assert gateway.call("GET", HERE, Host=allowed).status == 200
 
 
@@ -85,6 +118,57 @@ def test_only_the_whole_token_lets_in(gateway, sent, status):
     answer = gateway.call("GET", HERE, Authorization=sent.format(gateway.token))
 
     assert answer.status == status
+
+
+def test_the_challenge_tells_a_wrong_token_from_none(gateway):
+    def challenge(token):
+        return gateway.call("GET", HERE, Authorization=token).headers["www-authenticate"]
+
+    assert challenge(None) == 'Bearer realm="sophia"'
+    assert challenge("Bearer wrong") == 'Bearer realm="sophia", error="invalid_token"'
+
+
+def test_scripts_of_a_listed_website_may_call(gateway):
+    asked = {"Origin": ORIGIN, "Access_Control_Request_Method": "POST"}
+    preflight = gateway.call("OPTIONS", HERE, Authorization=None, **asked)
+    assert preflight.status == 204
+    assert preflight.headers["access-control-allow-origin"] == ORIGIN
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    allowed = preflight.headers["access-control-allow-headers"].split(", ")
+    assert {"authorization", "content-type", "mcp-protocol-version", "mcp-session-id"} <= {*allowed}
+
+    answer = gateway.call("POST", HERE, body=b"{}", Origin=ORIGIN)
+    assert answer.status == 200
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert "mcp-session-id" in answer.headers["access-control-expose-headers"]
+    assert answer.headers["vary"] == "Origin"
+
+    refused = gateway.call("POST", HERE, body=b"{}", Origin=ORIGIN, Authorization=None)
+    assert refused.status == 401
+    assert refused.headers["access-control-allow-origin"] == ORIGIN, "scripts can read why"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "https://app.example", f"{ORIGIN}1"])
+def test_scripts_of_other_websites_may_not(gateway, origin):
+    asked = {"Origin": origin, "Access_Control_Request_Method": "POST"}
+    for method in ("OPTIONS", "POST"):
+        answer = gateway.call(method, HERE, **asked)
+        assert answer.status == 403
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_preflight_of_nobody_needs_a_token(gateway):
+    asked = {"Access_Control_Request_Method": "POST"}
+    assert gateway.call("OPTIONS", HERE, Authorization=None, **asked).status == 401
+
+
+def test_a_call_ends_when_its_client_leaves(gateway):
+    headers = {"Host": HOST, "Authorization": f"Bearer {gateway.token}"}
+    with gateway.connection() as connection:
+        connection.request("GET", f"{HERE}/wait", headers=headers)
+        until(lambda: gateway.count("arrived"), lambda times: times == 1, "the call arrives", 10)
+        assert gateway.count("left") == 0
+    until(lambda: gateway.count("left"), lambda times: times == 1, "the server is told", 10)
 
 
 def test_both_replicas_get_calls(gateway):

@@ -3,6 +3,7 @@
 Runs alone in a container: python3 upstream.py <port>
 """
 
+import contextlib
 import json
 import socket
 import sys
@@ -19,6 +20,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/mcp/events":
             return self.events()
+        if self.path == "/mcp/wait":
+            return self.wait()
         if self.path == "/mcp/release":
             RELEASE.release()
         return self.answer(0)
@@ -37,9 +40,19 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return total
 
-    def answer(self, received):
-        key = f"{self.command} {self.path}"
+    def count(self, key):
         CALLS[key] = CALLS.get(key, 0) + 1
+
+    def wait(self):
+        """Works until whoever called is gone."""
+        self.count("arrived")
+        with contextlib.suppress(ConnectionError):
+            self.connection.recv(1)
+        self.count("left")
+        self.close_connection = True
+
+    def answer(self, received):
+        self.count(f"{self.command} {self.path}")
         if self.path == "/mcp/break":
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -120,15 +120,18 @@ def postgres(
     password.write_text(PASSWORD)
     password.chmod(0o644)
     password.parent.chmod(0o755)
+    marker = tmp_path_factory.mktemp("volume") / ".volume"
+    marker.write_text("database-0a1b2c3d\n")
     port = free_port()
     # The password's folders are root's alone, so the file is copied in instead of mounted.
     name = f"{PREFIX}-database"
     docker(
         "create", "--name", name, "--network", network, "--network-alias", "database",
-        "--publish", f"127.0.0.1:{port}:5432", image,
+        "--publish", f"127.0.0.1:{port}:5432", "--env", "VOLUME=database-0a1b2c3d", image,
     )  # fmt: skip
     try:
         docker("cp", str(password.parent), f"{name}:/run/secrets")
+        docker("cp", str(marker), f"{name}:/var/lib/postgresql/data/.volume")
         docker("start", name)
         until(
             lambda: docker("inspect", "-f", "{{.State.Health.Status}}", name),

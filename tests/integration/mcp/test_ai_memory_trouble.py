@@ -50,6 +50,7 @@ async def test_a_database_restart_is_told_and_survived(replicas, postgres):
             until, lambda: status(replica.port), lambda s: s == "ok", "healthy again", 30
         )
         result = await client.call_tool("get_memories", {"user_id": user})
+        assert not result.is_error, result
         assert [entry["content"] for entry in result.structured_content["memories"]] == ["kept"]
     # It was the same process all along: a database that is away is no reason to restart.
     assert docker("inspect", "-f", "{{.RestartCount}} {{.State.Health.Status}}", replica.name) in (

@@ -2,65 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from simulator import cloud
-from toolchain import environment
-
-ROOT = Path(__file__).parents[3]
-PLACES = ["__main__.py", "components", "providers", "mcp_catalog", "images", "templates", ".venv"]
+from tests.support.program import Program
 
 pytestmark = pytest.mark.slow
-
-
-class Program:
-    """The program in a folder of its own (the checkout by links), with its own state."""
-
-    def __init__(self, folder: Path, simulated: cloud.Cloud) -> None:
-        self.folder, self.simulated = folder, simulated
-        for place in PLACES:
-            (folder / place).symlink_to(ROOT / place)
-        (folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
-        (folder / "state").mkdir()
-        given = {key: os.environ[key] for key in ("HOME", "DOCKER_HOST") if key in os.environ}
-        self.environment = {
-            **given,
-            **environment(),
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": "a test's",
-            "PULUMI_ERROR_OUTPUT_STRING": "1",
-            "LAMBDA_API_URL": simulated.url,
-            "LAMBDA_API_KEY": simulated.api_key,
-            "SOPHIA_REGISTRY_PASSWORD": "a password",
-        }
-        del self.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]
-
-    def configure(self, stack: str, **changes: object) -> None:
-        """The checkout's configuration of a stack, with some keys changed."""
-        text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
-        content = {"config": yaml.safe_load(text)["config"]}
-        content["config"].update({f"sophia:{key}": value for key, value in changes.items()})
-        (self.folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
-        self.pulumi("stack", "init", stack)
-
-    def pulumi(self, *arguments: str, status: int = 0) -> str:
-        done = subprocess.run(
-            ["pulumi", "--non-interactive", "--color=never", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
-        said = done.stdout + done.stderr
-        assert (done.returncode != 0) == bool(status), f"pulumi {' '.join(arguments)}:\n{said}"
-        return said
 
 
 @pytest.fixture
@@ -77,6 +27,7 @@ def test_a_preview_of_production_plans_everything_and_makes_nothing(program):
     for planned in ("gpu-2-instance", "swarm-gpu-2", "gateway-service", "ai_memory-service"):
         assert planned in said, f"{planned} is not planned:\n{said}"
     assert "warning" not in said.lower(), said
+    assert "expected cost: $2.10 an hour, $1,533.00 a month (3 cpu_4x_general at $0.20" in said
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})
 
 
@@ -92,7 +43,7 @@ def test_bad_configuration_is_one_message_with_every_fault_and_makes_nothing(pro
         ],
         registry={"server": "registry.example", "username": "u"},
         servers=["ai_memry"],
-        gatewayPort=2377,
+        gateway={"port": 2377, "hosts": ["https://mcp.example.com"]},
         secretss={},
     )
     said = program.pulumi("up", "--yes", "--skip-preview", "--stack", "dev", status=1)
@@ -104,13 +55,40 @@ def test_bad_configuration_is_one_message_with_every_fault_and_makes_nothing(pro
         "sophia:nodeGroups[1].cuont: got an unknown key, expected one of",
         "sophia:nodeGroups: got 4 managers, expected an odd number of managers",
         "sophia:servers[0]: got 'ai_memry', expected one of",
-        "sophia:gatewayPort: got 2377, expected another port",
+        "sophia:gateway.port: got 2377, expected another port",
+        "sophia:gateway.hosts[0]: got 'https://mcp.example.com', expected a DNS name",
+        "sophia:nodeGroups: got managers in any of us-east-9, us-east-1, expected one region",
         "sophia:secretss: got an unknown key, expected one of",
     ):
         assert fault in said, f"missing: {fault}\n{said}"
     assert "Traceback" not in said
     assert "unhandled" not in said
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})
+
+
+NAMED = """
+import pulumi
+from components import settings
+pulumi.export("named_after", settings.named_after())
+pulumi.export("secret", pulumi.Output.secret("of others"))
+"""
+
+
+def test_a_renamed_stack_is_called_after_its_first_name(program):
+    (program.folder / "__main__.py").unlink()
+    (program.folder / "__main__.py").write_text(NAMED)
+
+    def named() -> str:
+        program.pulumi("up", "--yes", "--skip-preview")
+        return program.pulumi("stack", "output", "named_after").strip()
+
+    program.pulumi("stack", "init", "dev")
+    assert named() == "dev"
+    program.pulumi("stack", "rename", "prod")
+    program.pulumi("preview", "--expect-no-changes")
+    assert named() == "dev"
+    program.pulumi("stack", "init", "dev")
+    assert named() == "dev"
 
 
 def test_a_refused_key_is_one_fault(program):

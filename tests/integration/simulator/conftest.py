@@ -2,7 +2,7 @@
 
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class User:
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
-    def launch(self, name: str, *, user_data: str = "") -> str:
+    def launch(self, name: str, *, user_data: str = "", rulesets: Iterable[str] = ()) -> str:
         key = {line: (self.keys / line).read_text() for line in ("host", "host.pub")}
         private = "".join(f"    {line}\n" for line in key["host"].splitlines())
         body = {
@@ -41,6 +41,7 @@ class User:
             "instance_type_name": "cpu_4x_general",
             "ssh_key_names": ["key"],
             "name": name,
+            "firewall_rulesets": [{"id": one} for one in rulesets],
             "user_data": "#cloud-config\nusers: [default]\nssh_keys:\n"
             f"  ed25519_private: |\n{private}  ed25519_public: {key['host.pub']}\n{user_data}",
         }

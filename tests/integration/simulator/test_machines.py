@@ -7,18 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from simulator import cloud, engine, process
+from simulator import cloud, engine, node_image, process
 from simulator.docker import docker
+from tests.provider.swarm_services.samples import IMAGE, SERVE, load_image
+from tests.support import scanning
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def pair(user):
-    """Two machines, booted at the same time: (id, address) of each."""
+def ruleset(user):
+    """The id of a ruleset without rules."""
+    body = {"name": "pair", "region": "us-east-1", "rules": []}
+    return user.call("POST", "/firewall-rulesets", body)["id"]
+
+
+@pytest.fixture(scope="module")
+def pair(user, ruleset):
+    """Two machines with the ruleset, booted at the same time: (id, address) of each."""
     extra = "write_files:\n- {path: /opt/given, content: from user_data}\n"
-    identities = [user.launch(name, user_data=extra) for name in ("first", "second")]
+    identities = [
+        user.launch(name, user_data=extra, rulesets=[ruleset]) for name in ("first", "second")
+    ]
     with ThreadPoolExecutor(2) as pool:
         return list(zip(identities, pool.map(user.booted, identities), strict=True))
 
@@ -29,7 +40,9 @@ def test_a_machine_is_what_was_launched(user, pair):
     assert user.ssh(address, "id -un; sudo id -un") == "ubuntu\nroot"
     assert "docker" not in user.ssh(address, "id -Gn").split()
     assert user.ssh(address, "sudo docker info --format {{.ServerVersion}}")
-    assert user.instance(identity)["private_ip"] == address
+    private = user.instance(identity)["private_ip"]
+    assert private != address
+    assert {private, address} <= set(user.ssh(address, "hostname -I").split())
 
 
 def test_a_machines_containers_are_in_its_own_part_of_the_cgroups(user, pair):
@@ -66,6 +79,77 @@ def test_machines_reach_one_another_the_api_and_the_registry(user, pair):
     assert user.ssh(first, f"{status} https://{user.cloud.registry.server}/v2/") == "401"
     banner = f"timeout 5 bash -c 'head -c 7 < /dev/tcp/{second}/22'"
     assert user.ssh(first, banner) == "SSH-2.0"
+
+
+PORTS = [f"tcp/{port}" for port in (22, 2375, 2377, 7946, 8080, 9323)]
+PORTS += [f"udp/{port}" for port in (4789, 5353, 7946)]
+LISTEN = """
+import socketserver, threading
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        if isinstance(self.request, tuple):
+            self.request[1].sendto(b"!", self.client_address)
+for port in (2375, 7946, 8080):
+    server = socketserver.ThreadingTCPServer(("", port), Echo)
+    threading.Thread(target=server.serve_forever).start()
+for port in (4789, 7946):
+    server = socketserver.ThreadingUDPServer(("", port), Echo)
+    threading.Thread(target=server.serve_forever).start()
+"""
+
+
+@pytest.fixture
+def world(user):
+    """What a stranger sees of an address."""
+    stranger = str(user.cloud.settings.network[252])
+    return lambda address: scanning.from_outside(user.simulator, stranger, address, PORTS)
+
+
+def allowed(protocol, source, port):
+    rule = {"protocol": protocol, "port_range": [port, port], "source_network": source}
+    return rule | {"description": ""}
+
+
+def test_only_what_a_rule_lets_in_gets_an_answer(user, pair, ruleset, world):
+    node, (_, address) = f"{user.simulator}-first", pair[1]
+    private, mine = (user.instance(identity)["private_ip"] for identity, _ in reversed(pair))
+    second = f"{user.simulator}-second"
+    docker("exec", "--detach", second, "python3", "-c", LISTEN)
+    load_image(node_image.RECIPE.tag, [second])
+    publish = ("docker", "run", "--detach", "--publish", "9323:80", IMAGE, "/bin/sh", "-c", SERVE)
+    docker("exec", second, *publish)
+    until(
+        lambda: docker("exec", second, "ss", "-Hltu").count("7946"),
+        lambda count: count == 2, "listening",
+    )  # fmt: skip
+    ssh = {"tcp/22": "open"}
+    assert world(address) == ssh
+    assert scanning.from_node(node, address, PORTS) == ssh
+    assert scanning.from_node(node, private, PORTS) == ssh
+
+    swarm = [("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789)]
+    rules = [allowed(protocol, mine, port) for protocol, port in swarm]
+    rules.append(allowed("tcp", "0.0.0.0/0", 8080))
+    user.call("PATCH", f"/firewall-rulesets/{ruleset}", {"rules": rules})
+    published = ssh | {"tcp/8080": "open"}
+    among = {"tcp/2377": "closed", "tcp/7946": "open", "udp/7946": "open", "udp/4789": "open"}
+    assert world(address) == published
+    assert scanning.from_node(node, private, PORTS) == published | among
+    assert scanning.from_node(node, address, PORTS) == published, "it comes with its public address"
+
+    docker("exec", second, "systemctl", "restart", "docker")
+    assert world(address) == published
+    docker("exec", second, *publish)
+    rules.append(allowed("tcp", "0.0.0.0/0", 9323))
+    user.call("PATCH", f"/firewall-rulesets/{ruleset}", {"rules": rules})
+    # Its container refuses, so this went through: the rule meant the published port.
+    assert world(address) == published | {"tcp/9323": "closed"}
+    user.call("PATCH", f"/firewall-rulesets/{ruleset}", {"rules": rules[:-1]})
+
+    user.call("PUT", "/firewall-rules", {"data": []})
+    assert world(address) == {"tcp/8080": "open"}
+    user.call("PUT", "/firewall-rules", {"data": [allowed("tcp", "0.0.0.0/0", 22)]})
+    assert world(address) == published
 
 
 def test_an_image_goes_from_the_host_to_a_machine(user, pair, tmp_path):
@@ -108,7 +192,7 @@ def test_a_second_up_changes_nothing(user, pair):
     assert process.find(user.cloud.folder) == pids
 
 
-def test_a_stopped_machine_is_unhealthy_and_up_leaves_it_so(user, pair):
+def test_a_stopped_machine_is_unhealthy_and_up_leaves_it_so(user, pair, world):
     identity, address = pair[1]
     docker("kill", f"{user.simulator}-second")
     assert user.instance(identity)["status"] == "unhealthy"
@@ -116,6 +200,7 @@ def test_a_stopped_machine_is_unhealthy_and_up_leaves_it_so(user, pair):
     assert user.instance(identity)["status"] == "unhealthy"
     user.call("POST", "/instance-operations/restart", {"instance_ids": [identity]})
     assert user.booted(identity) == address
+    assert world(address) == {"tcp/22": "open", "tcp/8080": "closed"}, "the rules outlive a reboot"
 
 
 def test_machines_start_again_after_the_host_was_rebooted(user, pair, monkeypatch):

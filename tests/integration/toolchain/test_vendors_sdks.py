@@ -12,6 +12,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from tests.support.shell import answer
+
 pytestmark = pytest.mark.slow
 
 PROGRAM = """
@@ -62,15 +64,6 @@ class SshServer:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
-    async def _shell(self, process: asyncssh.SSHServerProcess) -> None:
-        child = await asyncio.create_subprocess_exec(
-            *("sh", "-c", process.command), stdin=-1, stdout=-1, stderr=-1
-        )
-        out, err = await child.communicate(await process.stdin.read())
-        process.stdout.write(out)
-        process.stderr.write(err)
-        process.exit(child.returncode)
-
     def start(self) -> int:
         self.thread.start()
         allowed = asyncssh.import_authorized_keys(self.client_key.export_public_key().decode())
@@ -81,7 +74,7 @@ class SshServer:
                 0,
                 server_host_keys=[self.host_key],
                 authorized_client_keys=allowed,
-                process_factory=self._shell,
+                process_factory=answer,
                 encoding=None,
             )
 

@@ -7,7 +7,7 @@ import pytest
 
 from providers.lambdalabs import errors, ssh_key
 from providers.lambdalabs.instance import Instance, InstanceInputs
-from providers.lambdalabs.ssh_key import SshKey, SshKeyInputs
+from providers.lambdalabs.ssh_key import SshKey, SshKeyInputs, SshKeyOutputs
 
 
 def public(comment: str = "") -> str:
@@ -97,6 +97,30 @@ async def test_a_deletion_waits_for_machines_that_are_going_away(account, contex
     assert "in use by node-1" in told.progress[0]
     account.client.terminate(machine.id)
     await work
+    assert ids(account) == []
+
+
+async def test_another_key_comes_beside_the_one_that_machines_have(account, context, told):
+    keys = SshKey(account)
+    made = await keys.create(context, INPUTS)
+    first = SshKeyOutputs(made.outputs.fingerprint)  # as the first version recorded it
+    wanted = InstanceInputs("node-1", ["gpu_1x_a10"], ["us-east-1"], INPUTS.name)
+    machine = await Instance(account).create(told.context(Instance.token), wanted)
+
+    second = SshKeyInputs(f"{INPUTS.name}-2", public())
+    for _ in range(2):  # again, as after an interrupted run
+        outputs = await keys.update(context, made.id, INPUTS, first, second)
+        assert outputs.fingerprint == ssh_key.fingerprint(second.public_key)
+        assert ids(account) == [made.id, outputs.key_id]
+    assert outputs.former_ids == []
+    assert await keys.read(context, made.id, second, outputs)
+
+    # Former ones go as soon as they can, the first one, which tells the account, at the end.
+    third = SshKeyInputs(f"{INPUTS.name}-3", public())
+    outputs = await keys.update(context, made.id, second, outputs, third)
+    assert ids(account) == [made.id, outputs.key_id]
+    account.client.terminate(machine.id)
+    await keys.delete(context, made.id, third, outputs)
     assert ids(account) == []
 
 

@@ -13,6 +13,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from providers.runtime import codec
 from providers.runtime.declare import (
+    Change,
     Context,
     Created,
     Fault,
@@ -70,6 +71,10 @@ class Book(Lifecycle[BookInputs, BookOutputs]):
     @staticmethod
     def stale(inputs: BookInputs, outputs: BookOutputs) -> str | None:
         return "it burnt" if outputs.status == "burnt" else None
+
+    @staticmethod
+    def refused(change: Change) -> str | None:
+        return "it is chained" if change.new.labels.get("chained") else None
 
     @staticmethod
     def drifted(inputs: BookInputs, outputs: BookOutputs) -> str | None:
@@ -283,6 +288,17 @@ async def test_what_exists_but_is_not_ready_keeps_its_id(client):
     assert failed.refresh_before_update
     assert codec.is_secret(values(failed.properties)["lock"])
     assert codec.is_secret(values(failed.inputs)["key"])
+
+
+async def test_only_what_the_program_wants_is_refused_not_the_looks_of_a_refresh(client):
+    chained = {**BOOK, "copies": 2, "labels": {"chained": "1"}}
+    await client.diff(TOKEN, BOOK, chained, STATE)
+    await client.check(TOKEN, chained)
+    with pytest.raises(grpc.aio.AioRpcError, match="it is chained"):
+        await client.diff(TOKEN, BOOK, chained, STATE)
+    # `destroy` in the process of a preview: it reads first.
+    await client.read(TOKEN, "id", BOOK, STATE)
+    await client.diff(TOKEN, BOOK, chained, STATE)
 
 
 async def test_failures_are_told_without_traceback_and_defects_with_one(client):

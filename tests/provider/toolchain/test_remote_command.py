@@ -9,21 +9,11 @@ import pytest
 
 from providers.runtime.declare import Cancelled, ResourceFailure
 from tests.support.polling import until
+from tests.support.shell import answer
 from toolchain.standins.command.outcome import CommandOutputs
 from toolchain.standins.command.remote import Command, Connection, RemoteInputs
 
 command = Command(None)
-
-
-async def shell(process: asyncssh.SSHServerProcess) -> None:
-    """Runs what the client asks for, as an ssh server does."""
-    child = await asyncio.create_subprocess_exec(
-        *("sh", "-c", process.command), stdin=-1, stdout=-1, stderr=-1
-    )
-    out, err = await child.communicate(await process.stdin.read())
-    process.stdout.write(out)
-    process.stderr.write(err)
-    process.exit(child.returncode)
 
 
 @pytest.fixture
@@ -46,7 +36,7 @@ async def listen(port: int, host_key, client_key) -> asyncssh.SSHAcceptor:
         port,
         server_host_keys=[host_key],
         authorized_client_keys=asyncssh.import_authorized_keys(public(client_key)),
-        process_factory=shell,
+        process_factory=answer,
         encoding=None,
     )
 

@@ -41,10 +41,17 @@ def test_all_faults_are_said_at_once():
         plan.Route("ok", "tasks.x", 9000),
     ]
     with pytest.raises(ValueError, match="can't be configured") as failure:
-        plan.config(routes, ["host:8443"])
+        plan.config(routes, ["host:8443"], ["https://a.b/path"])
 
     said = str(failure.value)
-    for part in ("'Bad Name'", "'not a name'", "port 0", "'ok' is given twice", "'host:8443'"):
+    for part in (
+        "'Bad Name'",
+        "'not a name'",
+        "port 0",
+        "'ok' is given twice",
+        "'host:8443'",
+        "a.b/path",
+    ):
         assert part in said
 
 
@@ -70,6 +77,16 @@ def test_no_host_can_add_a_line_to_the_configuration(text):
     except ValueError:
         return
     assert len(config.splitlines()) == len(plan.config(ROUTES, ["x"]).splitlines())
+
+
+@given(NASTY)
+def test_no_origin_can_add_a_line_to_the_configuration(text):
+    try:
+        config = plan.config(ROUTES, HOSTS, [text])
+    except ValueError:
+        return
+    lines = plan.config(ROUTES, HOSTS, ["https://a.b"]).splitlines()
+    assert len(config.splitlines()) == len(lines)
 
 
 def test_the_service_obeys_the_rules_of_services():

@@ -8,7 +8,7 @@ import json
 import asyncssh
 import pytest
 
-from providers.lambdalabs import instance, ssh_key
+from providers.lambdalabs import instance
 from providers.lambdalabs.firewall_rule import FirewallRule
 from providers.lambdalabs.firewall_rules import FirewallRules, FirewallRulesInputs
 from providers.lambdalabs.firewall_ruleset import FirewallRuleset, FirewallRulesetInputs
@@ -188,7 +188,15 @@ def test_the_schema_has_all_of_it_and_marks_secrets():
     ready = schema["resources"]["lambdalabs:index:InstanceReady"]
     assert ready["inputProperties"]["privateKey"]["secret"]
     assert schema["resources"]["lambdalabs:index:Instance"]["inputProperties"]["userData"]["secret"]
-    assert ssh_key.SshKey.delete_before_replace
+
+
+def test_what_a_machine_boots_with_replaces_it_as_little_as_its_key_does():
+    """States of the first version have other user data, and a rotated key has another name."""
+    new = dataclasses.replace(GOOD, user_data="#cloud-config\n# other", ssh_key_name="other")
+    live = codec.encode(InstanceOutputs("active", GOOD.instance_types[0], GOOD.regions[0]))
+    found = difference(Instance, codec.encode(GOOD), live, codec.encode(new))
+    assert found.changed == ["sshKeyName", "userData"]
+    assert (found.replaces, found.stale, found.refused) == ([], None, None)
 
 
 def held(status="active", **changes):
@@ -276,4 +284,4 @@ def test_other_rulesets_await_the_next_generation():
     wanted = dataclasses.replace(GOOD, firewall_rulesets={"us-east-1": ["a"]})
     found = wire_difference(GOOD, live, wanted)
     assert (found.changed, found.replaces, found.stale) == (["firewallRulesets"], [], None)
-    assert "keeps its user data, SSH key, tags and firewall rulesets" in found.notice
+    assert "keeps its user data, tags and firewall rulesets" in found.notice

@@ -13,6 +13,7 @@ import pytest
 
 from providers.lambdalabs import ssh
 from providers.lambdalabs.ssh import Door, NoAnswer, Unreached, knock, probe_cuda, read_verdict
+from tests.support.shell import answer
 
 HOST = asyncssh.generate_private_key("ssh-ed25519")
 OTHER = asyncssh.generate_private_key("ssh-ed25519")
@@ -33,19 +34,9 @@ async def machine(tmp_path, monkeypatch):
     ran: list[str] = []
     environment = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin"}
 
-    async def handle(process: asyncssh.SSHServerProcess) -> None:
+    async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
         ran.append(process.command)
-        child = await asyncio.create_subprocess_shell(
-            process.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-        )
-        out, err = await child.communicate((await process.stdin.read()).encode())
-        process.stdout.write(out.decode())
-        process.stderr.write(err.decode())
-        process.exit(child.returncode)
+        await answer(process, environment)
 
     authorized = asyncssh.import_authorized_keys(public(USER))
     server = await asyncssh.listen(
@@ -54,6 +45,7 @@ async def machine(tmp_path, monkeypatch):
         server_host_keys=[HOST],
         authorized_client_keys=authorized,
         process_factory=handle,
+        encoding=None,
     )
     real = asyncssh.connect
     port = server.get_port()

@@ -32,7 +32,7 @@ async def test_starting_then_ok_then_degraded_then_draining(monkeypatch):
     assert (await health.report())[0] == 200
     dependency.problem = "database: gone"
     status, body = await health.report()
-    assert (status, body["status"], body["problem"]) == (503, "degraded", "database: gone")
+    assert (status, body["status"], body["problem"]) == (200, "degraded", "database: gone")
     health.draining = True
     status, body = await health.report()
     assert (status, body["status"]) == (503, "draining")

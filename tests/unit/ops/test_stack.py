@@ -9,7 +9,7 @@ from ops import stack as stacks
 from ops.stack import Stack, StackError
 
 SALT = "encryptionsalt: v1:AAAA=:v1:BBBB\n"
-CONFIG = "config:\n  sophia:gatewayPort: 8443\n"
+CONFIG = "config:\n  sophia:sshUser: debian\n"
 SECRET = "config:\n  sophia:lambdaApiKey:\n    secure: v1:CCCC\n"
 
 

@@ -32,11 +32,9 @@ def test_there_is_a_ruleset_for_each_kind_and_region_that_can_have_one():
 def test_the_world_reaches_ssh_and_on_managers_the_gateway():
     sources = Sources(["192.0.2.0/24", "198.51.100.0/24"], ["0.0.0.0/0"])
     node, _, manager = rulesets("sophia-dev", MACHINES, sources, 443)
-    assert ports(node.rules) == [
-        ("tcp", 22, 22, "192.0.2.0/24"),
-        ("tcp", 22, 22, "198.51.100.0/24"),
-    ]
-    assert ports(manager.rules) == [("tcp", 443, 443, "0.0.0.0/0")]
+    ssh = [("tcp", 22, 22, "192.0.2.0/24"), ("tcp", 22, 22, "198.51.100.0/24")]
+    assert ports(node.rules) == ssh
+    assert ports(manager.rules) == [*ssh, ("tcp", 443, 443, "0.0.0.0/0")]
 
 
 def test_machines_reach_swarms_ports_on_one_another_and_nothing_else():

@@ -25,10 +25,15 @@ ENVIRONMENT = {
 
 
 def test_configuration_is_decoded_but_texts_stay_texts():
-    given = {"lambdaApiKey": "12", "gatewayPort": "443", "servers": '["a"]', "overlay": "{broken"}
+    given = {
+        "lambdaApiKey": "12",
+        "gateway": '{"port": 443}',
+        "servers": '["a"]',
+        "overlay": "{broken",
+    }
     assert settings.decoded(given) == {
         "lambdaApiKey": "12",
-        "gatewayPort": 443,
+        "gateway": {"port": 443},
         "servers": ["a"],
         "overlay": "{broken",
     }
@@ -87,15 +92,45 @@ def test_an_unreadable_ca_is_a_fault(tmp_path):
     assert [fault.key for fault in faults] == ["SOPHIA_REGISTRY_CA"]
 
 
+def test_files_of_a_certificate_complete_the_gateway(tmp_path):
+    for name in ("chain.pem", "key.pem"):
+        (tmp_path / name).write_text(f"content of {name}")
+    environment = {
+        "SOPHIA_GATEWAY_CERTIFICATE": str(tmp_path / "chain.pem"),
+        "SOPHIA_GATEWAY_PRIVATE_KEY": str(tmp_path / "key.pem"),
+    }
+    values = settings.with_environment({"gateway": {"port": 443}}, environment, [])
+    assert values["gateway"] == {
+        "port": 443,
+        "certificate": "content of chain.pem",
+        "privateKey": "content of key.pem",
+    }
+    given = {"certificate": "c", "privateKey": "k"}
+    assert settings.with_environment({"gateway": given}, environment, [])["gateway"] == given
+
+
+def test_unreadable_files_of_a_certificate_are_two_faults(tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\x00")
+    environment = {
+        "SOPHIA_GATEWAY_CERTIFICATE": str(tmp_path / "none"),
+        "SOPHIA_GATEWAY_PRIVATE_KEY": str(tmp_path / "binary"),
+    }
+    faults = []
+    settings.with_environment({}, environment, faults)
+    assert [fault.key for fault in faults] == [*environment]
+    assert "not in ASCII" in faults[1].got
+
+
 @pytest.fixture
 def configured(monkeypatch, tmp_path):
     """Sets the stack's configuration as the engine hands it over."""
-    for name in [*ENVIRONMENT, "SOPHIA_REGISTRY_CA"]:
+    files = [*settings.REGISTRY_FILES.values(), *settings.GATEWAY_FILES.values()]
+    for name in [*ENVIRONMENT, *files]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(settings, "PAUSES", ())
     monkeypatch.setattr(pulumi, "get_project", lambda: "sophia")
-    monkeypatch.setattr(pulumi, "get_stack", lambda: "dev")
+    monkeypatch.setattr(settings, "named_after", lambda: "dev")
     monkeypatch.setattr(pulumi.runtime.config, "CONFIG", _Holder({}))
 
     def configure(values, secret=()):
@@ -123,14 +158,14 @@ def faults_of_load():
 def test_an_api_that_does_not_answer_is_one_fault_beside_the_others(configured):
     address = "http://127.0.0.1:1/api/v1"
     configured(
-        [("lambdaApiUrl", address), ("lambdaApiKey", "k"), ("gatewayPort", "99999")],
+        [("lambdaApiUrl", address), ("lambdaApiKey", "k"), ("gateway", '{"port": 99999}')],
         secret=["lambdaApiKey"],
     )
     faults = faults_of_load()
     about = [line for line in faults if line.startswith("sophia:lambdaApiUrl")]
     assert len(about) == 1
     assert address in about[0]
-    assert any(line.startswith("sophia:gatewayPort: got 99999") for line in faults)
+    assert any(line.startswith("sophia:gateway.port: got 99999") for line in faults)
 
 
 def test_the_api_is_asked_at_the_pace_of_all_processes(configured, tmp_path):
@@ -147,6 +182,16 @@ def test_a_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured):
     faults = faults_of_load()
     assert any(line.startswith("sophia:lambdaApiKey: got a plain text") for line in faults)
     assert not any("in-the-clear" in line for line in faults)
+
+
+def test_a_certificates_key_in_plain_text_is_a_fault_that_does_not_show_it(configured):
+    given = json.dumps({"privateKey": "in-the-clear"})
+    configured([("gateway", given)])
+    faults = faults_of_load()
+    assert any(line.startswith("sophia:gateway: got a plain text") for line in faults)
+    assert not any("in-the-clear" in line for line in faults)
+    configured([("gateway", given)], secret=["gateway"])
+    assert not any(line.startswith("sophia:gateway: got a plain") for line in faults_of_load())
 
 
 def test_a_refusal_on_the_way_is_not_blamed_on_the_key(configured):

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,12 +12,13 @@ from components.catalog import loader
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
 from components.plan import firewall as plan
 from components.plan import nodes
-from components.settings_model import Offers, SettingsError
+from components.settings_model import Offers, Rotation, SettingsError
 from components.settings_rules import read
+from tests.support.certificates import issue
 
 CATALOG = Path(__file__).parents[3] / "mcp_catalog"
 OFFERS = Offers(
-    frozenset({"cpu_4x_general", "gpu_1x_a10", "gpu_8x_h100_sxm5"}),
+    {"cpu_4x_general": 20, "gpu_1x_a10": 75, "gpu_8x_h100_sxm5": 2392, "gpu_1x_gh200": 149},
     frozenset({"us-east-1", "moon-1"}),
 )
 GOOD = {
@@ -81,6 +83,7 @@ def test_good_values_become_settings():
     assert [group.count for group in settings.node_groups] == [3, 1]
     assert (settings.volumes, settings.confirm_data_loss) == ({}, "")
     assert settings.recover_on == ""
+    assert settings.prices["gpu_1x_a10"] == 75
     assert settings.lambda_api_key.reveal() == "key-that-nobody-may-see"
     assert settings.lambda_api_url == "https://cloud.lambda.ai/api/v1"
     assert {server.name for server in settings.servers} >= {"ai_memory", "lambda_labs_cli"}
@@ -114,6 +117,15 @@ def test_a_stack_name_that_leaves_no_room_for_a_rulesets():
     _, faults = check(there, stack="a" * 32)
     [fault] = faults
     assert "manager-asia-northeast-1', 64 characters, expected 63 characters at most" in fault
+
+
+def test_rotation_takes_tokens():
+    settings, faults = check(changed(rotate={"loginKey": 2, "joinTokens": "b"}))
+    assert faults == []
+    assert settings.rotation == Rotation("2", "b")
+    assert check(GOOD)[0].rotation == Rotation("", "")
+    _, faults = check(changed(rotate={"hostKey": 2}))
+    assert faults[0].startswith("sophia:rotate.hostKey: got an unknown key")
 
 
 def test_recovery_goes_on_one_of_the_managers():
@@ -217,15 +229,71 @@ BAD = {
         "sophia:overlay.addressPools[0]: got '10.200.0.0/25', expected a network of /24 or larger",
         "",
     ),
+    "managers over two regions": (
+        changed(nodeGroups=groups({"regions": ["us-east-1", "moon-1"]})),
+        "sophia:nodeGroups: got managers in any of us-east-1, moon-1, expected one region for all",
+        "keep one of them in `regions` of manager",
+    ),
+    "arm64 type": (
+        changed(nodeGroups=groups({}, {"instanceTypes": ["gpu_1x_gh200"]})),
+        "sophia:nodeGroups[1].instanceTypes[0]: got 'gpu_1x_gh200', expected a type with x86_64",
+        "",
+    ),
+    "public pool": (
+        changed(overlay={"addressPools": ["198.51.100.0/24"], "subnetSize": 27}),
+        "sophia:overlay.addressPools[0]: got '198.51.100.0/24', expected a part of 10.0.0.0/8",
+        "private",
+    ),
+    "pool with room for one network": (
+        changed(overlay={"addressPools": ["10.200.0.0/24"]}),
+        "sophia:overlay.addressPools: got room for 1 network of /24, expected room for 3",
+        "larger pool",
+    ),
+    "networks too small for the platform": (
+        changed(overlay={"subnetSize": 29}),
+        "sophia:overlay.subnetSize: got 29, expected 27 or less: this platform holds up to 17",
+        "",
+    ),
+    "tiny packets": (
+        changed(overlay={"mtu": 1}),
+        "sophia:overlay.mtu: got 1, expected 0 (Docker's own choice) or 576 to 9000",
+        "",
+    ),
     "gateway port out of range": (
-        changed(gatewayPort=70000),
-        "sophia:gatewayPort: got 70000, expected a whole number from 1 to 65535",
+        changed(gateway={"port": 70000}),
+        "sophia:gateway.port: got 70000, expected a whole number from 1 to 65535",
         "",
     ),
     "gateway port taken": (
-        changed(gatewayPort=2377),
-        "sophia:gatewayPort: got 2377, expected another port: this is Swarm's managers's",
+        changed(gateway={"port": 2377}),
+        "sophia:gateway.port: got 2377, expected another port: this is Swarm's managers's",
         "",
+    ),
+    "gateway port of the first version": (
+        changed(gatewayPort=443),
+        "sophia:gatewayPort: got 443, expected the key gateway.port in its place",
+        "run `pulumi config set --path 'sophia:gateway.port' 443`",
+    ),
+    "node of the database of the first version": (
+        changed(databaseNode="manager-2"),
+        "sophia:databaseNode: got 'manager-2', expected the key volumes.database in its place",
+        "run `pulumi config set --path 'sophia:volumes.database' manager-2`",
+    ),
+    "browser origin with a path": (
+        changed(gateway={"origins": ["https://app.example.com/"]}),
+        "sophia:gateway.origins[0]: got 'https://app.example.com/', expected a website as browsers",
+        "",
+    ),
+    "every browser origin": (
+        changed(gateway={"origins": ["*"]}),
+        "sophia:gateway.origins[0]: got '*', expected a website as browsers name it",
+        "",
+    ),
+    "browser origin with the scheme's port": (
+        changed(gateway={"origins": ["https://app.example.com:443"]}),
+        "sophia:gateway.origins[0]: got 'https://app.example.com:443', expected"
+        " 'https://app.example.com'",
+        "browsers leave",
     ),
     "ssh from nowhere": (
         changed(firewall={"sshSources": ["192.0.2.0/24", "192.0.2.1/24"]}),
@@ -243,8 +311,8 @@ BAD = {
         "did you mean 'sshSources'?",
     ),
     "a region without a firewall": (
-        changed(nodeGroups=groups({"regions": ["us-east-1", "us-south-1"]})),
-        "sophia:nodeGroups[0].regions[1]: got 'us-south-1', expected a region with a firewall",
+        changed(nodeGroups=groups({}, {"regions": ["us-east-1", "us-south-1"]})),
+        "sophia:nodeGroups[1].regions[1]: got 'us-south-1', expected a region with a firewall",
         "take it out, or accept it by sophia:firewall.unprotectedRegions",
     ),
     "a region with a firewall is called unprotected": (
@@ -394,6 +462,112 @@ def test_without_the_clouds_offers_types_and_regions_are_left_alone():
     assert check(values, offers=None)[1] == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("https://mcp.example.com", "mcp.example.com:443", "mcp.example.com/x", "mcp_a.example"),
+        *(
+            "mcp.example.com.",
+            "*.example.com",
+            "192.0.2.1",
+            "-a.example",
+            "a..b",
+            "a b",
+            "ä.example",
+        ),
+        f"{'a' * 64}.example",
+        ".".join(["abcdefghi"] * 26),
+    ],
+)
+def test_what_is_no_dns_name_is_refused(name):
+    _, faults = check(changed(gateway={"hosts": ["mcp.example.com", name]}))
+    assert [line.split(":")[1] for line in faults] == ["gateway.hosts[1]"]
+    assert "expected a DNS name such as mcp.example.com" in faults[0]
+
+
+def test_names_and_websites_are_taken_as_they_are_meant():
+    settings, faults = check(
+        changed(
+            gateway={
+                "hosts": ["MCP.Example.com", "4x.a-b.example", "gateway", "mcp.example.com"],
+                "origins": ["https://app.example.com", "http://localhost:6274", "app-x://ab-c"],
+            }
+        )
+    )
+    assert faults == []
+    assert settings.gateway.hosts == ("mcp.example.com", "4x.a-b.example", "gateway")
+    assert len(settings.gateway.origins) == 3
+    assert settings.gateway.port == 8443
+
+
+def test_workers_may_be_in_another_region():
+    values = changed(nodeGroups=groups({}, {"regions": ["moon-1"]}))
+    assert check(values)[1] == []
+
+
+def test_a_group_without_machines_is_in_no_region():
+    spare = {**GOOD["nodeGroups"][0], "name": "spare", "count": 0, "regions": ["moon-1"]}
+    assert check(changed(nodeGroups=[*groups(), spare]))[1] == []
+
+
+@pytest.mark.parametrize(
+    "pool",
+    ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/8", "8.8.0.0/16", "0.0.0.0/0", "172.0.0.0/8"],
+)
+def test_pools_are_private(pool):
+    _, faults = check(changed(overlay={"addressPools": [pool]}))
+    assert len(faults) == 1
+    assert "private addresses" in faults[0]
+
+
+@pytest.mark.parametrize(
+    "pool", ["10.200.0.0/22", "172.30.0.0/16", "192.168.8.0/21", "100.64.0.0/16"]
+)
+def test_private_pools_that_hold_three_networks_are_good(pool):
+    assert check(changed(overlay={"addressPools": [pool]}))[1] == []
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_the_stacks_of_this_repository_are_valid(stack):
+    text = (CATALOG.parent / f"Pulumi.{stack}.yaml").read_text()
+    given = {k.removeprefix("sophia:"): v for k, v in yaml.safe_load(text)["config"].items()}
+    registry = {**GOOD["registry"], **given.get("registry", {})}
+    _, faults = check({**given, "registry": registry, "lambdaApiKey": "k"}, offers=None)
+    assert faults == []
+
+
+def test_a_certificate_of_ones_own_is_a_value_and_its_key_a_secret():
+    own = issue("mcp.example.com", issue("Root"), dns=("mcp.example.com",))
+    gateway = {"hosts": ["MCP.example.com"], "certificate": own.chain, "privateKey": own.key_pem}
+    settings, faults = check(changed(gateway=gateway))
+    assert faults == []
+    assert settings.gateway.hosts == ("mcp.example.com",)
+    assert settings.gateway.certificate == own.chain
+    assert settings.gateway.private_key.reveal() == own.key_pem
+    assert own.key_pem not in repr(settings)
+
+
+def test_faults_of_a_certificate_come_with_all_others_and_show_no_key():
+    own = issue("mcp.example.com", issue("Root"), dns=("mcp.example.com",))
+    secret = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49"
+    gateway = {"port": 22, "certificate": own.chain, "privateKey": secret}
+    _, faults = check(changed(gateway=gateway, servers=["ai_memry"]))
+    assert [line.partition(": got")[0] for line in faults] == [
+        "sophia:servers[0]",
+        "sophia:gateway.port",
+        "sophia:gateway.privateKey",
+        "sophia:gateway.hosts",
+    ]
+    assert not any("MIGH" in line for line in faults)
+
+
+@pytest.mark.parametrize("gateway", ["-----BEGIN PRIVATE KEY-----", {"privateKey": ["MIGH"]}])
+def test_a_key_in_the_wrong_place_is_not_shown(gateway):
+    _, faults = check(changed(gateway=gateway))
+    assert faults
+    assert not any("PRIVATE KEY" in line or "MIGH" in line for line in faults)
+
+
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
 ANYTHING = st.recursive(
     SCALARS,
@@ -407,11 +581,13 @@ KEYS = [
     "overlay",
     "servers",
     "secrets",
-    "gatewayPort",
+    "gateway",
+    "firewall",
     "gpuProbe",
     "pace",
     "volumes",
     "recover",
+    "rotate",
 ]
 
 

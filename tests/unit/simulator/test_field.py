@@ -122,6 +122,9 @@ PLACE = {"instance_type": "gpu_1x_a10", "region": "us-east-1", "count": 1}
         ("PUT", "/capacity", PLACE | {"count": -1}, "count"),
         ("PUT", "/capacity", {"instance_type": "gpu_1x_a10", "region": "us-east-1"}, "count"),
         ("PUT", "/capacity", PLACE | {"region": "us-nowhere-1"}, "us-nowhere-1"),
+        ("PUT", "/knobs", {"boots": 1}, "boots"),
+        *(("PUT", "/knobs", {"quota": bad}, "quota") for bad in (-1, 1.5, "2", True, None)),
+        *(("PUT", "/knobs", {"boot_seconds": bad}, "boot_seconds") for bad in (-0.1, "1", None)),
         ("POST", "/instances/nobody", {"status": "sleepy"}, "status"),
         ("POST", "/instances/nobody", {"boot_seconds": 99}, "boot_seconds"),
         ("POST", "/instances/nobody", {"reason": "none"}, "status"),
@@ -131,6 +134,28 @@ def test_what_a_test_asks_for_must_make_sense(client, method, path, body, key):
     with pytest.raises(SimulatorError, match=f"400 .*invalid-parameters.*{key}"):
         client.cloud.control(method, path, **body)
     assert client.cloud.control("GET", "/faults") == []
+
+
+def test_a_knob_is_changed_at_once_and_nothing_else_is(client):
+    fault = {"operation": "listInstances", "effect": "error", "status": 503}
+    client.cloud.control("POST", "/faults", **fault)
+    client.cloud.control("PUT", "/capacity", **PLACE)
+    before = client.cloud.control("GET", "/knobs")
+    client.cloud.control("PUT", "/knobs", quota=1, boot_seconds=60)
+    assert client.cloud.control("GET", "/knobs") == before | {"quota": 1, "boot_seconds": 60}
+    identity = client.launched()
+    assert client.launch()[1]["code"] == "global/quota-exceeded"
+    client.cloud.control("PUT", "/knobs", quota=0)
+    assert client.launch()[1]["code"].endswith("insufficient-capacity"), "one place was left"
+    assert client.instance(identity)[1]["status"] == "booting"
+    client.cloud.control("PUT", "/knobs", boot_seconds=0)
+    assert get(client).status_code == 503
+    [one] = get(client).json()["data"]
+    assert one["status"] == "active"
+    client.cloud.control("PUT", "/knobs", requests_per_second=0.01)
+    assert get(client).status_code == 429
+    client.cloud.control("PUT", "/knobs", requests_per_second=0)
+    assert get(client).status_code == 200
 
 
 def test_faults_that_are_left_can_be_seen_and_taken_back(client):

@@ -1,8 +1,11 @@
 """Firewall rules and rulesets over real HTTP; answers are checked against the OpenAPI document."""
 
+import json
+
 import pytest
 import requests
 
+from simulator import server
 from simulator.account import Account
 from tests.support.polling import until
 
@@ -153,7 +156,9 @@ def test_rules_outlive_the_server(start):
         assert client.call("GET", "/firewall-rules") == (200, [PING])
 
 
-def test_machines_hear_of_their_rules_when_they_boot_and_when_the_rules_change(client, monkeypatch):
+@pytest.fixture
+def heard(monkeypatch):
+    """The descriptions of the rules that machines were told, in turn."""
     heard = []
     protect = Account._protect
 
@@ -163,6 +168,10 @@ def test_machines_hear_of_their_rules_when_they_boot_and_when_the_rules_change(c
         protect(account, instance)
 
     monkeypatch.setattr(Account, "_protect", listen)
+    return heard
+
+
+def test_machines_hear_of_their_rules_when_they_boot_and_when_the_rules_change(client, heard):
     client.call("PUT", "/firewall-rules", {"data": [PING | {"description": "global"}]})
     made = created(client)
     identity = client.launched(firewall_rulesets=[{"id": made["id"]}])
@@ -175,3 +184,28 @@ def test_machines_hear_of_their_rules_when_they_boot_and_when_the_rules_change(c
     open_one = client.launched(region_name="us-south-1", instance_type_name="cpu_4x_general")
     until(lambda: client.instance(open_one)[1]["status"], lambda s: s == "active", "active")
     assert heard[3:] == [None]
+
+
+def test_a_server_that_was_killed_tells_its_machines_what_they_may_have_missed(start, heard):
+    with start(boot_seconds=0) as client:
+        client.call("PUT", "/firewall-rules", {"data": [PING | {"description": "global"}]})
+        identity = client.launched()
+        until(lambda: client.instance(identity)[1]["status"], lambda s: s == "active", "active")
+    heard.clear()
+    with start(boot_seconds=0):
+        until(lambda: heard, lambda told: told == [["global"]], "its rules")
+
+
+def test_a_machine_of_an_older_simulator_has_one_address_and_no_firewall(start, tmp_path, heard):
+    with start(boot_seconds=0) as client:
+        identity = client.launched()
+        until(lambda: client.instance(identity)[1]["status"], lambda s: s == "active", "active")
+    state = server.state_path(tmp_path)
+    older = json.loads(state.read_text())
+    del older["instances"][0]["private_ip"], older["rulesets"], older["global_rules"]
+    state.write_text(json.dumps(older))
+    heard.clear()
+    with start(boot_seconds=0) as client:
+        shown = client.instance(identity)[1]
+        assert shown["private_ip"] == shown["ip"]
+        until(lambda: heard, lambda told: told == [None], "that nothing is kept out")

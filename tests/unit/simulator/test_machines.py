@@ -29,9 +29,6 @@ class Failing:
 
     def protect(self, instance, rules) -> None: ...
 
-    def private_address(self, address) -> str:
-        return address
-
     def states(self) -> dict[str, str]:
         return {}
 

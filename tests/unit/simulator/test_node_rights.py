@@ -1,12 +1,15 @@
 """How a node starts, on both cgroup versions, held to what was seen to work on real machines."""
 
+import io
 import os
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from simulator import engine, machines, node_image
+from simulator.exceptions import DockerError
 
 ALWAYS = [
     "--cap-add ALL",
@@ -60,22 +63,30 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in ("sys/fs/cgroup", "proc/self", "etc/default", "lib/systemd", "bin"):
+        for folder in (
+            "sys/fs/cgroup",
+            "proc/self",
+            "etc/default",
+            "lib/systemd",
+            "bin",
+            "usr/local/sbin",
+        ):
             (root / folder).mkdir(parents=True)
         self.program("bin/mount", f'echo "$*" >> {root}/mounts')
+        self.program("bin/ip", f'echo "ip $*" >> {root}/mounts')
         self.program("lib/systemd/systemd", f"echo systemd >> {root}/mounts")
 
     def program(self, path: str, script: str) -> None:
         (self.root / path).write_text(f"#!/bin/sh\n{script}\n")
         (self.root / path).chmod(0o755)
 
-    def boot(self) -> list[str]:
+    def boot(self, **variables: str) -> list[str]:
         script = node_image.INIT
         for path in ("/sys/fs/cgroup/cgroup.controllers", "/proc/self/cgroup", "/etc/default",
-                     "/lib/systemd"):  # fmt: skip
+                     "/lib/systemd", "/usr/local/sbin"):  # fmt: skip
             script = script.replace(path, f"{self.root}{path}")
-        path = f"{self.root}/bin:{os.environ['PATH']}"
-        subprocess.run(["/bin/sh", "-e", "-c", script], env={"PATH": path}, check=True)
+        path = {"PATH": f"{self.root}/bin:{os.environ['PATH']}"}
+        subprocess.run(["/bin/sh", "-e", "-c", script], env=path | variables, check=True)
         return (self.root / "mounts").read_text().splitlines()
 
 
@@ -107,3 +118,37 @@ def test_on_v1_a_nodes_containers_lie_below_the_node(machine, groups):
     assert machine.boot() == [*WRITABLE, "systemd"]
     options = (machine.root / "etc/default/docker").read_text()
     assert options == "DOCKER_OPTS=--cgroup-parent=/docker/abc/docker\n"
+
+
+def test_a_node_is_protected_before_anything_of_it_runs(machine):
+    (machine.root / "proc/self/cgroup").write_text("0::/\n")
+    machine.program(node_image.FILTER, f"echo protected >> {machine.root}/mounts")
+    booted = machine.boot(PRIVATE_ADDRESS="10.0.0.9/24")
+    assert booted[2:] == ["ip address add 10.0.0.9/24 dev eth0", "protected", "systemd"]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_filter_is_kept_for_the_next_boot_and_run_now_if_the_node_runs(runs, monkeypatch):
+    done = []
+
+    def docker(*words, stdin, **options):
+        done.append((words[0], stdin))
+        if words[0] == "exec" and not runs:
+            raise DockerError("Error response from daemon: Container abc is not running")
+
+    monkeypatch.setattr(machines, "docker", docker)
+    machines.protect("node", "#!/bin/sh\n")
+    assert done[0] == ("exec", b"#!/bin/sh\n")
+    assert [word for word, _ in done[1:]] == ([] if runs else ["cp"])
+    if not runs:
+        with tarfile.open(fileobj=io.BytesIO(done[1][1])) as tar:
+            assert [(one.name, one.mode) for one in tar] == [(node_image.FILTER, 0o755)]
+
+
+def test_another_trouble_with_a_filter_is_told(monkeypatch):
+    def docker(*words, **options):
+        raise DockerError("iptables: No chain/target/match by that name")
+
+    monkeypatch.setattr(machines, "docker", docker)
+    with pytest.raises(DockerError, match="No chain"):
+        machines.protect("node", "#!/bin/sh\n")

@@ -76,14 +76,15 @@ def test_settings_are_kept_and_their_revision_names_them(tmp_path):
 
 def test_a_limit_counts_what_it_let_through():
     now = 100.0
-    limit = Limit(12, clock=lambda: now)
-    limit.take()
+    limit = Limit(clock=lambda: now)
+    limit.take(12)
     now += 11
     with pytest.raises(RateLimited) as refused:
-        limit.take()
+        limit.take(12)
     assert refused.value.retry_after == 1
     now += 1
-    limit.take()
+    limit.take(12)
+    limit.take(0)
 
 
 def test_a_changed_recipe_makes_another_image():

@@ -13,8 +13,9 @@ from cryptography import x509
 
 from providers.runtime import codec
 from providers.runtime.declare import ResourceFailure
+from providers.runtime.difference import difference
 from providers.swarm.certificate import Certificate, CertificateInputs
-from providers.swarm.keypair import KeyPair, KeyPairInputs
+from providers.swarm.keypair import KeyPair, KeyPairInputs, public_line, separate
 from providers.swarm.provider import Swarm
 from tests.support.provider_client import serving, values
 
@@ -50,6 +51,27 @@ async def test_a_key_pair_opens_with_itself_only():
     private = asyncssh.import_private_key(first.outputs.private_key)
     public = asyncssh.import_public_key(first.outputs.public_key)
     assert private.convert_to_public().public_data == public.public_data
+
+
+async def test_a_new_generation_is_another_pair_that_knows_the_former_ones():
+    made = (await KeyPair().create(None, KeyPairInputs())).outputs
+    pairs = [made]
+    for generation in "234567":
+        inputs = KeyPairInputs(generation)
+        pairs.append(await KeyPair().update(None, "id", KeyPairInputs(), pairs[-1], inputs))
+    keys = separate(pairs[-1].private_key)
+    assert [public_line(key) for key in keys] == [pair.public_key for pair in pairs[:1:-1]]
+    assert keys[1] == separate(pairs[-2].private_key)[0]
+    assert len({pair.public_key for pair in pairs}) == 7
+    first_of_many = asyncssh.import_private_key(pairs[-1].private_key)
+    assert public_line(keys[0]) == first_of_many.export_public_key().decode().strip()
+
+
+def test_a_rotation_is_no_replacement_and_the_first_versions_pairs_stay():
+    recorded = {"publicKey": "ssh-ed25519 AAAA", "privateKey": "PEM"}
+    assert not difference(KeyPair, {}, recorded, codec.encode(KeyPairInputs())).any
+    found = difference(KeyPair, {}, recorded, codec.encode(KeyPairInputs("2")))
+    assert (found.changed, found.replaces) == (["generation"], [])
 
 
 async def test_openssl_verifies_a_leaf_for_its_names(authority, tmp_path):

@@ -137,6 +137,7 @@ def test_the_last_failed_check_is_told_not_a_later_success() -> None:
     ("last", "shown"),
     [
         ({"ExitCode": 137, "Output": ""}, ": no output (exit code 137)"),
+        ({"ExitCode": 137, "Output": "disk"}, ": disk (exit code 137)"),
         (
             {"ExitCode": -1, "Output": "OCI runtime exec failed: exec failed: no curl"},
             ": OCI runtime exec failed: exec failed: no curl (exit code -1)",

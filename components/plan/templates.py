@@ -1,0 +1,22 @@
+"""Texts made of `templates/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+FOLDER = Path(__file__).parents[2] / "templates"
+
+
+def render(name: str, **values: object) -> str:
+    """A template with its values; one that is missing is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template(name).render(**values)

@@ -1,0 +1,104 @@
+"""The setting `overlay`: what the Swarm's networks get their addresses from. Pure.
+
+Pools can't be changed once the Swarm exists, so they must hold the platform from the first day.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+
+from components.catalog.model import Server
+from components.plan.nodes import NodeGroup
+from components.reading import Fault, Reader
+from components.settings_model import Overlay
+
+PRIVATE = tuple(
+    map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+)
+"""RFC 1918 and RFC 6598. All else is somebody's, or this machine's own."""
+
+DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
+"""What Docker gives to docker0 and docker_gwbridge on every machine."""
+
+SUBNETS = 3
+"""Swarm's ingress, `services`, and a changed `services` before the old one goes."""
+
+LEAST_MTU = 576
+"""Bytes; what every IPv4 host must take (RFC 791)."""
+
+
+def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> Overlay:
+    """The setting; what is wrong goes to the reader's faults."""
+    reader = top.inner("overlay")
+    overlay = Overlay(
+        address_pools=reader.texts("addressPools", ("10.200.0.0/16",)),
+        subnet_size=reader.integer("subnetSize", 24, low=16, high=29),
+        encrypted=reader.flag("encrypted", True),
+        mtu=reader.integer("mtu", 0, low=0, high=9000),
+    )
+    reader.finish()
+    if 0 < overlay.mtu < LEAST_MTU:
+        reader.fault("mtu", overlay.mtu, f"0 (Docker's own choice) or {LEAST_MTU} to 9000")
+    needed = addresses(groups, servers)
+    if 2 ** (32 - overlay.subnet_size) < needed:
+        enough = 32 - (needed - 1).bit_length()
+        expected = f"{enough} or less: this platform holds up to {needed} addresses"
+        reader.fault("subnetSize", overlay.subnet_size, expected)
+    _pools(reader, overlay)
+    return overlay
+
+
+def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
+    """The most addresses that `services` holds at once.
+
+    Its two ends and its router; one a machine; each server twice while it is updated; the database;
+    a gateway a manager.
+    """
+    every = list(groups)
+    machines = sum(group.count for group in every)
+    managers = sum(group.count for group in every if group.role == "manager")
+    replicas = sum(server.deploy.replicas for server in servers)
+    return 3 + machines + 2 * replicas + 1 + managers
+
+
+def _pools(reader: Reader, overlay: Overlay) -> None:
+    taken = [
+        (ipaddress.IPv4Network(bridge), "Docker's own bridge on every machine")
+        for bridge in DOCKER_BRIDGES
+    ]
+    sound: list[ipaddress.IPv4Network] = []
+    for index, text in enumerate(overlay.address_pools):
+        key = f"addressPools[{index}]"
+        try:
+            pool = ipaddress.IPv4Network(text)
+        except ValueError as error:
+            reader.fault(key, text, "an IPv4 network such as 10.200.0.0/16", str(error))
+            continue
+        if not any(pool.subnet_of(private) for private in PRIVATE):
+            expected = f"a part of {', '.join(map(str, PRIVATE))} (private addresses)"
+            reader.fault(key, text, expected)
+            continue
+        if pool.prefixlen > overlay.subnet_size:
+            expected = f"a network of /{overlay.subnet_size} or larger (subnetSize)"
+            reader.fault(key, text, expected)
+            continue
+        overlapped = [(other, owner) for other, owner in taken if pool.overlaps(other)]
+        for other, owner in overlapped[:1]:
+            reader.fault(key, text, f"addresses apart from {other}, {owner}")
+        taken.append((pool, f"another of the {reader.path} pools"))
+        sound.append(pool)
+    if len(sound) == len(overlay.address_pools):
+        _room(reader, sound, overlay.subnet_size)
+
+
+def _room(reader: Reader, pools: Sequence[ipaddress.IPv4Network], subnet_size: int) -> None:
+    found = sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
+    if found < SUBNETS:
+        expected = (
+            f"room for {SUBNETS} (Swarm's ingress, the services' network, and a new one before the"
+            " old one goes)"
+        )
+        advice = "take a larger pool, or a larger subnetSize"
+        got = f"room for {found} network{'s' if found > 1 else ''} of /{subnet_size}"
+        reader.faults.append(Fault(reader.key("addressPools"), got, expected, advice))

@@ -1,0 +1,93 @@
+"""Docker's daemon.json on a node: what a change of it takes, and the scripts that make it. Pure."""
+
+from __future__ import annotations
+
+import base64
+import enum
+import json
+
+DAEMON = "/etc/docker/daemon.json"
+_KNOWN = "/var/lib/sophia/daemon.json"
+"""Copy on the node of what Docker runs with: a run may end between the writing and the restart."""
+
+RELOADABLE = frozenset(
+    {
+        *("debug", "labels", "live-restore", "max-concurrent-downloads", "max-concurrent-uploads"),
+        *("max-download-attempts", "default-runtime", "runtimes", "authorization-plugins"),
+        *("insecure-registries", "registry-mirrors", "shutdown-timeout", "features"),
+    }
+)
+"""Keys that Docker takes in on SIGHUP (docs.docker.com, dockerd, "Configuration reload behavior").
+All others need a restart."""
+
+
+_WORDS = r"daemon\.json|failed to start daemon"
+"""Lines of Docker's log that say why it does not start."""
+
+
+class Step(enum.Enum):
+    """What Docker needs to run with another configuration."""
+
+    NONE = "true"
+    RELOAD = "systemctl reload docker"
+    RESTART = "systemctl restart docker"
+
+
+def fault(content: str) -> str | None:
+    """Why a text can't be a daemon.json, or None."""
+    try:
+        parsed = json.loads(content)
+    except ValueError as error:
+        return f"expected JSON: {error}"
+    return None if isinstance(parsed, dict) else "expected a JSON object"
+
+
+def step(running: str, wanted: str) -> Step:
+    """What brings Docker from one configuration to the other. An unreadable one says nothing."""
+    if fault(running):
+        return Step.RESTART
+    old, new = json.loads(running), json.loads(wanted)
+    changed = {key for key in old | new if key not in old or key not in new or old[key] != new[key]}
+    if not changed:
+        return Step.NONE
+    return Step.RELOAD if changed <= RELOADABLE else Step.RESTART
+
+
+PUT = (
+    'put() { umask 022; mkdir -p "$(dirname "$1")"; echo "$2" | base64 -d >"$1.new";'
+    ' if cmp -s "$1.new" "$1"; then rm "$1.new"; else chmod 0644 "$1.new"; sync "$1.new";'
+    ' mv "$1.new" "$1"; fi; }'
+)
+"""Shell function `put PATH BASE64`: writes the file in one step, if it differs."""
+
+LOADED = (
+    f"set -eu; if [ ! -e {_KNOWN} ]; then umask 022; mkdir -p $(dirname {_KNOWN});"
+    f" (cat {DAEMON} 2>/dev/null || echo '{{}}') >{_KNOWN}.new; mv {_KNOWN}.new {_KNOWN}; fi;"
+    f" cat {_KNOWN}"
+)
+"""A script that prints what Docker runs with. Asked for the first time: what is in its file."""
+
+
+def apply(wanted: str, step: Step) -> str:
+    """A script that writes the file and makes Docker run with it.
+
+    If Docker refuses, it runs with the former configuration again, and the script fails with
+    Docker's words.
+    """
+    encoded = base64.b64encode(wanted.encode()).decode()
+    return f"""set -eu
+{PUT}
+put {DAEMON} {encoded}
+# Or systemd may refuse to start it a fourth time in a minute.
+systemctl reset-failed docker
+if ! {step.value} 2>/dev/null; then
+  journalctl --sync
+  said=$(journalctl -u docker -o cat --no-pager -n 100 | grep -E '{_WORDS}' | tail -n 1)
+  cp {_KNOWN} {DAEMON}
+  systemctl reset-failed docker
+  systemctl restart docker 2>/dev/null || said="$said; nor does it start as before"
+  echo "Docker refused its new configuration and has the former one again: ${{said:-no reason}}" >&2
+  exit 1
+fi
+put {_KNOWN} {encoded}
+"""

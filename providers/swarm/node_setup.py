@@ -1,0 +1,318 @@
+"""What one node is set up with, on a machine that has just booted and on one in service alike."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+import shlex
+from dataclasses import dataclass
+
+import asyncssh
+
+from providers.runtime.declare import (
+    Context,
+    Created,
+    Fault,
+    Found,
+    Lifecycle,
+    ResourceFailure,
+    prop,
+)
+from providers.swarm import docker_config
+from providers.swarm.cluster import patient_info
+from providers.swarm.docker_config import DAEMON, Step
+from providers.swarm.engine import Endpoint, Engine
+from providers.swarm.entry import Entry
+from providers.swarm.errors import (
+    ConnectionFailed,
+    LockedOut,
+    NotSettled,
+    SwarmError,
+    Unanswered,
+    WrongHostKey,
+)
+from providers.swarm.keypair import public_line, separate
+from providers.swarm.maintenance import drained
+from providers.swarm.pool import Pool
+
+_BOOT = 30.0
+"""Seconds that one look at the first boot may take; it ends earlier when the boot has ended."""
+_SILENCE = 20.0
+"""Seconds for a machine that boots to let us in again."""
+_DOCKER = 150.0
+"""Seconds for Docker to stop, start and, if it refuses, to start as it was."""
+
+
+@dataclass(frozen=True)
+class SetupFile:
+    """A file of root's that everybody may read."""
+
+    path: str = prop(doc="Absolute.")
+    content: str = prop()
+
+
+@dataclass(frozen=True)
+class NodeSetupInputs:
+    node: str = prop(doc="The node's name, for messages.")
+    instance_id: str = prop(replace=True, doc="The machine: another one is set up anew.")
+    address: str = prop(doc="Where its sshd is.")
+    host_key: str = prop(doc='"ssh-ed25519 AAAA…"')
+    user: str = prop(doc="Whose authorized keys these are.")
+    authorized_keys: list[str] = prop(
+        doc="Public lines; the provider's own key is one of them. Its former ones are revoked, keys"
+        " of others are left alone."
+    )
+    files: list[SetupFile] = prop(
+        default_factory=list,
+        doc=f"{DAEMON} makes Docker reload or restart, as far as it differs from what Docker runs"
+        " with; sshd reads its files anew.",
+    )
+
+
+@dataclass(frozen=True)
+class NodeSetupOutputs:
+    differs: list[str] = prop(
+        default_factory=list,
+        volatile=True,
+        doc="Paths that somebody else has changed, as `pulumi refresh` saw it.",
+    )
+
+
+class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
+    """Converges: what is as wanted already is not touched, and nothing of it replaces a machine.
+
+    Where Docker has to restart, a node that is in a swarm is drained before and available as before
+    after it, once it is ready; one node at a time. Configuration that Docker refuses is taken back.
+    A new key is tried before a revoked one goes. Deleting this resource does nothing.
+    """
+
+    token = "swarm:index:NodeSetup"
+    Inputs, Outputs = NodeSetupInputs, NodeSetupOutputs
+    # A login to each node in each run, for what hardly ever changes: `pulumi refresh` finds it.
+    refresh = False
+    timeout = 900.0
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @staticmethod
+    def check(inputs: NodeSetupInputs) -> list[Fault]:
+        faults = []
+        if not re.fullmatch("[a-z_][a-z0-9_-]{0,31}", inputs.user):
+            faults.append(Fault("user", f"got {inputs.user!r}, expected a Linux user's name"))
+        if not inputs.authorized_keys:
+            faults.append(Fault("authorizedKeys", "got none, expected the provider's own key"))
+        for index, key in enumerate(inputs.authorized_keys):
+            try:
+                asyncssh.import_public_key(key)
+            except asyncssh.KeyImportError:
+                reason = 'expected a public key line, "ssh-ed25519 AAAA…"'
+                faults.append(Fault(f"authorizedKeys[{index}]", reason))
+        for index, file in enumerate(inputs.files):
+            path = f"files[{index}].path"
+            if not re.fullmatch(r"(/[A-Za-z0-9_:.-]+)+", file.path) or "/../" in file.path:
+                faults.append(Fault(path, f"got {file.path!r}, expected an absolute path"))
+            if file.path == DAEMON and (fault := docker_config.fault(file.content)):
+                faults.append(Fault(f"files[{index}].content", fault))
+        return faults
+
+    @staticmethod
+    def drifted(inputs: NodeSetupInputs, outputs: NodeSetupOutputs) -> str | None:
+        if not outputs.differs:
+            return None
+        return f"{', '.join(outputs.differs)} on {inputs.node} is not as it was set up"
+
+    async def create(self, context: Context, inputs: NodeSetupInputs) -> Created[NodeSetupOutputs]:
+        await self._booted(context, inputs)
+        await self._converge(context, inputs, frozenset())
+        return Created(inputs.instance_id, NodeSetupOutputs())
+
+    async def read(
+        self, context: Context, id: str, inputs: NodeSetupInputs, outputs: NodeSetupOutputs
+    ) -> Found[NodeSetupInputs, NodeSetupOutputs]:
+        """A node that can't be looked at is believed to be as it was."""
+        files = {file.path: file.content for file in inputs.files}
+        try:
+            script = _differing(inputs.user, inputs.authorized_keys, self._revoked(inputs), files)
+            said = await self._node(inputs).run(script)
+        except SwarmError as error:
+            context.warn(f"{context.name}: not looked at, its recorded state is believed: {error}")
+            return Found(inputs, outputs)
+        return Found(inputs, NodeSetupOutputs(said.split()))
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: NodeSetupInputs,
+        outputs: NodeSetupOutputs,
+        new: NodeSetupInputs,
+    ) -> NodeSetupOutputs:
+        paths = {file.path for file in new.files}
+        gone = frozenset(file.path for file in old.files if file.path not in paths)
+        await self._converge(context, new, gone)
+        return NodeSetupOutputs()
+
+    async def delete(
+        self, context: Context, id: str, inputs: NodeSetupInputs, outputs: NodeSetupOutputs
+    ) -> None:
+        """The machine keeps it as long as it is there."""
+
+    def _node(self, inputs: NodeSetupInputs) -> Engine:
+        return self._pool.node(inputs.address, inputs.host_key)
+
+    def _revoked(self, inputs: NodeSetupInputs) -> list[str]:
+        """Public lines of the provider's former keys."""
+        former = separate(self._pool.config.private_key)[1:]
+        lines = [public_line(key) for key in former]
+        return [line for line in lines if _blob(line) not in map(_blob, inputs.authorized_keys)]
+
+    async def _booted(self, context: Context, inputs: NodeSetupInputs) -> None:
+        """Waits for the end of the first boot, and proves that Docker answers."""
+        node = self._node(inputs)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + context.timeout
+        heard = loop.time()
+        while True:
+            try:
+                if await node.run(_BOOTED, within=_BOOT) == "ended":
+                    break
+                heard = loop.time()
+            except (WrongHostKey, LockedOut):
+                raise
+            except (ConnectionFailed, Unanswered):  # what is installed may restart sshd
+                if loop.time() - heard > _SILENCE:
+                    raise
+            context.progress("cloud-init is at work")
+            if loop.time() > deadline:
+                raise NotSettled(
+                    f"{inputs.node}: its first boot has not ended after {context.timeout:.0f} s:"
+                    " look at /var/log/cloud-init-output.log there"
+                )
+            await context.sleep(0.5)
+        await node.close()  # a user's groups are those of the login, and cloud-init gave some
+        await patient_info(context, node)
+
+    async def _converge(
+        self, context: Context, inputs: NodeSetupInputs, gone: frozenset[str]
+    ) -> None:
+        node = self._node(inputs)
+        await node.run(_authorize(inputs.user, inputs.authorized_keys))
+        if revoked := self._revoked(inputs):
+            await self._try_new_key(inputs)
+            await node.run(_revoke(inputs.user, revoked))
+        others = {f.path: f.content for f in inputs.files if f.path != DAEMON}
+        await node.run(_write(others, gone - {DAEMON}))
+        wanted = next((file.content for file in inputs.files if file.path == DAEMON), None)
+        if wanted is not None:
+            await self._configure_docker(context, inputs, node, wanted)
+
+    async def _try_new_key(self, inputs: NodeSetupInputs) -> None:
+        """Nothing is taken away before the key that stays has been seen to work."""
+        config = self._pool.config
+        newest = separate(config.private_key)[0]
+        probe = Engine(Endpoint(inputs.address, inputs.host_key), config.user, newest)
+        try:
+            await probe.run("true")
+        except ConnectionFailed as error:
+            raise LockedOut(
+                f"{inputs.node}: the keys to be revoked stay, since it could not be logged in to"
+                f" with the provider's own key alone: {error}"
+            ) from None
+        finally:
+            await probe.close()
+
+    async def _configure_docker(
+        self, context: Context, inputs: NodeSetupInputs, node: Engine, wanted: str
+    ) -> None:
+        step = docker_config.step(await node.run(docker_config.LOADED), wanted)
+        if step is not Step.RESTART:
+            await node.run(docker_config.apply(wanted, step), within=_DOCKER)
+            return
+        swarm = (await patient_info(context, node))["Swarm"]
+        if swarm["LocalNodeState"] == "inactive":
+            await node.run(docker_config.apply(wanted, step), within=_DOCKER)
+            return
+        # Managers are those of the provider, pinned: which cluster it is need not be known.
+        entry = Entry(self._pool, "", swarm["NodeID"], inputs.node)
+        async with self._pool.turn:
+            if self._pool.broken:
+                raise NotSettled(
+                    f"{inputs.node}: Docker was not restarted, since {self._pool.broken} has failed"
+                )
+            try:
+                async with drained(context, entry):
+                    context.progress(f"{inputs.node}: Docker restarts")
+                    await node.run(docker_config.apply(wanted, step), within=_DOCKER)
+            except ResourceFailure:  # an interruption, too
+                self._pool.broken = f"the same on {inputs.node}"
+                raise
+
+
+_BOOTED = (
+    "said=$(timeout 20 cloud-init status --wait --long 2>&1) && code=0 || code=$?;"
+    # 2: warnings that it recovered from; 124: timeout's own.
+    " case $code in 0|2) echo ended;; 124) echo running;;"
+    ' *) echo "cloud-init failed: $(echo $said)" >&2; exit $code;; esac'
+)
+
+
+def _blob(key: str) -> str:
+    """What makes two public lines the same key."""
+    return key.split()[1]
+
+
+def _authorize(user: str, keys: list[str]) -> str:
+    """A script that lets these keys in. Pure."""
+    return _edited(
+        user,
+        "".join(
+            f'grep -qF -e {shlex.quote(_blob(key))} "$new" || echo {shlex.quote(key)} >>"$new"; '
+            for key in keys
+        ),
+    )
+
+
+def _revoke(user: str, keys: list[str]) -> str:
+    """A script that lets these keys in no more. Pure."""
+    patterns = " ".join(f"-e {shlex.quote(_blob(key))}" for key in keys)
+    return _edited(user, f'grep -vF {patterns} "$file" >"$new" || [ $? -eq 1 ]; ')
+
+
+def _edited(user: str, change: str) -> str:
+    """A script that changes a copy of the user's authorized keys, and puts it in their place."""
+    return (
+        f"set -eu; umask 077; home=$(getent passwd {user} | cut -d: -f6); group=$(id -gn {user});"
+        f' install -d -m 0700 -o {user} -g "$group" "$home/.ssh";'
+        ' file="$home/.ssh/authorized_keys"; new="$file.new"; touch "$file"; awk 1 "$file" >"$new";'
+        f' {change}chown {user}:"$group" "$new"; sync "$new"; mv "$new" "$file"'
+    )
+
+
+def _write(files: dict[str, str], gone: frozenset[str]) -> str:
+    """A script that writes what differs, each file in one step, and removes what is gone. Pure."""
+    lines = ["set -eu", docker_config.PUT]
+    lines += [f"put {shlex.quote(path)} {_encoded(text)}" for path, text in files.items()]
+    lines += [f"rm -f {shlex.quote(path)}" for path in sorted(gone)]
+    # Again each time: a run may have ended between the writing and this. It ends no connection.
+    lines += ["systemctl try-reload-or-restart ssh"]
+    return "\n".join(lines)
+
+
+def _differing(user: str, keys: list[str], revoked: list[str], files: dict[str, str]) -> str:
+    """A script that prints the paths of what is otherwise. Pure."""
+    lines = [f'keys="$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys"']
+    for wanted, sign in ((keys, "||"), (revoked, "&&")):
+        lines += [
+            f'grep -qsF -e {shlex.quote(_blob(k))} "$keys" {sign} echo "$keys"' for k in wanted
+        ]
+    for path, text in files.items():
+        sum = hashlib.sha256(text.encode()).hexdigest()
+        lines += [f"echo {sum} {shlex.quote(path)} | sha256sum -c --status || echo {path}"]
+    return f"{{ {'; '.join(lines)}; }} 2>/dev/null | sort -u"
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

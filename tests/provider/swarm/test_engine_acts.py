@@ -1,0 +1,91 @@
+"""What an operator may do to any resource ends nothing that runs: replace, taint, target, retain.
+
+One resource of every kind of the package, on two real machines, under the real engine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from providers.swarm.provider import Swarm
+from tests.provider.swarm.engine_stack import PROGRAM, Stack
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
+
+MORE = """
+network = swarm.Network("network", name_prefix="net", opts=pulumi.ResourceOptions(**where))
+config = swarm.Config("config", name_prefix="conf", data="a: 1",
+    opts=pulumi.ResourceOptions(**where))
+pair = swarm.KeyPair("pair", generation="")
+ca = swarm.Certificate("ca", common_name="CA", is_ca=True, validity_days=3650)
+home = swarm.VolumeHome("home", name="data", candidates=[
+    dict(name=node["name"], machine="1") for node in nodes])
+volume = swarm.Volume("volume", name="data", volume_id=home.volume_id, node=home.home,
+    instance_id=nodes[0]["name"], address=nodes[0]["address"], host_key=nodes[0]["host_key"],
+    path="/opt/data", opts=pulumi.ResourceOptions(**where))
+setup = swarm.NodeSetup("setup", node=nodes[0]["name"], instance_id=nodes[0]["name"],
+    address=nodes[0]["address"], host_key=nodes[0]["host_key"], user="ubuntu",
+    authorized_keys=[wanted["public_key"]], opts=pulumi.ResourceOptions(**where))
+swarm.Service("all", name="all", **wanted["services"]["web"], networks=[network.network_id],
+    configs=[dict(id=config.config_id, name=config.config_name, target="/etc/a.yaml")],
+    opts=pulumi.ResourceOptions(**where))
+"""
+
+
+@pytest.fixture
+def acted(stack: Stack, fleet) -> Stack:
+    (stack.folder / "__main__.py").write_text(PROGRAM + MORE)
+    stack.wanted["public_key"] = fleet.login.public_key
+    stack.up()
+    return stack
+
+
+def urns(stack: Stack) -> dict[str, str]:
+    """By resource name, of the package's own kinds."""
+    state = json.loads(stack("stack", "export"))["deployment"]["resources"]
+    return {
+        one["urn"].rsplit("::", 1)[-1]: one["urn"]
+        for one in state
+        if one["type"].startswith("swarm:")
+    }
+
+
+def running(stack: Stack) -> set[str]:
+    return stack.containers("web") | stack.containers("all") | stack.containers("tool")
+
+
+def test_no_act_on_any_kind_ends_what_runs(acted: Stack) -> None:
+    known = urns(acted)
+    kinds = {urn.split("::")[2].rsplit("$", 1)[-1] for urn in known.values()}
+    assert kinds == {kind.token for kind in Swarm.lifecycles}, "one of every kind"
+    before = running(acted)
+    assert len(before) == 5
+    acted.up("--expect-no-changes")
+
+    # What a new one would lose is refused, with the way; the taint is taken back as it says.
+    for name in ("pair", "home"):
+        refused = acted.up("--replace", known.pop(name), ok=False)
+        assert re.search(r"a forced replacement .* would lose the (key|volume)", refused)
+        assert "Nothing was changed" in acted("preview", "--replace", urns(acted)[name], ok=False)
+        acted("state", "taint", urns(acted)[name])
+        assert "pulumi state untaint" in acted.up(ok=False)
+        acted("state", "untaint", urns(acted)[name])
+    acted.up("--expect-no-changes")
+
+    # A new CA is what `--replace` of one is for, and nothing here uses it.
+    acted.up(*(word for urn in known.values() for word in ("--replace", urn)))
+    assert running(acted) == before
+    acted.up("--expect-no-changes")
+
+    for urn in known.values():
+        acted("state", "taint", urn)
+    acted.up()
+    assert running(acted) == before
+    acted.up("--expect-no-changes")
+
+    acted.up("--target", known["web"], "--target-dependents")
+    acted("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    assert running(acted) == before

@@ -1,0 +1,64 @@
+"""The files that clients of a platform that is up are given."""
+
+import json
+import socket
+
+import pytest
+
+from ops import client
+
+OUTPUTS = {
+    "gateway_token": "the-token",
+    "gateway_url": "https://127.0.0.2:1",
+    "gateway_urls": ["https://127.0.0.2:1", "https://127.0.0.3:1"],
+    "mcp_endpoints": {"ai_memory": "https://127.0.0.2:1/mcp/ai_memory"},
+    "nodes": {"manager-1": {"address": "192.0.2.1", "host_key": "ssh-ed25519 AAAA"}},
+    "ca_certificate": "-----BEGIN CERTIFICATE-----",
+    "ssh_private_key": "key",
+}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
+
+
+def test_an_mcp_client_is_told_the_transport():
+    """Claude Code drops entries without a type."""
+    content = json.loads((client.write_files(OUTPUTS) / "mcp.json").read_text())
+    assert content["mcpServers"]["ai_memory"] == {
+        "type": "http",
+        "url": "https://127.0.0.2:1/mcp/ai_memory",
+        "headers": {"Authorization": "Bearer the-token"},
+    }
+
+
+def test_a_client_is_led_past_a_gateway_that_is_lost():
+    with socket.create_server(("127.0.0.3", 0)) as server:
+        living = f"https://127.0.0.3:{server.getsockname()[1]}"
+        outputs = {**OUTPUTS, "gateway_urls": ["https://127.0.0.2:1", living]}
+        content = json.loads((client.write_files(outputs) / "mcp.json").read_text())
+        assert content["mcpServers"]["ai_memory"]["url"] == f"{living}/mcp/ai_memory"
+
+        name = "https://mcp.example.com"
+        outputs |= {"ca_certificate": "", "gateway_url": name, "gateway_urls": [name, living]}
+        content = json.loads((client.write_files(outputs) / "mcp.json").read_text())
+    # The managers' addresses are not in a certificate of one's own.
+    assert content["mcpServers"]["ai_memory"]["url"] == f"{name}/mcp/ai_memory"
+
+
+def test_without_a_ca_of_the_platforms_own_clients_trust_what_they_do_anyway(capfd):
+    client.write_files(OUTPUTS)
+    outputs = {**OUTPUTS, "ca_certificate": ""}
+    folder = client.write_files(outputs)
+    assert not (folder / "ca.pem").exists()
+    client.farewell(outputs, folder)
+    assert "SSL_CERT_FILE" not in capfd.readouterr().out
+    client.farewell(OUTPUTS, folder)
+    assert "SSL_CERT_FILE" in capfd.readouterr().out
+
+
+def test_files_are_for_their_owner_alone():
+    folder = client.write_files(OUTPUTS)
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,32 @@
+"""The files of every node."""
+
+import json
+
+import pytest
+
+from components.plan.node_setup import files
+
+CA = "-----BEGIN CERTIFICATE-----\nCCCC\n-----END CERTIFICATE-----\n"
+CA_FILE = "/etc/docker/certs.d/registry.example:5000/ca.crt"
+
+
+def made(gpu=False, ca=CA):
+    return files(gpu=gpu, registry_server="registry.example:5000", registry_ca=ca)
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_docker_caps_logs_and_knows_nvidia_only_where_there_are_gpus(gpu):
+    daemon = json.loads(made(gpu)["/etc/docker/daemon.json"])
+    assert daemon["log-opts"] == {"max-size": "10m", "max-file": "3"}
+    assert ("nvidia" in daemon.get("runtimes", {})) == gpu
+    assert (daemon.get("exec-opts") == ["native.cgroupdriver=cgroupfs"]) == gpu
+
+
+def test_a_registry_without_a_ca_of_its_own_adds_no_file():
+    assert made()[CA_FILE] == CA
+    assert CA_FILE not in made(ca="")
+
+
+def test_sshd_takes_many_sessions_and_docker_is_not_upgraded_by_itself():
+    assert "MaxSessions 200" in made()["/etc/ssh/sshd_config.d/10-sophia.conf"]
+    assert '"docker"' in made()["/etc/apt/apt.conf.d/52-sophia"]
