@@ -24,7 +24,7 @@ from tests.support.checkout import ROOT
 from tests.support.killing import descendants
 
 RATIO = 3.0
-REPEATS = 3
+REPEATS = 5
 EVERY = 0.05
 """Seconds between two looks at the processes."""
 
@@ -84,6 +84,8 @@ def main() -> int:
         print("".join(f"{seconds:16.1f} s" for seconds in run.values()))
     ours, least, _ = (min(run[name] for run in runs) for name in stacks)
     print(f"least: platform {ours:.1f} s, empty program {least:.1f} s, ratio {ours / least:.2f}")
+    used, needed = (sum(life.cpu for life in found) for found in lives.values())
+    print(f"of a processor: {used:.1f} s and {needed:.1f} s, ratio {used / needed:.2f}")
     for name, found in lives.items():
         print(f"\n{name}\n{'from':>6} {'to':>6} {'cpu s':>6}")
         for life in sorted(found, key=lambda life: life.first):

@@ -15,11 +15,11 @@ from components.plan import names
 from ops import client, gateways
 from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
-from ops.stack import Stack, of_this_shell
+from ops.stack import PROJECT, Stack, of_this_shell
 from simulator import cloud
 
-_CONNECT = 3
-"""Seconds for a node's sshd to take a connection."""
+_CONNECT = 10
+"""Seconds for a node's sshd to take a connection and to agree on its keys: it may be busy."""
 
 
 class NotUp(Exception):
@@ -45,7 +45,8 @@ def logs(name: str, service: str) -> None:
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
             + ", ".join(sorted(known))
         )
-    prefix = names.prefix(stack_named(name).project, outputs["named_after"])
+    # States of the first version don't tell it; since then it survives `pulumi stack rename`.
+    prefix = names.prefix(PROJECT, outputs.get("named_after", name))
     physical = names.physical(prefix, service)
     told = _asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
@@ -107,7 +108,10 @@ def _asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
                 return run.stdout
             said = run.stdout.strip().splitlines() or [f"exit status {run.returncode}"]
             silent.append(f"\n  {name} ({node['address']}): {said[-1]}")
-    raise NotUp(f"no manager answers `{command}`:{''.join(silent)}")
+    raise NotUp(
+        f"no manager answers `{command}`:{''.join(silent)}\n"
+        "`make up`, or `pulumi up` of another stack, replaces lost nodes"
+    )
 
 
 def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:

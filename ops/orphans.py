@@ -91,15 +91,16 @@ def orphans(
         if machine.id in known:
             continue
         command = terminating(machine.id, url)
-        if stack not in states:
+        launching = [name for name, state in states.items() if machine.name in state.names]
+        if launching:
+            why = f"its launch was interrupted, or its answer lost: the next run of {launching[0]}"
+            why += " takes it in or ends it"
+            command = f"pulumi up --stack {launching[0]}"
+        elif stack not in states:
             why = (
                 f"the backend has no stack {stack}: if its state is in another one, look there"
                 " before you end it"
             )
-        elif machine.name in states[stack].names:
-            why = f"its launch was interrupted, or its answer lost: the next run of {stack}"
-            why += " takes it in or ends it"
-            command = f"pulumi up --stack {stack}"
         else:
             why = f"the state of {stack} does not know it"
         yield Orphan(machine, why, command)

@@ -40,7 +40,7 @@ def answer(process: asyncssh.SSHServerProcess[str]) -> None:
         process.stderr.write("Cannot connect to the Docker daemon\n")
         process.exit(1)
     elif "logs" in str(process.command):
-        process.stdout.write("old line\nerror: incomplete log stream\n")
+        process.stdout.write(f"{process.command}\nerror: incomplete log stream\n")
         process.exit(1)
     else:
         process.stdout.write(f"{address} {process.command}\n")
@@ -86,16 +86,25 @@ def test_any_manager_that_answers_is_asked(doors):
 def test_no_manager_that_answers_is_one_error_with_each_ones_reason(doors):
     with pytest.raises(inspect.NotUp) as failed:
         inspect._asked(managers(LOST, BROKEN, STRANGE), "docker node ls")
-    lost, broken, strange = str(failed.value).splitlines()[1:]
+    _, lost, broken, strange, _ = str(failed.value).splitlines()
     assert lost.strip().startswith(f"manager-1 ({LOST}): ")
     assert "refused" in lost
     assert broken.strip() == f"manager-2 ({BROKEN}): Cannot connect to the Docker daemon"
     assert "verification failed" in strange
 
 
-def test_a_log_without_what_lost_nodes_wrote_is_an_answer(doors):
-    outputs = managers(WELL)
-    assert "old line" in inspect._asked(outputs, "docker service logs x", inspect._INCOMPLETE)
+def test_a_log_is_found_after_a_rename_and_without_what_lost_nodes_wrote(
+    doors, monkeypatch, capsys
+):
+    outputs = managers(WELL) | {"mcp_endpoints": {}}
+    monkeypatch.setattr(inspect, "_outputs", lambda name: outputs)
+    inspect.logs("new", "gateway")
+    assert "docker service logs --tail 100 sophia-new-gateway\n" in capsys.readouterr().out
+    outputs["named_after"] = "old"
+    inspect.logs("new", "gateway")
+    told = capsys.readouterr().out
+    assert "docker service logs --tail 100 sophia-old-gateway\n" in told
+    assert "lost now is missing" in told
 
 
 def test_the_login_key_is_neither_on_the_command_line_nor_in_a_file(doors, tmp_path, monkeypatch):

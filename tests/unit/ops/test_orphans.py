@@ -1,5 +1,7 @@
 """Which machines count as orphans, and what is said of them."""
 
+import pytest
+
 from ops.orphans import Recorded, lines, orphans
 from providers.lambdalabs.models import Machine
 
@@ -38,8 +40,9 @@ def test_an_unhealthy_machine_is_one_since_it_is_paid_for():
     assert list(found(machine("a", status="unhealthy"))) == ["a"]
 
 
-def test_a_launch_that_was_interrupted_is_left_to_the_next_run():
-    why, command = found(machine("a", name="sophia-dev-manager-1-aa"))["a"]
+@pytest.mark.parametrize("tagged", ["dev", "its-name-before-it-was-renamed"])
+def test_a_launch_that_was_interrupted_is_left_to_the_next_run(tagged):
+    why, command = found(machine("a", tagged, name="sophia-dev-manager-1-aa"))["a"]
     assert "interrupted" in why
     assert command == "pulumi up --stack dev"
 

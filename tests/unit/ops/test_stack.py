@@ -1,8 +1,12 @@
 """What is mended in the stack's files without the engine."""
 
+import dataclasses
+import json
+
 import pytest
 
-from ops.stack import Stack
+from ops import stack as stacks
+from ops.stack import Stack, StackError
 
 SALT = "encryptionsalt: v1:AAAA=:v1:BBBB\n"
 CONFIG = "config:\n  sophia:sshUser: debian\n"
@@ -61,3 +65,65 @@ def test_a_forgotten_stack_leaves_no_file_and_every_other_stays(stack):
     stack.forget()
     left = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     assert left == set(OTHERS)
+
+
+@pytest.mark.parametrize("before", [None, CONFIG, SALT + CONFIG])
+def test_an_operators_configuration_is_only_looked_at(stack, before):
+    file = stack.root / "Pulumi.prod.yaml"
+    if before is not None:
+        file.write_text(before)
+    engine = stack.root / "bin" / "pulumi"
+    engine.write_text(f"#!/bin/sh\necho 'encryptionsalt: v1:NEW' > {file}\necho '{{}}'\n")
+    dataclasses.replace(stack, name="prod", ours=False).outputs()
+    assert (file.read_text() if file.exists() else None) == before
+
+
+def test_a_backends_password_is_not_told(stack):
+    engine = stack.root / "bin" / "pulumi"
+    engine.write_text('#!/bin/sh\necho "error: no answer from $PULUMI_BACKEND_URL" >&2\nexit 1\n')
+    environment = {**stack.environment, "PULUMI_BACKEND_URL": "postgres://me:geheim@db/state?a=b"}
+    prod = dataclasses.replace(stack, name="prod", environment=environment, ours=False)
+    for call in (prod.outputs, prod.siblings):
+        with pytest.raises(StackError) as failed:
+            call()
+        assert "postgres://db/state: " in str(failed.value)
+        assert "geheim" not in str(failed.value)
+
+
+OURS = {
+    "PATH": "/ours:/usr/bin",
+    "PULUMI_BACKEND_URL": "file:///ours",
+    "PULUMI_HOME": "/ours/home",
+    "PULUMI_CONFIG_PASSPHRASE_FILE": "/ours/passphrase",
+    "PULUMI_SKIP_UPDATE_CHECK": "true",
+}
+
+
+@pytest.fixture
+def found(tmp_path, monkeypatch):
+    """The environment of an operator's stack, in a shell that has just these variables."""
+
+    def look(login: str = "", **variables: str) -> dict[str, str]:
+        (tmp_path / ".pulumi").mkdir(exist_ok=True)
+        (tmp_path / ".pulumi" / "credentials.json").write_text(json.dumps({"current": login}))
+        shell = {"HOME": str(tmp_path), "PATH": "/usr/bin", **variables}
+        monkeypatch.setattr(stacks.os, "environ", shell)
+        monkeypatch.setattr(stacks, "environment", lambda: dict(OURS))
+        return dict(stacks.of_this_shell("prod").environment)
+
+    return look
+
+
+def test_without_any_backend_an_operators_stack_is_looked_for_in_ours(found):
+    assert found(PULUMI_CONFIG_PASSPHRASE="x").items() >= OURS.items()
+
+
+@pytest.mark.parametrize(
+    ("login", "variables"),
+    [("s3://theirs", {}), ("", {"PULUMI_BACKEND_URL": "s3://theirs", "PULUMI_HOME": "/theirs"})],
+)
+def test_an_operators_backend_gets_nothing_of_ours_but_the_engine(found, login, variables):
+    environment = found(login, **variables)
+    assert environment["PATH"] == OURS["PATH"]
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        assert environment.get(name) == variables.get(name)
