@@ -188,7 +188,7 @@ class PlatformStack(pulumi.ComponentResource):
                     user=settings.ssh_user,
                     ssh_key_name=key.name,
                     ssh_key_id=key.id,
-                    private_key=login.private_key,
+                    private_key=login.private_keys,
                     registry_server=settings.registry.server,
                     registry_ca=settings.registry.ca,
                     gpu_probe=settings.gpu_probe,

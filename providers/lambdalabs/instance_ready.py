@@ -35,7 +35,11 @@ REPEAT_SECONDS = 30.0
 class InstanceReadyInputs:
     instance_id: str = prop(replace=True, doc="The machine to wait for.")
     user: str = prop(doc="Who to log in as, `ubuntu` on Lambda Cloud's images.")
-    private_key: str = prop(secret=True, doc="OpenSSH private key of that user.")
+    private_key: str = prop(
+        secret=True,
+        doc="OpenSSH private key of that user. Former ones may stand below it, for a machine that"
+        " was launched before a rotation.",
+    )
     host_key: str = prop(doc="The only host key accepted, one OpenSSH public line.")
     gpu_probe: bool = prop(default=True, doc="Use every GPU once through CUDA, if it has any.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 
 import asyncssh
@@ -51,7 +52,9 @@ verdict(None, count.value)
 
 @dataclass(frozen=True)
 class Door:
-    """How to get into a machine. host_key: the public line it must answer with."""
+    """How to get into a machine. private_key: OpenSSH PEM, or several, which are tried in order.
+    host_key: the public line it must answer with.
+    """
 
     user: str
     private_key: str = field(repr=False)
@@ -89,13 +92,20 @@ def read_verdict(output: str, gpus: int) -> str | None:
     return None if fault is None else str(fault)
 
 
+def _keys(private_keys: str) -> list[asyncssh.SSHKey]:
+    """Each PEM in a text. Raises KeyImportError."""
+    end = "-----END OPENSSH PRIVATE KEY-----"
+    texts = re.findall(rf".+?{end}\n?|.+", private_keys, re.DOTALL)
+    return [asyncssh.import_private_key(text) for text in texts]
+
+
 async def _run(address: str, door: Door, command: str, stdin: str | None, seconds: float) -> str:
     try:
         trusted = asyncssh.import_public_key(door.host_key)
         async with asyncssh.connect(
             address,
             username=door.user,
-            client_keys=[asyncssh.import_private_key(door.private_key)],
+            client_keys=_keys(door.private_key),
             known_hosts=([trusted], [], []),
             # Nothing of the user's own: no ~/.ssh/config, no agent.
             config=None,

@@ -28,6 +28,7 @@ from providers.swarm.entry import Entry
 from providers.swarm.errors import (
     ConnectionFailed,
     LockedOut,
+    NotFound,
     NotSettled,
     SwarmError,
     Unanswered,
@@ -231,12 +232,10 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
         if step is not Step.RESTART:
             await node.run(docker_config.apply(wanted, step), within=_DOCKER)
             return
-        swarm = (await patient_info(context, node))["Swarm"]
-        if swarm["LocalNodeState"] == "inactive":
+        entry = await self._entry(context, inputs, node)
+        if entry is None:
             await node.run(docker_config.apply(wanted, step), within=_DOCKER)
             return
-        # Managers are those of the provider, pinned: which cluster it is need not be known.
-        entry = Entry(self._pool, "", swarm["NodeID"], inputs.node)
         async with self._pool.turn:
             if self._pool.broken:
                 raise NotSettled(
@@ -249,6 +248,19 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
             except ResourceFailure:  # an interruption, too
                 self._pool.broken = f"the same on {inputs.node}"
                 raise
+
+    async def _entry(self, context: Context, inputs: NodeSetupInputs, node: Engine) -> Entry | None:
+        """The node's entry in the swarm, None while it has none: nobody's tasks run there."""
+        swarm = (await patient_info(context, node))["Swarm"]
+        if swarm["LocalNodeState"] == "inactive" or not swarm["NodeID"]:
+            return None
+        # Managers are those of the provider, pinned: which cluster it is need not be known.
+        entry = Entry(self._pool, "", swarm["NodeID"], inputs.node)
+        try:
+            await entry.read(context)
+        except NotFound:  # it was removed, and does not know it
+            return None
+        return entry
 
 
 _BOOTED = (

@@ -61,6 +61,11 @@ async def test_the_right_machine_lets_us_in(machine):
     assert machine.ran == ["true"]
 
 
+async def test_former_keys_are_tried_after_the_new_one(machine):
+    """The machine was launched before a rotation, by a run that was killed."""
+    await knock("127.0.0.1", Door("ubuntu", private(OTHER) + private(USER), public(HOST)))
+
+
 async def test_another_host_key_is_refused_before_anything_is_said(machine):
     with pytest.raises(NoAnswer, match="another host key") as raised:
         await knock("127.0.0.1", Door("ubuntu", private(USER), public(OTHER)))
