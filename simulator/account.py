@@ -249,7 +249,8 @@ class Account:
                     instance.machine = "off"  # hears of rules that change from now on
                 failure = self._work.do("protect", self._protect, instance)
             with self._store.change():
-                instance.machine, instance.failure = "none" if failure else "made", failure
+                instance.machine = "none" if failure else "made"
+                instance.failure = failure or instance.failure
 
     def _bring_up(self, verb: str, action: Callable[[Instance], None], instance: Instance) -> None:
         with self._work.turn(instance):
