@@ -36,7 +36,7 @@ def test_a_machines_containers_are_in_its_own_part_of_the_cgroups(user, pair):
     """So that they vanish with it, and count for it."""
     address = pair[0][1]
     container = docker("inspect", "--format", "{{.Id}}", f"{user.simulator}-first")
-    if engine.cgroup_version() == "1":
+    if engine.version().cgroup == "1":
         assert f"/{container}/docker" in user.ssh(address, "cat /etc/default/docker")
     else:
         told = user.ssh(address, "sudo docker info --format '{{.CgroupDriver}} {{.CgroupVersion}}'")
