@@ -7,11 +7,14 @@ import functools
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import OUTCOME_UNKNOWN, TRANSIENT, LambdaError, RateLimited
+from providers.lambdalabs.models import Key, Listed, Machine, Offer
 from providers.lambdalabs.pacer import Pacer
+from providers.lambdalabs.snapshot import Snapshot
 from providers.runtime.declare import Cancelled, Context
 
 P = ParamSpec("P")
@@ -22,13 +25,17 @@ LONGEST_PAUSE = 30.0
 
 
 class Account:
-    """A client and the pacer that everyone uses it through.
+    """A client, and the pacer and the list of machines that everyone shares.
 
     patience: seconds that one failing request is tried again, besides what the API asks to wait.
     poll_seconds: between two looks at something that takes long.
     search_seconds: how long a launch whose answer was lost is looked for.
+    max_age: seconds for which one list of the machines serves.
     condemned: ids of machines that were read as broken. They are replaced, also if they recover
         before their successor is launched.
+    launched: ids of machines that this process has launched, with the urn they were launched for.
+        Only these may be ended because they don't become ready: any other may be in service.
+    told: warnings that are given once.
     """
 
     def __init__(
@@ -38,22 +45,32 @@ class Account:
         patience: float = 120.0,
         poll_seconds: float = 5.0,
         search_seconds: float = 24.0,
+        max_age: float = 2.0,
     ) -> None:
         self.client = client
         self.pacer = pacer
         self.patience = patience
         self.poll_seconds = poll_seconds
         self.search_seconds = search_seconds
+        self.max_age = max_age
+        self.snapshot = Snapshot(pacer.clock)
         self.condemned: set[str] = set()
+        self.launched: dict[str, str] = {}
+        self.told: set[str] = set()
 
     async def owns(self, calls: Calls, key_id: str, tags: Mapping[str, str]) -> bool:
         """Whether this is the account where an SSH key of that id was registered, or where a
         machine carries all these tags. True without a key id, as older states have none."""
-        if not key_id or any(key.id == key_id for key in await calls(self.client.ssh_keys)):
+        if not key_id:
             return True
-        return bool(tags) and any(
-            tags.items() <= machine.tags.items() for machine in await calls(self.client.machines)
-        )
+        if tags and any(tags.items() <= one.tags.items() for one in await calls.machines()):
+            return True
+        return any(key.id == key_id for key in await calls.ssh_keys())
+
+    def use_spare_key(self) -> bool:
+        """Whether the client has a spare key. It is used from now on, maybe on another account."""
+        self.snapshot.forget()
+        return self.client.use_spare_key()
 
     def calls(self, context: Context) -> Calls:
         """The calls of one operation, with its deadline and its interruption."""
@@ -101,7 +118,53 @@ class Calls:
     async def launch(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `once`, at the pace of launches."""
         work = functools.partial(asyncio.to_thread, function, *args, **kwargs)
-        return await self._call(work, _CERTAIN, launch=True)
+        try:
+            return await self._call(work, _CERTAIN, launch=True)
+        finally:
+            self._account.snapshot.forget()
+
+    async def machines(self, max_age: float | None = None) -> Listed[Machine]:
+        """The account's machines but terminated ones, as listed at most `max_age` seconds ago
+        (the account's own, if not given)."""
+        # Of the account's patience, so that one's deadline is not the failure of all who share it.
+        shared = Calls(self._account, replace(self._context, timeout=self._account.patience))
+        age = self._account.max_age if max_age is None else max_age
+
+        async def listed() -> Listed[Machine]:
+            return await self._account.snapshot.machines(lambda: shared(self.client.machines), age)
+
+        return self._readable("machines", await self.unless_interrupted(listed()))
+
+    async def ssh_keys(self) -> Listed[Key]:
+        """All SSH keys of the account."""
+        return self._readable("SSH keys", await self(self.client.ssh_keys))
+
+    async def offers(self) -> dict[str, Offer]:
+        """What can be rented, by name."""
+        offers = self._readable("instance types", await self(self.client.instance_types))
+        return {offer.name: offer for offer in offers}
+
+    async def machine(self, id: str, max_age: float | None = None) -> Machine:
+        """One machine: from the list, and by its id if it isn't there. Raises `NotFound`."""
+        for machine in await self.machines(max_age):
+            if machine.id == id:
+                return machine
+        return await self(self.client.machine, id)
+
+    def _readable(self, what: str, found: Listed[T]) -> Listed[T]:
+        for odd in found.left_out:
+            warning = f"the account's {what}: left out one that can't be read, {odd}"
+            if warning not in self._account.told:
+                self._account.told.add(warning)
+                self._context.warn(warning)
+        return found
+
+    async def terminate(self, id: str) -> None:
+        """Asks for a machine's end."""
+        try:
+            await self(self.client.terminate, id)
+        finally:
+            self._account.snapshot.forget()
 
     async def unless_interrupted(self, work: Coroutine[Any, Any, T]) -> T:
         """The work's result. Raises `Cancelled` as soon as the user interrupts; what the work has
@@ -127,6 +190,8 @@ class Calls:
         patience = self._account.patience
         for attempt in itertools.count():
             await self._pacer.turn(self.sleep, launch=launch)
+            if trouble := self._pacer.trouble():
+                self._context.warn(trouble)
             started = self._pacer.clock()
             try:
                 return await begin()

@@ -6,13 +6,14 @@ import email.utils
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
 from requests.auth import AuthBase
 
-from providers.lambdalabs.errors import InvalidKey, LostAnswer, Unreachable, error_from
-from providers.lambdalabs.models import Key, Launch, Machine, Offer
+from providers.lambdalabs.errors import InvalidKey, LostAnswer, Moved, Unreachable, error_from
+from providers.lambdalabs.models import Key, Launch, Listed, Machine, Offer, listed
 
 T = TypeVar("T")
 
@@ -46,13 +47,13 @@ class LambdaClient:
         self._auth = self._spare or self._auth
         return self._spare is not None
 
-    def instance_types(self) -> dict[str, Offer]:
-        """What can be rented, by name."""
+    def instance_types(self) -> Listed[Offer]:
+        """What can be rented."""
         return self._get("/instance-types", _offers)
 
-    def machines(self) -> list[Machine]:
+    def machines(self) -> Listed[Machine]:
         """All machines of the account but terminated ones."""
-        return self._get("/instances", lambda data: [Machine.parse(item) for item in data])
+        return self._get("/instances", lambda data: listed(Machine.parse, data))
 
     def machine(self, id: str) -> Machine:
         """One machine. A terminated one is found for a while, then `NotFound` is raised."""
@@ -68,9 +69,9 @@ class LambdaClient:
         path = "/instance-operations/terminate"
         self._send("POST", path, {"instance_ids": [id]}, lambda data: None)
 
-    def ssh_keys(self) -> list[Key]:
+    def ssh_keys(self) -> Listed[Key]:
         """All SSH keys of the account."""
-        return self._get("/ssh-keys", lambda data: [Key.parse(item) for item in data])
+        return self._get("/ssh-keys", lambda data: listed(Key.parse, data))
 
     def add_ssh_key(self, name: str, public_key: str) -> Key:
         """Registers a public key. Never repeat blindly."""
@@ -124,16 +125,32 @@ class LambdaClient:
         except requests.JSONDecodeError:
             content = None
         if answer.status_code >= 400:
-            raise error_from(answer.status_code, content, _retry_after(answer))
+            kind = answer.headers.get("Content-Type", "")
+            raise error_from(answer.status_code, content, _retry_after(answer), kind)
+        if answer.status_code >= 300 and (location := answer.headers.get("Location")):
+            raise self._moved(what, path, location, answer.status_code)
         try:
             return parse(content["data"])
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            got = answer.headers.get("Content-Type") or "no content type"
+            wrong = got if content is None else f"{type(error).__name__}: {error}"
             raise LostAnswer(
                 f"{what}: unreadable answer from {self.api_url}, expected JSON with `data`"
-                f" ({type(error).__name__}: {error})",
+                f" ({wrong})",
                 status=answer.status_code,
                 suggestion="Check that the API's address is right",
             ) from error
+
+    def _moved(self, what: str, path: str, location: str, status: int) -> Moved:
+        """What to do about a redirect. Its query stays untold: it may be somebody's sign-in."""
+        found = urlsplit(urljoin(self.api_url + path, location))
+        where = f"{found.scheme}://{found.netloc.rpartition('@')[2]}{found.path}"
+        where = where.removesuffix(path)
+        return Moved(
+            f"{what}: {self.api_url} moved to {where}",
+            status=status,
+            suggestion=f"If that is Lambda Cloud's: set lambdaApiUrl or LAMBDA_API_URL to {where}",
+        )
 
     def _without_answer(self, what: str, error: requests.RequestException) -> Exception:
         """Tells "never sent" (may be repeated) from "sent, and nothing came back"."""
@@ -160,8 +177,11 @@ class _Bearer(AuthBase):
         return request
 
 
-def _offers(data: Mapping[str, Any]) -> dict[str, Offer]:
-    return {offer.name: offer for offer in map(Offer.parse, data.values())}
+def _offers(data: Mapping[str, Any]) -> Listed[Offer]:
+    offers = listed(Offer.parse, list(data.values()))
+    if offers.left_out and not offers:
+        raise ValueError(offers.left_out[0])
+    return offers
 
 
 def _retry_after(answer: requests.Response) -> float | None:

@@ -12,12 +12,15 @@
     │   ├── QuotaExceeded         global/quota-exceeded
     │   ├── RateLimited           429: refused before anything happened
     │   └── ServerFault           5xx, global/internal-error: it may have happened
+    ├── Blocked                   403 without the API's own words: something on the way refused
+    ├── Moved                     a redirect: the API is elsewhere
     ├── Unreachable               no connection: nothing was sent
     ├── LostAnswer                sent, but cut off, timed out or unreadable: it may have happened
     ├── OtherAccount              the key is of another account than the stack's machines
     ├── KeyConflict               the name of an SSH key is taken by another key
     ├── NoMachine                 every candidate type and region was tried
-    ├── NotReady                  a machine that failed to become usable; it was terminated
+    ├── NotReady                  a machine that failed to become usable
+    ├── NotReached                an active machine that was not reached from here; it is kept
     └── NotGone                   a machine that is still there after it was terminated
 
 RateLimited, ServerFault, Unreachable and LostAnswer are worth another try, the rest never is.
@@ -105,6 +108,14 @@ class ServerFault(ApiError):
     retry_after: float | None = None
 
 
+class Blocked(LambdaError):
+    """A 403 that is not Lambda's (a proxy, the edge): it says nothing about key or account."""
+
+
+class Moved(LambdaError):
+    """The API's address answers that the API is elsewhere. Nothing happened."""
+
+
 class Unreachable(LambdaError):
     """No connection to the API; the request was never sent."""
 
@@ -126,7 +137,11 @@ class NoMachine(LambdaError):
 
 
 class NotReady(LambdaError):
-    """The machine did not become usable and was terminated."""
+    """The machine did not become usable; the message says whether it was terminated."""
+
+
+class NotReached(LambdaError):
+    """The API calls the machine active, and nothing of it was heard over ssh. It is kept."""
 
 
 class NotGone(LambdaError):
@@ -136,8 +151,11 @@ class NotGone(LambdaError):
 OUTCOME_UNKNOWN = (ServerFault, LostAnswer)
 """What a request that must not be made twice can end with, so that one has to look first."""
 
-UNSEEN = (InvalidKey, Forbidden)
+UNSEEN = (InvalidKey, Forbidden, Blocked, Moved)
 """With these the account could not be looked at: nothing follows for what is in it."""
+
+NOT_LOOKED_AT = "{}: not looked at, its recorded state is believed: {}"
+"""What a read warns of that met one of `UNSEEN`: the resource's name and the error."""
 
 TRANSIENT = (RateLimited, Unreachable, *OUTCOME_UNKNOWN)
 """What is worth another try of a request that may be repeated."""
@@ -168,15 +186,25 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 NEW_KEY = "Set LAMBDA_API_KEY, or lambdaApiKey, to a valid key of the same account"
 
 
-def error_from(status: int, body: object, retry_after: float | None = None) -> ApiError:
+def error_from(
+    status: int, body: object, retry_after: float | None = None, content_type: str = ""
+) -> ApiError | Blocked:
     """The error in an answer that is not a success. Pure.
 
     body: the decoded JSON, or None when it was none (a proxy's page): then the status decides.
-    retry_after: seconds of the Retry-After header.
+    retry_after: seconds of the Retry-After header. content_type: that header.
     """
     error = body.get("error") if isinstance(body, Mapping) else None
     fields: Mapping[str, object] = error if isinstance(error, Mapping) else {}
     code, message = _text(fields.get("code")), _text(fields.get("message"))
+    if status == 403 and code is None:
+        return Blocked(
+            "something between here and Lambda Cloud refused the request, with"
+            f" {content_type or 'nothing'} instead of the API's answer",
+            status=status,
+            suggestion="Check the proxy, VPN and firewall of this network; the API key was not"
+            " judged",
+        )
     if status == 429 or status >= 500:
         kind: type[ApiError] = RateLimited if status == 429 else ServerFault
     else:

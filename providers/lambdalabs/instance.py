@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
+    NOT_LOOKED_AT,
     OUTCOME_UNKNOWN,
     UNSEEN,
     InsufficientCapacity,
@@ -22,12 +24,13 @@ from providers.lambdalabs.models import BROKEN, COMING, GOING, Launch, Machine, 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
 
 MARK = "pulumi:instance"
-"""Tag that tells which launch a machine belongs to, see `mark`."""
+"""Tag that tells which specification a machine was launched for, see `mark`."""
+
+LAUNCH = "pulumi:launch"
+"""Tag that all machines have in common that one `create` launched, on purpose or not."""
 
 STACK_TAGS = ("project", "stack")
 """Tags that all machines of a stack share."""
-
-NOT_LOOKED_AT = "{}: not looked at, its recorded state is believed: {}"
 
 LAUNCH_TRIES = 3
 """How often one candidate is launched when the answer is lost and no machine appears."""
@@ -114,11 +117,12 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
     async def create(self, context: Context, inputs: InstanceInputs) -> Created[InstanceOutputs]:
         calls = self._account.calls(context)
-        tags = inputs.tags | {MARK: mark(context.urn, inputs)}
         usable = []
-        for machine in await calls(self._client.machines):
-            if not _is_ours(machine, inputs.name, tags) or not _is_listed(machine, inputs):
+        for machine in await calls.machines():
+            if not _is_ours(machine, context.urn, inputs) or not _is_listed(machine, inputs):
                 continue
+            if self._account.launched.get(machine.id, context.urn) != context.urn:
+                continue  # of another resource, to which somebody gave the same name
             if machine.status in BROKEN or machine.id in self._account.condemned:
                 context.warn(
                     f"{inputs.name}: machine {machine.id} ({machine.status}) failed, terminating it"
@@ -128,7 +132,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                 usable.append(machine)
         if adopted := await self._adopted(context, calls, usable):
             return adopted
-        return await self._launched(context, calls, inputs, tags)
+        return await self._launched(context, calls, inputs)
 
     async def read(
         self, context: Context, id: str, inputs: InstanceInputs, outputs: InstanceOutputs
@@ -136,6 +140,8 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         calls = self._account.calls(context)
         try:
             machine = await self._seen(calls, id, inputs)
+            if machine is not None:
+                await self._end_surplus(context, calls, machine, inputs)
         except UNSEEN as error:
             context.warn(NOT_LOOKED_AT.format(context.name, error))
             return Found(inputs, outputs)
@@ -167,7 +173,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         """The machine, or None when it is gone for sure: from the account that it was in, which
         may be the spare key's. Raises `OtherAccount`."""
         stack = {key: inputs.tags[key] for key in STACK_TAGS if key in inputs.tags}
-        for another_try in (self._client.use_spare_key, lambda: False):
+        for another_try in (self._account.use_spare_key, lambda: False):
             if machine := await look(calls, id):
                 return machine
             if await self._account.owns(calls, inputs.account_key, stack):
@@ -181,12 +187,46 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             " they are gone for good, and the SSH key too, forget them with `pulumi state delete`",
         )
 
+    async def _end_surplus(
+        self, context: Context, calls: Calls, machine: Machine, inputs: InstanceInputs
+    ) -> None:
+        """Ends what the launch of the recorded machine left besides: an answer was lost, and what
+        it told of was listed after the search for it had ended.
+
+        In a preview, too, since it is in no state and paid for. Name and mark are not enough to be
+        sure of that: those of a machine that is being replaced, as its region is not listed any
+        more, are the same. Such a one is only told.
+        """
+        for other in await calls.machines():
+            if other.id == machine.id or other.status in GOING:
+                continue
+            theirs, ours = (one.tags.get(MARK) for one in (other, machine))
+            if other.name != inputs.name or theirs is None or theirs != ours:
+                continue
+            what = f"{inputs.name}: machine {other.id} ({other.status}{_price(other)})"
+            if not other.tags.get(LAUNCH) or other.tags[LAUNCH] != machine.tags.get(LAUNCH):
+                context.warn(
+                    f"{what} has the name of machine {machine.id}, too: unless it is about to be"
+                    " replaced nobody needs it, and it is to be terminated in Lambda Cloud"
+                )
+                continue
+            context.warn(
+                f"{what} is a second one of the launch of {machine.id}, in no state: terminating it"
+            )
+            try:
+                await terminate(calls, other.id)
+            except LambdaError as error:
+                context.warn(f"{what} was not terminated, and is still billed: {error}")
+
     async def _launched(
-        self, context: Context, calls: Calls, inputs: InstanceInputs, tags: dict[str, str]
+        self, context: Context, calls: Calls, inputs: InstanceInputs
     ) -> Created[InstanceOutputs]:
         """Tries the candidates in order."""
+        tags = inputs.tags | {MARK: mark(inputs), LAUNCH: secrets.token_hex(8)}
         tried = []
-        for kind, region, refusal in candidates(inputs, await calls(self._client.instance_types)):
+        without_image: dict[str, str] = {}
+        for kind, region, refusal in candidates(inputs, await calls.offers()):
+            refusal = refusal or without_image.get(region)
             if refusal is None:
                 wanted = Launch(
                     inputs.name,
@@ -198,7 +238,13 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                     tags,
                 )
                 try:
-                    return await self._launch(context, calls, wanted)
+                    return await self._launch(context, calls, wanted, inputs)
+                except NotFound as error:
+                    # An image family need not be in every region; all else is in all of them.
+                    if not inputs.image_family or len(inputs.regions) == 1:
+                        raise
+                    refusal = without_image[region] = error.message
+                    context.progress(f"{kind} in {region}: {refusal}")
                 except InsufficientCapacity as error:
                     refusal = error.message
                     context.progress(f"{kind} in {region}: {refusal}")
@@ -209,7 +255,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         )
 
     async def _launch(
-        self, context: Context, calls: Calls, wanted: Launch
+        self, context: Context, calls: Calls, wanted: Launch, inputs: InstanceInputs
     ) -> Created[InstanceOutputs]:
         """Launches one machine, never two: a lost answer is followed by a search for it."""
         for attempt in range(1, LAUNCH_TRIES + 1):
@@ -217,24 +263,25 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                 id = await calls.launch(self._client.launch, wanted)
             except OUTCOME_UNKNOWN as error:
                 context.progress(f"{error}: looking whether {wanted.name} was launched")
-                found = await self._search(context, calls, wanted)
+                found = await self._search(context, calls, inputs)
                 if found:
                     return found
                 if attempt == LAUNCH_TRIES:
                     raise
             else:
+                self._account.launched[id] = context.urn
                 return Created(id, InstanceOutputs("booting", wanted.instance_type, wanted.region))
         raise AssertionError("unreachable")
 
     async def _search(
-        self, context: Context, calls: Calls, wanted: Launch
+        self, context: Context, calls: Calls, inputs: InstanceInputs
     ) -> Created[InstanceOutputs] | None:
         """Lists repeatedly, since what was launched may appear late."""
         for _ in range(SEARCH_LOOKS):
             await calls.sleep(self._account.search_seconds / SEARCH_LOOKS)
-            machines = await calls(self._client.machines)
-            ours = [m for m in machines if _is_ours(m, wanted.name, wanted.tags)]
+            ours = [m for m in await calls.machines() if _is_ours(m, context.urn, inputs)]
             if adopted := await self._adopted(context, calls, ours):
+                self._account.launched[adopted.id] = context.urn
                 return adopted
         return None
 
@@ -253,10 +300,21 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         return Created(best.id, _outputs(best))
 
 
-def mark(urn: str, inputs: InstanceInputs) -> str:
-    """Tells launches apart: equal for a repeated try, different for another resource, stack, image
-    or generation, so that a replacement under the same name never adopts what it replaces. Pure."""
-    spec = (urn, inputs.image_family, inputs.generation)
+def mark(inputs: InstanceInputs) -> str:
+    """Tells specifications of one name apart: equal for a repeated try, different for another image
+    or generation, so that a replacement under the same name never adopts what it replaces. Pure.
+
+    Without the urn: a resource that is moved or renamed (an alias) has the same machine.
+    """
+    return _hash(inputs.name, inputs.image_family, inputs.generation)
+
+
+def _marks(urn: str, inputs: InstanceInputs) -> Container[str | None]:
+    """The marks of a machine for these inputs; the second was given before docs/adr/0010."""
+    return mark(inputs), _hash(urn, inputs.image_family, inputs.generation)
+
+
+def _hash(*spec: str) -> str:
     return hashlib.sha256(repr(spec).encode()).hexdigest()[:32]
 
 
@@ -278,7 +336,7 @@ def candidates(
 async def look(calls: Calls, id: str) -> Machine | None:
     """The machine, or None when it is gone or going."""
     try:
-        machine = await calls(calls.client.machine, id)
+        machine = await calls.machine(id)
     except NotFound:
         return None
     return None if machine.status in GOING else machine
@@ -289,7 +347,7 @@ async def give_back(calls: Calls, id: str) -> None:
     terminated = False
     while True:
         try:
-            machine = await calls(calls.client.machine, id)
+            machine = await calls.machine(id, calls.poll_seconds)
         except NotFound:
             return
         if machine.status == "terminated":
@@ -310,21 +368,28 @@ async def give_back(calls: Calls, id: str) -> None:
 async def terminate(calls: Calls, id: str) -> None:
     """Asks for a machine's end, and is content when it has come already."""
     try:
-        await calls(calls.client.terminate, id)
+        await calls.terminate(id)
     except LambdaError:
         # Terminating twice is an error in some versions of the API.
         if await look(calls, id) is not None:
             raise
 
 
-def _is_ours(machine: Machine, name: str, tags: Mapping[str, str]) -> bool:
+def _is_ours(machine: Machine, urn: str, inputs: InstanceInputs) -> bool:
     # Without the tag the name, which ends with a nonce, has to do.
-    return machine.name == name and machine.tags.get(MARK, tags[MARK]) == tags[MARK]
+    told = machine.tags.get(MARK, mark(inputs))
+    return machine.name == inputs.name and told in _marks(urn, inputs)
+
+
+def _price(machine: Machine) -> str:
+    cents = machine.price_cents_per_hour
+    return "" if cents is None else f", {cents / 100:.2f} USD an hour"
 
 
 def _is_listed(machine: Machine, inputs: InstanceInputs) -> bool:
-    # One that isn't is about to be replaced, see `stale`.
-    return machine.instance_type in inputs.instance_types and machine.region in inputs.regions
+    # One that isn't is about to be replaced, see `stale`; what is not told is not held against it.
+    kind, region = machine.instance_type, machine.region
+    return kind in ("", *inputs.instance_types) and region in ("", *inputs.regions)
 
 
 def _outputs(machine: Machine) -> InstanceOutputs:
@@ -348,11 +413,11 @@ def _faults(inputs: InstanceInputs) -> Iterator[Fault]:
     if (size := len(inputs.user_data.encode())) > 1_000_000:
         yield Fault("userData", f"{size} bytes, expected at most 1,000,000")
     for key, value in inputs.tags.items():
-        if not re.fullmatch(r"[a-z][a-z0-9:-]{1,54}", key) or key == MARK:
+        if not re.fullmatch(r"[a-z][a-z0-9:-]{1,54}", key) or key in (MARK, LAUNCH):
             yield Fault(
                 f"tags.{key}",
                 "expected a key of 2 to 55 lowercase letters, digits, hyphens or colons that starts"
-                f" with a letter and is not {MARK}",
+                f" with a letter and is not {MARK} or {LAUNCH}",
             )
         if len(value) > 128:
             yield Fault(f"tags.{key}", f"{len(value)} characters, expected at most 128")

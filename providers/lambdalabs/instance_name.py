@@ -51,7 +51,7 @@ class InstanceName(Lifecycle[InstanceNameInputs, InstanceNameOutputs]):
         self, context: Context, id: str, inputs: InstanceNameInputs, outputs: InstanceNameOutputs
     ) -> None:
         calls = self._account.calls(context)
-        for machine in await calls(calls.client.machines):
+        for machine in await calls.machines():
             if machine.name == inputs.name and machine.status not in GOING:
                 context.warn(f"{machine.name}: machine {machine.id} is in no state, terminating it")
                 await give_back(calls, machine.id)

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 import asyncssh
 
 from providers.lambdalabs.account import Account, Calls
-from providers.lambdalabs.errors import UNSEEN, LambdaError, NotFound, NotReady
-from providers.lambdalabs.instance import NOT_LOOKED_AT, look, terminate
+from providers.lambdalabs.errors import (
+    NOT_LOOKED_AT,
+    UNSEEN,
+    LambdaError,
+    NotFound,
+    NotReached,
+    NotReady,
+)
+from providers.lambdalabs.instance import terminate
 from providers.lambdalabs.models import BROKEN, GOING, Machine
-from providers.lambdalabs.ssh import Door, NoAnswer, knock, probe_cuda
+from providers.lambdalabs.ssh import Door, NoAnswer, Unreached, knock, probe_cuda
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
 
 PROBE_TRIES = 6
@@ -43,7 +50,16 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
     """Ready: active, reachable over SSH with the pinned host key, CUDA usable.
 
     A machine that is not, or not in time, is terminated, so that nobody pays for it and the next
-    `up` launches another. Deleting this resource does nothing.
+    `up` launches another; with two exceptions, since a wait judges only what it saw:
+
+    - One that the API calls active and that ssh does not reach from here is kept: the way to it may
+      be barred. The next `up` goes on waiting for the same machine.
+    - One that this run did not launch is never terminated. It may be in service, where this
+      resource is made again for it (`--replace`, a taint, `state delete`, an alias missing). A
+      machine that is broken in the API's own words is replaced by its `Instance`.
+
+    Deleting this resource does nothing. Reading it never says that it is gone: whether the machine
+    is there is for `Instance` to see, whose next id replaces this.
     """
 
     token = "lambdalabs:index:InstanceReady"
@@ -73,10 +89,29 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
     ) -> Created[InstanceReadyOutputs]:
         calls = self._account.calls(context)
         progress = _Progress(context, self._account)
+        id = inputs.instance_id
         try:
             machine = await _usable(calls, inputs, progress)
+        except NotReached as error:
+            raise NotReached(
+                f"{context.name}: {error.message}. Machine {id} is kept, and billed",
+                suggestion="Check that connections from here to its port 22 are let out (egress"
+                " rules, VPN) and in (the account's firewall rules), then run `pulumi up` again:"
+                " it goes on waiting for the same machine",
+            ) from error
         except NotReady as error:
-            raise await self._terminated(context, inputs.instance_id, error) from error
+            if id in self._account.launched:
+                raise await self._terminated(context, id, error) from error
+            raise NotReady(
+                f"{context.name}: {error.message}. Machine {id} was not terminated, since this run"
+                " did not launch it: it may be in service",
+                suggestion="Run `pulumi up` again: what is gone or unhealthy is replaced. For"
+                " another machine in its place change its `generation`",
+            ) from error
+        if inputs.gpu_probe and machine.gpus is None:
+            context.warn(
+                f"{context.name}: GPUs were not probed, Lambda Cloud doesn't tell how many {id} has"
+            )
         return Created(machine.id, _outputs(machine))
 
     async def read(
@@ -87,13 +122,14 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
         outputs: InstanceReadyOutputs,
     ) -> Found[InstanceReadyInputs, InstanceReadyOutputs] | None:
         try:
-            machine = await look(self._account.calls(context), inputs.instance_id)
+            listed = await self._account.calls(context).machines()
         except UNSEEN as error:
             context.warn(NOT_LOOKED_AT.format(context.name, error))
             return Found(inputs, outputs)
-        if machine is None:
-            return None
-        return Found(inputs, _outputs(machine) if machine.ip else outputs)
+        for machine in listed:
+            if machine.id == inputs.instance_id and machine.ip:
+                return Found(inputs, _outputs(machine))
+        return Found(inputs, outputs)
 
     async def update(
         self,
@@ -138,9 +174,10 @@ async def _usable(calls: Calls, inputs: InstanceReadyInputs, progress: _Progress
     door = Door(inputs.user, inputs.private_key, inputs.host_key)
     probes = 0
     seen = "nothing"
+    unreached = False
     while True:
         try:
-            machine = await calls(calls.client.machine, inputs.instance_id)
+            machine = await calls.machine(inputs.instance_id, calls.poll_seconds)
         except NotFound:
             raise NotReady(f"the machine is gone, last seen: {seen}") from None
         if machine.status in BROKEN | GOING:
@@ -151,15 +188,18 @@ async def _usable(calls: Calls, inputs: InstanceReadyInputs, progress: _Progress
             fault = await calls.unless_interrupted(_fault(machine, door, inputs.gpu_probe))
             if fault is None:
                 return machine
-            probes += 1
+            probes, unreached = probes + 1, False
             seen = f"active, but {fault}"
             if probes == PROBE_TRIES:
                 raise NotReady(f"the GPU probe failed {probes} times: {fault}")
         except NoAnswer as answer:
             where = f"address {machine.ip}" if machine.ip else "no address yet"
             seen = f"{machine.status}, {where}" + (f", ssh: {answer}" if str(answer) else "")
+            unreached = isinstance(answer, Unreached)
         progress.show(seen)
         if calls.left < calls.poll_seconds:
+            if unreached:
+                raise NotReached(f"not reached from here in {progress.seconds:.0f} s: {seen}")
             raise NotReady(f"the machine was not ready in {progress.seconds:.0f} s: {seen}")
         await calls.sleep(calls.poll_seconds)
 

@@ -42,9 +42,7 @@ class GetInstanceTypes(Function[InstanceTypesInputs, InstanceTypesOutputs]):
         self._account = account
 
     async def call(self, inputs: InstanceTypesInputs) -> InstanceTypesOutputs:
-        offers = await self._account.calls_outside(CALL_SECONDS)(
-            self._account.client.instance_types
-        )
+        offers = await self._account.calls_outside(CALL_SECONDS).offers()
         return InstanceTypesOutputs(
             [
                 InstanceType(

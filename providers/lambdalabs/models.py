@@ -6,9 +6,11 @@ statuses are open sets: they stay strings, and unknown fields are ignored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 COMING = frozenset({"booting", "active"})
 """Statuses of a machine that is, or will be, of use."""
@@ -20,9 +22,30 @@ BROKEN = frozenset({"unhealthy", "preempted"})
 """Statuses of a machine that never comes back but may still be billed."""
 
 
+class Listed(list[T]):
+    """What a list of the API holds. left_out: of each entry that can't be read, what is wrong."""
+
+    left_out: tuple[str, ...] = ()
+
+
+def listed(parse: Callable[[Mapping[str, Any]], T], data: object) -> Listed[T]:
+    """The entries that can be read: one that can't costs nobody the others. Raises TypeError where
+    `data` is no list."""
+    if not isinstance(data, list):
+        raise TypeError(f"got {type(data).__name__}, expected a list")
+    found, odd = Listed[T](), []
+    for number, item in enumerate(data):
+        try:
+            found.append(parse(item))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            odd.append(f"entry {number + 1} of {len(data)} ({type(error).__name__}: {error})")
+    found.left_out = tuple(odd)
+    return found
+
+
 @dataclass(frozen=True)
 class Key:
-    """A registered SSH key."""
+    """A registered SSH key. Without a readable id it is refused; what else is odd is empty."""
 
     id: str
     name: str
@@ -30,12 +53,15 @@ class Key:
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Key:
-        return cls(_text(data, "id"), _text(data, "name"), _text(data, "public_key"))
+        return cls(_text(data, "id"), _any(data.get("name")), _any(data.get("public_key")))
 
 
 @dataclass(frozen=True)
 class Machine:
-    """An instance. `ip` appears while it boots; `gpus` is what its type has.
+    """An instance. `ip` appears while it boots; `gpus` is what its type has, None if not told.
+
+    Without a readable id it is refused. What else is odd is empty, so that the machine stays
+    one that is there.
 
     reasons: why the API refuses to restart or terminate it (InstanceActionAvailabilityDetails),
     which is all that the API tells about a machine that failed.
@@ -46,7 +72,8 @@ class Machine:
     name: str = ""
     instance_type: str = ""
     region: str = ""
-    gpus: int = 0
+    gpus: int | None = None
+    price_cents_per_hour: int | None = None
     ip: str | None = None
     private_ip: str | None = None
     key_names: tuple[str, ...] = ()
@@ -55,19 +82,24 @@ class Machine:
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Machine:
-        kind = data["instance_type"]
+        kind = _inner(data, "instance_type")
         return cls(
             id=_text(data, "id"),
-            status=_text(data, "status"),
-            name=data.get("name") or "",
-            instance_type=_text(kind, "name"),
-            region=_text(data["region"], "name"),
-            gpus=int(kind["specs"]["gpus"]),
-            ip=data.get("ip") or None,
-            private_ip=data.get("private_ip") or None,
-            key_names=tuple(data["ssh_key_names"]),
-            tags={tag["key"]: tag["value"] for tag in data.get("tags") or ()},
-            reasons=_reasons(data.get("actions") or {}),
+            status=_any(data.get("status")),
+            name=_any(data.get("name")),
+            instance_type=_any(kind.get("name")),
+            region=_any(_inner(data, "region").get("name")),
+            gpus=_number(_inner(kind, "specs").get("gpus")),
+            price_cents_per_hour=_number(kind.get("price_cents_per_hour")),
+            ip=_any(data.get("ip")) or None,
+            private_ip=_any(data.get("private_ip")) or None,
+            key_names=tuple(name for name in _items(data, "ssh_key_names") if _any(name)),
+            tags={
+                _any(tag.get("key")): _any(tag.get("value"))
+                for tag in _items(data, "tags")
+                if isinstance(tag, Mapping)
+            },
+            reasons=_reasons(_inner(data, "actions")),
         )
 
 
@@ -130,9 +162,27 @@ class Launch:
 
 def _reasons(actions: Mapping[str, Any]) -> tuple[str, ...]:
     """What keeps the API from acting on a machine, each said once."""
-    refused = (actions.get(action) or {} for action in ("restart", "cold_reboot", "terminate"))
-    said = (one.get("reason_description") or one.get("reason_code") for one in refused)
+    refused = (_inner(actions, action) for action in ("restart", "cold_reboot", "terminate"))
+    said = (_any(one.get("reason_description")) or _any(one.get("reason_code")) for one in refused)
     return tuple(dict.fromkeys(reason for reason in said if reason))
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _any(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _inner(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(data: Mapping[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:

@@ -5,24 +5,21 @@ Limits: "one request per second … launch … one request per 12 seconds" (Open
 
 from __future__ import annotations
 
-import threading
+import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+
+from providers.lambdalabs.slots import Book, Memory, SharedFile, Slot
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class _Slot(NamedTuple):
-    at: float
-    launch: bool
-
-
 class Pacer:
-    """Gives out moments to send at, apart as the limits ask. Safe among threads and tasks.
+    """Gives out moments to send at, apart as the limits ask. Safe among threads, tasks, and the
+    processes that share `slots`.
 
     requests_per_second: of all requests. launch_interval: seconds between two launches.
-    clock: seconds, monotonic.
+    clock: seconds, monotonic; the host's, where `slots` are shared.
     """
 
     def __init__(
@@ -30,48 +27,67 @@ class Pacer:
         requests_per_second: float = 1.0,
         launch_interval: float = 12.0,
         clock: Callable[[], float] = time.monotonic,
+        slots: Memory | SharedFile | None = None,
     ) -> None:
         self.interval = 1.0 / requests_per_second
         self.launch_interval = launch_interval
         self.clock = clock
-        self._held_until = float("-inf")
-        self._slots: list[_Slot] = []
-        self._lock = threading.Lock()
+        self._slots = slots or Memory()
+        self._told = False
 
     def reserve(self, *, launch: bool = False) -> float:
         """The earliest free moment, from now on the caller's. A launch far ahead blocks no one."""
-        with self._lock:
-            now = self.clock()
-            longest = max(self.interval, self.launch_interval)
-            self._slots = [slot for slot in self._slots if slot.at > now - longest]
-            at = max(now, self._held_until)
-            # In order of time, so that moving behind one slot never runs into an earlier one.
-            for slot in self._slots:
-                gap = self._gap(slot.launch and launch)
-                if slot.at - gap < at < slot.at + gap:
-                    at = slot.at + gap
-            self._slots.append(_Slot(at, launch))
-            self._slots.sort()
-            return at
+        return self._slots.change(lambda book: self._reserved(book, launch))
 
     def hold(self, seconds: float) -> None:
         """Nobody goes for so long: the API said so (Retry-After)."""
-        with self._lock:
-            self._held_until = max(self._held_until, self.clock() + seconds)
+        until = self.clock() + seconds
+
+        def held(book: Book) -> None:
+            book.held_until = max(book.held_until, until)
+
+        self._slots.change(held)
 
     async def turn(self, sleep: Sleep, *, launch: bool = False) -> None:
         """Returns when the caller may send. `sleep` may raise to end the wait."""
         while True:
             at = self.reserve(launch=launch)
-            await sleep(max(0.0, at - self.clock()))
-            if self.clock() >= self._held_until:
+            try:
+                await sleep(max(0.0, at - self.clock()))
+            except BaseException:
+                self._release(at, launch)
+                raise
+            if self.clock() >= self._slots.change(lambda book: book.held_until):
                 return
-            self._release(_Slot(at, launch))
+            self._release(at, launch)
+
+    def trouble(self) -> str | None:
+        """Why the pace is not shared though it was to be; told once."""
+        if self._told or self._slots.trouble is None:
+            return None
+        self._told = True
+        return self._slots.trouble
+
+    def _reserved(self, book: Book, launch: bool) -> float:
+        now = self.clock()
+        book.slots = [slot for slot in book.slots if slot.at > now - self._gap(slot.launch)]
+        at = max(now, book.held_until)
+        # In order of time, so that moving behind one slot never runs into an earlier one.
+        for slot in sorted(book.slots):
+            gap = self._gap(slot.launch and launch)
+            if slot.at - gap < at < slot.at + gap:
+                at = slot.at + gap
+        book.slots.append(Slot(at, launch, os.getpid()))
+        return at
 
     def _gap(self, launches: bool) -> float:
         return max(self.interval, self.launch_interval) if launches else self.interval
 
-    def _release(self, slot: _Slot) -> None:
-        with self._lock:
-            if slot in self._slots:
-                self._slots.remove(slot)
+    def _release(self, at: float, launch: bool) -> None:
+        slot = Slot(at, launch, os.getpid())
+
+        def released(book: Book) -> None:
+            if slot in book.slots:
+                book.slots.remove(slot)
+
+        self._slots.change(released)

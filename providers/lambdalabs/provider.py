@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from providers.lambdalabs import slots
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.instance import Instance
@@ -60,7 +61,13 @@ class LambdaLabs(Provider):
     def configure(self, config: LambdaLabsConfig) -> Account:
         return Account(
             LambdaClient(config.api_url, config.api_key, _spare_key(config.api_url)),
-            Pacer(config.requests_per_second, config.launch_interval),
+            Pacer(
+                config.requests_per_second,
+                config.launch_interval,
+                slots=slots.shared(
+                    os.environ.get("XDG_RUNTIME_DIR", ""), config.api_url, config.api_key
+                ),
+            ),
             poll_seconds=config.poll_seconds,
             search_seconds=max(3.0, 2 * config.launch_interval),
         )

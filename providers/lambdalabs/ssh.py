@@ -62,6 +62,10 @@ class NoAnswer(Exception):
     """The machine did not let us in, or not as itself; the message is brief."""
 
 
+class Unreached(NoAnswer):
+    """Nothing that speaks for the machine was heard: it may be well, and the way to it barred."""
+
+
 async def knock(address: str, door: Door) -> None:
     """Logs in and runs `true`. Raises `NoAnswer`."""
     await _run(address, door, "true", None, CONNECT_SECONDS)
@@ -99,17 +103,29 @@ async def _run(address: str, door: Door, command: str, stdin: str | None, second
             connect_timeout=CONNECT_SECONDS,
             login_timeout=CONNECT_SECONDS,
         ) as connection:
-            # Without input the channel must be told, or a program that reads would wait.
-            given = {"stdin": asyncssh.DEVNULL} if stdin is None else {"input": stdin}
-            done = await connection.run(command, timeout=seconds, **given)
+            done = await _done(connection, command, stdin, seconds)
     except asyncssh.HostKeyNotVerifiable:
         raise NoAnswer("it answers with another host key than the pinned one") from None
     except asyncssh.PermissionDenied:
         raise NoAnswer(f"it refuses the key of user {door.user}") from None
     except TimeoutError:
-        raise NoAnswer(f"no answer within {seconds:.0f} s") from None
+        raise Unreached(f"no answer within {CONNECT_SECONDS:.0f} s") from None
     except (OSError, asyncssh.Error) as error:
-        raise NoAnswer(str(error) or type(error).__name__) from None
+        raise Unreached(str(error) or type(error).__name__) from None
     if done.exit_status != 0:
         raise NoAnswer(f"{command!r} ended with {done.exit_status}: {str(done.stderr)[-200:]}")
     return str(done.stdout)
+
+
+async def _done(
+    connection: asyncssh.SSHClientConnection, command: str, stdin: str | None, seconds: float
+) -> asyncssh.SSHCompletedProcess:
+    """What a command ended with. Raises `NoAnswer`: the machine was reached by now."""
+    # Without input the channel must be told, or a program that reads would wait.
+    given = {"stdin": asyncssh.DEVNULL} if stdin is None else {"input": stdin}
+    try:
+        return await connection.run(command, timeout=seconds, **given)
+    except TimeoutError:
+        raise NoAnswer(f"{command!r} did not end within {seconds:.0f} s") from None
+    except (OSError, asyncssh.Error) as error:
+        raise NoAnswer(f"{command!r}: {str(error) or type(error).__name__}") from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
+    NOT_LOOKED_AT,
     OUTCOME_UNKNOWN,
     UNSEEN,
     Duplicate,
@@ -42,6 +43,8 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
     Inputs, Outputs = SshKeyInputs, SshKeyOutputs
     # Names are unique in an account: a new key can't have the name before the old one is gone.
     delete_before_replace = True
+    # One call of each run for what hardly ever changes: `pulumi refresh` finds a key that is gone.
+    refresh = False
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -62,7 +65,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         calls = self._account.calls(context)
         outputs = SshKeyOutputs(fingerprint(inputs.public_key))
         while True:
-            for key in await calls(self._client.ssh_keys):
+            for key in await calls.ssh_keys():
                 if key.name == inputs.name:
                     return Created(_adopted(key, inputs).id, outputs)
             try:
@@ -78,11 +81,13 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
     ) -> Found[SshKeyInputs, SshKeyOutputs] | None:
         calls = self._account.calls(context)
         try:
-            known = {key.id for key in await calls(self._client.ssh_keys)}
+            keys = await calls.ssh_keys()
         except UNSEEN as error:
-            context.warn(f"{context.name}: not looked at, its recorded state is believed: {error}")
+            context.warn(NOT_LOOKED_AT.format(context.name, error))
             return Found(inputs, outputs)
-        return Found(inputs, outputs) if id in known else None
+        # One that can't be read may be this one.
+        there = keys.left_out or any(key.id == id for key in keys)
+        return Found(inputs, outputs) if there else None
 
     async def delete(
         self, context: Context, id: str, inputs: SshKeyInputs, outputs: SshKeyOutputs
@@ -104,7 +109,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
                 await calls.sleep(calls.poll_seconds)
             except LambdaError:
                 # The API has no code of its own for a key that isn't there: look.
-                if all(key.id != id for key in await calls(self._client.ssh_keys)):
+                if all(key.id != id for key in await calls.ssh_keys()):
                     return
                 raise
 
@@ -142,7 +147,7 @@ def _adopted(key: Key, inputs: SshKeyInputs) -> Key:
 
 
 async def _users(calls: Calls, name: str) -> str:
-    machines = await calls(calls.client.machines)
+    machines = await calls.machines()
     names = [f"{m.name or m.id} ({m.status})" for m in machines if name in m.key_names]
     return ", ".join(names) or "no listed machine"
 

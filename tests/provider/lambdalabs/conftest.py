@@ -17,6 +17,12 @@ from providers.runtime.declare import Context
 from simulator import cloud as simulator
 
 
+@pytest.fixture(autouse=True)
+def runtime(tmp_path_factory, monkeypatch):
+    """Where processes share their pace: not with those of this machine's user."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+
+
 @pytest.fixture(scope="session")
 def shared_cloud(tmp_path_factory):
     with simulator.running(tmp_path_factory.mktemp("cloud"), boot_seconds=0.0) as cloud:
@@ -47,6 +53,7 @@ def account(cloud):
         patience=5.0,
         poll_seconds=0.02,
         search_seconds=0.2,
+        max_age=0.0,
     )
 
 

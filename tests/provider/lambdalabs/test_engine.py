@@ -3,41 +3,24 @@ an sshd of this test at each of their addresses."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import dataclasses
 import ipaddress
 import json
 import os
 import signal
-import subprocess
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import asyncssh
 import pytest
 
-import toolchain
 from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.models import Launch
 from simulator import cloud as simulator
-from simulator import settings
 from tests.support.checkout import ROOT
+from tests.support.node_stack import NETWORK, NODES, Stack, stack_of
 from tests.support.polling import until
 
 pytestmark = pytest.mark.slow
 
-# Loopback addresses of this process's own: runs side by side all listen on port 22.
-NETWORK = ipaddress.IPv4Network((0x7F400000 + os.getpid() % 0x4000 * 256, 24))
-PROJECT = f"""\
-name: nodes
-runtime: {{name: python, options: {{virtualenv: {ROOT / ".venv"}}}}}
-plugins:
-  providers:
-    - {{name: lambdalabs, path: {ROOT / "providers" / "lambdalabs"}}}
-"""
 PROGRAM = f"""\
 import json, os, sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -48,6 +31,8 @@ account = lambdalabs.Provider("account", api_url=os.environ["LAMBDA_API_URL"],
     api_key=os.environ["LAMBDA_API_KEY"], requests_per_second=100, launch_interval=0,
     poll_seconds=0.2)
 through = pulumi.ResourceOptions(provider=account)
+waiting = pulumi.ResourceOptions(provider=account,
+    custom_timeouts=pulumi.CustomTimeouts(create=wanted["patience"]))
 key = lambdalabs.SshKey("key", name="operator", public_key=wanted["public_key"], opts=through)
 name = lambdalabs.InstanceName("name", name=wanted["name"], opts=through)
 machine = lambdalabs.Instance("machine", name=name.name,
@@ -55,139 +40,36 @@ machine = lambdalabs.Instance("machine", name=name.name,
     ssh_key_name=key.name, user_data=wanted["user_data"], generation=wanted["generation"],
     account_key=key.id, tags=dict(project="nodes", stack="dev"), opts=through)
 ready = lambdalabs.InstanceReady("ready", instance_id=machine.id, user="ubuntu",
-    private_key=wanted["private_key"], host_key=wanted["host_key"], gpu_probe=False, opts=through)
+    private_key=wanted["private_key"], host_key=wanted["host_key"], gpu_probe=False, opts=waiting)
 pulumi.export("machine", machine.id)
 pulumi.export("address", ready.address)
 """
 
 
-class Sshds:
-    """An sshd on port 22 of the first addresses that the cloud gives out."""
-
-    def __init__(self) -> None:
-        self.host = asyncssh.generate_private_key("ssh-ed25519")
-        self.user = asyncssh.generate_private_key("ssh-ed25519")
-        self._servers: list[asyncssh.SSHAcceptor] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def listen(self) -> None:
-        """From now on the machines can be logged in to."""
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
-
-    async def _listen(self) -> None:
-        for number in range(10, 20):
-            listening = await asyncssh.listen(
-                str(NETWORK[number]),
-                22,
-                server_host_keys=[self.host],
-                authorized_client_keys=asyncssh.import_authorized_keys(public(self.user)),
-                process_factory=lambda process: process.exit(0),
-            )
-            self._servers.append(listening)
-
-    def close(self) -> None:
-        for server in self._servers:
-            self._loop.call_soon_threadsafe(server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-
-def public(key: asyncssh.SSHKey) -> str:
-    return key.export_public_key().decode().strip()
-
-
-@dataclass
-class Stack:
-    """A Pulumi project of its own, and the cloud it rents from."""
-
-    folder: Path
-    environment: dict[str, str]
-    cloud: simulator.Cloud
-    sshds: Sshds
-    serving: contextlib.ExitStack
-    wanted: dict[str, str] = field(default_factory=dict)
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["pulumi", *arguments, "--stack", "dev", "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment | {"WANTED": json.dumps(self.wanted)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def __call__(self, *arguments: str, ok: bool = True) -> str:
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=120)
-        assert (process.returncode == 0) is ok, f"pulumi {arguments}:\n{output}"
-        return output
-
-    def up(self, *arguments: str, ok: bool = True) -> str:
-        return self("up", "--yes", "--skip-preview", *arguments, ok=ok)
-
-    def rotate(self, api_key: str) -> None:
-        """The account has another API key from now on; the environment still has the old one."""
-        folder = self.cloud.folder
-        self.serving.close()
-        made = settings.load(folder)
-        settings.save(folder, dataclasses.replace(made, api_key=api_key))
-        self.cloud = self.serving.enter_context(simulator.running(folder, boot_seconds=0))
-
-    def outputs(self) -> dict[str, str]:
-        return json.loads(self("stack", "output", "--json"))
-
-    def rented(self) -> list[str]:
-        """Ids of all machines that cost money."""
-        known: list[dict[str, Any]] = self.cloud.control("GET", "/instances")
-        return [one["id"] for one in known if one["status"] not in ("terminating", "terminated")]
-
-
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    monkeypatch.setattr(settings, "API_ONLY_SUBNET", NETWORK)
-    (tmp_path / "project").mkdir()
-    (tmp_path / "state").mkdir()
-    (tmp_path / "cloud").mkdir()
-    (tmp_path / "project" / "Pulumi.yaml").write_text(PROJECT)
-    (tmp_path / "project" / "__main__.py").write_text(PROGRAM)
-    (tmp_path / "passphrase").write_text("correct horse")
-    sshds = Sshds()
-    with contextlib.ExitStack() as serving:
-        cloud = serving.enter_context(simulator.running(tmp_path / "cloud", boot_seconds=0))
-        environment = {
-            **os.environ,
-            **toolchain.environment(toolchain.ensure()),
-            "PULUMI_BACKEND_URL": (tmp_path / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
-            **cloud.env,
-        }
-        stack = Stack(tmp_path / "project", environment, cloud, sshds, serving)
-        stack.wanted = {
-            "public_key": public(sshds.user),
-            "private_key": sshds.user.export_private_key().decode(),
-            "host_key": public(sshds.host),
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with stack_of(tmp_path, PROGRAM) as stack:
+        stack.wanted |= {
             "user_data": "#cloud-config\n",
             "generation": "1",
             "name": "node-1",
             "types": "gpu_1x_a10",
             "regions": "us-east-1",
+            "patience": "20m",
         }
-        stack("stack", "init")
         yield stack
-    sshds.close()
 
 
-@pytest.fixture
-def listening(stack: Stack) -> Stack:
+def listen(stack: Stack) -> None:
     try:
         stack.sshds.listen()
     except PermissionError:
         pytest.skip("port 22 of loopback addresses can't be listened on by this user")
+
+
+@pytest.fixture
+def listening(stack: Stack) -> Stack:
+    listen(stack)
     return stack
 
 
@@ -371,10 +253,7 @@ def test_an_engine_killed_during_the_wait_loses_no_machine(stack: Stack) -> None
     killed(stack, recorded=True)
     [machine] = stack.rented()
     assert machine in stack("stack", "export")
-    try:
-        stack.sshds.listen()
-    except PermissionError:
-        pytest.skip("port 22 of loopback addresses can't be listened on by this user")
+    listen(stack)
     stack.up()
     assert stack.rented() == [machine]
     stack("destroy", "--yes", "--skip-preview")
@@ -390,6 +269,66 @@ def test_a_machine_that_turns_unhealthy_while_it_boots_is_given_back(stack: Stac
     assert "the machine became unhealthy" in output
     assert f"Machine {machine} was terminated" in output
     assert stack.rented() == []
+
+
+def test_a_run_that_changes_nothing_costs_two_calls_however_many_nodes(tmp_path: Path) -> None:
+    with stack_of(tmp_path, NODES) as stack:
+        listen(stack)
+        stack.wanted["count"] = 6
+        stack.cloud.control(
+            "PUT", "/capacity", instance_type="gpu_1x_a10", region="us-east-1", count=6
+        )
+        stack.up()
+        assert len(stack.rented()) == 6
+        for command in ("preview", "up"):
+            stack.calls()
+            consent = ("--yes", "--skip-preview") if command == "up" else ()
+            stack(command, "--expect-no-changes", *consent)
+            assert stack.calls() == {"listInstances": 1, "listInstanceTypes": 1}
+
+
+def test_a_wait_that_does_not_get_through_goes_on_with_the_same_machine(stack: Stack) -> None:
+    """Nothing listens on the machine's port 22 while the first `up` waits for it."""
+    stack.wanted["patience"] = "3s"
+    told = stack.up(ok=False)
+    assert "not reached from here" in told
+    [machine] = stack.rented()
+    assert f"Machine {machine} is kept" in told
+    listen(stack)
+    stack.up()
+    assert stack.rented() == [stack.outputs()["machine"]] == [machine]
+
+
+@pytest.mark.parametrize("way", ["--replace", "state delete"])
+def test_a_wait_that_is_made_again_ends_no_machine_in_service(listening: Stack, way: str) -> None:
+    stack = listening
+    stack.up()
+    [machine] = stack.rented()
+    exported = json.loads(stack("stack", "export"))
+    (urn,) = [r["urn"] for r in exported["deployment"]["resources"] if r["urn"].endswith("::ready")]
+    stack.wanted |= {"patience": "3s", "host_key": stack.wanted["public_key"]}  # a wrong one
+    if way == "--replace":
+        told = stack.up("--replace", urn, ok=False)
+    else:
+        stack("state", "delete", urn, "--yes")
+        told = stack.up(ok=False)
+    assert f"Machine {machine} was not terminated" in told
+    assert stack.rented() == [machine]
+
+
+def test_a_second_machine_of_a_lost_launch_is_ended_by_the_next_run(listening: Stack) -> None:
+    stack = listening
+    stack.up()
+    [machine] = stack.rented()
+    client = LambdaClient(stack.cloud.url, stack.cloud.api_key)
+    ours = client.machine(machine)
+    second = client.launch(
+        Launch(ours.name, "gpu_1x_a10", "us-east-1", "operator", "", "", dict(ours.tags))
+    )
+    told = stack("preview")
+    assert f"machine {second}" in told
+    assert stack.rented() == [machine]
+    stack.up("--expect-no-changes")
 
 
 def killed(stack: Stack, *, recorded: bool) -> None:

@@ -2,15 +2,23 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
 
 import pytest
 
 from providers.lambdalabs import errors
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
-from providers.lambdalabs.instance import MARK, Instance, InstanceInputs, InstanceOutputs
+from providers.lambdalabs.instance import (
+    LAUNCH,
+    MARK,
+    Instance,
+    InstanceInputs,
+    InstanceOutputs,
+    mark,
+)
 from providers.lambdalabs.instance_name import InstanceName, InstanceNameInputs
-from providers.lambdalabs.models import Launch
+from providers.lambdalabs.models import Launch, Listed, Machine
 from providers.lambdalabs.pacer import Pacer
 from providers.runtime.declare import Cancelled
 from simulator import cloud as simulator
@@ -26,6 +34,8 @@ INPUTS = InstanceInputs(
     user_data="#cloud-config\n",
     tags={"project": "sophia", "stack": "dev"},
 )
+
+OUTPUTS = InstanceOutputs("active", "gpu_1x_a10", "us-east-1")
 
 
 @pytest.fixture
@@ -100,6 +110,106 @@ async def test_a_machine_of_another_specification_is_not_adopted(account, instan
     made = await instances.create(context, dataclasses.replace(INPUTS, generation="2"))
     assert made.id != old.id
     assert sorted(living(account)) == sorted([old.id, made.id])
+
+
+async def test_a_machine_of_a_resource_that_was_moved_is_adopted(account, instances, told):
+    """Another parent or name changes the urn, and nothing about the machine."""
+    old = await instances.create(told.context(Instance.token, "old"), INPUTS)
+    account.launched.clear()  # by an earlier run
+    moved = await instances.create(told.context(Instance.token, "moved"), INPUTS)
+    assert moved.id == old.id
+
+
+def marked(inputs: InstanceInputs, urn: str) -> dict[str, str]:
+    """The tags that the program before docs/adr/0010 launched with."""
+    spec = (urn, inputs.image_family, inputs.generation)
+    return inputs.tags | {MARK: hashlib.sha256(repr(spec).encode()).hexdigest()[:32]}
+
+
+def launch(account, tags: dict[str, str], name: str = INPUTS.name) -> str:
+    wanted = Launch(name, "gpu_1x_a10", "us-east-1", "key", INPUTS.image_family, "", tags)
+    return account.client.launch(wanted)
+
+
+async def test_a_machine_with_the_mark_of_the_program_before_is_ours(
+    account, instances, context, told
+):
+    id = launch(account, marked(INPUTS, context.urn))
+    assert (await instances.create(context, INPUTS)).id == id
+    found = await instances.read(context, id, INPUTS, OUTPUTS)
+    assert found is not None
+    assert told.warnings == []
+    # As before: another resource's, or of another generation, is not.
+    account.launched.clear()
+    for other in (told.context(Instance.token, "other"), context):
+        inputs = dataclasses.replace(INPUTS, generation="2" if other is context else "")
+        assert (await instances.create(other, inputs)).id != id
+
+
+async def test_a_second_machine_of_a_launch_that_is_listed_after_the_search_is_ended(
+    account, cloud, instances, context, told
+):
+    real = account.client
+
+    class ListedLate(LambdaClient):
+        def machines(self) -> Listed[Machine]:
+            return Listed()
+
+    account.client = ListedLate(cloud.url, cloud.api_key)
+    fault(cloud, "lost-answer")
+    made = await Instance(account).create(context, INPUTS)
+    account.client = real
+    account.snapshot.forget()
+    [lost] = set(living(account)) - {made.id}
+    found = await Instance(account).read(context, made.id, INPUTS, made.outputs)
+    assert found is not None
+    assert living(account) == [made.id]
+    [warning] = told.warnings
+    assert lost in warning
+    assert "USD an hour" in warning
+    await Instance(account).read(context, made.id, INPUTS, made.outputs)
+    assert len(told.warnings) == 1
+
+
+async def test_a_second_machine_of_another_launch_is_told_and_kept(
+    account, instances, context, told
+):
+    """For example the one that is being replaced, since its region is not listed any more."""
+    made = await instances.create(context, INPUTS)
+    others = [
+        launch(account, INPUTS.tags | {MARK: mark(INPUTS)}),
+        launch(account, INPUTS.tags | {MARK: mark(INPUTS), LAUNCH: "another"}),
+    ]
+    await instances.read(context, made.id, INPUTS, made.outputs)
+    assert sorted(living(account)) == sorted([made.id, *others])
+    assert all(any(id in line for line in told.warnings) for id in others)
+    # Seen from the other one, too.
+    await instances.read(context, others[0], INPUTS, made.outputs)
+    assert sorted(living(account)) == sorted([made.id, *others])
+
+
+async def test_a_machine_of_another_name_or_mark_is_no_surplus(account, instances, context, told):
+    made = await instances.create(context, INPUTS)
+    tags = dict(account.client.machine(made.id).tags)
+    launch(account, tags, "sophia-dev-node-2-a1b2c3")
+    launch(account, tags | {MARK: mark(dataclasses.replace(INPUTS, generation="2"))})
+    launch(account, INPUTS.tags)
+    await instances.read(context, made.id, INPUTS, made.outputs)
+    assert len(living(account)) == 4
+    assert told.warnings == []
+
+
+async def test_a_surplus_that_can_not_be_ended_is_told_and_stops_nothing(
+    account, cloud, instances, context, told
+):
+    made = await instances.create(context, INPUTS)
+    second = launch(account, dict(account.client.machine(made.id).tags))
+    cloud.control(
+        "POST", "/faults", operation="terminateInstance", effect="error", status=403,
+        code="global/account-inactive",
+    )  # fmt: skip
+    assert await instances.read(context, made.id, INPUTS, made.outputs)
+    assert any(second in line and "still billed" in line for line in told.warnings)
 
 
 async def test_a_machine_of_another_resource_is_not_adopted(instances, told):
@@ -244,7 +354,6 @@ async def test_all_that_was_tried_is_told_with_its_reason(cloud, instances, cont
     ("status", "code", "kind"),
     [
         (400, "global/quota-exceeded", errors.QuotaExceeded),
-        (404, "global/object-does-not-exist", errors.NotFound),
         (400, "global/invalid-parameters", errors.InvalidParameters),
         (401, "global/invalid-api-key", errors.InvalidKey),
     ],
@@ -256,6 +365,39 @@ async def test_what_another_region_can_not_change_fails_at_once(
     inputs = dataclasses.replace(INPUTS, regions=["us-west-1", "us-east-1"])
     with pytest.raises(kind):
         await instances.create(context, inputs)
+    assert launches(cloud) == 1
+
+
+async def test_an_image_that_one_region_lacks_leads_to_the_next_region(cloud, instances, context):
+    fault(cloud, "error", status=404, code="global/object-does-not-exist", message="No such image.")
+    inputs = dataclasses.replace(INPUTS, regions=["us-west-1", "us-east-1"])
+    made = await instances.create(context, inputs)
+    assert made.outputs.region == "us-east-1"
+    assert launches(cloud) == 2
+
+
+async def test_an_image_that_no_region_has_is_tried_once_in_each(cloud, instances, context):
+    fault(
+        cloud, "error", status=404, code="global/object-does-not-exist", message="No such image.",
+        times=2,
+    )  # fmt: skip
+    inputs = dataclasses.replace(
+        INPUTS, instance_types=["gpu_1x_a10", "cpu_4x_general"], regions=["us-west-1", "us-east-1"]
+    )
+    with pytest.raises(errors.NoMachine) as raised:
+        await instances.create(context, inputs)
+    assert str(raised.value).count("us-west-1: No such image") == 2
+    assert launches(cloud) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"image_family": "", "regions": ["us-west-1", "us-east-1"]}, {"image_family": "x"}]
+)
+async def test_what_is_found_nowhere_fails_at_once(cloud, instances, context, change):
+    """A key, for example: without an image family nothing in a launch is a region's own."""
+    fault(cloud, "error", status=404, code="global/object-does-not-exist")
+    with pytest.raises(errors.NotFound):
+        await instances.create(context, dataclasses.replace(INPUTS, **change))
     assert launches(cloud) == 1
 
 
@@ -406,10 +548,10 @@ class TwoAccounts:
         return self.ours.machine(id)
 
     def machines(self):
-        return [] if self.theirs else self.ours.machines()
+        return Listed() if self.theirs else self.ours.machines()
 
     def ssh_keys(self):
-        return [] if self.theirs else self.ours.ssh_keys()
+        return Listed() if self.theirs else self.ours.ssh_keys()
 
     def terminate(self, id):
         assert not self.theirs

@@ -29,10 +29,11 @@ def machine(account, sshd):
 
 
 def launched(account, sshd) -> str:
+    """A machine of this run."""
     account.client.add_ssh_key("key", sshd.public_key)
-    return account.client.launch(
-        Launch("node-1", "gpu_1x_a10", "us-east-1", "key", "", "", {}),
-    )
+    id = account.client.launch(Launch("node-1", "gpu_1x_a10", "us-east-1", "key", "", "", {}))
+    account.launched[id] = "urn"
+    return id
 
 
 def wanted(machine: str, sshd, **changes: object) -> InstanceReadyInputs:
@@ -106,6 +107,76 @@ async def test_a_machine_is_terminated_with_patience_after_the_deadline(account,
     with pytest.raises(errors.NotReady, match="was terminated"):
         await InstanceReady(account).create(short, wanted(machine, sshd))
     assert given_back(account, machine)
+
+
+def barred(monkeypatch, failure: Exception) -> None:
+    def connect(host: str, **options: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(asyncssh, "connect", connect)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError(113, "No route to host"),
+        ConnectionRefusedError(111, "Connection refused"),
+        TimeoutError(),
+        asyncssh.ConnectionLost("reset on the way"),
+    ],
+)
+async def test_a_machine_that_is_not_reached_from_here_is_kept_and_waited_for_again(
+    account, told, machine, sshd, failure
+):
+    short = told.context(InstanceReady.token, "node-1-ready", timeout=1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        barred(patch, failure)
+        with pytest.raises(errors.NotReached) as raised:
+            await InstanceReady(account).create(short, wanted(machine, sshd))
+    text = str(raised.value)
+    assert text.startswith("node-1-ready: not reached from here in ")
+    for part in (f"Machine {machine} is kept", "port 22", "firewall", "the same machine"):
+        assert part in text
+    assert account.client.machine(machine).status == "active"
+    made = await InstanceReady(account).create(short, wanted(machine, sshd))
+    assert made.id == machine
+
+
+async def test_a_machine_that_is_heard_in_the_end_is_judged_by_that(account, told, machine, sshd):
+    """Unreached at first, then without GPUs."""
+    sshd.verdicts = [BAD_GPU]
+    context = told.context(InstanceReady.token)
+    with pytest.MonkeyPatch.context() as patch:
+        barred(patch, OSError(113, "No route to host"))
+        work = asyncio.create_task(InstanceReady(account).create(context, wanted(machine, sshd)))
+        await until(lambda: told.progress, work, told)
+    with pytest.raises(errors.NotReady, match="CUDA error 802"):
+        await work
+    assert given_back(account, machine)
+
+
+@pytest.mark.parametrize("trouble", ["unhealthy", "another host key", "refuses", "GPU"])
+async def test_a_machine_in_service_is_never_terminated_by_a_wait(
+    account, cloud, told, machine, sshd, trouble
+):
+    """As after `--replace` or a lost state: this run did not launch it."""
+    account.launched.clear()
+    inputs = wanted(machine, sshd)
+    stranger = asyncssh.generate_private_key("ssh-ed25519")
+    if trouble == "unhealthy":
+        cloud.control("POST", f"/instances/{machine}", status="unhealthy")
+    elif trouble == "another host key":
+        inputs = dataclasses.replace(inputs, host_key=stranger.export_public_key().decode())
+    elif trouble == "refuses":
+        inputs = dataclasses.replace(inputs, private_key=stranger.export_private_key().decode())
+    else:
+        sshd.verdicts = [BAD_GPU]
+    short = told.context(InstanceReady.token, timeout=1.0)
+    with pytest.raises(errors.NotReady, match=trouble) as raised:
+        await InstanceReady(account).create(short, inputs)
+    assert f"Machine {machine} was not terminated" in str(raised.value)
+    assert cloud.control("GET", "/calls").get("terminateInstance", 0) == 0
+    assert not given_back(account, machine)
 
 
 @pytest.mark.parametrize("status", ["unhealthy", "preempted"])
@@ -188,10 +259,11 @@ async def test_an_interruption_ends_a_look_that_hangs(account, told, machine, ss
 
 async def test_a_fault_of_the_api_does_not_cost_the_machine(account, cloud, context, sshd):
     machine = launched(account, sshd)
-    cloud.control("POST", "/faults", operation="getInstance", effect="lost-answer", times=2)
+    cloud.control("POST", "/faults", operation="listInstances", effect="lost-answer", times=2)
     await InstanceReady(account).create(context, wanted(machine, sshd))
+    account.snapshot.forget()
     cloud.control(
-        "POST", "/faults", operation="getInstance", effect="error", status=401,
+        "POST", "/faults", operation="listInstances", effect="error", status=401,
         code="global/invalid-api-key",
     )  # fmt: skip
     with pytest.raises(errors.InvalidKey):
@@ -211,7 +283,9 @@ async def test_a_machine_that_can_not_be_terminated_is_named(account, cloud, con
     assert machine in str(raised.value)
 
 
-async def test_reading_sees_that_the_machine_is_gone(account, context, machine, sshd):
+async def test_reading_leaves_it_to_the_instance_whether_the_machine_is_gone(
+    account, cloud, context, machine, sshd
+):
     ready = InstanceReady(account)
     inputs = wanted(machine, sshd)
     made = await ready.create(context, inputs)
@@ -219,7 +293,11 @@ async def test_reading_sees_that_the_machine_is_gone(account, context, machine, 
     assert found is not None
     assert found.outputs == made.outputs
     account.client.terminate(machine)
-    assert await ready.read(context, made.id, inputs, made.outputs) is None
+    cloud.control("DELETE", "/calls")
+    found = await ready.read(context, made.id, inputs, made.outputs)
+    assert found is not None
+    assert (found.inputs, found.outputs) == (inputs, made.outputs)
+    assert cloud.control("GET", "/calls") == {"listInstances": 1}
 
 
 async def test_reading_sees_another_address(account, context, machine, sshd):

@@ -84,10 +84,72 @@ def test_an_unreadable_answer_is_lost_and_says_so(script, client, body):
 
 
 def test_a_redirect_is_not_followed(script, client):
-    script.on(LAUNCH, (302, b"", {"Location": "/elsewhere"}))
-    with pytest.raises(errors.LostAnswer):
+    script.on(LAUNCH, (302, b"", {"Location": "/elsewhere?token=secret"}))
+    with pytest.raises(errors.Moved) as raised:
         client.launch(WANTED)
+    assert "moved to http://127.0.0.1:" in str(raised.value)
+    assert "secret" not in str(raised.value)
     assert [route for route, _, _ in script.seen] == [LAUNCH]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_says_what_to_set(script, client, status):
+    location = "https://cloud.lambda.ai/api/v1/instance-types"
+    script.on(TYPES, (status, b"<html>", {"Location": location}))
+    with pytest.raises(errors.Moved) as raised:
+        client.instance_types()
+    text = str(raised.value)
+    assert "moved to https://cloud.lambda.ai/api/v1 (" in text
+    assert "set lambdaApiUrl or LAMBDA_API_URL to https://cloud.lambda.ai/api/v1" in text
+    assert not isinstance(raised.value, errors.TRANSIENT)
+
+
+def test_a_refusal_on_the_way_is_not_the_keys(script, client):
+    script.on(TYPES, (403, b"<html>denied</html>", {"Content-Type": "text/html"}))
+    with pytest.raises(errors.Blocked) as raised:
+        client.instance_types()
+    assert "403" in str(raised.value)
+    assert "text/html" in str(raised.value)
+    script.on(TYPES, script.fault(403, "global/account-inactive"))
+    with pytest.raises(errors.Forbidden):
+        client.instance_types()
+
+
+def test_an_answer_that_is_no_json_is_told_by_its_type(script, client):
+    script.on(TYPES, (200, b"<html>sign in</html>", {"Content-Type": "text/html"}))
+    with pytest.raises(errors.LostAnswer, match=r"\(text/html\)") as raised:
+        client.instance_types()
+    assert "TypeError" not in str(raised.value)
+
+
+OFFER = {
+    "instance_type": {
+        "name": "gpu_1x_a10",
+        "description": "1x A10",
+        "price_cents_per_hour": 75,
+        "specs": {"vcpus": 30, "memory_gib": 200, "storage_gib": 1400, "gpus": 1},
+    },
+    "regions_with_capacity_available": [],
+}
+
+
+@pytest.mark.parametrize(
+    "change", [{"price_cents_per_hour": None}, {"specs": {"vcpus": 1}}, {"name": None}]
+)
+def test_an_odd_offer_is_left_out_and_told(script, client, change):
+    odd = OFFER | {"instance_type": OFFER["instance_type"] | change}
+    script.on(TYPES, script.ok({"gpu_1x_a10": OFFER, "odd": odd}))
+    offers = client.instance_types()
+    assert [offer.name for offer in offers] == ["gpu_1x_a10"]
+    assert len(offers.left_out) == 1
+
+
+def test_an_odd_key_is_left_out_and_told(script, client):
+    good = {"id": "k-1", "name": "one", "public_key": "ssh-ed25519 AAAA"}
+    script.on("GET /api/v1/ssh-keys", script.ok([good, {"name": "two"}]))
+    keys = client.ssh_keys()
+    assert [key.id for key in keys] == ["k-1"]
+    assert len(keys.left_out) == 1
 
 
 def test_an_error_keeps_code_message_suggestion_and_status(script, client):

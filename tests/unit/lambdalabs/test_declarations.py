@@ -56,6 +56,7 @@ def test_good_inputs_have_no_faults():
         ({"tags": {"a" * 56: "x"}}, "tags." + "a" * 56),
         ({"tags": {"project": "x" * 129}}, "tags.project"),
         ({"tags": {instance.MARK: "x"}}, "tags." + instance.MARK),
+        ({"tags": {instance.LAUNCH: "x"}}, "tags." + instance.LAUNCH),
     ],
 )
 def test_each_wrong_input_is_named(change, path):
@@ -92,16 +93,16 @@ def test_a_private_key_that_is_none_is_a_fault():
 
 
 def test_the_mark_tells_launches_apart():
-    same = mark("urn:a", GOOD)
+    same = mark(GOOD)
     preferences = {"instance_types": ["gpu_8x_h100_sxm5"], "regions": ["us-west-1"]}
     for change in ({"user_data": "x", "tags": {}, "ssh_key_name": "b"}, preferences):
-        assert mark("urn:a", dataclasses.replace(GOOD, **change)) == same
-    assert mark("urn:b", GOOD) != same
+        assert mark(dataclasses.replace(GOOD, **change)) == same
     for change in (
+        {"name": "sophia-dev-node-2-a1b2"},
         {"image_family": "gpu-base-24-04"},
         {"generation": "2"},
     ):
-        assert mark("urn:a", dataclasses.replace(GOOD, **change)) != same
+        assert mark(dataclasses.replace(GOOD, **change)) != same
 
 
 def offer(name: str, *regions: str) -> Offer:

@@ -21,6 +21,7 @@ from providers.lambdalabs.errors import error_from
         (400, "ssh-keys/key-in-use", errors.KeyInUse),
         (401, "global/invalid-api-key", errors.InvalidKey),
         (403, "global/account-inactive", errors.Forbidden),
+        (403, "new/code", errors.Forbidden),
         (404, "global/object-does-not-exist", errors.NotFound),
         (409, "global/internal-error", errors.ServerFault),
         (400, "provider/internal-unavailable", errors.ServerFault),
@@ -47,6 +48,7 @@ def test_the_code_decides_the_kind(status, code, kind):
 def test_without_an_envelope_the_status_decides(body):
     assert type(error_from(401, body)) is errors.InvalidKey
     assert type(error_from(404, body)) is errors.ApiError, "not the API's own word: nothing is gone"
+    assert type(error_from(403, body)) is errors.Blocked, "the key was not judged"
     assert type(error_from(502, body)) is errors.ServerFault
     assert "502" in str(error_from(502, body))
 

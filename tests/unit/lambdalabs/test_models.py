@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.lambdalabs.models import Machine, Offer
+from providers.lambdalabs.models import Machine, Offer, listed
 
 MACHINE = {
     "id": "i-1",
@@ -50,10 +50,28 @@ def test_what_the_api_tells_of_a_broken_machine_is_read_once():
     assert Machine.parse(MACHINE | {"actions": actions}).reasons == ("no space left on device",)
 
 
-@pytest.mark.parametrize("missing", ["id", "status", "region", "instance_type", "ssh_key_names"])
-def test_a_machine_without_a_required_field_is_refused(missing):
-    with pytest.raises(KeyError):
-        Machine.parse({key: value for key, value in MACHINE.items() if key != missing})
+ODD = [None, 7, "text", ["text"], {"name": None}, {"specs": {}}]
+
+
+@pytest.mark.parametrize("key", [*sorted(set(MACHINE) - {"id"}), "tags", "ip", "name"])
+@pytest.mark.parametrize("odd", ODD)
+def test_a_machine_with_an_odd_field_is_still_there(key, odd):
+    machine = Machine.parse(MACHINE | {key: odd})
+    assert machine.id == "i-1"
+    assert Machine.parse({"id": "i-1"}) == Machine("i-1", "")
+
+
+def test_how_many_gpus_is_unknown_where_it_is_not_told():
+    kind = {"name": "gpu_9x_new", "specs": {}}
+    assert Machine.parse(MACHINE | {"instance_type": kind}).gpus is None
+
+
+@pytest.mark.parametrize("odd", [*ODD, {"id": 7}])
+def test_an_entry_without_an_id_is_left_out_and_told(odd):
+    machines = listed(Machine.parse, [MACHINE, odd])
+    assert [machine.id for machine in machines] == ["i-1"]
+    assert len(machines.left_out) == 1
+    assert machines.left_out[0].startswith("entry 2 of 2")
 
 
 def test_an_offer_lists_the_regions_with_capacity():

@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 
 from providers.lambdalabs import ssh
-from providers.lambdalabs.ssh import Door, NoAnswer, knock, probe_cuda, read_verdict
+from providers.lambdalabs.ssh import Door, NoAnswer, Unreached, knock, probe_cuda, read_verdict
 
 HOST = asyncssh.generate_private_key("ssh-ed25519")
 OTHER = asyncssh.generate_private_key("ssh-ed25519")
@@ -70,20 +70,22 @@ async def test_the_right_machine_lets_us_in(machine):
 
 
 async def test_another_host_key_is_refused_before_anything_is_said(machine):
-    with pytest.raises(NoAnswer, match="another host key"):
+    with pytest.raises(NoAnswer, match="another host key") as raised:
         await knock("127.0.0.1", Door("ubuntu", private(USER), public(OTHER)))
     assert machine.ran == []
+    assert not isinstance(raised.value, Unreached)
 
 
 async def test_a_key_the_machine_does_not_know_is_told(machine):
-    with pytest.raises(NoAnswer, match="refuses the key of user ubuntu"):
+    with pytest.raises(NoAnswer, match="refuses the key of user ubuntu") as raised:
         await knock("127.0.0.1", Door("ubuntu", private(OTHER), public(HOST)))
+    assert not isinstance(raised.value, Unreached)
 
 
 async def test_a_closed_port_is_told(machine):
     machine.close()
     await machine.wait_closed()
-    with pytest.raises(NoAnswer, match=r"refused|failed"):
+    with pytest.raises(Unreached, match=r"refused|failed"):
         await knock("127.0.0.1", Door("ubuntu", private(USER), public(HOST)))
 
 
@@ -93,9 +95,17 @@ async def test_a_port_that_says_nothing_is_told(monkeypatch):
     port = silent.sockets[0].getsockname()[1]
     real = asyncssh.connect
     monkeypatch.setattr(asyncssh, "connect", lambda host, **o: real(host, port, **o))
-    with pytest.raises(NoAnswer):
+    with pytest.raises(Unreached):
         await knock("127.0.0.1", Door("ubuntu", private(USER), public(HOST)))
     silent.close()
+
+
+async def test_a_probe_that_hangs_was_heard(machine, monkeypatch):
+    monkeypatch.setattr(ssh, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(ssh, "CUDA_PROBE", "import time; time.sleep(3)")
+    with pytest.raises(NoAnswer, match="did not end within") as raised:
+        await probe_cuda("127.0.0.1", Door("ubuntu", private(USER), public(HOST)), 1)
+    assert not isinstance(raised.value, Unreached)
 
 
 DRIVER = r"""

@@ -1,6 +1,9 @@
 """What the environment adds to configuration, and how the engine's texts are read."""
 
 import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pulumi
 import pytest
@@ -8,6 +11,8 @@ import pytest
 from components import settings
 from components.catalog.loader import Catalog
 from components.settings_model import SettingsError
+from providers.lambdalabs import slots
+from providers.lambdalabs.pacer import Pacer
 
 ENVIRONMENT = {
     "LAMBDA_API_URL": "http://127.0.0.1:1/api/v1",
@@ -83,10 +88,11 @@ def test_an_unreadable_ca_is_a_fault(tmp_path):
 
 
 @pytest.fixture
-def configured(monkeypatch):
+def configured(monkeypatch, tmp_path):
     """Sets the stack's configuration as the engine hands it over."""
     for name in [*ENVIRONMENT, "SOPHIA_REGISTRY_CA"]:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(settings, "PAUSES", ())
     monkeypatch.setattr(pulumi, "get_project", lambda: "sophia")
     monkeypatch.setattr(pulumi, "get_stack", lambda: "dev")
@@ -127,8 +133,39 @@ def test_an_api_that_does_not_answer_is_one_fault_beside_the_others(configured):
     assert any(line.startswith("sophia:gatewayPort: got 99999") for line in faults)
 
 
+def test_the_api_is_asked_at_the_pace_of_all_processes(configured, tmp_path):
+    address = "http://127.0.0.1:1/api/v1"
+    Pacer(slots=slots.shared(str(tmp_path), address, "k")).hold(0.4)
+    configured([("lambdaApiUrl", address), ("lambdaApiKey", "k")], secret=["lambdaApiKey"])
+    began = time.monotonic()
+    faults_of_load()
+    assert time.monotonic() - began >= 0.4
+
+
 def test_a_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured):
     configured([("lambdaApiKey", "in-the-clear"), ("lambdaApiUrl", "http://127.0.0.1:1/")])
     faults = faults_of_load()
     assert any(line.startswith("sophia:lambdaApiKey: got a plain text") for line in faults)
     assert not any("in-the-clear" in line for line in faults)
+
+
+def test_a_refusal_on_the_way_is_not_blamed_on_the_key(configured):
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(403)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<html>denied</html>")
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.handle_request, daemon=True).start()
+        address = f"http://127.0.0.1:{proxy.server_port}/api/v1"
+        configured([("lambdaApiUrl", address), ("lambdaApiKey", "k")], secret=["lambdaApiKey"])
+        faults = faults_of_load()
+    assert not any(line.startswith("sophia:lambdaApiKey") for line in faults)
+    [about] = [line for line in faults if line.startswith("sophia:lambdaApiUrl")]
+    assert "text/html" in about
+    assert "403" in about

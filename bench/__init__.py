@@ -1,0 +1,1 @@
+"""What the platform costs, measured: ratios of one run on one machine."""

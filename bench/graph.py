@@ -1,0 +1,68 @@
+"""What a graph of nodes costs the engine and the API: `python -m bench.graph`.
+
+Machines are words of the simulated cloud, with an sshd of this process at each of their addresses
+(port 22 of loopback: root). Seconds are this machine's; what can be compared are the calls and the
+ratio to an empty program with the same plugins, measured right after it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from tests.support.node_stack import NODES, Stack, stack_of
+
+COUNTS = (5, 10, 20)
+REPEATS = 3
+HEAD = ("nodes", "preview s", "calls", "no-op up s", "empty up s", "ratio")
+
+
+def main() -> None:
+    """Prints one line for each number of nodes. Takes some minutes."""
+    print("".join(f"{name:>12}" for name in HEAD), flush=True)
+    for count in COUNTS:
+        print("".join(f"{value:>12}" for value in measured(count)), flush=True)
+
+
+def measured(count: int) -> tuple[str, ...]:
+    """The line of so many nodes. Times are medians of `REPEATS`, calls the most of a preview."""
+    with (
+        tempfile.TemporaryDirectory() as nodes_folder,
+        tempfile.TemporaryDirectory() as empty_folder,
+        stack_of(Path(nodes_folder), NODES) as nodes,
+    ):
+        nodes.sshds.listen(count)
+        nodes.cloud.control(
+            "PUT", "/capacity", instance_type="gpu_1x_a10", region="us-east-1", count=count
+        )
+        nodes.wanted["count"] = count
+        nodes.up()
+        nodes.calls()
+        previews, calls = [], 0
+        for _ in range(REPEATS):
+            previews.append(seconds(nodes, "preview", "--expect-no-changes"))
+            calls = max(calls, sum(nodes.calls().values()))
+        with stack_of(Path(empty_folder), NODES) as empty:
+            empty.wanted["count"] = 0
+            empty.up()
+            ups = [(unchanged(nodes), unchanged(empty)) for _ in range(REPEATS)]
+    ours, least = (statistics.median(times) for times in zip(*ups, strict=True))
+    preview = statistics.median(previews)
+    times = f"{preview:.1f}", str(calls), f"{ours:.1f}", f"{least:.1f}", f"{ours / least:.2f}"
+    return (str(count), *times)
+
+
+def unchanged(stack: Stack) -> float:
+    return seconds(stack, "up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def seconds(stack: Stack, *arguments: str) -> float:
+    began = time.monotonic()
+    stack(*arguments)
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    main()
