@@ -10,7 +10,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans env test test-fast check clean
+.PHONY: help doctor up down purge status logs ssh orphans env test test-fast test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(m
 
 test: doctor $(VENV)/.ready ## every test, on real nodes
 	@exec $(PYTEST) -n 3
+
+test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upgrades from earlier versions
+	@exec $(PYTEST) -m long tests/long
 
 test-fast: $(VENV)/.ready ## the inner loop: no containers, under a minute
 	@exec $(PYTEST) -n 2 -q -m "not containers and not slow"
