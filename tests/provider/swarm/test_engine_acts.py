@@ -1,4 +1,4 @@
-"""What an operator may do to any resource ends nothing that runs: replace, taint, target, retain.
+"""What an operator may do to any resource ends nothing that runs: replace, taint, target.
 
 One resource of every kind of the package, on two real machines, under the real engine.
 """

@@ -13,7 +13,7 @@ from providers.swarm.services.model import (
     ServiceOutputs,
     Update,
 )
-from simulator.docker import docker
+from simulator.docker import docker, exists
 
 _COPY = """
 set -- /bin/sh /bin/sleep /bin/cat /usr/bin/tail /bin/rm /usr/bin/touch
@@ -46,16 +46,17 @@ def service(name: str, script: str = SERVE, **fields: Any) -> ServiceInputs:
 
 
 def load_image(node_image: str, nodes: Iterable[str]) -> None:
-    """Makes IMAGE (3 MB), and gives it to the Dockers of these node containers."""
-    with subprocess.Popen(
-        ["docker", "run", "--rm", node_image, "/bin/sh", "-c", _COPY], stdout=subprocess.PIPE
-    ) as files:
-        subprocess.run(
-            ["docker", "import", "--change", 'CMD ["/bin/sh"]', "-", IMAGE],
-            stdin=files.stdout,
-            check=True,
-            capture_output=True,
-        )
+    """Makes IMAGE (3 MB) unless it is there; gives it to the Dockers of these node containers."""
+    if not exists("image", IMAGE):
+        with subprocess.Popen(
+            ["docker", "run", "--rm", node_image, "/bin/sh", "-c", _COPY], stdout=subprocess.PIPE
+        ) as files:
+            subprocess.run(
+                ["docker", "import", "--change", 'CMD ["/bin/sh"]', "-", IMAGE],
+                stdin=files.stdout,
+                check=True,
+                capture_output=True,
+            )
     saved = subprocess.run(["docker", "save", IMAGE], check=True, capture_output=True).stdout
     for node in nodes:
         docker("exec", "-i", node, "docker", "load", stdin=saved)
