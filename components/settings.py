@@ -92,7 +92,15 @@ def load(catalog: Catalog) -> Settings:
 def handed_out() -> Mapping[str, object]:
     """The outputs of this stack's last `up`, secrets in plain text; none before the first."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value
+    for pause in (*PAUSES, None):
+        try:
+            found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value
+            break
+        except Exception as error:
+            # A file backend may be writing the state at this moment (seen with Pulumi 3.259).
+            if pause is None or "failed to load checkpoint" not in str(error):
+                raise
+            time.sleep(pause)
     kept: Mapping[str, object] = found["outputs"]
     return kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -141,21 +142,19 @@ class Entry:
         """Removes the entry of a node that is gone, or has left. Gone already is fine."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SETTLE
-        try:
+        # "Can't find manager in raft memberlist": it has no seat to give up (swarmkit, UpdateNode).
+        with contextlib.suppress(NotFound):
             await self.write(context, lambda spec: {**spec, "Role": "worker"})
-            while True:
-                try:
-                    force = {"force": "true"}
-                    await self._ask(context, "DELETE", f"/nodes/{self.id}", params=force)
-                    return
-                except NotFound:
+        while True:
+            try:
+                await self._ask(context, "DELETE", f"/nodes/{self.id}", params={"force": "true"})
+                return
+            except NotFound:
+                return
+            except EngineError:  # its seat among the managers isn't given up yet
+                if loop.time() > deadline:
                     raise
-                except EngineError:  # its seat among the managers isn't given up yet
-                    if loop.time() > deadline:
-                        raise
-                await context.sleep(_LOOK)
-        except NotFound:
-            return
+            await context.sleep(_LOOK)
 
     async def _guard(self, context: Context) -> None:
         loop = asyncio.get_running_loop()

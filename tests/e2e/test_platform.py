@@ -208,7 +208,10 @@ def test_keys_and_tokens_rotate_while_everything_runs(platform):
 
     rotated_to = only_key()
     # By force the pair forgets the former one; the last `up` has handed it out.
-    platform.pulumi("up", "--yes", "--skip-preview", "--replace", "**::login")
+    refused = platform.pulumi("up", "--yes", "--skip-preview", "--replace", "**::login", ok=False)
+    assert "the account has another key of that name" in refused
+    configuration.write_text(text.replace("loginKey: 2", "loginKey: 3"))
+    platform.run("ops", "up")
     assert only_key() != rotated_to
     assert docker.tasks(platform.home, AI_MEMORY) == before
 
