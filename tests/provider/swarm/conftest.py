@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-import toolchain
 from providers.runtime.declare import Context
 from providers.swarm.pool import Pool
 from simulator import node_image
-from tests.provider.swarm.engine_stack import PROGRAM, PROJECT, Stack, service
+from tests.provider.swarm.engine_stack import PROGRAM, Stack, made, service
 from tests.provider.swarm.fleet import Fleet, Formed, form, make_context
 from tests.provider.swarm_services.samples import load_image
 
@@ -65,18 +63,7 @@ def context() -> Context:
 async def stack(fleet: Fleet, tmp_path: Path) -> AsyncIterator[Stack]:
     nodes = await fleet.start("emma", "fritz")
     load_image(node_image.ensure(lambda line: None), [node.container for node in nodes])
-    (tmp_path / "project").mkdir()
-    (tmp_path / "state").mkdir()
-    (tmp_path / "project" / "Pulumi.yaml").write_text(PROJECT)
-    (tmp_path / "project" / "__main__.py").write_text(PROGRAM)
-    (tmp_path / "passphrase").write_text("correct horse")
-    environment = {
-        **os.environ,
-        **toolchain.environment(toolchain.ensure()),
-        "PULUMI_BACKEND_URL": (tmp_path / "state").as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
-    }
-    stack = Stack(tmp_path / "project", environment, nodes)
+    stack = made(tmp_path, PROGRAM, nodes)
     roles = ("manager", "worker")
     stack.wanted = {
         "nodes": [
@@ -92,6 +79,5 @@ async def stack(fleet: Fleet, tmp_path: Path) -> AsyncIterator[Stack]:
         "group": "",
         "services": {"web": service(replicas=2), "tool": service()},
     }
-    stack("stack", "init")
     yield stack
     fleet.remove(*nodes)

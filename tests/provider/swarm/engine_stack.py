@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import toolchain
 from simulator.docker import docker
 from tests.provider.swarm.fleet import Machine
 from tests.provider.swarm_services.samples import IMAGE, SERVE
@@ -118,3 +120,21 @@ class Stack:
         state = json.loads(self("stack", "export"))["deployment"]
         kept = [one["urn"].rsplit("::", 1)[-1] for one in state.get("resources") or []]
         return [name for name in kept if not name.startswith("cluster-dev")]
+
+
+def made(folder: Path, program: str, nodes: list[Machine]) -> Stack:
+    """A new stack of a program, which knows only what `wanted` will tell it."""
+    (folder / "project").mkdir()
+    (folder / "state").mkdir()
+    (folder / "project" / "Pulumi.yaml").write_text(PROJECT)
+    (folder / "project" / "__main__.py").write_text(program)
+    (folder / "passphrase").write_text("correct horse")
+    environment = {
+        **os.environ,
+        **toolchain.environment(toolchain.ensure()),
+        "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(folder / "passphrase"),
+    }
+    stack = Stack(folder / "project", environment, nodes)
+    stack("stack", "init")
+    return stack

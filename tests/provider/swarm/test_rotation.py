@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import toolchain
 from providers.swarm.errors import LockedOut
 from providers.swarm.keypair import KeyPairOutputs, separate
 from providers.swarm.pool import Pool, SwarmConfig
 from simulator import node_image
-from tests.provider.swarm.engine_stack import PROJECT, Stack, service
+from tests.provider.swarm.engine_stack import Stack, made, service
 from tests.provider.swarm.fleet import Fleet, Machine
 from tests.provider.swarm_services.samples import load_image
 from tests.support.checkout import ROOT
@@ -65,20 +63,8 @@ if nodes:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    (tmp_path / "project").mkdir()
-    (tmp_path / "state").mkdir()
-    (tmp_path / "project" / "Pulumi.yaml").write_text(PROJECT)
-    (tmp_path / "project" / "__main__.py").write_text(PROGRAM)
-    (tmp_path / "passphrase").write_text("correct horse")
-    environment = {
-        **os.environ,
-        **toolchain.environment(toolchain.ensure()),
-        "PULUMI_BACKEND_URL": (tmp_path / "state").as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
-    }
-    stack = Stack(tmp_path / "project", environment, [])
+    stack = made(tmp_path, PROGRAM, [])
     stack.wanted = {"login": "", "tokens": "", "nodes": [], "service": service(replicas=2)}
-    stack("stack", "init")
     return stack
 
 
