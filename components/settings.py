@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pulumi
 import pulumi.runtime.config
@@ -94,15 +94,14 @@ def handed_out() -> Mapping[str, object]:
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     for pause in (*PAUSES, None):
         try:
-            found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value
-            break
+            found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name})
+            return cast(Mapping[str, object], found.value["outputs"])
         except Exception as error:
             # A file backend may be writing the state at this moment (seen with Pulumi 3.259).
             if pause is None or "failed to load checkpoint" not in str(error):
                 raise
             time.sleep(pause)
-    kept: Mapping[str, object] = found["outputs"]
-    return kept
+    raise AssertionError("unreachable")
 
 
 def decoded(given: Mapping[str, str]) -> dict[str, object]:

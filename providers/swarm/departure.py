@@ -105,7 +105,7 @@ async def _drain(context: Context, entry: Entry) -> None:
     deadline = loop.time() + context.timeout
     patience: dict[relocation.Slot, float] = {}
     while True:
-        here = [t for t in await entry.tasks(context) if t["Status"]["State"] == "running"]
+        here = await entry.running(context)
         left = relocation.missing(moving, await entry.every_task(context), entry.id, names)
         if not here and not left:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import enum
 import json
+import shlex
 
 DAEMON = "/etc/docker/daemon.json"
 _KNOWN = "/var/lib/sophia/daemon.json"
@@ -60,6 +61,12 @@ PUT = (
 )
 """Shell function `put PATH BASE64`: writes the file in one step, if it differs."""
 
+
+def put(path: str, content: str) -> str:
+    """The call of PUT's function that writes this file."""
+    return f"put {shlex.quote(path)} {base64.b64encode(content.encode()).decode()}"
+
+
 LOADED = (
     f"set -eu; if [ ! -e {_KNOWN} ]; then umask 022; mkdir -p $(dirname {_KNOWN});"
     f" (cat {DAEMON} 2>/dev/null || echo '{{}}') >{_KNOWN}.new; mv {_KNOWN}.new {_KNOWN}; fi;"
@@ -74,10 +81,9 @@ def apply(wanted: str, step: Step) -> str:
     If Docker refuses, it runs with the former configuration again, and the script fails with
     Docker's words.
     """
-    encoded = base64.b64encode(wanted.encode()).decode()
     return f"""set -eu
 {PUT}
-put {DAEMON} {encoded}
+{put(DAEMON, wanted)}
 # Or systemd may refuse to start it a fourth time in a minute.
 systemctl reset-failed docker
 if ! {step.value} 2>/dev/null; then
@@ -89,5 +95,5 @@ if ! {step.value} 2>/dev/null; then
   echo "Docker refused its new configuration and has the former one again: ${{said:-no reason}}" >&2
   exit 1
 fi
-put {_KNOWN} {encoded}
+{put(_KNOWN, wanted)}
 """

@@ -75,6 +75,11 @@ class Entry:
         tasks: list[dict[str, Any]] = await self._ask(context, "GET", "/tasks", params=filters)
         return tasks
 
+    async def running(self, context: Context) -> list[dict[str, Any]]:
+        """The tasks that run on the node."""
+        tasks = await self.tasks(context)
+        return [task for task in tasks if task["Status"]["State"] == "running"]
+
     async def every_task(self, context: Context) -> list[dict[str, Any]]:
         """The tasks of the whole swarm."""
         tasks: list[dict[str, Any]] = await self._ask(context, "GET", "/tasks")

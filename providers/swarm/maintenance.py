@@ -34,7 +34,7 @@ async def drained(context: Context, entry: Entry) -> AsyncIterator[None]:
     await _spare(context, entry)
     own = await entry.read(context)
     before = own["Spec"]["Availability"]
-    tasks = [task for task in await entry.tasks(context) if task["Status"]["State"] == "running"]
+    tasks = await entry.running(context)
     slots = relocation.displaced(tasks)
     everywhere = {task["ServiceID"] for task in tasks if not task.get("Slot")}
     await entry.write(context, lambda spec: {**spec, "Availability": "drain"})
@@ -70,7 +70,7 @@ async def _emptied(context: Context, entry: Entry, slots: frozenset[relocation.S
     names = await entry.service_names(context)
     begun = asyncio.get_running_loop().time()
     while True:
-        here = [t for t in await entry.tasks(context) if t["Status"]["State"] == "running"]
+        here = await entry.running(context)
         left = relocation.missing(slots, await entry.every_task(context), entry.id, names)
         coming = {slot for slot, reason in left.items() if not relocation.is_final(reason)}
         waited = asyncio.get_running_loop().time() - begun
@@ -100,11 +100,7 @@ async def _running_again(
     deadline = asyncio.get_running_loop().time() + _BACK
     while True:
         left = list(relocation.missing(slots, await entry.every_task(context), "", names).values())
-        here = {
-            task["ServiceID"]
-            for task in await entry.tasks(context)
-            if task["Status"]["State"] == "running"
-        }
+        here = {task["ServiceID"] for task in await entry.running(context)}
         left += [f"{names[id]} is not back there" for id in everywhere - here if id in names]
         if not left:
             return

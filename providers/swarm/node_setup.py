@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import re
 import shlex
@@ -229,10 +228,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
         self, context: Context, inputs: NodeSetupInputs, node: Engine, wanted: str
     ) -> None:
         step = docker_config.step(await node.run(docker_config.LOADED), wanted)
-        if step is not Step.RESTART:
-            await node.run(docker_config.apply(wanted, step), within=_DOCKER)
-            return
-        entry = await self._entry(context, inputs, node)
+        entry = await self._entry(context, inputs, node) if step is Step.RESTART else None
         if entry is None:
             await node.run(docker_config.apply(wanted, step), within=_DOCKER)
             return
@@ -306,7 +302,7 @@ def _edited(user: str, change: str) -> str:
 def _write(files: dict[str, str], gone: frozenset[str]) -> str:
     """A script that writes what differs, each file in one step, and removes what is gone. Pure."""
     lines = ["set -eu", docker_config.PUT]
-    lines += [f"put {shlex.quote(path)} {_encoded(text)}" for path, text in files.items()]
+    lines += [docker_config.put(path, text) for path, text in files.items()]
     lines += [f"rm -f {shlex.quote(path)}" for path in sorted(gone)]
     # Again each time: a run may have ended between the writing and this. It ends no connection.
     lines += ["systemctl try-reload-or-restart ssh"]
@@ -324,7 +320,3 @@ def _differing(user: str, keys: list[str], revoked: list[str], files: dict[str, 
         sum = hashlib.sha256(text.encode()).hexdigest()
         lines += [f"echo {sum} {shlex.quote(path)} | sha256sum -c --status || echo {path}"]
     return f"{{ {'; '.join(lines)}; }} 2>/dev/null | sort -u"
-
-
-def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

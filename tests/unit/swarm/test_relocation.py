@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from providers.runtime.declare import Context
-from providers.swarm import departure, relocation
+from providers.swarm import departure, entry, relocation
 from providers.swarm.errors import NotSettled
 
 NAMES = {"s": "web"}
@@ -71,6 +71,8 @@ class Entry:
 
     async def tasks(self, context):
         return [each for each in await self.every_task(context) if each["NodeID"] == self.id]
+
+    running = entry.Entry.running
 
     async def every_task(self, context):
         if not self.written:
