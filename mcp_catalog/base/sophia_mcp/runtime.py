@@ -71,7 +71,7 @@ def main(name: str, build: Callable[[Settings], Server]) -> None:
     """Read the settings, build the server, serve it. Exit status 2 if it can't start as told."""
     logs.configure("INFO", server=name)
     try:
-        settings = read_settings(os.environ)
+        settings = read_settings(name, os.environ)
         logs.configure(settings.log_level, server=name, replica=settings.replica)
         server = build(settings)
     except RuntimeFault as fault:

@@ -35,6 +35,6 @@ def toy_in_process(monkeypatch: pytest.MonkeyPatch) -> Server:
     import toy_server
 
     try:
-        return toy_server.build(read_settings({}))
+        return toy_server.build(read_settings("toy", {}))
     finally:
         del sys.modules["toy_server"]

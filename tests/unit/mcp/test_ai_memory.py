@@ -27,7 +27,7 @@ TOOLS = {
 def server() -> Server:
     """On an address where no Postgres is."""
     url = f"postgresql://memory:hidden-password@127.0.0.1:{free_port()}/memory"
-    return build(read_settings({"MEMORY_DATABASE_URL": url}))
+    return build(read_settings("toy", {"MEMORY_DATABASE_URL": url}))
 
 
 async def test_every_tool_has_a_schema_for_what_it_gives(server: Server):
@@ -85,7 +85,7 @@ async def test_without_its_database_it_starts_and_says_so(server: Server):
 
 def test_it_does_not_start_without_its_secret(tmp_path):
     with pytest.raises(MissingSecretError, match="MEMORY_DATABASE_URL"):
-        build(read_settings({}, tmp_path))
+        build(read_settings("toy", {}, tmp_path))
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())
