@@ -39,7 +39,7 @@ class Metrics:
         self.tool_calls = Counter(
             "mcp_tool_calls",
             "Tool calls by outcome: ok, error (anticipated), invalid_arguments, protocol_error, "
-            "crash, cancelled",
+            "timeout, crash, cancelled",
             ["tool", "outcome"],
             registry=self.registry,
         )

@@ -228,6 +228,24 @@ async def test_no_query_breaks_the_search(memory: Client, user: str):
         await found(memory, query, user_id=user)
 
 
+async def test_long_memories_come_cut_in_pages_that_a_model_can_take_in(memory: Client, user: str):
+    for number in range(30):
+        content = f"long {number} " + "\u2603" * 15_000
+        await ok(memory, "store_memory", content=content, user_id=user)
+    seen, cursor = [], None
+    while True:
+        page = await ok(memory, "get_memories", user_id=user, limit=30, cursor=cursor)
+        seen += [entry["content"] for entry in page["memories"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert [content.split()[1] for content in seen] == [str(n) for n in reversed(range(30))]
+    assert all(content.endswith(f"… [cut: 2000 of {len(f'long {n} ') + 15_000} characters]")
+               for n, content in zip(reversed(range(30)), seen, strict=True))  # fmt: skip
+    found = await ok(memory, "search_memories", query="long", user_id=user, limit=30)
+    assert found["more"]
+    assert 0 < len(found["hits"]) < 30
+
+
 async def test_content_comes_back_as_it_was(memory: Client, user: str):
     content = "line\r\n\ttab 'quote' \"double\" \\back\\ %s {x} 🙂 \u202e <b>" + "long" * 4_000
     stored = await ok(

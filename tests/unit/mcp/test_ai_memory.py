@@ -4,18 +4,19 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp import Client
 from mcp.server.mcpserver.exceptions import ToolError
-from sophia_mcp.errors import DependencyError, MissingSecretError
+from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
 from sophia_mcp.server import Server
 from sophia_mcp.settings import read_settings
 
 from mcp_catalog.ai_memory.ai_memory import cursors
 from mcp_catalog.ai_memory.ai_memory.scope import Scope
 from mcp_catalog.ai_memory.ai_memory.server import build
-from tests.support.mcp_process import free_port
+from tests.support.mcp_process import ROOT, free_port
 
 TOOLS = {
     "store_memory", "search_memories", "get_memory", "get_memories", "update_memory",
@@ -27,7 +28,10 @@ TOOLS = {
 def server() -> Server:
     """On an address where no Postgres is."""
     url = f"postgresql://memory:hidden-password@127.0.0.1:{free_port()}/memory"
-    return build(read_settings("toy", {"MEMORY_DATABASE_URL": url}))
+    described = yaml.safe_load((ROOT / "mcp_catalog/ai_memory/server.yaml").read_text())
+    return build(
+        read_settings("ai_memory", {**described["run"]["env"], "MEMORY_DATABASE_URL": url})
+    )
 
 
 async def test_every_tool_has_a_schema_for_what_it_gives(server: Server):
@@ -83,9 +87,29 @@ async def test_without_its_database_it_starts_and_says_so(server: Server):
     assert "hidden-password" not in result.content[0].text
 
 
-def test_it_does_not_start_without_its_secret(tmp_path):
-    with pytest.raises(MissingSecretError, match="MEMORY_DATABASE_URL"):
-        build(read_settings("toy", {}, tmp_path))
+async def test_without_its_secret_it_starts_and_names_it():
+    server = build(read_settings("ai_memory", {}))
+    async with Client(server) as client:
+        result = await client.call_tool("get_memory_stats", {})
+    assert "MEMORY_DATABASE_URL is not set" in result.content[0].text
+    with pytest.raises(NotConfigured, match="MEMORY_DATABASE_URL is not set"):
+        await server.check()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres:/u:hidden@db/x",
+        "postgresql://u:hid@den@db.example/x",
+        "postgresql://u:hidden@db:port/x?odd=hidden",
+        "host=db password=hidden",
+        "hidden",
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_not_repeated(url: str):
+    with pytest.raises(SettingError, match=r"^secret MEMORY_DATABASE_URL: expected") as caught:
+        build(read_settings("ai_memory", {"MEMORY_DATABASE_URL": url}))
+    assert "hid" not in str(caught.value)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())
