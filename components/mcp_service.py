@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.catalog.model import Server
+from components.catalog.model import PORT, Server
 from components.handles import ClusterHandle, NetworkHandle, RegistryHandle, ServiceHandle
 from components.plan import mcp_service as plan
 from components.plan import names
@@ -78,6 +78,6 @@ class McpService(pulumi.ComponentResource):
             name=args.server.name,
             physical_name=planned.name,
             dns_name=service.dns_name,
-            port=args.server.deploy.port,
+            port=PORT,
         )
         self.register_outputs({"dns_name": service.dns_name})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from components.catalog.model import (
     Server,
     Variable,
 )
+from components.plan.gateway import MAX_REPLICAS
 from components.reading import REQUIRED, Fault, Reader
 
 NO_SERVER = frozenset({"base"})
@@ -58,8 +58,6 @@ def load(folder: Path) -> Catalog:
         server = parse(label, file.read_text(encoding="utf-8"), place.name, faults)
         if server is not None:
             servers.append(server)
-    faulty = {fault.key for fault in faults}
-    faults.extend(clash for clash in port_clashes(folder.name, servers) if clash.key not in faulty)
     return Catalog(tuple(servers), tuple(faults))
 
 
@@ -99,24 +97,6 @@ def parse(label: str, text: str, folder: str, faults: list[Fault]) -> Server | N
     return server
 
 
-def port_clashes(catalog: str, servers: Iterable[Server]) -> list[Fault]:
-    """Servers that want a port that an earlier one has."""
-    owners: dict[int, str] = {}
-    faults = []
-    for server in servers:
-        owner = owners.setdefault(server.deploy.port, server.name)
-        if owner != server.name:
-            faults.append(
-                Fault(
-                    f"{catalog}/{server.name}/server.yaml: deploy.port",
-                    f"{server.deploy.port}, which {owner} has",
-                    "a port of its own",
-                    "choose another one",
-                )
-            )
-    return faults
-
-
 def _environment(run: Reader) -> dict[str, str]:
     inner = run.inner("env")
     return {name: inner.text(name, "") for name in inner.names()}
@@ -150,8 +130,7 @@ def _deploy(reader: Reader) -> Deploy:
     resources, health = reader.inner("resources"), reader.inner("health")
     deploy = Deploy(
         tier=tier,
-        port=reader.integer("port", low=1024, high=65535),
-        replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=50),
+        replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=MAX_REPLICAS),
         resources=Resources(
             cpus=resources.number("cpus", 0.5, low=0.05, high=64),
             memory_mb=resources.integer("memory_mb", 256, low=32, high=1_048_576),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.catalog.model import SecretVariable, Server, Variable
+from components.catalog.model import PORT, SecretVariable, Server, Variable
 
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 
@@ -33,7 +33,7 @@ def server_json(server: Server, image: str, url: str, version: str) -> dict[str,
                 "environmentVariables": variables,
                 "transport": {
                     "type": "streamable-http",
-                    "url": f"http://127.0.0.1:{server.deploy.port}/mcp",
+                    "url": f"http://127.0.0.1:{PORT}/mcp",
                 },
             }
         ],

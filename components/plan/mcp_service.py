@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components.catalog.model import PORT, Server
 from components.catalog.model import Health as Check
-from components.catalog.model import Server
 from components.plan import names
 from components.plan.nodes import NODE_LABEL, TIER_LABEL
 from providers.swarm.services.model import Health, Mount, Placement, Resources, Update
@@ -69,7 +69,7 @@ def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> Se
     env = {
         **server.env,
         **{key: value for key, value in variables.items() if key in asked},
-        "PORT": str(deploy.port),
+        "PORT": str(PORT),
         "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
         "DRAIN_SECONDS": str(DRAIN_S),
         "GRACE_SECONDS": str(GRACE_S),

@@ -13,7 +13,7 @@ SERVER = Server(
     description="Memory",
     category="knowledge",
     tags=(),
-    deploy=Deploy(1, 9000, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
+    deploy=Deploy(1, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
     secrets=(SecretVariable("url", "MEMORY_DATABASE_URL", "", "", True),),
 )
 
@@ -68,4 +68,4 @@ def test_the_handle_leads_to_its_tasks(registered):
     registered(lambda: service(handles))
     (handle,) = handles
     assert (handle.name, handle.physical_name) == ("ai_memory", "sophia-dev-ai_memory")
-    assert handle.port == 9000
+    assert handle.port == 8000

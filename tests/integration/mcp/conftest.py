@@ -160,7 +160,7 @@ def start_replica(network: str, postgres: Postgres, ai_memory_image: str) -> Ite
         port = free_port()
         run(
             name, ai_memory_image, *HARDENED, "--network", network, "--hostname", name,
-            "--publish", f"127.0.0.1:{port}:9000", "--health-interval", "1s",
+            "--publish", f"127.0.0.1:{port}:8000", "--health-interval", "1s",
             "--env", f"MEMORY_DATABASE_URL={DATABASE_URL}", *described_environment("ai_memory"),
             *options,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from fastmcp import Client as FastClient
 from mcp import Client
 from sophia_mcp.settings import read_settings
 
-from mcp_catalog.ai_memory.ai_memory.server import build
+from mcp_catalog.ai_memory.server import build
 from tests.support.docker import docker
 from tests.support.polling import eventually
 
@@ -26,7 +26,11 @@ def user() -> str:
 @pytest.fixture
 async def memory(postgres):
     """A client of a server in this process, on the containers' database once it is ready."""
-    server = build(read_settings({"MEMORY_DATABASE_URL": postgres.url}))
+    server = build(
+        read_settings(
+            "ai_memory", {"MEMORY_DATABASE_URL": postgres.url, "MCP_ALLOW_WRITES": "true"}
+        )
+    )
     ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
 

@@ -52,9 +52,9 @@ GOOD = {
 SOURCES = plan.Sources(("0.0.0.0/0",), ("0.0.0.0/0",))
 
 
-def server(name: str, *, port: int = 9100, tier: int = 2, secret: str = "") -> Server:
+def server(name: str, *, tier: int = 2, secret: str = "") -> Server:
     secrets = (SecretVariable(name, secret, "its key", "", True),) if secret else ()
-    deploy = Deploy(tier, port, 1, Resources(0.1, 64, 32), Health(3, 3, 3, 30))
+    deploy = Deploy(tier, 1, Resources(0.1, 64, 32), Health(3, 3, 3, 30))
     return Server(name, name, name, "test", (), deploy, secrets=secrets)
 
 
@@ -361,7 +361,7 @@ def test_faults_of_configuration_and_catalog_come_together(tmp_path):
     keys = {line.split(": got ")[0] for line in faults}
     assert {
         "mcp_catalog/slack/server.yaml: name",
-        "mcp_catalog/slack/server.yaml: deploy.port",
+        "mcp_catalog/slack/server.yaml: deploy.tier",
         "sophia:nodeGroups",
         "sophia:lambdaApiKey",
         "sophia:registry.server",
@@ -389,7 +389,7 @@ def test_a_missing_credential_names_server_purpose_and_command():
 
 
 def test_a_credential_of_a_server_that_does_not_run_is_no_fault():
-    catalog = loader.Catalog((server("slack", secret="SLACK_BOT_TOKEN"), server("other", port=2)))
+    catalog = loader.Catalog((server("slack", secret="SLACK_BOT_TOKEN"), server("other")))
     _, faults = check(changed(secrets={"SLACK_BOT_TOKEN": "x"}, servers=["other"]), catalog)
     assert faults == []
 

@@ -13,9 +13,9 @@ from mcp import Client
 from sophia_mcp.errors import MissingSecretError, SettingError
 from sophia_mcp.settings import read_settings
 
-from mcp_catalog.lambda_labs_cli.lambda_labs_cli.api import LambdaApi
-from mcp_catalog.lambda_labs_cli.lambda_labs_cli.errors import Refused, Unreachable
-from mcp_catalog.lambda_labs_cli.lambda_labs_cli.server import build
+from mcp_catalog.lambda_labs_cli.api import LambdaApi
+from mcp_catalog.lambda_labs_cli.errors import Refused, Unreachable
+from mcp_catalog.lambda_labs_cli.server import build
 
 KEY = "secret_sophia_0123"
 
