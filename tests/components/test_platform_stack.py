@@ -179,7 +179,9 @@ def test_the_gateways_names_and_origins_come_from_the_settings(seen, preview):
 
 def test_a_preview_tells_what_the_machines_cost(registered, preview, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(pulumi.log, "info", lambda text, resource: said.append(text))
+    monkeypatch.setattr(
+        pulumi.log, "info", lambda text, resource=None: said.append(text) if resource else None
+    )
     run(registered, tmp_path, monkeypatch)
     assert bool(said) == preview
     assert all(
