@@ -29,7 +29,8 @@ Check = Callable[[], Awaitable[None]]
 class Server(MCPServer[Any]):
     """MCPServer with a policy, an audit trail, metrics, limits, and errors that say where to look.
 
-    tools: all that the server can do; the settings say which of them there are (policy.py).
+    tools: all that the server can do (`declared`); the settings say which of them there are, see
+        policy.py.
     upstreams: opened with the server; /health tells of them.
     lifespan: entered once a process; what it yields is `ctx.request_context.lifespan_context`.
     check: raises while what else the server needs does not answer; the text goes into /health.
@@ -59,6 +60,7 @@ class Server(MCPServer[Any]):
             lifespan=self._opened,
             subscriptions=False,
         )
+        self.declared = tuple(tools)
         offered = policy.offered(tools, policy.read_policy(settings))
         self._kinds = {tool.name: tool.kind for tool in offered}
         for tool in offered:
