@@ -2,34 +2,21 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from components.catalog import loader
 from components.image_cache import read
 from ops.new_server import BadName, create
-from tests.support.checkout import copy_of_the_tree
+from tests.support.checkout import Checkout, copy_of_the_tree
 
 LONGEST = "a_name_of_thirty_one_characters"
 
 
-def make(checkout: Path, name: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        # The virtual environment is the one of this run: never to be made anew.
-        ["make", "--silent", "--old-file=.venv/.ready", "new-server", f"NAME={name}"],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def python(checkout: Path, *arguments: str) -> None:
+def python(checkout: Checkout, *arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
-        cwd=checkout,
+        cwd=checkout.root,
         capture_output=True,
         text=True,
         check=False,
@@ -38,23 +25,23 @@ def python(checkout: Path, *arguments: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of_the_tree(tmp_path_factory.mktemp("tree")).root
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return copy_of_the_tree(tmp_path_factory.mktemp("tree"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["slack", LONGEST])
-def test_a_new_server_works_at_once(checkout: Path, name: str):
+def test_a_new_server_works_at_once(checkout: Checkout, name: str):
     assert len(LONGEST) == 31
-    done = make(checkout, name)
+    done = checkout.make("new-server", f"NAME={name}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"mcp_catalog/{name}/ is there" in done.stdout
-    folder = checkout / "mcp_catalog" / name
+    folder = checkout.root / "mcp_catalog" / name
     assert {path.name for path in folder.iterdir()} == {
         *("server.yaml", "server.py", "README.md", "test_server.py", "tools.json")
     }
     assert "emplate" not in "".join(path.read_text() for path in folder.iterdir())
-    catalog = loader.load(checkout / "mcp_catalog")
+    catalog = loader.load(checkout.root / "mcp_catalog")
     assert catalog.faults == ()
     assert name in catalog.names()
     assert read(folder, "base").sources
@@ -78,9 +65,11 @@ def test_a_folder_that_is_there_stays_as_it_is():
         create("ai_memory")
 
 
-def test_the_command_says_it_in_one_line_and_fails(checkout: Path):
-    done = make(checkout, "My Server")
+def test_the_command_says_it_in_one_line_and_fails(checkout: Checkout):
+    done = checkout.make("new-server", "NAME=My Server")
     assert done.returncode != 0
     assert done.stdout.startswith("error: NAME: got 'My Server', expected lower case letters")
     assert len(done.stdout.splitlines()) == 1
-    assert not [path for path in (checkout / "mcp_catalog").iterdir() if path.name.startswith(".")]
+    assert not [
+        path for path in (checkout.root / "mcp_catalog").iterdir() if path.name.startswith(".")
+    ]

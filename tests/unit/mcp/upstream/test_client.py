@@ -30,7 +30,7 @@ from tests.support.polling import eventually
 from tests.support.upstream import Service
 
 KEY = "s3cr3t-key-0123"
-QUICK = Limits(deadline_s=2, read_s=0.5, connect_s=0.5)
+QUICK = Limits(deadline_s=1, read_s=0.4, connect_s=0.5)
 
 
 @pytest.fixture
@@ -132,8 +132,8 @@ MISBEHAVIOUR: dict[str, tuple[Any, type[UpstreamError], str]] = {
         replies.Reply(302, headers={"Location": "http://127.0.0.1:9/?key=hidden"}),
         Unusable, r"answers 302, a redirect, which is not followed",
     ),
-    "hanging": (replies.hanging(), Unreachable, r"no answer (in time|within 2 s)"),
-    "trickling": (replies.trickling(), Unreachable, r"no answer within 2 s"),
+    "hanging": (replies.hanging(), Unreachable, r"no answer (in time|within 1 s)"),
+    "trickling": (replies.trickling(), Unreachable, r"no answer within 1 s"),
     "malformed": (replies.malformed(), Unreachable, r"broken connection \(RemoteProtocolError\)"),
     "silent": (replies.silent(), Unreachable, r"broken connection \(RemoteProtocolError\)"),
     "reset": (replies.reset(), Unreachable, r"broken connection \(\w+Error\)"),
