@@ -170,11 +170,13 @@ async def test_nobody_there_is_said_with_the_host():
             await slack.get(int, "x")
 
 
-async def test_a_credential_that_the_service_repeats_is_hidden(service: Service):
-    service.routes["GET /x"] = replies.refused(401, {"message": f"token {KEY} is unknown"})
+@pytest.mark.parametrize("before", [0, 285, 290, 299])
+async def test_a_credential_that_the_service_repeats_is_hidden(service: Service, before: int):
+    service.routes["GET /x"] = replies.refused(401, {"message": f"{'x' * before} {KEY} is odd"})
     async with opened(service.url) as slack:
-        with pytest.raises(Refused, match=r"token \*\*\* is unknown"):
+        with pytest.raises(Refused, match=r" \*|…") as caught:
             await slack.get(int, "x")
+    assert KEY[:4] not in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -205,7 +207,7 @@ async def test_what_is_not_safe_to_repeat_is_sent_once(service: Service, reply: 
         with pytest.raises(UpstreamError) as caught:
             await slack.send(int, "POST", "x", body={"a": 1})
     assert len(service.asked) == 1
-    assert ("may have taken effect" in str(caught.value)) is isinstance(caught.value, Unreachable)
+    assert "It may have taken effect all the same: look before you repeat it." in str(caught.value)
 
 
 async def test_the_caller_says_what_else_is_safe_to_repeat(service: Service):
