@@ -9,6 +9,7 @@ from components.plan import names
 from components.plan.nodes import NODE_LABEL
 from components.plan.volumes import DATA, VolumePlan
 from providers.swarm.services.model import Health, Mount, Resources, Update
+from providers.swarm.services.patience import watched_s
 
 USER_ID = 10002
 """uid and gid of the server, as in images/database/Dockerfile; owner of the node's directory."""
@@ -27,6 +28,14 @@ def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
     Two servers must never have the files at once: one task, pinned to the volume's node, and the
     old one stops first. The start gives a crashed server time to recover.
     """
+    health = Health(
+        test=["CMD", "healthcheck.sh"],
+        interval_s=5,
+        # A busy machine is no broken database, and ending one for it costs all its clients.
+        timeout_s=30,
+        retries=3,
+        start_period_s=120,
+    )
     return {
         "name": names.physical(prefix, name),
         "replicas": 1,
@@ -40,14 +49,7 @@ def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
             # Shared memory of parallel queries.
             Mount(type="tmpfs", target="/dev/shm", size_mb=max(64, memory_mb // 4)),
         ],
-        "health": Health(
-            test=["CMD", "healthcheck.sh"],
-            interval_s=5,
-            # A busy machine is no broken database, and ending one for it costs all its clients.
-            timeout_s=30,
-            retries=3,
-            start_period_s=120,
-        ),
+        "health": health,
         "resources": Resources(
             cpus=2.0,
             memory_mb=memory_mb,
@@ -55,7 +57,7 @@ def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
             reserve_cpus=0.25,
             reserve_memory_mb=memory_mb // 2,
         ),
-        "update": Update(order="stop-first", monitor_s=16),
+        "update": Update(order="stop-first", monitor_s=watched_s(health)),
         # A fast shutdown writes everything back once.
         "stop_grace_s": 60,
         "labels": {"sophia.platform": name},

@@ -130,7 +130,7 @@ def service_fields(prefix: str, name: str, published_port: int) -> dict[str, Any
             cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
         ),
         "placement": Placement(constraints=["node.role == manager"]),
-        "update": Update(order="stop-first", monitor_s=11),
+        "update": Update(order="stop-first", monitor_s=12),
         "stop_grace_s": DRAIN_S + 5,
         "labels": {"sophia.platform": name},
     }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.catalog.model import Health as Check
 from components.catalog.model import Server
 from components.plan import names
 from components.plan.nodes import NODE_LABEL, TIER_LABEL
 from providers.swarm.services.model import Health, Mount, Placement, Resources, Update
+from providers.swarm.services.patience import watched_s
 
 UID = 10001
 """User and group in every server's image (mcp_catalog/base/Dockerfile)."""
@@ -74,6 +74,13 @@ def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> Se
         "DRAIN_SECONDS": str(DRAIN_S),
         "GRACE_SECONDS": str(GRACE_S),
     }
+    health = Health(
+        test=["CMD", *HEALTH_CHECK],
+        interval_s=deploy.health.interval_s,
+        timeout_s=deploy.health.timeout_s,
+        retries=deploy.health.retries,
+        start_period_s=deploy.health.start_period_s,
+    )
     constraints = [f"node.labels.{TIER_LABEL} == primary"] if deploy.tier == 1 else []
     return ServicePlan(
         name=name,
@@ -81,13 +88,7 @@ def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> Se
         env=env,
         user=f"{UID}:{UID}",
         mounts=(Mount(type="tmpfs", target="/tmp", size_mb=64),),
-        health=Health(
-            test=["CMD", *HEALTH_CHECK],
-            interval_s=deploy.health.interval_s,
-            timeout_s=deploy.health.timeout_s,
-            retries=deploy.health.retries,
-            start_period_s=deploy.health.start_period_s,
-        ),
+        health=health,
         resources=Resources(
             cpus=deploy.resources.cpus,
             memory_mb=deploy.resources.memory_mb,
@@ -99,14 +100,8 @@ def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> Se
         placement=Placement(constraints=constraints, spread=[f"node.labels.{NODE_LABEL}"]),
         update=Update(
             order="stop-first" if deploy.stateful else "start-first",
-            monitor_s=monitor_s(deploy.health),
+            monitor_s=watched_s(health),
         ),
         stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
     )
-
-
-def monitor_s(check: Check) -> float:
-    """Seconds a new task is watched: longer than a health check takes to tell that it fails, the
-    last time by hanging. One that hangs each time takes longer, and is found by the next `up`."""
-    return float(check.retries * check.interval_s + check.timeout_s + 2)

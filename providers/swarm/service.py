@@ -21,13 +21,13 @@ from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequenc
 from providers.swarm.pool import Pool
 from providers.swarm.services import labels, ownership, rollout
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import differences, registry_auth, render
 from providers.swarm.services.rollout import Rollout, RolloutFailed
 from providers.swarm.services.rules import faults_of
 from providers.swarm.services.verdict import (
     TERMINAL,
     Observation,
-    Patience,
     abandoned,
     condition,
     proven,
@@ -36,8 +36,6 @@ from providers.swarm.services.verdict import (
 Json = dict[str, Any]
 
 _ATTEMPTS = 10
-_REPAIR = 60.0
-"""Seconds for a service to get well that nobody changed: a lost node's tasks move in 56 s."""
 
 
 class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
@@ -46,7 +44,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
     token = "swarm:index:Service"
     Inputs, Outputs = ServiceInputs, ServiceOutputs
     delete_before_replace = True
-    timeout = 900.0
+    timeout = Patience.operation
 
     def __init__(self, pool: Pool, patience: Patience | None = None) -> None:
         self._pool = pool
@@ -132,7 +130,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         self, context: Context, id: str, inputs: ServiceInputs, *, force: bool
     ) -> ServiceOutputs:
         """One try, and a warning with the cause if it is in vain."""
-        limited = dataclasses.replace(context, timeout=min(context.timeout, _REPAIR))
+        limited = dataclasses.replace(context, timeout=min(context.timeout, self._patience.repair))
         try:
             await self._bring_to(limited, id, inputs, push=force, force=force, revert=False)
         except RolloutFailed as failure:
@@ -244,7 +242,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
                     f"service {name} is removed, but {len(left)} of its containers still run "
                     f"after {context.timeout:.0f} s"
                 )
-            await context.sleep(rollout.POLL)
+            await context.sleep(self._patience.poll)
 
 
 def _outputs(

@@ -8,6 +8,7 @@ from providers.runtime.declare import Fault
 from providers.swarm.services import placement
 from providers.swarm.services.model import ServiceInputs
 from providers.swarm.services.naming import name_faults
+from providers.swarm.services.patience import watched_s
 
 _CHOICES = {
     "mode": ("replicated", "global"),
@@ -92,9 +93,9 @@ def _rollout(inputs: ServiceInputs) -> Iterator[Fault]:
         )
     if health is not None and not health.test:
         yield Fault("health.test", "expected a command")
-    if health is not None and update.monitor_s <= health.retries * health.interval_s:
+    if health is not None and update.monitor_s < watched_s(health):
         yield Fault(
             "update.monitorS",
-            f"got {update.monitor_s:g} s, expected more than retries x interval of the health "
-            f"check ({health.retries * health.interval_s:g} s): it could not see it fail",
+            f"got {update.monitor_s:g} s, expected at least {watched_s(health):g} s (retries x "
+            "interval of the health check, and a little): it could not see the check fail",
         )

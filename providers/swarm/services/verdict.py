@@ -15,6 +15,7 @@ from typing import Any
 
 from providers.swarm.services import placement
 from providers.swarm.services.diagnosis import Failure, Kind
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import SPEC_LABEL, differences
 
 Json = dict[str, Any]
@@ -25,25 +26,6 @@ FAILED = frozenset({"complete", "failed", "rejected"})
 
 _UNDER_WAY = ("updating", "rollback_started")
 _LIVE = ("ready", "running")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """After how much of it a rollout counts as failed. Swarm itself tries for ever.
-
-    failures: ended tasks of one slot (or node, in global mode). unhealthy: the same, where the
-    health check was the cause: each of those has taken its whole window already.
-    pending: seconds without a suitable node; nodes that just join need some. A node that is only
-    full now is waited for as long as the whole operation may take.
-    ended: seconds after which a task that ended is not going to be replaced.
-    settle: seconds after a change before its absence of effects is believed.
-    """
-
-    failures: int = 3
-    unhealthy: int = 2
-    pending: float = 20.0
-    ended: float = 5.0
-    settle: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,17 +115,16 @@ def of_spec(task: Json, spec: Json) -> bool:
 
 
 def condition(wanted: Json, seen: Observation) -> str:
-    """Why the service, looked at once, is not as wanted; empty when it is."""
+    """Why the service, looked at once, is not as wanted; empty when it is.
+
+    An update under way is not told: its spec is the wanted one, and its tasks are counted.
+    """
     live = seen.service["Spec"]
     if found := differences(wanted, live):
         return f"running spec differs in {', '.join(found[:5])}"
     if seen.update_state in ("paused", "rollback_paused"):
         return f"its update is {seen.update_state.replace('_', ' ')}: {seen.update_message}"
-    running, count = len(_running(seen)), wanted_count(seen)
-    if running != count:
-        return _progress(seen)
-    surplus = len(active(seen)) - running
-    return f"{surplus} more tasks than the wanted {count}" if surplus else ""
+    return _uneven(seen)
 
 
 def proven(wanted: Json, seen: Observation) -> bool:
@@ -297,7 +278,7 @@ class Watch:
             return None
         if self.posted and now - self.start < self.patience.settle:
             return None
-        if len(running) != wanted_count(seen) or len(active(seen)) != len(running):
+        if _uneven(seen):
             return None
         if any(now - self._since[task["ID"]] < self._proof(task) for task in running):
             return None
@@ -318,6 +299,15 @@ def _eligible(seen: Observation) -> list[Json]:
 def _running(seen: Observation) -> list[Json]:
     spec = seen.service["Spec"]
     return [t for t in active(seen) if _state(t) == "running" and of_spec(t, spec)]
+
+
+def _uneven(seen: Observation) -> str:
+    """What is short or too many; empty when exactly the wanted tasks run."""
+    running, count = len(_running(seen)), wanted_count(seen)
+    if running != count:
+        return _progress(seen)
+    surplus = len(active(seen)) - running
+    return f"{surplus} more tasks than the wanted {count}" if surplus else ""
 
 
 def _progress(seen: Observation) -> str:

@@ -23,8 +23,8 @@ from providers.swarm.services.model import (
     ServiceInputs,
     Update,
 )
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.rollout import RolloutFailed
-from providers.swarm.services.verdict import Patience
 from tests.provider.swarm_services.samples import IMAGE, NO_OUTPUTS, SURE, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]

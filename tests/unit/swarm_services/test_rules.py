@@ -23,6 +23,7 @@ from providers.swarm.services.model import (
     Update,
 )
 from providers.swarm.services.naming import hashed_name, name_faults
+from providers.swarm.services.patience import watched_s
 
 GOOD = ServiceInputs(name="sophia-dev-web", image="web@sha256:abc")
 
@@ -60,6 +61,17 @@ GOOD = ServiceInputs(name="sophia-dev-web", image="web@sha256:abc")
 )
 def test_every_rule_names_its_path(path: str, change: dict[str, Any]) -> None:
     assert [fault.path for fault in Service.check(dataclasses.replace(GOOD, **change))] == [path]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 20))
+def test_a_rollout_is_watched_as_long_as_the_formula_says(
+    interval: int, timeout: int, retries: int
+) -> None:
+    health = Health(["CMD", "x"], interval, timeout, retries)
+    good = dataclasses.replace(GOOD, health=health, update=Update(monitor_s=watched_s(health)))
+    brief = dataclasses.replace(good, update=Update(monitor_s=watched_s(health) - 1))
+    assert Service.check(good) == []
+    assert [fault.path for fault in Service.check(brief)] == ["update.monitorS"]
 
 
 def test_faults_come_all_at_once_and_good_inputs_have_none() -> None:

@@ -19,12 +19,12 @@ from providers.swarm.services.model import (
     ServiceInputs,
     Update,
 )
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import render
 from providers.swarm.services.verdict import (
     Converged,
     Failed,
     Observation,
-    Patience,
     RolledBack,
     Verdict,
     Waiting,
