@@ -114,3 +114,13 @@ class RegistryHandle:
     repository: str
     username: str
     password: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every workload stands on. prefix: of physical names."""
+
+    prefix: str
+    cluster: ClusterHandle
+    network: NetworkHandle
+    registry: RegistryHandle

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -14,9 +13,8 @@ from components.database import Database, DatabaseArgs
 from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
-    ClusterHandle,
+    Ground,
     LoginHandle,
-    NetworkHandle,
     NodeHandle,
     RegistryHandle,
     ServiceHandle,
@@ -28,6 +26,7 @@ from components.mcp_service import McpService, McpServiceArgs
 from components.plan import cost, names, nodes
 from components.plan import database as plan
 from components.plan.firewall import Sources
+from components.plan.mcp_service import mcp_service
 from components.settings_model import LOGIN_KEY, NAMED_AFTER, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
@@ -36,16 +35,6 @@ from providers.swarm import resources as swarm
 
 ROOT = Path(__file__).parents[1]
 CATALOG = "mcp_catalog"
-
-
-@dataclass(frozen=True)
-class _Ground:
-    """What every service stands on."""
-
-    cluster: ClusterHandle
-    network: NetworkHandle
-    registry: RegistryHandle
-    images: ImageBuilder
 
 
 class PlatformStack(pulumi.ComponentResource):
@@ -100,7 +89,7 @@ class PlatformStack(pulumi.ComponentResource):
             username=settings.registry.username,
             password=pulumi.Output.secret(settings.registry.password.reveal()),
         )
-        images = ImageBuilder(
+        self._images = ImageBuilder(
             "images",
             ImageBuilderArgs(registry=registry, private_ca=bool(settings.registry.ca)),
             self._child,
@@ -108,7 +97,7 @@ class PlatformStack(pulumi.ComponentResource):
         volume = volumes.directory(
             plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
         )
-        gateway = self._services(_Ground(cluster, network, registry, images), volume)
+        gateway = self._services(Ground(settings.prefix, cluster, network, registry), volume)
 
         managers = cluster.managers
         self.exports = {
@@ -202,18 +191,16 @@ class PlatformStack(pulumi.ComponentResource):
         ]
         return [firewall.admitted(machine) for machine in machines]
 
-    def _services(self, ground: _Ground, volume: VolumeHandle) -> Gateway:
+    def _services(self, ground: Ground, volume: VolumeHandle) -> Gateway:
         """Database, servers and the gateway, each once what it needs is healthy."""
         settings = self._settings
         database = Database(
             "database",
             DatabaseArgs(
-                prefix=settings.prefix,
-                cluster=ground.cluster,
-                network=ground.network,
-                registry=ground.registry,
+                workload=plan.workload("database"),
+                ground=ground,
+                image=self._image("database", "images", settings.base_image).reference,
                 volume=volume,
-                image=self._image("database", "images", settings.base_image, ground).reference,
             ),
             self._child,
         )
@@ -224,7 +211,7 @@ class PlatformStack(pulumi.ComponentResource):
             "LAMBDA_API_KEY": pulumi.Output.secret(settings.lambda_api_key.reveal()),
             "MEMORY_DATABASE_URL": database.url,
         }
-        base = self._image("base", CATALOG, settings.base_image, ground)
+        base = self._image("base", CATALOG, settings.base_image)
         servers = [self._server(server, base, credentials, ground) for server in settings.servers]
         return Gateway(
             "gateway",
@@ -233,7 +220,7 @@ class PlatformStack(pulumi.ComponentResource):
                 cluster=ground.cluster,
                 network=ground.network,
                 registry=ground.registry,
-                image=self._image("gateway", "images", settings.base_image, ground).reference,
+                image=self._image("gateway", "images", settings.base_image).reference,
                 servers=servers,
                 port=settings.gateway.port,
                 hosts=settings.gateway.hosts,
@@ -249,28 +236,29 @@ class PlatformStack(pulumi.ComponentResource):
         server: Server,
         base: Image,
         credentials: Mapping[str, pulumi.Output[str]],
-        ground: _Ground,
+        ground: Ground,
     ) -> ServiceHandle:
-        settings = self._settings
+        settings, secrets = self._settings, _wanted(server, credentials)
         return McpService(
             server.name,
             McpServiceArgs(
-                server=server,
-                prefix=settings.prefix,
-                cluster=ground.cluster,
-                network=ground.network,
-                registry=ground.registry,
-                image=self._image(server.name, CATALOG, base, ground).reference,
-                variables={"LAMBDA_API_URL": settings.lambda_api_url},
-                secrets=_wanted(server, credentials),
+                workload=mcp_service(
+                    server,
+                    settings.prefix,
+                    {"LAMBDA_API_URL": settings.lambda_api_url},
+                    secrets,
+                ),
+                ground=ground,
+                image=self._image(server.name, CATALOG, base).reference,
+                secrets=secrets,
             ),
             self._child,
         ).handle
 
-    def _image(self, name: str, place: str, base: str | Image, ground: _Ground) -> Image:
+    def _image(self, name: str, place: str, base: str | Image) -> Image:
         """The image made of the folder `place/name`."""
         directory = ROOT / place / name
-        return Image(name, ImageArgs(ground.images, directory, base), self._child)
+        return Image(name, ImageArgs(self._images, directory, base), self._child)
 
 
 def _wanted(

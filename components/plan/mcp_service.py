@@ -1,15 +1,14 @@
-"""A catalog entry as the plain part of a Swarm service; ids and images come at run time."""
+"""A catalog entry as a workload."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from components.catalog.model import Server
 from components.plan import names
 from components.plan.nodes import NODE_LABEL, TIER_LABEL
-from providers.swarm.services.model import Health, Mount, Placement, Resources, Update
-from providers.swarm.services.patience import watched_s
+from components.plan.workload import File, Workload
+from providers.swarm.services.model import Health, Mount, Placement, Resources
 
 UID = 10001
 """User and group in every server's image (mcp_catalog/base/Dockerfile)."""
@@ -24,71 +23,39 @@ SPARE_S = 5
 """Seconds between the server's own end and the kill."""
 
 
-@dataclass(frozen=True)
-class ServicePlan:
-    """Keyword arguments of `swarm.Service` that are known before anything runs."""
-
-    name: str
-    replicas: int
-    env: Mapping[str, str]
-    user: str
-    mounts: tuple[Mount, ...]
-    health: Health
-    resources: Resources
-    placement: Placement
-    update: Update
-    stop_grace_s: float
-    labels: Mapping[str, str]
-
-    def inputs(self) -> dict[str, object]:
-        """As keyword arguments of `swarm.Service`."""
-        return {
-            "name": self.name,
-            "replicas": self.replicas,
-            "env": dict(self.env),
-            "user": self.user,
-            "mounts": list(self.mounts),
-            "health": self.health,
-            "resources": self.resources,
-            "placement": self.placement,
-            "update": self.update,
-            "stop_grace_s": self.stop_grace_s,
-            "labels": dict(self.labels),
-        }
-
-
-def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> ServicePlan:
-    """The service of one server.
+def mcp_service(
+    server: Server, prefix: str, variables: Mapping[str, str], secrets: Iterable[str]
+) -> Workload:
+    """The workload of one server.
 
     prefix: of physical names. variables: values the platform has for `config.env`; only those that
-    the server asks for are given to it.
+    the server asks for are given to it. secrets: names of the credentials that it gets.
     """
     deploy = server.deploy
     name = names.physical(prefix, server.name)
     asked = {variable.name for variable in server.variables}
-    env = {
-        **server.env,
-        **{key: value for key, value in variables.items() if key in asked},
-        "PORT": str(deploy.port),
-        "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
-        "DRAIN_SECONDS": str(DRAIN_S),
-        "GRACE_SECONDS": str(GRACE_S),
-    }
-    health = Health(
-        test=["CMD", *HEALTH_CHECK],
-        interval_s=deploy.health.interval_s,
-        timeout_s=deploy.health.timeout_s,
-        retries=deploy.health.retries,
-        start_period_s=deploy.health.start_period_s,
-    )
-    constraints = [f"node.labels.{TIER_LABEL} == primary"] if deploy.tier == 1 else []
-    return ServicePlan(
-        name=name,
+    return Workload(
+        name=server.name,
+        user=UID,
+        port=deploy.port,
         replicas=deploy.replicas,
-        env=env,
-        user=f"{UID}:{UID}",
+        env={
+            **server.env,
+            **{key: value for key, value in variables.items() if key in asked},
+            "PORT": str(deploy.port),
+            "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
+            "DRAIN_SECONDS": str(DRAIN_S),
+            "GRACE_SECONDS": str(GRACE_S),
+        },
+        secrets=tuple(File(env.lower().replace("_", "-"), env) for env in sorted(secrets)),
         mounts=(Mount(type="tmpfs", target="/tmp", size_mb=64),),
-        health=health,
+        health=Health(
+            test=["CMD", *HEALTH_CHECK],
+            interval_s=deploy.health.interval_s,
+            timeout_s=deploy.health.timeout_s,
+            retries=deploy.health.retries,
+            start_period_s=deploy.health.start_period_s,
+        ),
         resources=Resources(
             cpus=deploy.resources.cpus,
             memory_mb=deploy.resources.memory_mb,
@@ -97,11 +64,11 @@ def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> Se
             reserve_cpus=round(deploy.resources.cpus / 4, 3),
             reserve_memory_mb=deploy.resources.memory_mb // 2,
         ),
-        placement=Placement(constraints=constraints, spread=[f"node.labels.{NODE_LABEL}"]),
-        update=Update(
-            order="stop-first" if deploy.stateful else "start-first",
-            monitor_s=watched_s(health),
+        placement=Placement(
+            constraints=[f"node.labels.{TIER_LABEL} == primary"] if deploy.tier == 1 else [],
+            spread=[f"node.labels.{NODE_LABEL}"],
         ),
+        order="stop-first" if deploy.stateful else "start-first",
         stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
     )

@@ -3,8 +3,9 @@
 import pulumi
 
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
-from components.handles import ClusterHandle, NetworkHandle, RegistryHandle
+from components.handles import ClusterHandle, Ground, NetworkHandle, RegistryHandle
 from components.mcp_service import McpService, McpServiceArgs
+from components.plan.mcp_service import mcp_service
 from providers.swarm import resources as swarm
 
 SERVER = Server(
@@ -24,13 +25,14 @@ def service(handles=None):
     made = McpService(
         "ai_memory",
         McpServiceArgs(
-            server=SERVER,
-            prefix="sophia-dev",
-            cluster=ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
-            network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
-            registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            workload=mcp_service(SERVER, "sophia-dev", {}, ["MEMORY_DATABASE_URL"]),
+            ground=Ground(
+                "sophia-dev",
+                ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
+                NetworkHandle("services", pulumi.Output.from_input("network-1")),
+                RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            ),
             image="registry.example/ai-memory@sha256:0",
-            variables={},
             secrets={"MEMORY_DATABASE_URL": database.private_key},
         ),
     )
