@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -17,13 +17,14 @@ class McpServiceArgs:
     """image: with its digest.
 
     secrets: credentials by environment variable; each becomes the file `/run/secrets/<variable>`.
-    What a credential's output waits for, the service waits for.
+    What a credential's output waits for, the service waits for. needed: what it starts after.
     """
 
     workload: Workload
     ground: Ground
     image: pulumi.Input[str]
     secrets: Mapping[str, pulumi.Input[str]]
+    needed: Sequence[ServiceHandle] = ()
 
 
 class McpService(pulumi.ComponentResource):
@@ -35,5 +36,6 @@ class McpService(pulumi.ComponentResource):
         self, name: str, args: McpServiceArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:McpService", name, None, opts)
-        self.handle = deploy(args.workload, args.ground, Given(args.image, args.secrets), self)
+        given = Given(args.image, args.secrets, needed=args.needed)
+        self.handle = deploy(args.workload, args.ground, given, self)
         self.register_outputs({"dns_name": self.handle.dns_name})

@@ -8,7 +8,6 @@ from pathlib import Path
 import pulumi
 
 from components import volumes
-from components.catalog.model import Server
 from components.database import Database, DatabaseArgs
 from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
@@ -23,10 +22,10 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
-from components.plan import cost, names, nodes
+from components.plan import cost, names, nodes, workloads
 from components.plan import database as plan
 from components.plan.firewall import Sources
-from components.plan.mcp_service import mcp_service
+from components.plan.workload import Workload
 from components.settings_model import LOGIN_KEY, NAMED_AFTER, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
@@ -192,27 +191,28 @@ class PlatformStack(pulumi.ComponentResource):
         return [firewall.admitted(machine) for machine in machines]
 
     def _services(self, ground: Ground, volume: VolumeHandle) -> Gateway:
-        """Database, servers and the gateway, each once what it needs is healthy."""
+        """Every workload, each once what it needs is healthy."""
         settings = self._settings
-        database = Database(
-            "database",
-            DatabaseArgs(
-                workload=plan.workload("database"),
-                ground=ground,
-                image=self._image("database", "images", settings.base_image).reference,
-                volume=volume,
-            ),
-            self._child,
-        )
-        credentials = {
-            **{
-                env: pulumi.Output.secret(value.reveal()) for env, value in settings.secrets.items()
-            },
-            "LAMBDA_API_KEY": pulumi.Output.secret(settings.lambda_api_key.reveal()),
-            "MEMORY_DATABASE_URL": database.url,
-        }
         base = self._image("base", CATALOG, settings.base_image)
-        servers = [self._server(server, base, credentials, ground) for server in settings.servers]
+        credentials = {
+            env: pulumi.Output.secret(value.reveal())
+            for env, value in {
+                **settings.secrets,
+                "LAMBDA_API_KEY": settings.lambda_api_key,
+            }.items()
+        }
+        made: dict[str, ServiceHandle] = {}
+        for workload in workloads.in_order(workloads.planned(settings)):
+            if workload.name == workloads.DATABASE:
+                database = self._database(workload, ground, volume)
+                credentials["MEMORY_DATABASE_URL"] = database.url
+                made[workload.name] = database.handle
+            else:
+                secrets = {file.target: credentials[file.target] for file in workload.secrets}
+                needed = [made[name] for name in workload.needs]
+                image = self._image(workload.name, CATALOG, base).reference
+                args = McpServiceArgs(workload, ground, image, secrets, needed)
+                made[workload.name] = McpService(workload.name, args, self._child).handle
         return Gateway(
             "gateway",
             GatewayArgs(
@@ -221,7 +221,7 @@ class PlatformStack(pulumi.ComponentResource):
                 network=ground.network,
                 registry=ground.registry,
                 image=self._image("gateway", "images", settings.base_image).reference,
-                servers=servers,
+                servers=[made[server.name] for server in settings.servers],
                 port=settings.gateway.port,
                 hosts=settings.gateway.hosts,
                 origins=settings.gateway.origins,
@@ -231,42 +231,15 @@ class PlatformStack(pulumi.ComponentResource):
             self._child,
         )
 
-    def _server(
-        self,
-        server: Server,
-        base: Image,
-        credentials: Mapping[str, pulumi.Output[str]],
-        ground: Ground,
-    ) -> ServiceHandle:
-        settings, secrets = self._settings, _wanted(server, credentials)
-        return McpService(
-            server.name,
-            McpServiceArgs(
-                workload=mcp_service(
-                    server,
-                    settings.prefix,
-                    {"LAMBDA_API_URL": settings.lambda_api_url},
-                    secrets,
-                ),
-                ground=ground,
-                image=self._image(server.name, CATALOG, base).reference,
-                secrets=secrets,
-            ),
-            self._child,
-        ).handle
+    def _database(self, workload: Workload, ground: Ground, volume: VolumeHandle) -> Database:
+        image = self._image(workload.name, "images", self._settings.base_image).reference
+        args = DatabaseArgs(workload, ground, image, volume)
+        return Database(workload.name, args, self._child)
 
     def _image(self, name: str, place: str, base: str | Image) -> Image:
         """The image made of the folder `place/name`."""
         directory = ROOT / place / name
         return Image(name, ImageArgs(self._images, directory, base), self._child)
-
-
-def _wanted(
-    server: Server, credentials: Mapping[str, pulumi.Output[str]]
-) -> dict[str, pulumi.Output[str]]:
-    """The credentials that a server asks for, as far as there are any."""
-    asked: Sequence[str] = [secret.env for secret in server.secrets]
-    return {env: credentials[env] for env in asked if env in credentials}
 
 
 def _described(machine: NodeHandle, user: str) -> dict[str, object]:

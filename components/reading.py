@@ -20,16 +20,18 @@ REQUIRED: Final = object()
 class Fault:
     """One thing that cannot be right, said so that the reader can repair it.
 
-    key: where, for example `sophia:nodeGroups[0].count`. advice: what to do, may be "".
+    key: where, for example `sophia:nodeGroups[0].count`. expected: "" where `got` says it all.
+    advice: what to do, may be "".
     """
 
     key: str
     got: str
-    expected: str
+    expected: str = ""
     advice: str = ""
 
     def __str__(self) -> str:
-        line = f"{self.key}: got {self.got}, expected {self.expected}"
+        expected = f"got {self.got}, expected {self.expected}" if self.expected else self.got
+        line = f"{self.key}: {expected}"
         whole = f"{line}; {self.advice}" if self.advice else line
         return "\\n".join(whole.splitlines())
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from components import settings_firewall, settings_gateway, settings_overlay
 from components.catalog.loader import Catalog
 from components.catalog.model import Server
-from components.plan import database, names, volumes
+from components.plan import database, names, volumes, workloads
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import REQUIRED, Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
@@ -45,9 +45,6 @@ KNOWN_REGIONS = frozenset(
 """Lambda Cloud's OpenAPI 1.8.3, PublicRegionCode. The API itself names only regions in which
 something is free now, and may name others.
 """
-
-PROVIDED = frozenset({"MEMORY_DATABASE_URL", "LAMBDA_API_KEY"})
-"""Credentials that the platform itself has: the database's address and the cloud's key."""
 
 PROVIDED_VARIABLES = frozenset({"LAMBDA_API_URL"})
 """Variables that the platform sets."""
@@ -128,6 +125,8 @@ def read(
         faults.extend(_primary_nodes(key, groups, servers))
     faults.extend(_long_names(key, settings))
     faults.extend(settings_firewall.long_names(key, settings.prefix, groups))
+    if not faults:
+        faults.extend(workloads.faults(workloads.planned(settings), settings.prefix))
     return settings, tuple(faults)
 
 
@@ -319,7 +318,10 @@ def _secrets(
     needs: dict[str, tuple[str, str, bool]] = {}
     for server in servers:
         for secret in server.secrets:
-            if secret.env not in PROVIDED and not needs.get(secret.env, ("", "", False))[2]:
+            if (
+                secret.env not in workloads.PROVIDED
+                and not needs.get(secret.env, ("", "", False))[2]
+            ):
                 needs[secret.env] = (server.name, secret.description, secret.required)
         for variable in server.variables:
             if variable.required and variable.name not in PROVIDED_VARIABLES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import pulumi
@@ -19,11 +19,13 @@ class Given:
 
     image: with its digest. contents: of its secrets and configs, by target. What any of these
     waits for, the service waits for. volume: for a workload that has one.
+    needed: what it starts after.
     """
 
     image: pulumi.Input[str]
     contents: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     volume: VolumeHandle | None = None
+    needed: Sequence[ServiceHandle] = ()
 
 
 def deploy(
@@ -60,12 +62,15 @@ def deploy(
         "username": ground.registry.username,
         "password": ground.registry.password,
     }
+    after = pulumi.ResourceOptions(depends_on=[handle.ready for handle in given.needed])
+    opts = pulumi.ResourceOptions.merge(opts, after)
     service = swarm.Service(f"{workload.name}-service", opts=opts, **inputs)
     return ServiceHandle(
         name=workload.name,
         physical_name=planned.name,
         dns_name=service.dns_name,
         port=workload.port,
+        ready=service,
     )
 
 

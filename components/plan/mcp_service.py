@@ -24,12 +24,17 @@ SPARE_S = 5
 
 
 def mcp_service(
-    server: Server, prefix: str, variables: Mapping[str, str], secrets: Iterable[str]
+    server: Server,
+    prefix: str,
+    variables: Mapping[str, str],
+    secrets: Iterable[str],
+    needs: Iterable[str] = (),
 ) -> Workload:
     """The workload of one server.
 
     prefix: of physical names. variables: values the platform has for `config.env`; only those that
     the server asks for are given to it. secrets: names of the credentials that it gets.
+    needs: the workloads that these come from.
     """
     deploy = server.deploy
     name = names.physical(prefix, server.name)
@@ -71,4 +76,5 @@ def mcp_service(
         order="stop-first" if deploy.stateful else "start-first",
         stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
+        needs=tuple(needs),
     )

@@ -43,7 +43,7 @@ def gateway(made=None, **changes):
             network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
             registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             image="registry.example/gateway@sha256:0",
-            servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005)],
+            servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005, server)],
             **{"port": 8443, "hosts": ["mcp.example"], **changes},
         ),
     )

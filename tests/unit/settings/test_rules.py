@@ -1,6 +1,7 @@
 """Configuration as a plain mapping: what is accepted, and every fault at once."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from components.catalog import loader
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
 from components.plan import firewall as plan
-from components.plan import nodes
+from components.plan import nodes, workloads
 from components.settings_model import Offers, Rotation, SettingsError
 from components.settings_rules import read
+from providers.swarm.services.model import Placement
 from tests.support.certificates import issue
 
 CATALOG = Path(__file__).parents[3] / "mcp_catalog"
@@ -74,6 +76,20 @@ def groups(*changes):
     for group, change in zip(result, changes, strict=False):
         group.update(change)
     return result
+
+
+def test_the_rules_of_services_are_told_when_nothing_else_is_wrong(monkeypatch):
+    whole = workloads.planned
+
+    def misspelt(settings):
+        return [replace(one, placement=Placement(["node.lable == x"])) for one in whole(settings)]
+
+    monkeypatch.setattr(workloads, "planned", misspelt)
+    _, faults = check(GOOD | {"servers": ["lambda_labs_cli"]})
+    assert [fault.split(": ")[:2] for fault in faults] == [
+        ["workload database", "placement.constraints[0]"],
+        ["workload lambda_labs_cli", "placement.constraints[0]"],
+    ]
 
 
 def test_good_values_become_settings():

@@ -1,0 +1,78 @@
+"""Which workloads the platform has, in which order they are made, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from components.plan import database, mcp_service
+from components.plan.workload import Workload, service_inputs
+from components.reading import Fault, listed
+from components.settings_model import Settings
+from providers.swarm.services.rules import faults_of
+
+DATABASE = "database"
+
+PROVIDED: Mapping[str, tuple[str, ...]] = {
+    "MEMORY_DATABASE_URL": (DATABASE,),
+    "LAMBDA_API_KEY": (),
+}
+"""Credentials that the platform has, and the workloads that each of them comes from."""
+
+
+def planned(settings: Settings) -> tuple[Workload, ...]:
+    """All of them."""
+    variables = {"LAMBDA_API_URL": settings.lambda_api_url}
+    found = [database.workload(DATABASE)]
+    for server in settings.servers:
+        asked = [secret.env for secret in server.secrets]
+        found.append(
+            mcp_service.mcp_service(
+                server,
+                settings.prefix,
+                variables,
+                secrets=[env for env in asked if env in settings.secrets or env in PROVIDED],
+                needs=[need for env in asked for need in PROVIDED.get(env, ())],
+            )
+        )
+    return tuple(found)
+
+
+def in_order(workloads: Iterable[Workload]) -> list[Workload]:
+    """Each after all that it needs. Raises CycleError."""
+    by_name = {workload.name: workload for workload in workloads}
+    needs = {workload.name: workload.needs for workload in by_name.values()}
+    return [by_name[name] for name in TopologicalSorter(needs).static_order()]
+
+
+def faults(workloads: Iterable[Workload], prefix: str) -> list[Fault]:
+    """Everything that can be seen before anything runs: of needs, and of each service's rules."""
+    every = list(workloads)
+    broken = [
+        Fault(f"workload {workload.name}: {fault.path}", fault.reason)
+        for workload in every
+        for fault in faults_of(service_inputs(workload, prefix))
+    ]
+    return [*_needs(every), *broken]
+
+
+def _needs(workloads: list[Workload]) -> list[Fault]:
+    known = [workload.name for workload in workloads]
+    missing = [
+        Fault(f"workload {workload.name}: needs", repr(need), listed(known))
+        for workload in workloads
+        for need in workload.needs
+        if need not in known
+    ]
+    if missing:
+        return missing
+    try:
+        in_order(workloads)
+    except CycleError as error:
+        # Each one is needed by the next.
+        circle = list(reversed(error.args[1]))
+        first = circle.index(min(circle))
+        around = [*circle[first:-1], *circle[: first + 1]]
+        got = " needs ".join(around)
+        return [Fault("workloads", got, "an order in which each starts after what it needs")]
+    return []
