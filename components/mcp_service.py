@@ -18,7 +18,6 @@ from providers.swarm import resources as swarm
 class McpServiceArgs:
     """prefix: of physical names. image: with its digest.
 
-    variables: values the platform has for the server's optional variables.
     secrets: credentials by environment variable; each becomes the file `/run/secrets/<variable>`.
     What a credential's output waits for, the service waits for.
     """
@@ -29,7 +28,6 @@ class McpServiceArgs:
     network: NetworkHandle
     registry: RegistryHandle
     image: pulumi.Input[str]
-    variables: Mapping[str, str]
     secrets: Mapping[str, pulumi.Input[str]]
 
 
@@ -43,7 +41,7 @@ class McpService(pulumi.ComponentResource):
     ) -> None:
         super().__init__("sophia:index:McpService", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
-        planned = plan.mcp_service(args.server, args.prefix, args.variables)
+        planned = plan.mcp_service(args.server, args.prefix)
         files = []
         for env, value in sorted(args.secrets.items()):
             secret = swarm.Secret(

@@ -25,7 +25,7 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
-from components.plan import cost, names, nodes
+from components.plan import cost, names, nodes, provided
 from components.plan import database as plan
 from components.plan.firewall import Sources
 from components.settings_model import LOGIN_KEY, NAMED_AFTER, Settings
@@ -217,13 +217,10 @@ class PlatformStack(pulumi.ComponentResource):
             ),
             self._child,
         )
-        credentials = {
-            **{
-                env: pulumi.Output.secret(value.reveal()) for env, value in settings.secrets.items()
-            },
-            "LAMBDA_API_KEY": pulumi.Output.secret(settings.lambda_api_key.reveal()),
-            "MEMORY_DATABASE_URL": database.url,
-        }
+        credentials = provided.credentials(
+            api_key=pulumi.Output.secret(settings.lambda_api_key.reveal()),
+            database_url=database.url,
+        )
         base = self._image("base", CATALOG, settings.base_image, ground)
         servers = [self._server(server, base, credentials, ground) for server in settings.servers]
         return Gateway(
@@ -252,6 +249,8 @@ class PlatformStack(pulumi.ComponentResource):
         ground: _Ground,
     ) -> ServiceHandle:
         settings = self._settings
+        asked = {secret.env for secret in server.secrets}
+        given = settings.credentials[server.name]
         return McpService(
             server.name,
             McpServiceArgs(
@@ -261,8 +260,10 @@ class PlatformStack(pulumi.ComponentResource):
                 network=ground.network,
                 registry=ground.registry,
                 image=self._image(server.name, CATALOG, base, ground).reference,
-                variables={"LAMBDA_API_URL": settings.lambda_api_url},
-                secrets=_wanted(server, credentials),
+                secrets={
+                    **{env: value for env, value in credentials.items() if env in asked},
+                    **{env: pulumi.Output.secret(value.reveal()) for env, value in given.items()},
+                },
             ),
             self._child,
         ).handle
@@ -271,14 +272,6 @@ class PlatformStack(pulumi.ComponentResource):
         """The image made of the folder `place/name`."""
         directory = ROOT / place / name
         return Image(name, ImageArgs(ground.images, directory, base), self._child)
-
-
-def _wanted(
-    server: Server, credentials: Mapping[str, pulumi.Output[str]]
-) -> dict[str, pulumi.Output[str]]:
-    """The credentials that a server asks for, as far as there are any."""
-    asked: Sequence[str] = [secret.env for secret in server.secrets]
-    return {env: credentials[env] for env in asked if env in credentials}
 
 
 def _described(machine: NodeHandle, user: str) -> dict[str, object]:

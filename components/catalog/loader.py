@@ -24,6 +24,9 @@ NO_SERVER = frozenset({"base"})
 REPLICAS = {1: 2, 2: 1}
 """How many replicas a tier has unless a server asks for more."""
 
+RESOURCES = Resources(cpus=0.5, memory_mb=256, pids=128)
+"""Limits of a replica unless a server asks for others."""
+
 NAME = r"[a-z][a-z0-9_]{0,30}"
 ENV = r"[A-Z][A-Z0-9_]{0,62}"
 
@@ -117,6 +120,17 @@ def port_clashes(catalog: str, servers: Iterable[Server]) -> list[Fault]:
     return faults
 
 
+def resources(reader: Reader, default: Resources, memory: str) -> Resources:
+    """A replica's limits. memory: the key with the memory in MiB."""
+    found = Resources(
+        cpus=reader.number("cpus", default.cpus, low=0.05, high=64),
+        memory_mb=reader.integer(memory, default.memory_mb, low=32, high=1_048_576),
+        pids=reader.integer("pids", default.pids, low=8, high=32_768),
+    )
+    reader.finish()
+    return found
+
+
 def _environment(run: Reader) -> dict[str, str]:
     inner = run.inner("env")
     return {name: inner.text(name, "") for name in inner.names()}
@@ -147,16 +161,12 @@ def _variable(reader: Reader) -> Variable:
 
 def _deploy(reader: Reader) -> Deploy:
     tier = reader.choice("tier", [1, 2], REQUIRED)
-    resources, health = reader.inner("resources"), reader.inner("health")
+    health = reader.inner("health")
     deploy = Deploy(
         tier=tier,
         port=reader.integer("port", low=1024, high=65535),
         replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=50),
-        resources=Resources(
-            cpus=resources.number("cpus", 0.5, low=0.05, high=64),
-            memory_mb=resources.integer("memory_mb", 256, low=32, high=1_048_576),
-            pids=resources.integer("pids", 128, low=8, high=32_768),
-        ),
+        resources=resources(reader.inner("resources"), RESOURCES, "memory_mb"),
         health=Health(
             interval_s=health.integer("interval_s", 5, low=1, high=300),
             timeout_s=health.integer("timeout_s", 3, low=1, high=300),
@@ -166,6 +176,6 @@ def _deploy(reader: Reader) -> Deploy:
         stateful=reader.flag("stateful", False),
         egress=reader.texts("egress", ()),
     )
-    for inner in (resources, health, reader):
+    for inner in (health, reader):
         inner.finish()
     return deploy

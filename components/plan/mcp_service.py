@@ -57,18 +57,12 @@ class ServicePlan:
         }
 
 
-def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> ServicePlan:
-    """The service of one server.
-
-    prefix: of physical names. variables: values the platform has for `config.env`; only those that
-    the server asks for are given to it.
-    """
+def mcp_service(server: Server, prefix: str) -> ServicePlan:
+    """The service of one server. prefix: of physical names."""
     deploy = server.deploy
     name = names.physical(prefix, server.name)
-    asked = {variable.name for variable in server.variables}
     env = {
         **server.env,
-        **{key: value for key, value in variables.items() if key in asked},
         "PORT": str(deploy.port),
         "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
         "DRAIN_SECONDS": str(DRAIN_S),

@@ -30,7 +30,6 @@ def service(handles=None):
             network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
             registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             image="registry.example/ai-memory@sha256:0",
-            variables={},
             secrets={"MEMORY_DATABASE_URL": database.private_key},
         ),
     )

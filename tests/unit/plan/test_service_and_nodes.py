@@ -24,7 +24,7 @@ def server(tier=1, stateful=False, replicas=2) -> Server:
         "knowledge",
         (),
         deploy,
-        env={"POOL": "8"},
+        env={"POOL": "8", "LAMBDA_API_URL": "https://x"},
         variables=(Variable("LAMBDA_API_URL", "", "", False),),
     )
 
@@ -47,7 +47,7 @@ def test_volumes_are_on_primary_nodes_where_there_are_any():
 
 
 def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
-    planned = mcp_service(server(), "sophia-dev", {"LAMBDA_API_URL": "https://x", "OTHER": "y"})
+    planned = mcp_service(server(), "sophia-dev")
     assert planned.name == "sophia-dev-ai_memory"
     assert planned.replicas == 2
     assert planned.placement.constraints == ["node.labels.tier == primary"]
@@ -64,13 +64,13 @@ def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
 
 
 def test_a_stateful_service_ends_before_it_starts_and_tier_two_runs_anywhere():
-    planned = mcp_service(server(tier=2, stateful=True), "sophia-dev", {})
+    planned = mcp_service(server(tier=2, stateful=True), "sophia-dev")
     assert planned.update.order == "stop-first"
     assert planned.placement.constraints == []
 
 
 def test_it_is_stopped_no_sooner_than_it_ends_and_watched_longer_than_a_failing_check():
-    planned = mcp_service(server(), "sophia-dev", {})
+    planned = mcp_service(server(), "sophia-dev")
     assert planned.stop_grace_s > int(planned.env["DRAIN_SECONDS"]) + int(
         planned.env["GRACE_SECONDS"]
     )
@@ -79,7 +79,7 @@ def test_it_is_stopped_no_sooner_than_it_ends_and_watched_longer_than_a_failing_
 
 
 def test_its_fields_are_the_providers_inputs():
-    inputs = mcp_service(server(), "sophia-dev", {}).inputs()
+    inputs = mcp_service(server(), "sophia-dev").inputs()
     assert ServiceInputs(**inputs, image="x@sha256:0").read_only_root
 
 
