@@ -89,10 +89,18 @@ class Reader:
         return f"{self.path}{self._separator}{name}" if name else self.path
 
     def fault(
-        self, name: str, got: object, expected: str, advice: str = "", *, hidden: bool = False
+        self,
+        name: str,
+        got: object,
+        expected: str,
+        advice: str = "",
+        *,
+        hidden: bool | None = None,
     ) -> None:
-        """Notes that the value of key `name` is not what it should be; hidden: without it."""
-        text = f"a {type(got).__name__} (not shown)" if hidden or self._hidden else shown(got)
+        """Notes that the value of key `name` is not what it should be; hidden: without it, which
+        defaults to the mapping's."""
+        hidden = self._hidden if hidden is None else hidden
+        text = f"a {type(got).__name__} (not shown)" if hidden else shown(got)
         self.faults.append(Fault(self.key(name), text, expected, advice))
 
     def missing(self, name: str, expected: str, advice: str) -> None:
@@ -115,13 +123,18 @@ class Reader:
         pattern: str = "",
         expected: str = "a text",
         advice: str = "",
+        public: bool = False,
     ) -> str:
-        """A string; with `pattern`, one that matches it as a whole."""
+        """A string; with `pattern`, one that matches it as a whole.
+
+        public: a wrong one is shown even if the mapping is hidden.
+        """
 
         def good(value: object) -> bool:
             return isinstance(value, str) and (not pattern or bool(re.fullmatch(pattern, value)))
 
-        return str(self._value(name, default, "", good, expected, advice))
+        hidden = False if public and isinstance(self._values.get(name), str) else None
+        return str(self._value(name, default, "", good, expected, advice, hidden=hidden))
 
     def token(
         self,
@@ -272,7 +285,7 @@ class Reader:
         expected: str,
         advice: str,
         suggest: Sequence[str] = (),
-        hidden: bool = False,
+        hidden: bool | None = None,
     ) -> Any:
         self._asked.append(name)
         value = self._values.get(name)

@@ -263,15 +263,17 @@ def _pace(top: Reader) -> Pace:
 
 
 def _registry(top: Reader) -> Registry:
-    reader = top.inner("registry")
+    # People paste credentials: only server and repository are ever shown.
+    reader = top.inner("registry", hidden=True)
     registry = Registry(
         server=reader.text(
             "server",
             pattern=r"[a-zA-Z0-9.-]+(:[0-9]{1,5})?",
             expected="host or host:port of an image registry",
             advice="for example ghcr.io; on the simulated cloud `make env` sets it",
+            public=True,
         ),
-        username=reader.text("username"),
+        username=reader.token("username", expected="a text"),
         password=Sensitive(
             reader.secret(
                 "password",
@@ -290,6 +292,7 @@ def _registry(top: Reader) -> Registry:
             "",
             pattern=r"[a-z0-9]+([._/-][a-z0-9]+)*",
             expected="a path in lower case such as team/sophia",
+            public=True,
         ),
     )
     reader.finish()

@@ -327,6 +327,54 @@ def test_secrets_are_never_shown():
     assert not any("secret-1" in line or "5551234" in line for line in faults)
 
 
+@pytest.mark.parametrize(
+    "registry",
+    [
+        "registry.example/user:hidden-1@x",
+        ["hidden-1"],
+        {"server": {"password": "hidden-1"}},
+        {"server": "https://user:hidden-1@registry.example"},
+        {"username": {"password": "hidden-1"}},
+        {"username": ["hidden-1"]},
+        {"passwrd": "hidden-1"},
+        {"ca": "hidden-1"},
+        {"repository": ["hidden-1"]},
+    ],
+)
+def test_nothing_below_the_registry_but_server_and_repository_is_shown(registry):
+    if isinstance(registry, dict):
+        registry = {**GOOD["registry"], **registry}
+    _, faults = check(changed(registry=registry))
+    assert faults
+    assert not any("hidden-1" in line for line in faults)
+
+
+@pytest.mark.parametrize(("key", "value"), [("server", "a b"), ("repository", "Team")])
+def test_server_and_repository_of_the_registry_are_shown(key, value):
+    [fault] = check(changed(registry={**GOOD["registry"], key: value}))[1]
+    assert fault.startswith(f"sophia:registry.{key}: got {value!r}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://user:hidden-1@api.example/v1", "https://api.example/v1?key=hidden-1", "a:hidden-1@"],
+)
+def test_an_address_is_shown_without_user_and_query(url):
+    [fault] = check(changed(lambdaApiUrl=url))[1]
+    assert fault.startswith("sophia:lambdaApiUrl: got '")
+    assert "hidden-1" not in fault
+
+
+def test_a_registrys_user_may_be_a_number():
+    settings, faults = check(changed(registry={**GOOD["registry"], "username": 4711}))
+    assert faults == []
+    assert settings.registry.username == "4711"
+
+
+def test_keys_of_the_users_own_begin_with_x():
+    assert check(changed(**{"x-types": ["cpu_4x_general"]}, pace={"x-a": 1}))[1] == []
+
+
 def test_many_faults_of_the_groups_come_at_once():
     _, faults = check(
         changed(
