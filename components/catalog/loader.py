@@ -16,6 +16,7 @@ from components.catalog.model import (
     Server,
     Variable,
 )
+from components.plan.gateway import MAX_REPLICAS
 from components.reading import REQUIRED, Fault, Reader
 
 NO_SERVER = frozenset({"base"})
@@ -81,23 +82,19 @@ def parse(label: str, text: str, folder: str, faults: list[Fault]) -> Server | N
     if name and name != folder:
         advice = "rename one of them: the folder is the route and the end of the service's name"
         top.fault("name", name, f"{folder!r}, the name of its folder", advice)
-    top.choice("type", ["server"], "server")
-    meta, about = top.inner("meta"), top.inner("about")
-    run, config = top.inner("run"), top.inner("config")
+    about, run, config = top.inner("about"), top.inner("run"), top.inner("config")
     server = Server(
         name=name,
         title=about.text("title", pattern=".{1,100}", expected="a text of 1 to 100 characters"),
         description=about.text(
             "description", pattern=".{1,100}", expected="a text of 1 to 100 characters"
         ),
-        category=meta.text("category"),
-        tags=meta.texts("tags", ()),
         env=_environment(run),
         secrets=tuple(map(_secret, config.items("secrets", ()))),
         variables=tuple(map(_variable, config.items("env", ()))),
         deploy=_deploy(top.inner("deploy")),
     )
-    for reader in (meta, about, run, config, top):
+    for reader in (about, run, config, top):
         reader.finish()
     return server
 
@@ -138,7 +135,6 @@ def _environment(run: Reader) -> dict[str, str]:
 
 def _secret(reader: Reader) -> SecretVariable:
     secret = SecretVariable(
-        name=reader.text("name"),
         env=reader.text("env", pattern=ENV, expected="a variable's name such as SLACK_BOT_TOKEN"),
         description=reader.text("description"),
         example=reader.text("example", ""),
@@ -165,7 +161,7 @@ def _deploy(reader: Reader) -> Deploy:
     deploy = Deploy(
         tier=tier,
         port=reader.integer("port", low=1024, high=65535),
-        replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=50),
+        replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=MAX_REPLICAS),
         resources=resources(reader.inner("resources"), RESOURCES, "memory_mb"),
         health=Health(
             interval_s=health.integer("interval_s", 5, low=1, high=300),
@@ -173,7 +169,6 @@ def _deploy(reader: Reader) -> Deploy:
             retries=health.integer("retries", 3, low=1, high=20),
             start_period_s=health.integer("start_period_s", 30, low=0, high=3600),
         ),
-        stateful=reader.flag("stateful", False),
         egress=reader.texts("egress", ()),
     )
     for inner in (health, reader):

@@ -91,10 +91,7 @@ def mcp_service(server: Server, prefix: str) -> ServicePlan:
             reserve_memory_mb=deploy.resources.memory_mb // 2,
         ),
         placement=Placement(constraints=constraints, spread=[f"node.labels.{NODE_LABEL}"]),
-        update=Update(
-            order="stop-first" if deploy.stateful else "start-first",
-            monitor_s=monitor_s(deploy.health),
-        ),
+        update=Update(order="start-first", monitor_s=monitor_s(deploy.health)),
         stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
     )

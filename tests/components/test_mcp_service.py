@@ -11,10 +11,8 @@ SERVER = Server(
     name="ai_memory",
     title="AI memory",
     description="Memory",
-    category="knowledge",
-    tags=(),
     deploy=Deploy(1, 9000, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
-    secrets=(SecretVariable("url", "MEMORY_DATABASE_URL", "", "", True),),
+    secrets=(SecretVariable("MEMORY_DATABASE_URL", "", "", True),),
 )
 
 

@@ -15,14 +15,12 @@ def group(name="manager", count=3, role="manager", tier="primary", types=("cpu_4
     return NodeGroup(name, count, role, tier, types, ("us-east-1",), "lambda-stack-24-04", "1")
 
 
-def server(tier=1, stateful=False, replicas=2) -> Server:
-    deploy = Deploy(tier, 9000, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30), stateful)
+def server(tier=1, replicas=2) -> Server:
+    deploy = Deploy(tier, 9000, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30))
     return Server(
         "ai_memory",
         "AI memory",
         "Memory",
-        "knowledge",
-        (),
         deploy,
         env={"POOL": "8", "LAMBDA_API_URL": "https://x"},
         variables=(Variable("LAMBDA_API_URL", "", "", False),),
@@ -63,10 +61,8 @@ def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
     assert planned.user == "10001:10001"
 
 
-def test_a_stateful_service_ends_before_it_starts_and_tier_two_runs_anywhere():
-    planned = mcp_service(server(tier=2, stateful=True), "sophia-dev")
-    assert planned.update.order == "stop-first"
-    assert planned.placement.constraints == []
+def test_tier_two_runs_anywhere():
+    assert mcp_service(server(tier=2), "sophia-dev").placement.constraints == []
 
 
 def test_it_is_stopped_no_sooner_than_it_ends_and_watched_longer_than_a_failing_check():

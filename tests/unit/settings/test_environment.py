@@ -129,8 +129,8 @@ CATALOG = loader.load(Path(__file__).parents[3] / "mcp_catalog")
 
 def asking(*variables):
     deploy = CATALOG.servers[0].deploy
-    secrets = tuple(SecretVariable("", name, "", "", True) for name in variables)
-    return Catalog((Server("a", "A", "A", "", (), deploy, secrets=secrets),))
+    secrets = tuple(SecretVariable(name, "", "", True) for name in variables)
+    return Catalog((Server("a", "A", "A", deploy, secrets=secrets),))
 
 
 def test_the_environment_completes_the_credentials_that_servers_ask_for():
