@@ -22,11 +22,11 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
-from components.plan import cost, names, nodes, workloads
+from components.plan import cost, names, nodes, provided, workloads
 from components.plan import database as plan
 from components.plan.firewall import Sources
 from components.plan.workload import Workload
-from components.settings_model import LOGIN_KEY, NAMED_AFTER, Settings
+from components.settings_model import LOGIN_KEY, NAMED_AFTER, Sensitive, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from providers.lambdalabs import resources as lambdalabs
@@ -86,7 +86,7 @@ class PlatformStack(pulumi.ComponentResource):
             server=settings.registry.server,
             repository=settings.registry.repository,
             username=settings.registry.username,
-            password=pulumi.Output.secret(settings.registry.password.reveal()),
+            password=_secret(settings.registry.password),
         )
         self._images = ImageBuilder(
             "images",
@@ -138,7 +138,7 @@ class PlatformStack(pulumi.ComponentResource):
         account = lambdalabs.Provider(
             "account",
             api_url=settings.lambda_api_url,
-            api_key=pulumi.Output.secret(settings.lambda_api_key.reveal()),
+            api_key=_secret(settings.lambda_api_key),
             requests_per_second=settings.pace.requests_per_second,
             launch_interval=settings.pace.launch_interval,
             poll_seconds=settings.pace.poll_seconds,
@@ -194,21 +194,19 @@ class PlatformStack(pulumi.ComponentResource):
         """Every workload, each once what it needs is healthy."""
         settings = self._settings
         base = self._image("base", CATALOG, settings.base_image)
-        credentials = {
-            env: pulumi.Output.secret(value.reveal())
-            for env, value in {
-                **settings.secrets,
-                "LAMBDA_API_KEY": settings.lambda_api_key,
-            }.items()
-        }
+        sources = {provided.ACCOUNT: _secret(settings.lambda_api_key)}
         made: dict[str, ServiceHandle] = {}
         for workload in workloads.in_order(workloads.planned(settings)):
             if workload.name == workloads.DATABASE:
                 database = self._database(workload, ground, volume)
-                credentials["MEMORY_DATABASE_URL"] = database.url
+                sources[workload.name] = database.url
                 made[workload.name] = database.handle
             else:
-                secrets = {file.target: credentials[file.target] for file in workload.secrets}
+                given = settings.credentials[workload.name]
+                secrets = {
+                    env: _secret(given[env]) if env in given else sources[provided.CREDENTIALS[env]]
+                    for env in (file.target for file in workload.secrets)
+                }
                 needed = [made[name] for name in workload.needs]
                 image = self._image(workload.name, CATALOG, base).reference
                 args = McpServiceArgs(workload, ground, image, secrets, needed)
@@ -226,7 +224,7 @@ class PlatformStack(pulumi.ComponentResource):
                 hosts=settings.gateway.hosts,
                 origins=settings.gateway.origins,
                 certificate=settings.gateway.certificate,
-                private_key=pulumi.Output.secret(settings.gateway.private_key.reveal()),
+                private_key=_secret(settings.gateway.private_key),
             ),
             self._child,
         )
@@ -240,6 +238,10 @@ class PlatformStack(pulumi.ComponentResource):
         """The image made of the folder `place/name`."""
         directory = ROOT / place / name
         return Image(name, ImageArgs(self._images, directory, base), self._child)
+
+
+def _secret(value: Sensitive) -> pulumi.Output[str]:
+    return pulumi.Output.secret(value.reveal())
 
 
 def _described(machine: NodeHandle, user: str) -> dict[str, object]:

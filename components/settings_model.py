@@ -114,7 +114,8 @@ class Settings:
     """A whole platform's configuration.
 
     stack: the name that objects are called after, see NAMED_AFTER.
-    servers: the catalog entries to deploy. secrets: credentials by environment variable.
+    servers: the catalog entries to deploy, with the operator's own settings. credentials: those
+    that the operator gives, by server and then by environment variable.
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
@@ -136,7 +137,7 @@ class Settings:
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]
-    secrets: Mapping[str, Sensitive]
+    credentials: Mapping[str, Mapping[str, Sensitive]]
     volumes: Mapping[str, str]
     confirm_data_loss: str
     recover_on: str

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 class SecretVariable:
     """A credential: a Swarm secret, in the container the file `/run/secrets/<env>`."""
 
-    name: str
     env: str
     description: str
     example: str
@@ -51,7 +50,6 @@ class Deploy:
     """How a server runs.
 
     tier: 1 runs twice on primary nodes, 2 runs once anywhere.
-    stateful: replicas hold sessions, so one is ended before the next starts.
     egress: hosts on the internet that it talks to.
     """
 
@@ -60,7 +58,6 @@ class Deploy:
     replicas: int
     resources: Resources
     health: Health
-    stateful: bool = False
     egress: tuple[str, ...] = ()
 
 
@@ -68,14 +65,12 @@ class Deploy:
 class Server:
     """One folder of `mcp_catalog/`. name: folder, route below `/mcp/` and end of the service name.
 
-    env: fixed variables of the container; secrets, variables: what the operator gives.
+    env: variables of the container; secrets, variables: what it asks the operator for.
     """
 
     name: str
     title: str
     description: str
-    category: str
-    tags: tuple[str, ...]
     deploy: Deploy
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretVariable, ...] = ()

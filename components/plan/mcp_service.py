@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from components.catalog.model import Server
 from components.plan import names
@@ -26,19 +26,14 @@ SPARE_S = 5
 def mcp_service(
     server: Server,
     prefix: str,
-    variables: Mapping[str, str],
-    secrets: Iterable[str],
+    secrets: Iterable[str] = (),
     needs: Iterable[str] = (),
 ) -> Workload:
-    """The workload of one server.
-
-    prefix: of physical names. variables: values the platform has for `config.env`; only those that
-    the server asks for are given to it. secrets: names of the credentials that it gets.
-    needs: the workloads that these come from.
+    """The workload of one server. prefix: of physical names. secrets: names of the credentials that
+    it gets; needs: the workloads that these come from.
     """
     deploy = server.deploy
     name = names.physical(prefix, server.name)
-    asked = {variable.name for variable in server.variables}
     return Workload(
         name=server.name,
         user=UID,
@@ -46,7 +41,6 @@ def mcp_service(
         replicas=deploy.replicas,
         env={
             **server.env,
-            **{key: value for key, value in variables.items() if key in asked},
             "PORT": str(deploy.port),
             "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
             "DRAIN_SECONDS": str(DRAIN_S),
@@ -73,7 +67,6 @@ def mcp_service(
             constraints=[f"node.labels.{TIER_LABEL} == primary"] if deploy.tier == 1 else [],
             spread=[f"node.labels.{NODE_LABEL}"],
         ),
-        order="stop-first" if deploy.stateful else "start-first",
         stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
         needs=tuple(needs),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from graphlib import CycleError, TopologicalSorter
 
-from components.plan import database, mcp_service
+from components.catalog.model import Server
+from components.plan import database, mcp_service, provided
 from components.plan.workload import Workload, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
@@ -13,29 +14,27 @@ from providers.swarm.services.rules import faults_of
 
 DATABASE = "database"
 
-PROVIDED: Mapping[str, tuple[str, ...]] = {
-    "MEMORY_DATABASE_URL": (DATABASE,),
-    "LAMBDA_API_KEY": (),
-}
-"""Credentials that the platform has, and the workloads that each of them comes from."""
-
 
 def planned(settings: Settings) -> tuple[Workload, ...]:
     """All of them."""
-    variables = {"LAMBDA_API_URL": settings.lambda_api_url}
-    found = [database.workload(DATABASE)]
-    for server in settings.servers:
-        asked = [secret.env for secret in server.secrets]
-        found.append(
-            mcp_service.mcp_service(
-                server,
-                settings.prefix,
-                variables,
-                secrets=[env for env in asked if env in settings.secrets or env in PROVIDED],
-                needs=[need for env in asked for need in PROVIDED.get(env, ())],
-            )
-        )
-    return tuple(found)
+    servers = [
+        _server(server, settings.prefix, settings.credentials[server.name])
+        for server in settings.servers
+    ]
+    return (database.workload(DATABASE), *servers)
+
+
+def _server(server: Server, prefix: str, given: Collection[str]) -> Workload:
+    """given: credentials that the operator gives, which are used in place of the platform's."""
+    asked = [secret.env for secret in server.secrets]
+    taken = [env for env in asked if env in provided.CREDENTIALS and env not in given]
+    sources = dict.fromkeys(provided.CREDENTIALS[env] for env in taken)
+    return mcp_service.mcp_service(
+        server,
+        prefix,
+        secrets=[env for env in asked if env in given or env in taken],
+        needs=[source for source in sources if source != provided.ACCOUNT],
+    )
 
 
 def in_order(workloads: Iterable[Workload]) -> list[Workload]:

@@ -12,10 +12,8 @@ SERVER = Server(
     name="ai_memory",
     title="AI memory",
     description="Memory",
-    category="knowledge",
-    tags=(),
     deploy=Deploy(1, 9000, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
-    secrets=(SecretVariable("url", "MEMORY_DATABASE_URL", "", "", True),),
+    secrets=(SecretVariable("MEMORY_DATABASE_URL", "", "", True),),
 )
 
 
@@ -25,7 +23,7 @@ def service(handles=None):
     made = McpService(
         "ai_memory",
         McpServiceArgs(
-            workload=mcp_service(SERVER, "sophia-dev", {}, ["MEMORY_DATABASE_URL"]),
+            workload=mcp_service(SERVER, "sophia-dev", ["MEMORY_DATABASE_URL"]),
             ground=Ground(
                 "sophia-dev",
                 ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),

@@ -38,14 +38,18 @@ def seen(registered, exports, tmp_path, monkeypatch):
     return run(registered, tmp_path, monkeypatch, exports)
 
 
-def run(registered, tmp_path, monkeypatch, exports=None):
+def run(registered, tmp_path, monkeypatch, exports=None, **changes):
     """Everything that the platform registers; exports gets what it hands out."""
     monkeypatch.chdir(tmp_path)  # contexts of images are staged below the working directory
     for work in ("stage", "have"):  # downloads and Docker; their own tests see to them
         monkeypatch.setattr(f"components.image_cache.ImageCache.{work}", lambda *given: None)
     offers = Offers({"cpu_4x_general": 20, "gpu_1x_a10": 75}, frozenset({"us-east-1"}))
     settings, faults = read(
-        VALUES, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=offers
+        {**VALUES, **changes},
+        project="sophia",
+        stack="dev",
+        catalog=loader.load(CATALOG),
+        offers=offers,
     )
     assert faults == ()
     handed_out = {} if exports is None else exports
@@ -167,6 +171,25 @@ def test_the_servers_environment_comes_from_the_settings(seen):
     env = seen["lambda_labs_cli-service"].inputs["env"]
     assert env["LAMBDA_API_URL"] == "https://api.example/api/v1"
     assert "LAMBDA_API_URL" not in seen["ai_memory-service"].inputs["env"]
+
+
+def test_a_servers_own_credentials_are_used_in_place_of_the_platforms(
+    registered, preview, tmp_path, monkeypatch
+):
+    own = {
+        "ai_memory": {"MEMORY_DATABASE_URL": "url"},
+        "lambda_labs_cli": {"LAMBDA_API_KEY": "key"},
+    }
+    servers = {name: {"secrets": secrets} for name, secrets in own.items()}
+    seen = run(registered, tmp_path, monkeypatch, servers=servers)
+    assert "database-service" not in reached(seen, "ai_memory-service")
+    assert "database-service" in seen, "the platform's own stays"
+    for name, value in {
+        "ai_memory-memory-database-url": "url",
+        "lambda_labs_cli-lambda-api-key": "key",
+    }.items():
+        assert "data" in seen[name].secrets
+        assert seen[name].inputs["data"] == value
 
 
 def test_the_gateways_names_and_origins_come_from_the_settings(seen, preview):

@@ -9,13 +9,11 @@ from components.catalog import loader
 CATALOG = Path(__file__).parents[3] / "mcp_catalog"
 GOOD = """
 name: slack
-type: server
-meta: {category: chat, tags: [chat]}
 about: {title: Slack, description: Reads and writes Slack}
 run: {env: {SLACK_PAGE: "100"}}
 config:
   secrets:
-    - {name: slack.token, env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
+    - {env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
   env:
     - {name: SLACK_API_URL, description: Where Slack's API is}
 deploy: {tier: 1, port: 9004, resources: {cpus: 0.5, memory_mb: 256}, egress: [slack.com]}
@@ -91,9 +89,9 @@ BAD = {
         ("env: SLACK_BOT_TOKEN", "env: slack-token"),
         "mcp_catalog/slack/server.yaml: config.secrets[0].env: got 'slack-token', expected",
     ),
-    "wrong type of server": (
-        ("type: server", "type: remote"),
-        "mcp_catalog/slack/server.yaml: type: got 'remote', expected only server",
+    "more replicas than are balanced": (
+        ("tier: 1", "tier: 1, replicas: 11"),
+        "mcp_catalog/slack/server.yaml: deploy.replicas: got 11, expected a whole number from 1 to",
     ),
 }
 

@@ -31,8 +31,9 @@ def test_file_image_and_code_agree(folder: Path):
     code = "".join(path.read_text() for path in (folder / folder.name).glob("*.py"))
     for secret in described["config"]["secrets"]:
         assert f'secret("{secret["env"]}")' in code
+    assert f'title="{described["about"]["title"]}"' in code
     for variable in [*described["run"]["env"], *(v["name"] for v in described["config"]["env"])]:
-        assert f'"{variable}"' in code
+        assert f'"{variable}"' in code or variable.startswith("MCP_"), "MCP_ is the runtime's"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -16,16 +16,14 @@ def group(name="manager", count=3, role="manager", tier="primary", types=("cpu_4
     return NodeGroup(name, count, role, tier, types, ("us-east-1",), "lambda-stack-24-04", "1")
 
 
-def server(tier=1, stateful=False, replicas=2) -> Server:
-    deploy = Deploy(tier, 9000, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30), stateful)
+def server(tier=1, replicas=2) -> Server:
+    deploy = Deploy(tier, 9000, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30))
     return Server(
         "ai_memory",
         "AI memory",
         "Memory",
-        "knowledge",
-        (),
         deploy,
-        env={"POOL": "8"},
+        env={"POOL": "8", "LAMBDA_API_URL": "https://x"},
         variables=(Variable("LAMBDA_API_URL", "", "", False),),
     )
 
@@ -47,12 +45,12 @@ def test_volumes_are_on_primary_nodes_where_there_are_any():
     assert [node["name"] for node in volumes.candidates(nodes(groups[:1]))] == ["w-1"]
 
 
-def planned(server, variables=None, secrets=()):
-    return service_inputs(mcp_service(server, "sophia-dev", variables or {}, secrets), "sophia-dev")
+def planned(server, secrets=()):
+    return service_inputs(mcp_service(server, "sophia-dev", secrets), "sophia-dev")
 
 
 def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
-    inputs = planned(server(), {"LAMBDA_API_URL": "https://x", "OTHER": "y"})
+    inputs = planned(server())
     assert inputs.name == "sophia-dev-ai_memory"
     assert inputs.replicas == 2
     assert inputs.placement.constraints == ["node.labels.tier == primary"]
@@ -68,10 +66,8 @@ def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
     assert inputs.user == "10001:10001"
 
 
-def test_a_stateful_service_ends_before_it_starts_and_tier_two_runs_anywhere():
-    inputs = planned(server(tier=2, stateful=True))
-    assert inputs.update.order == "stop-first"
-    assert inputs.placement.constraints == []
+def test_tier_two_runs_anywhere():
+    assert planned(server(tier=2)).placement.constraints == []
 
 
 def test_it_is_stopped_no_sooner_than_it_ends_and_watched_longer_than_a_failing_check():

@@ -4,12 +4,15 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pulumi
 import pytest
 
 from components import settings
+from components.catalog import loader
 from components.catalog.loader import Catalog
+from components.catalog.model import SecretVariable, Server
 from components.settings_model import SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.pacer import Pacer
@@ -121,6 +124,29 @@ def test_unreadable_files_of_a_certificate_are_two_faults(tmp_path):
     assert "not in ASCII" in faults[1].got
 
 
+CATALOG = loader.load(Path(__file__).parents[3] / "mcp_catalog")
+
+
+def asking(*variables):
+    deploy = CATALOG.servers[0].deploy
+    secrets = tuple(SecretVariable(name, "", "", True) for name in variables)
+    return Catalog((Server("a", "A", "A", deploy, secrets=secrets),))
+
+
+def test_the_environment_completes_the_credentials_that_servers_ask_for():
+    environment = {"A_TOKEN": "of the shell", "B_TOKEN": "of the shell", "C_TOKEN": "x"}
+    found = settings.with_credentials(
+        {"B_TOKEN": "configured"}, asking("A_TOKEN", "B_TOKEN", "D_TOKEN"), environment
+    )
+    assert found == {"A_TOKEN": "of the shell", "B_TOKEN": "configured"}
+    assert settings.with_credentials("wrong", CATALOG, environment) == "wrong"
+
+
+def test_the_environment_takes_no_place_of_what_the_platform_has():
+    environment = {"LAMBDA_API_KEY": "the platform's", "MEMORY_DATABASE_URL": "of the shell"}
+    assert settings.with_credentials(None, CATALOG, environment) == {}
+
+
 @pytest.fixture
 def configured(monkeypatch, tmp_path):
     """Sets the stack's configuration as the engine hands it over."""
@@ -149,9 +175,12 @@ class _Holder:
         return self.value
 
 
-def faults_of_load():
+NO_SERVERS = Catalog(())
+
+
+def faults_of_load(catalog=NO_SERVERS):
     with pytest.raises(SettingsError) as caught:
-        settings.load(Catalog(()))
+        settings.load(catalog)
     return [str(fault) for fault in caught.value.faults]
 
 
@@ -192,6 +221,31 @@ def test_a_certificates_key_in_plain_text_is_a_fault_that_does_not_show_it(confi
     assert not any("in-the-clear" in line for line in faults)
     configured([("gateway", given)], secret=["gateway"])
     assert not any(line.startswith("sophia:gateway: got a plain") for line in faults_of_load())
+
+
+@pytest.mark.parametrize("given", [{"a": {"secrets": {"A_TOKEN": "in-the-clear"}}}])
+def test_a_servers_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured, given):
+    configured([("servers", json.dumps(given))])
+    faults = faults_of_load(asking("A_TOKEN"))
+    [about] = [line for line in faults if line.startswith("sophia:servers: got a plain text")]
+    assert "config set --secret --path 'sophia:servers.SERVER.secrets.NAME'" in about
+    assert not any("in-the-clear" in line for line in faults)
+
+
+@pytest.mark.parametrize(
+    "given", ['["a"]', '{"a":{"secrets":{},"env":{"A":"b"}}}', '{"a": {"secrets": null}}']
+)
+def test_settings_of_servers_without_secrets_may_be_plain(configured, given):
+    configured([("servers", given)])
+    faults = faults_of_load(asking("A_TOKEN"))
+    assert not any(line.startswith("sophia:servers: got a plain text") for line in faults)
+
+
+def test_an_address_with_a_password_is_not_asked_and_not_shown(configured):
+    address = "http://user:hidden-1@127.0.0.1:1/api/v1"
+    configured([("lambdaApiUrl", address), ("lambdaApiKey", "k")], secret=["lambdaApiKey"])
+    [about] = [line for line in faults_of_load() if "lambdaApiUrl" in line]
+    assert "hidden-1" not in about
 
 
 def test_a_refusal_on_the_way_is_not_blamed_on_the_key(configured):
