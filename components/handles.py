@@ -119,9 +119,9 @@ class RegistryHandle:
 
 @dataclass(frozen=True)
 class Ground:
-    """What every workload stands on. prefix: of physical names."""
+    """What every workload stands on. prefix: of physical names. networks: by their plain names."""
 
     prefix: str
     cluster: ClusterHandle
-    network: NetworkHandle
+    networks: Mapping[str, NetworkHandle]
     registry: RegistryHandle

@@ -22,11 +22,11 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
-from components.plan import cost, names, nodes, provided, workloads
+from components.plan import cost, names, networks, nodes, provided, workloads
 from components.plan import database as plan
 from components.plan.firewall import Sources
 from components.plan.workload import Workload
-from components.settings_model import LOGIN_KEY, NAMED_AFTER, Sensitive, Settings
+from components.settings_model import LOGIN_KEY, NAMED_AFTER, SUBNET_SIZE, Sensitive, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from providers.lambdalabs import resources as lambdalabs
@@ -72,16 +72,20 @@ class PlatformStack(pulumi.ComponentResource):
             ),
             self._child,
         ).handle
-        network = SwarmNetwork(
-            "services",
-            SwarmNetworkArgs(
-                cluster=cluster,
-                prefix=settings.prefix,
-                encrypted=settings.overlay.encrypted,
-                mtu=settings.overlay.mtu,
-            ),
-            self._child,
-        ).handle
+        made = {
+            name: SwarmNetwork(
+                name,
+                SwarmNetworkArgs(
+                    cluster=cluster,
+                    prefix=settings.prefix,
+                    encrypted=settings.overlay.encrypted,
+                    mtu=settings.overlay.mtu,
+                    internal=name in networks.INTERNAL,
+                ),
+                self._child,
+            ).handle
+            for name in networks.NETWORKS
+        }
         registry = RegistryHandle(
             server=settings.registry.server,
             repository=settings.registry.repository,
@@ -96,7 +100,7 @@ class PlatformStack(pulumi.ComponentResource):
         volume = volumes.directory(
             plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
         )
-        gateway = self._services(Ground(settings.prefix, cluster, network, registry), volume)
+        gateway, attached = self._services(Ground(settings.prefix, cluster, made, registry), volume)
 
         managers = cluster.managers
         self.exports = {
@@ -111,6 +115,8 @@ class PlatformStack(pulumi.ComponentResource):
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             LOGIN_KEY: login.private_key,
             NAMED_AFTER: settings.stack,
+            SUBNET_SIZE: settings.overlay.subnet_size,
+            networks.OUTPUT: attached,
         }
         self.register_outputs({})
 
@@ -190,13 +196,17 @@ class PlatformStack(pulumi.ComponentResource):
         ]
         return [firewall.admitted(machine) for machine in machines]
 
-    def _services(self, ground: Ground, volume: VolumeHandle) -> Gateway:
-        """Every workload, each once what it needs is healthy."""
-        settings = self._settings
+    def _services(
+        self, ground: Ground, volume: VolumeHandle
+    ) -> tuple[Gateway, pulumi.Output[dict[str, list[str]]]]:
+        """Every workload, each once what it needs is healthy; and the networks that each is on once
+        all are.
+        """
+        settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
         sources = {provided.ACCOUNT: _secret(settings.lambda_api_key)}
         made: dict[str, ServiceHandle] = {}
-        for workload in workloads.in_order(workloads.planned(settings)):
+        for workload in workloads.in_order(planned):
             if workload.name == workloads.DATABASE:
                 database = self._database(workload, ground, volume)
                 sources[workload.name] = database.url
@@ -211,12 +221,12 @@ class PlatformStack(pulumi.ComponentResource):
                 image = self._image(workload.name, CATALOG, base).reference
                 args = McpServiceArgs(workload, ground, image, secrets, needed)
                 made[workload.name] = McpService(workload.name, args, self._child).handle
-        return Gateway(
+        gateway = Gateway(
             "gateway",
             GatewayArgs(
                 prefix=settings.prefix,
                 cluster=ground.cluster,
-                network=ground.network,
+                network=ground.networks[networks.EDGE],
                 registry=ground.registry,
                 image=self._image("gateway", "images", settings.base_image).reference,
                 servers=[made[server.name] for server in settings.servers],
@@ -228,6 +238,9 @@ class PlatformStack(pulumi.ComponentResource):
             ),
             self._child,
         )
+        attached = {workload.name: list(workload.networks) for workload in planned}
+        running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
+        return gateway, running.apply(lambda _: attached)
 
     def _database(self, workload: Workload, ground: Ground, volume: VolumeHandle) -> Database:
         image = self._image(workload.name, "images", self._settings.base_image).reference

@@ -21,13 +21,14 @@ from typing import TypeVar, cast
 import pulumi
 import pulumi.runtime.config
 
-from components import settings_rules
+from components import settings_overlay, settings_rules
 from components.catalog.loader import Catalog
-from components.plan import provided
+from components.plan import networks, provided
 from components.reading import Fault
 from components.settings_model import (
     LOGIN_KEY,
     NAMED_AFTER,
+    SUBNET_SIZE,
     Offers,
     Sensitive,
     Settings,
@@ -79,6 +80,7 @@ def load(catalog: Catalog) -> Settings:
     }
     faults.extend(_unencrypted(project, given))
     values = with_environment(decoded(given), os.environ, faults)
+    values["overlay"] = with_subnet_size(values.get("overlay"), kept)
     values["secrets"] = with_credentials(values.get("secrets"), catalog, os.environ)
     settings, found = settings_rules.read(
         values,
@@ -89,7 +91,12 @@ def load(catalog: Catalog) -> Settings:
     )
     if faults or found:
         raise SettingsError((*faults, *found))
-    return replace(settings, former_login=Sensitive(str(kept.get(LOGIN_KEY, ""))))
+    former = kept.get(networks.OUTPUT, networks.BEFORE if kept else {})
+    return replace(
+        settings,
+        former_login=Sensitive(str(kept.get(LOGIN_KEY, ""))),
+        former_networks=cast(Mapping[str, list[str]], former),
+    )
 
 
 def handed_out() -> Mapping[str, object]:
@@ -154,6 +161,15 @@ def with_environment(
         result["gateway"] = gateway = dict(gateway)
         _complete_from_files(gateway, GATEWAY_FILES, environment, faults)
     return result
+
+
+def with_subnet_size(given: object, kept: Mapping[str, object]) -> object:
+    """The setting `overlay`, completed for a platform that exists by the size that it has."""
+    if not kept or not isinstance(given or {}, dict):
+        return given
+    # Numbers come as floats.
+    known = int(str(kept.get(SUBNET_SIZE, settings_overlay.FIRST_SUBNET_SIZE)).partition(".")[0])
+    return {"subnetSize": known, **cast(Mapping[str, object], given or {})}
 
 
 def with_credentials(given: object, catalog: Catalog, environment: Mapping[str, str]) -> object:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from components.catalog.model import Server
 from components.plan import names
@@ -13,6 +13,8 @@ from components.reading import Fault
 NAMED_AFTER = "named_after"
 """Output of a stack: the name it had when it was up first, which all its objects are called after.
 `pulumi stack rename` renames nothing else."""
+SUBNET_SIZE = "subnet_size"
+"""Output of a stack: the prefix length of its networks, which is fixed once the Swarm exists."""
 LOGIN_KEY = "ssh_private_key"
 """Output of a stack: the newest private key of its machines' login."""
 
@@ -120,7 +122,8 @@ class Settings:
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
     prices: US cents an hour, by instance type, as far as the cloud tells.
-    former_login: what the last `up` handed out as LOGIN_KEY, or "".
+    former_login: what the last `up` handed out as LOGIN_KEY, or "". former_networks: those that it
+    left each workload on.
     """
 
     project: str
@@ -144,6 +147,7 @@ class Settings:
     prices: Mapping[str, int]
     rotation: Rotation
     former_login: Sensitive = Sensitive("")
+    former_networks: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:

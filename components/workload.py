@@ -56,7 +56,7 @@ def deploy(
             "spread": list(workload.placement.spread),
         }
     inputs["image"] = given.image
-    inputs["networks"] = [ground.network.network_id]
+    inputs["networks"] = [ground.networks[name].network_id for name in workload.networks]
     inputs["registry"] = {
         "server": ground.registry.server,
         "username": ground.registry.username,

@@ -169,7 +169,6 @@ def _deploy(reader: Reader) -> Deploy:
             retries=health.integer("retries", 3, low=1, high=20),
             start_period_s=health.integer("start_period_s", 30, low=0, high=3600),
         ),
-        egress=reader.texts("egress", ()),
     )
     for inner in (health, reader):
         inner.finish()

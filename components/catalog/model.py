@@ -50,7 +50,6 @@ class Deploy:
     """How a server runs.
 
     tier: 1 runs twice on primary nodes, 2 runs once anywhere.
-    egress: hosts on the internet that it talks to.
     """
 
     tier: int
@@ -58,7 +57,6 @@ class Deploy:
     replicas: int
     resources: Resources
     health: Health
-    egress: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from components.plan import networks
 from components.plan.volumes import DATA, VolumePlan
 from components.plan.workload import File, MountedVolume, Workload
 from providers.swarm.services.model import Health, Mount, Resources
@@ -60,6 +61,7 @@ def workload(name: str, memory_mb: int = 1024) -> Workload:
         # A fast shutdown writes everything back once.
         stop_grace_s=60,
         labels={"sophia.platform": name},
+        networks=(networks.DATA,),
     )
 
 

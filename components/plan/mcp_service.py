@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from components.catalog.model import Server
 from components.plan import names
+from components.plan.networks import EDGE, SHARED
 from components.plan.nodes import NODE_LABEL, TIER_LABEL
 from components.plan.workload import File, Workload
 from providers.swarm.services.model import Health, Mount, Placement, Resources
@@ -27,7 +28,7 @@ def mcp_service(
     server: Server,
     prefix: str,
     secrets: Iterable[str] = (),
-    needs: Iterable[str] = (),
+    needs: tuple[str, ...] = (),
 ) -> Workload:
     """The workload of one server. prefix: of physical names. secrets: names of the credentials that
     it gets; needs: the workloads that these come from.
@@ -69,5 +70,6 @@ def mcp_service(
         ),
         stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
-        needs=tuple(needs),
+        needs=needs,
+        networks=(EDGE, *(SHARED[need] for need in needs if need in SHARED)),
     )

@@ -61,6 +61,7 @@ class Workload:
     name: plain, and the logical name of its component. user: uid and gid of its processes, owner
     of its files. port: where its tasks listen, for others on its networks; ports: published.
     needs: names of workloads that must be healthy before this one starts.
+    networks: names of those that it is on, see `networks`.
     order: `stop-first` where two tasks must never run at once (state, host ports).
     stop_grace_s: seconds from SIGTERM to SIGKILL.
     """
@@ -85,6 +86,7 @@ class Workload:
     placement: Placement = field(default_factory=Placement)
     labels: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 def service_inputs(workload: Workload, prefix: str) -> model.ServiceInputs:
@@ -106,6 +108,7 @@ def service_inputs(workload: Workload, prefix: str) -> model.ServiceInputs:
         user=f"{workload.user}:{workload.user}",
         mode=_MODE[workload.kind],
         replicas=workload.replicas,
+        networks=list(workload.networks),
         secrets=[_stand_in(file, workload) for file in workload.secrets],
         configs=[_stand_in(file, workload) for file in workload.configs],
         mounts=mounts,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
 from components.plan import database, mcp_service, provided
+from components.plan.networks import attached
 from components.plan.workload import Workload, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
@@ -17,11 +19,17 @@ DATABASE = "database"
 
 def planned(settings: Settings) -> tuple[Workload, ...]:
     """All of them."""
-    servers = [
-        _server(server, settings.prefix, settings.credentials[server.name])
-        for server in settings.servers
-    ]
-    return (database.workload(DATABASE), *servers)
+    every = (
+        database.workload(DATABASE),
+        *(
+            _server(server, settings.prefix, settings.credentials[server.name])
+            for server in settings.servers
+        ),
+    )
+    return tuple(
+        replace(one, networks=attached(one.networks, settings.former_networks.get(one.name, ())))
+        for one in every
+    )
 
 
 def _server(server: Server, prefix: str, given: Collection[str]) -> Workload:
@@ -33,7 +41,7 @@ def _server(server: Server, prefix: str, given: Collection[str]) -> Workload:
         server,
         prefix,
         secrets=[env for env in asked if env in given or env in taken],
-        needs=[source for source in sources if source != provided.ACCOUNT],
+        needs=tuple(source for source in sources if source != provided.ACCOUNT),
     )
 
 

@@ -22,7 +22,10 @@ def database(made=None):
             Ground(
                 "sophia-dev",
                 ClusterHandle(swarm.Provider("services"), pulumi.Output.from_input("c"), (), ()),
-                NetworkHandle("services", pulumi.Output.from_input("network-1")),
+                {
+                    name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}"))
+                    for name in ("services", "data")
+                },
                 RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             ),
             volume=VolumeHandle(

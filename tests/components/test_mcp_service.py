@@ -23,11 +23,14 @@ def service(handles=None):
     made = McpService(
         "ai_memory",
         McpServiceArgs(
-            workload=mcp_service(SERVER, "sophia-dev", ["MEMORY_DATABASE_URL"]),
+            workload=mcp_service(SERVER, "sophia-dev", ["MEMORY_DATABASE_URL"], ("database",)),
             ground=Ground(
                 "sophia-dev",
                 ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
-                NetworkHandle("services", pulumi.Output.from_input("network-1")),
+                {
+                    name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}"))
+                    for name in ("services", "data")
+                },
                 RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             ),
             image="registry.example/ai-memory@sha256:0",
@@ -60,7 +63,7 @@ def test_credentials_are_secret_and_files_of_the_servers_user(registered, previe
         (file,) = inputs["secrets"]
         assert file["target"] == "MEMORY_DATABASE_URL"
         assert (file["uid"], file["gid"]) == (10001, 10001)
-        assert inputs["networks"] == ["network-1"]
+        assert inputs["networks"] == ["id-of-services", "id-of-data"]
 
 
 def test_the_handle_leads_to_its_tasks(registered):

@@ -16,7 +16,7 @@ config:
     - {env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
   env:
     - {name: SLACK_API_URL, description: Where Slack's API is}
-deploy: {tier: 1, port: 9004, resources: {cpus: 0.5, memory_mb: 256}, egress: [slack.com]}
+deploy: {tier: 1, port: 9004, resources: {cpus: 0.5, memory_mb: 256}}
 """
 
 
@@ -78,8 +78,8 @@ BAD = {
         "mcp_catalog/slack/server.yaml: deploy.port: got 80, expected a whole number from 1024",
     ),
     "unknown key": (
-        ("egress:", "egres:"),
-        "mcp_catalog/slack/server.yaml: deploy.egres: got an unknown key, expected one of",
+        ("cpus: 0.5", "cpu: 0.5"),
+        "mcp_catalog/slack/server.yaml: deploy.resources.cpu: got an unknown key, expected one of",
     ),
     "long description": (
         ("Reads and writes Slack", "x" * 101),

@@ -69,6 +69,21 @@ def test_the_environment_says_whether_the_kernel_can_encrypt(configured, given, 
     assert values["overlay"] == {**overlay, "encrypted": expected}
 
 
+@pytest.mark.parametrize(
+    ("given", "kept", "size"),
+    [
+        (None, {}, None),
+        (None, {"gateway_url": "of the first version"}, 24),
+        ({"mtu": 1400}, {"gateway_url": "…", "subnet_size": 20.0}, 20),
+        ({"subnetSize": 22}, {"gateway_url": "…", "subnet_size": 24}, 22),
+        ("wrong", {"gateway_url": "…"}, None),
+    ],
+)
+def test_a_platform_that_exists_keeps_the_size_of_its_subnets(given, kept, size):
+    found = settings.with_subnet_size(given, kept)
+    assert (found.get("subnetSize") if isinstance(found, dict) else None) == size
+
+
 def test_credentials_are_not_sent_to_another_address():
     values = settings.with_environment(
         {"lambdaApiUrl": "https://cloud.lambda.ai/api/v1", "registry": {"server": "ghcr.io"}},

@@ -174,7 +174,7 @@ BAD = {
         "ai_memory",
     ),
     "overlapping pools": (
-        changed(overlay={"addressPools": ["10.200.0.0/16", "10.200.8.0/21"]}),
+        changed(overlay={"addressPools": ["10.200.0.0/16", "10.200.8.0/21"], "subnetSize": 24}),
         "sophia:overlay.addressPools[1]: got '10.200.8.0/21', expected addresses apart from"
         " 10.200.0.0/16",
         "",
@@ -211,7 +211,7 @@ BAD = {
         "private",
     ),
     "pool with room for one network": (
-        changed(overlay={"addressPools": ["10.200.0.0/24"]}),
+        changed(overlay={"addressPools": ["10.200.0.0/24"], "subnetSize": 24}),
         "sophia:overlay.addressPools: got room for 1 network of /24, expected room for 3",
         "larger pool",
     ),
@@ -510,7 +510,7 @@ def test_pools_are_private(pool):
     "pool", ["10.200.0.0/22", "172.30.0.0/16", "192.168.8.0/21", "100.64.0.0/16"]
 )
 def test_private_pools_that_hold_three_networks_are_good(pool):
-    assert check(changed(overlay={"addressPools": [pool]}))[1] == []
+    assert check(changed(overlay={"addressPools": [pool], "subnetSize": 24}))[1] == []
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])

@@ -121,6 +121,10 @@ def test_network_options() -> None:
     assert full["Options"] == {"encrypted": "", "com.docker.network.driver.mtu": "1400"}
     assert full["IPAM"] == {"Config": [{"Subnet": "192.0.2.0/24"}]}
     assert full["Name"] != plain["Name"]
+    assert plain["Name"] == "mcp-c335b086ba", "as the first version called it"
+    closed = network.render(network.NetworkInputs("mcp", internal=True), urn)
+    assert closed["Internal"] is True
+    assert closed["Name"] != plain["Name"]
     assert [f.path for f in network.Network.check(network.NetworkInputs("x" * 60))] == [
         "namePrefix"
     ]
