@@ -37,7 +37,7 @@ class Fault:
 def shown(value: object) -> str:
     """A value as a fault shows it: short, strings in quotes, without what may hold a password:
     the user of an address, and its query."""
-    text = re.sub(r"""(//|['"\s]|^)[^'"\s]*@""", r"\1…@", repr(value))
+    text = re.sub(r"""(['"\s]|^)([a-z+]+://)?[^'"\s]*@""", r"\1\2…@", repr(value))
     text = re.sub(r"""\?[^'"\s]+""", "?…", text)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

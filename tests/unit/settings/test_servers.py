@@ -1,6 +1,9 @@
 """The settings of servers: who runs, with which values, and what is wrong with them."""
 
+import re
+
 import pytest
+import yaml
 
 from components.catalog.loader import Catalog
 from components.catalog.model import (
@@ -12,6 +15,7 @@ from components.catalog.model import (
     Variable,
 )
 from components.settings_model import Sensitive
+from tests.unit.settings import samples
 from tests.unit.settings.samples import changed, check
 
 
@@ -86,6 +90,14 @@ def test_the_values_given_beat_what_the_platform_has():
     assert credentials["cloud"] == {"LAMBDA_API_KEY": Sensitive("restricted")}
     _, credentials = chosen(["memory"], secrets={"MEMORY_DATABASE_URL": "postgresql://x"})
     assert credentials["memory"] == {"MEMORY_DATABASE_URL": Sensitive("postgresql://x")}
+
+
+def test_a_variable_that_the_catalog_sets_is_a_default_where_it_can_be_given():
+    catalog = Catalog((server("a", variables=[variable("PAGE")], env={"PAGE": "10"}),))
+    for given, expected in ({}, "10"), ({"PAGE": 20}, "20"):
+        found, faults = check(changed(servers={"a": {"env": given}}), catalog)
+        assert faults == []
+        assert found.servers[0].env == {"PAGE": expected}
 
 
 def test_two_servers_may_have_different_values_of_one_name():
@@ -297,3 +309,14 @@ def test_a_stack_may_start_its_servers_unconfigured():
 def test_nothing_given_is_ever_shown():
     found, _ = check(changed(servers={"slack": SLACK_GIVEN}), CATALOG)
     assert "own" not in repr(found.credentials)
+
+
+def test_the_example_of_the_documentation_is_good():
+    text = (samples.CATALOG.parent / "docs" / "how-to" / "production.md").read_text()
+    [example] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    servers = yaml.safe_load(example)["config"]["sophia:servers"]
+    found, faults = check(changed(servers=servers))
+    assert faults == []
+    by_name = {one.name: one for one in found.servers}
+    assert list(by_name) == ["ai_memory", "lambda_labs_cli"]
+    assert by_name["lambda_labs_cli"].env["MCP_ALLOW_DESTRUCTIVE"] == "terminate_instance"
