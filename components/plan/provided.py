@@ -22,3 +22,6 @@ def credentials(*, api_key: T, database_url: T) -> dict[str, T]:
 
 CREDENTIALS = frozenset(credentials(api_key=None, database_url=None))
 """The variables of the secrets that the platform has."""
+
+ADDRESSES = {"LAMBDA_API_KEY": "LAMBDA_API_URL"}
+"""A credential of the platform's is for the platform's address only, which has this variable."""

@@ -100,6 +100,12 @@ def test_a_variable_that_the_catalog_sets_is_a_default_where_it_can_be_given():
         assert found.servers[0].env == {"PAGE": expected}
 
 
+def test_the_platforms_key_goes_to_its_own_address_however_it_is_written():
+    chosen({"cloud": {"env": {"LAMBDA_API_URL": "https://cloud.lambda.ai/api/v1/"}}})
+    elsewhere = {"cloud": {"env": {"LAMBDA_API_URL": "https://x"}}}
+    assert len(faults_of(elsewhere, startUnconfigured=True)) == 1
+
+
 def test_two_servers_may_have_different_values_of_one_name():
     catalog = Catalog(tuple(server(name, [secret("API_TOKEN")]) for name in ("a", "b", "c")))
     values = changed(
@@ -174,6 +180,26 @@ BAD = {
         {"offline": "of-nobody"},
         "sophia:servers.offline: got a str (not shown), expected a mapping of keys to values",
         "",
+    ),
+    "a value in place of settings that are needed": (
+        {"slack": "of-nobody"},
+        "sophia:servers.slack: got a str (not shown), expected a mapping of keys to values",
+        "",
+    ),
+    "values in place of variables": (
+        {"slack": {**SLACK_GIVEN, "env": "of-nobody"}},
+        "sophia:servers.slack.env: got a str (not shown), expected a mapping of keys to values",
+        "",
+    ),
+    "values in place of credentials": (
+        {"slack": {**SLACK_GIVEN, "secrets": "of-nobody"}},
+        "sophia:servers.slack.secrets: got a str (not shown), expected a mapping of keys to values",
+        "",
+    ),
+    "the platform's key for another address": (
+        {"cloud": {"env": {"LAMBDA_API_URL": "https://x"}}},
+        "sophia:servers.cloud.secrets.LAMBDA_API_KEY: got nothing, expected a credential for that",
+        "sophia:servers.cloud.env.LAMBDA_API_URL is not where the platform's own one is for",
     ),
     "unknown key": (
         {"offline": {"replica": 2}},
