@@ -178,11 +178,15 @@ def _policy(server: Server, reader: Reader) -> dict[str, str]:
     for index, name in enumerate(denied):
         if name in (*allowed, *destructive):
             tools.fault(f"deny[{index}]", name, "a tool that is allowed nowhere else")
-    lists = {DESTRUCTIVE: destructive, ALLOWED: allowed, DENIED: denied}
-    return {
-        **({WRITES: str(writes).lower()} if reader.has("allowWrites") else {}),
-        **{variable: ",".join(names) for variable, names in lists.items() if names},
+    if tools.plain("allow") == []:
+        tools.missing("allow", "a list with at least one entry", "without it all are offered")
+    given = {
+        WRITES: (reader.plain("allowWrites"), str(writes).lower()),
+        DESTRUCTIVE: (reader.plain("allowDestructive"), ",".join(destructive)),
+        ALLOWED: (tools.plain("allow"), ",".join(allowed)),
+        DENIED: (tools.plain("deny"), ",".join(denied)),
     }
+    return {name: text for name, (value, text) in given.items() if value is not None}
 
 
 def _tools(reader: Reader, key: str) -> tuple[str, ...]:

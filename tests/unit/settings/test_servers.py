@@ -150,7 +150,18 @@ def test_policies_are_variables_where_they_are_configured(given, expected):
     assert chosen(["offline"])[0]["offline"].env == {}
 
 
+def test_an_empty_list_takes_back_what_the_catalog_allows():
+    catalog = Catalog((server("a", env={"MCP_ALLOW_DESTRUCTIVE": "delete"}),))
+    found, _ = check(changed(servers={"a": {"allowDestructive": []}}), catalog)
+    assert found.servers[0].env == {"MCP_ALLOW_DESTRUCTIVE": ""}
+
+
 BAD = {
+    "no tool at all": (
+        {"offline": {"tools": {"allow": []}}},
+        "sophia:servers.offline.tools.allow: got nothing, expected a list with at least one entry",
+        "without it all are offered",
+    ),
     "unknown server in a list": (
         ["ofline"],
         "sophia:servers[0]: got 'ofline', expected one of cloud, memory, offline, slack",
