@@ -39,7 +39,7 @@ class Fault:
 def shown(value: object) -> str:
     """A value as a fault shows it: short, strings in quotes, without what may hold a password:
     the user of an address, and its query."""
-    text = re.sub(r"""(//|['"\s]|^)[^'"\s]*@""", r"\1…@", repr(value))
+    text = re.sub(r"""(['"\s]|^)([a-z+]+://)?[^'"\s]*@""", r"\1\2…@", repr(value))
     text = re.sub(r"""\?[^'"\s]+""", "?…", text)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -63,6 +63,7 @@ class Reader:
 
     path: how faults call this mapping; `separator` stands between it and a key.
     hidden: values are secret, faults say only of what type they are.
+    readable: whether there was a mapping at all; without one, that it lacks something says nothing.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Reader:
         self._asked: list[str] = []
         self._retired: list[str] = []
         self._values: Mapping[Any, object] = {}
+        self.readable = isinstance(value, Mapping)
         if isinstance(value, Mapping):
             self._values = value
         else:
@@ -224,8 +226,10 @@ class Reader:
         """The mapping below a key; one that is not there reads as empty."""
         self._asked.append(name)
         value = self._values.get(name)
-        found = value if value is not None else {}
-        return Reader(self.key(name), found, self.faults, hidden=hidden or self._hidden)
+        below = value if value is not None else {}
+        found = Reader(self.key(name), below, self.faults, hidden=hidden or self._hidden)
+        found.readable = found.readable and self.readable
+        return found
 
     def named(self, name: str) -> dict[str, Reader]:
         """The mappings in the mapping below a key, by their names. A list of names stands for

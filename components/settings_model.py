@@ -166,10 +166,10 @@ class Offers:
 
 
 class SettingsError(Exception):
-    """Configuration or catalog that cannot be used: all faults, one a line."""
+    """Configuration or catalog that can't be used: all errors, one a line."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self.faults = faults
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
         lines = "\n".join(f"  {fault}" for fault in faults)
         super().__init__(f"{count} in the configuration; nothing was changed.\n{lines}")

@@ -38,6 +38,8 @@ def read(top: Reader, catalog: loader.Catalog, lambda_api_url: str) -> Chosen:
     chosen = [server for server in catalog.servers if server.name in wanted]
     credentials = _credentials(top, catalog, chosen, wanted, needed)
     servers = [_configured(server, wanted[server.name], platform, needed) for server in chosen]
+    for server in servers:
+        _elsewhere(server, wanted[server.name], platform, credentials[server.name])
     for reader in wanted.values():
         reader.finish()
     return Chosen(tuple(servers), credentials)
@@ -85,7 +87,7 @@ def _variables(
     inner = reader.inner("env", hidden=True)
     found = {}
     for variable in server.variables:
-        required = variable.required and needed and variable.name not in platform
+        required = variable.required and needed and variable.name not in platform and inner.readable
         found[variable.name] = inner.token(
             variable.name,
             REQUIRED if required else "",
@@ -109,7 +111,6 @@ def _credentials(
 ) -> dict[str, dict[str, Sensitive]]:
     """A server's own secret, else the one that all servers share."""
     every = {secret.env for server in catalog.servers for secret in server.secrets}
-    readable = isinstance(top.plain("secrets") or {}, Mapping)
     shared = top.inner("secrets", hidden=True)
     common = {env: shared.secret(env, "") for env in sorted(every)}
     shared.finish()
@@ -128,10 +129,10 @@ def _credentials(
             if value or common[env]
         }
         for secret in server.secrets:
-            given = own.has(secret.env) or shared.has(secret.env)
+            given = own.has(secret.env) or shared.has(secret.env) or not own.readable
             if secret.required and not given and secret.env not in provided.CREDENTIALS:
                 missing.setdefault(secret.env, []).append((server, secret))
-    if needed and readable:
+    if needed and shared.readable:
         for env, askers in missing.items():
             _report(shared, env, askers)
     return found
@@ -146,6 +147,18 @@ def _report(shared: Reader, env: str, askers: Sequence[tuple[Server, SecretVaria
         f" `pulumi config set --secret --path '{shared.key(env)}'`, or set {env} in the environment"
     )
     shared.missing(env, _such_as(secret), advice)
+
+
+def _elsewhere(
+    server: Server, reader: Reader, platform: Mapping[str, str], given: Mapping[str, Sensitive]
+) -> None:
+    """Notes that a server would send a credential of the platform's to another address."""
+    for secret in server.secrets:
+        variable = provided.ADDRESSES.get(secret.env, "")
+        address = server.env.get(variable, "").rstrip("/")
+        if address and address != platform[variable] and secret.env not in given:
+            advice = f"{reader.key(f'env.{variable}')} is not where the platform's own one is for"
+            reader.missing(f"secrets.{secret.env}", "a credential for that address", advice)
 
 
 def _such_as(asked: SecretVariable | Variable) -> str:
@@ -165,11 +178,15 @@ def _policy(server: Server, reader: Reader) -> dict[str, str]:
     for index, name in enumerate(denied):
         if name in (*allowed, *destructive):
             tools.fault(f"deny[{index}]", name, "a tool that is allowed nowhere else")
-    lists = {DESTRUCTIVE: destructive, ALLOWED: allowed, DENIED: denied}
-    return {
-        **({WRITES: str(writes).lower()} if reader.has("allowWrites") else {}),
-        **{variable: ",".join(names) for variable, names in lists.items() if names},
+    if tools.plain("allow") == []:
+        tools.missing("allow", "a list with at least one entry", "without it all are offered")
+    given = {
+        WRITES: (reader.plain("allowWrites"), str(writes).lower()),
+        DESTRUCTIVE: (reader.plain("allowDestructive"), ",".join(destructive)),
+        ALLOWED: (tools.plain("allow"), ",".join(allowed)),
+        DENIED: (tools.plain("deny"), ",".join(denied)),
     }
+    return {name: text for name, (value, text) in given.items() if value is not None}
 
 
 def _tools(reader: Reader, key: str) -> tuple[str, ...]:

@@ -15,6 +15,9 @@ CREDENTIALS: Mapping[str, str] = {
 }
 """Secrets, and where each comes from: the account's key, or a workload, which is then needed."""
 
+ADDRESSES = {"LAMBDA_API_KEY": "LAMBDA_API_URL"}
+"""A credential of the platform's is for the platform's address only, which has this variable."""
+
 
 def variables(*, api_url: str) -> dict[str, str]:
     """Settings that are no secrets. api_url: of Lambda Cloud."""

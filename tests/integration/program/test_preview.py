@@ -123,5 +123,5 @@ def test_a_refused_key_is_one_fault(program):
     program.configure("dev", registry={"server": "registry.example", "username": "u"})
     program.environment["LAMBDA_API_KEY"] = "wrong"
     said = program.pulumi("preview", "--stack", "dev", status=1)
-    assert "1 fault in the configuration" in said
+    assert "1 error in the configuration" in said
     assert "sophia:lambdaApiKey: got a key refused with" in said

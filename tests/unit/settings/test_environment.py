@@ -1,6 +1,7 @@
 """What the environment adds to configuration, and how the engine's texts are read."""
 
 import json
+import shutil
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,6 +17,7 @@ from components.catalog.model import SecretVariable, Server
 from components.settings_model import SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.pacer import Pacer
+from tests.support import wrong_settings
 
 ENVIRONMENT = {
     "LAMBDA_API_URL": "http://127.0.0.1:1/api/v1",
@@ -139,7 +141,8 @@ def test_unreadable_files_of_a_certificate_are_two_faults(tmp_path):
     assert "not in ASCII" in faults[1].got
 
 
-CATALOG = loader.load(Path(__file__).parents[3] / "mcp_catalog")
+FOLDER = Path(__file__).parents[3] / "mcp_catalog"
+CATALOG = loader.load(FOLDER)
 
 
 def asking(*variables):
@@ -238,6 +241,15 @@ def test_a_certificates_key_in_plain_text_is_a_fault_that_does_not_show_it(confi
     assert not any(line.startswith("sophia:gateway: got a plain") for line in faults_of_load())
 
 
+def test_a_credential_of_the_environment_is_not_missing(configured, monkeypatch):
+    configured([])
+    assert any(
+        line.startswith("sophia:secrets.A_TOKEN") for line in faults_of_load(asking("A_TOKEN"))
+    )
+    monkeypatch.setenv("A_TOKEN", "of the shell")
+    assert not any("A_TOKEN" in line for line in faults_of_load(asking("A_TOKEN")))
+
+
 @pytest.mark.parametrize("given", [{"a": {"secrets": {"A_TOKEN": "in-the-clear"}}}])
 def test_a_servers_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured, given):
     configured([("servers", json.dumps(given))])
@@ -261,6 +273,25 @@ def test_an_address_with_a_password_is_not_asked_and_not_shown(configured):
     configured([("lambdaApiUrl", address), ("lambdaApiKey", "k")], secret=["lambdaApiKey"])
     [about] = [line for line in faults_of_load() if "lambdaApiUrl" in line]
     assert "hidden-1" not in about
+
+
+def test_more_than_twenty_errors_are_one_line_each_and_come_at_once(configured, tmp_path):
+    places = tmp_path / "mcp_catalog"
+    shutil.copytree(FOLDER, places, ignore=lambda place, names: {"base"})
+    (places / "slack").mkdir()
+    (places / "slack" / "server.yaml").write_text(wrong_settings.SLACK)
+    values = wrong_settings.VALUES.items()
+    texts = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in values]
+    configured(texts)
+    faults = faults_of_load(loader.load(places))
+    unasked = ("nodeGroups[1].instanceTypes[0]", "nodeGroups[0].regions[0]")  # without a key
+    expected = [line for line in wrong_settings.ERRORS if not any(key in line for key in unasked)]
+    expected.append("sophia:lambdaApiKey: got nothing, expected a text")
+    assert len(expected) > 20
+    for beginning in expected:
+        assert len([line for line in faults if line.startswith(beginning)]) == 1, beginning
+    assert len(faults) == len(expected), faults
+    assert not any(wrong_settings.HIDDEN in line for line in faults)
 
 
 def test_a_refusal_on_the_way_is_not_blamed_on_the_key(configured):

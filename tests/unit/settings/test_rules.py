@@ -328,7 +328,7 @@ def test_faults_of_configuration_and_catalog_come_together(tmp_path):
 def test_the_error_lists_every_fault_and_counts_them():
     _, faults = read({}, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=None)
     text = str(SettingsError(faults))
-    assert text.startswith(f"{len(faults)} faults in the configuration")
+    assert text.startswith(f"{len(faults)} errors in the configuration")
     assert all(str(fault) in text for fault in faults)
 
 

@@ -1,6 +1,9 @@
 """The settings of servers: who runs, with which values, and what is wrong with them."""
 
+import re
+
 import pytest
+import yaml
 
 from components.catalog.loader import Catalog
 from components.catalog.model import (
@@ -12,6 +15,7 @@ from components.catalog.model import (
     Variable,
 )
 from components.settings_model import Sensitive
+from tests.unit.settings import samples
 from tests.unit.settings.samples import changed, check
 
 
@@ -88,6 +92,20 @@ def test_the_values_given_beat_what_the_platform_has():
     assert credentials["memory"] == {"MEMORY_DATABASE_URL": Sensitive("postgresql://x")}
 
 
+def test_a_variable_that_the_catalog_sets_is_a_default_where_it_can_be_given():
+    catalog = Catalog((server("a", variables=[variable("PAGE")], env={"PAGE": "10"}),))
+    for given, expected in ({}, "10"), ({"PAGE": 20}, "20"):
+        found, faults = check(changed(servers={"a": {"env": given}}), catalog)
+        assert faults == []
+        assert found.servers[0].env == {"PAGE": expected}
+
+
+def test_the_platforms_key_goes_to_its_own_address_however_it_is_written():
+    chosen({"cloud": {"env": {"LAMBDA_API_URL": "https://cloud.lambda.ai/api/v1/"}}})
+    elsewhere = {"cloud": {"env": {"LAMBDA_API_URL": "https://x"}}}
+    assert len(faults_of(elsewhere, startUnconfigured=True)) == 1
+
+
 def test_two_servers_may_have_different_values_of_one_name():
     catalog = Catalog(tuple(server(name, [secret("API_TOKEN")]) for name in ("a", "b", "c")))
     values = changed(
@@ -132,7 +150,18 @@ def test_policies_are_variables_where_they_are_configured(given, expected):
     assert chosen(["offline"])[0]["offline"].env == {}
 
 
+def test_an_empty_list_takes_back_what_the_catalog_allows():
+    catalog = Catalog((server("a", env={"MCP_ALLOW_DESTRUCTIVE": "delete"}),))
+    found, _ = check(changed(servers={"a": {"allowDestructive": []}}), catalog)
+    assert found.servers[0].env == {"MCP_ALLOW_DESTRUCTIVE": ""}
+
+
 BAD = {
+    "no tool at all": (
+        {"offline": {"tools": {"allow": []}}},
+        "sophia:servers.offline.tools.allow: got nothing, expected a list with at least one entry",
+        "without it all are offered",
+    ),
     "unknown server in a list": (
         ["ofline"],
         "sophia:servers[0]: got 'ofline', expected one of cloud, memory, offline, slack",
@@ -162,6 +191,26 @@ BAD = {
         {"offline": "of-nobody"},
         "sophia:servers.offline: got a str (not shown), expected a mapping of keys to values",
         "",
+    ),
+    "a value in place of settings that are needed": (
+        {"slack": "of-nobody"},
+        "sophia:servers.slack: got a str (not shown), expected a mapping of keys to values",
+        "",
+    ),
+    "values in place of variables": (
+        {"slack": {**SLACK_GIVEN, "env": "of-nobody"}},
+        "sophia:servers.slack.env: got a str (not shown), expected a mapping of keys to values",
+        "",
+    ),
+    "values in place of credentials": (
+        {"slack": {**SLACK_GIVEN, "secrets": "of-nobody"}},
+        "sophia:servers.slack.secrets: got a str (not shown), expected a mapping of keys to values",
+        "",
+    ),
+    "the platform's key for another address": (
+        {"cloud": {"env": {"LAMBDA_API_URL": "https://x"}}},
+        "sophia:servers.cloud.secrets.LAMBDA_API_KEY: got nothing, expected a credential for that",
+        "sophia:servers.cloud.env.LAMBDA_API_URL is not where the platform's own one is for",
     ),
     "unknown key": (
         {"offline": {"replica": 2}},
@@ -297,3 +346,14 @@ def test_a_stack_may_start_its_servers_unconfigured():
 def test_nothing_given_is_ever_shown():
     found, _ = check(changed(servers={"slack": SLACK_GIVEN}), CATALOG)
     assert "own" not in repr(found.credentials)
+
+
+def test_the_example_of_the_documentation_is_good():
+    text = (samples.CATALOG.parent / "docs" / "how-to" / "production.md").read_text()
+    [example] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    servers = yaml.safe_load(example)["config"]["sophia:servers"]
+    found, faults = check(changed(servers=servers))
+    assert faults == []
+    by_name = {one.name: one for one in found.servers}
+    assert list(by_name) == ["ai_memory", "lambda_labs_cli"]
+    assert by_name["lambda_labs_cli"].env["MCP_ALLOW_DESTRUCTIVE"] == "terminate_instance"
