@@ -66,6 +66,11 @@ class Resources:
     pids: int = prop(default=256)
     reserve_cpus: float = prop(default=0.0)
     reserve_memory_mb: int = prop(default=0)
+    gpus: int = prop(
+        default=0,
+        doc="Whole GPUs for this task alone, which is placed where they are free. Nodes publish"
+        " theirs by `NodeSetup`.",
+    )
 
 
 @dataclass(frozen=True)

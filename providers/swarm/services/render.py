@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from providers.swarm.services import labels
+from providers.swarm.services import labels, placement
 from providers.swarm.services.model import File, Health, Mount, Registry, ServiceInputs, Update
 
 Json = dict[str, Any]
@@ -115,6 +115,7 @@ def _task_template(inputs: ServiceInputs) -> Json:
             "Reservations": {
                 "NanoCPUs": _nano(resources.reserve_cpus),
                 "MemoryBytes": resources.reserve_memory_mb * _MIB,
+                **_gpus(resources.gpus),
             },
         },
         "RestartPolicy": {
@@ -133,6 +134,14 @@ def _task_template(inputs: ServiceInputs) -> Json:
         "Networks": [{"Target": network} for network in inputs.networks],
         "LogDriver": {"Name": "json-file", "Options": dict(_LOG_OPTIONS)},
     }
+
+
+def _gpus(count: int) -> Json:
+    # Not written where there are none, as it would restart services of before.
+    if not count:
+        return {}
+    wanted = {"DiscreteResourceSpec": {"Kind": placement.GPU, "Value": count}}
+    return {"GenericResources": [wanted]}
 
 
 def _container(inputs: ServiceInputs) -> Json:

@@ -56,6 +56,8 @@ def _counts(inputs: ServiceInputs) -> Iterator[Fault]:
         yield Fault("resources.memoryMb", f"got {resources.memory_mb}, expected at least 6")
     if resources.cpus <= 0 or resources.pids <= 0:
         yield Fault("resources", "expected limits of cpus and pids above 0")
+    if resources.gpus < 0:
+        yield Fault("resources.gpus", f"got {resources.gpus}, expected 0 or more")
     if resources.reserve_memory_mb > resources.memory_mb:
         yield Fault("resources.reserveMemoryMb", "more is reserved than the limit allows")
     if resources.reserve_cpus > resources.cpus:

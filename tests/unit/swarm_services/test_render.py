@@ -151,6 +151,18 @@ def test_what_needs_no_new_tasks_keeps_the_spec_hash(change: dict[str, Any]) -> 
     assert spec_hash(dataclasses.replace(PLAIN, **change)) == spec_hash(PLAIN)
 
 
+def test_gpus_are_reserved_and_without_any_the_spec_is_that_of_before() -> None:
+    reserved = dataclasses.replace(PLAIN, resources=Resources(gpus=2))
+    assert render(reserved, URN)["TaskTemplate"]["Resources"]["Reservations"] == {
+        "NanoCPUs": 0,
+        "MemoryBytes": 0,
+        "GenericResources": [{"DiscreteResourceSpec": {"Kind": "NVIDIA-GPU", "Value": 2}}],
+    }
+    assert spec_hash(PLAIN) == "e8d690702ea2"
+    assert differences(render(PLAIN, URN), render(reserved, URN))
+    assert differences(render(reserved, URN), render(PLAIN, URN))
+
+
 def test_credentials_are_in_the_header_and_nowhere_else() -> None:
     registry = Registry("registry.example", "me", "pass/word?>")
     header = registry_auth(registry)["X-Registry-Auth"]
