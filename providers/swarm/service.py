@@ -20,8 +20,9 @@ from providers.runtime.declare import (
 from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequence, Unanswered
 from providers.swarm.pool import Pool
 from providers.swarm.services import labels, ownership, rollout
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
-from providers.swarm.services.render import differences, registry_auth, render
+from providers.swarm.services.render import registry_auth, render
 from providers.swarm.services.rollout import Rollout, RolloutFailed
 from providers.swarm.services.rules import faults_of
 from providers.swarm.services.verdict import (

@@ -1,7 +1,6 @@
-"""Service inputs → the Engine API's ServiceSpec (1.41), and how it compares with a live one. Pure.
+"""Service inputs → the Engine API's ServiceSpec (1.41). Pure.
 
-Every field that we manage is written, empty ones too, so that whatever was added by hand shows as
-a difference. Docker: https://docs.docker.com/engine/api/v1.41/#operation/ServiceCreate
+Docker: https://docs.docker.com/engine/api/v1.41/#operation/ServiceCreate
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from providers.swarm.services import labels, placement
@@ -21,8 +19,6 @@ SPEC_LABEL = "sophia.spec"
 """On a service's containers: the hash of the task template that they were made from."""
 
 _MIB = 1024 * 1024
-_DROPPED = "TaskTemplate.ContainerSpec.Privileges"
-"""Engines before 25.0 (API 1.44) drop it: there `no-new-privileges` of daemon.json does it."""
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
@@ -70,36 +66,6 @@ def registry_auth(registry: Registry | None) -> dict[str, str]:
         }
     )
     return {"X-Registry-Auth": base64.urlsafe_b64encode(text.encode()).decode()}
-
-
-def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
-    """Paths, like `TaskTemplate.ContainerSpec.Image`, at which a live spec is not the wanted one.
-
-    The Engine leaves out what is empty and adds defaults: absent equals empty, and keys that we
-    never write are ignored. Values are not told: they may be anything. The former label of
-    ownership stands for today's.
-    """
-    if path == _DROPPED and not (live or {}).get("NoNewPrivileges"):
-        return []
-    if isinstance(wanted, Mapping) and isinstance(live or {}, Mapping):
-        live = live or {}
-        found = []
-        for key, value in wanted.items():
-            if key == labels.OWNER and key not in live and labels.FORMER_OWNER in live:
-                continue
-            found += differences(value, live.get(key), f"{path}.{key}" if path else key)
-        # In labels and options every key is the user's, so an added one is a difference.
-        if path.endswith(("Labels", "Options")):
-            added = [key for key in live if key not in wanted and key != labels.FORMER_OWNER]
-            found += [f"{path}.{key}" for key in added]
-        return found
-    if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
-        return [
-            found
-            for index, value in enumerate(wanted)
-            for found in differences(value, live[index], f"{path}[{index}]")
-        ]
-    return [] if (wanted or None) == (live or None) else [path]
 
 
 def _task_template(inputs: ServiceInputs) -> Json:

@@ -13,8 +13,8 @@ from providers.runtime.declare import Context
 from providers.swarm.errors import NotFound, OutOfSequence, SwarmError, Unanswered
 from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis, evidence
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.diagnosis import Failure
-from providers.swarm.services.render import differences
 from providers.swarm.services.verdict import (
     TERMINAL,
     Converged,

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from providers.swarm.services import placement
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.diagnosis import Failure, Kind
-from providers.swarm.services.render import SPEC_LABEL, differences
+from providers.swarm.services.render import SPEC_LABEL
 
 Json = dict[str, Any]
 

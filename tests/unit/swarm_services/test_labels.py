@@ -18,8 +18,9 @@ from providers.swarm.errors import Conflict, SwarmError
 from providers.swarm.network import NetworkInputs
 from providers.swarm.service import Service
 from providers.swarm.services import labels
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs, Update
-from providers.swarm.services.render import differences, render
+from providers.swarm.services.render import render
 from providers.swarm.services.verdict import Patience
 from tests.unit.swarm_services.test_health import NOW, TASK
 
