@@ -11,6 +11,7 @@ from providers.swarm import (
     certificate,
     cluster,
     config,
+    job,
     keypair,
     member,
     network,
@@ -126,6 +127,13 @@ class Service(InCluster, lifecycle=service.Service):
 
     service_id: pulumi.Output[str]
     dns_name: pulumi.Output[str]
+
+
+class Job(InCluster, lifecycle=job.Job):
+    """Inputs: see `services.model.JobInputs`."""
+
+    exit_status: pulumi.Output[int]
+    logs: pulumi.Output[list[str]]
 
 
 class VolumeHome(Declared, lifecycle=volume_home.VolumeHome):

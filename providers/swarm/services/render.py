@@ -11,7 +11,17 @@ import json
 from typing import Any
 
 from providers.swarm.services import labels, placement
-from providers.swarm.services.model import File, Health, Mount, Registry, ServiceInputs, Update
+from providers.swarm.services.model import (
+    File,
+    Health,
+    JobInputs,
+    Mount,
+    Registry,
+    Restart,
+    ServiceInputs,
+    TaskInputs,
+    Update,
+)
 
 Json = dict[str, Any]
 
@@ -24,7 +34,7 @@ _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 def render(inputs: ServiceInputs, urn: str) -> Json:
     """The whole ServiceSpec. The same inputs give the same spec, byte for byte."""
-    template = _task_template(inputs)
+    template = _task_template(inputs, _health(inputs.health), _restart(inputs.restart))
     template["ContainerSpec"]["Labels"] = {SPEC_LABEL: fingerprint(template)}
     return {
         "Name": inputs.name,
@@ -48,6 +58,24 @@ def render(inputs: ServiceInputs, urn: str) -> Json:
     }
 
 
+def render_job(inputs: JobInputs, urn: str) -> Json:
+    """The ServiceSpec of a job. Its SPEC_LABEL differs whenever it has to run again."""
+    condition = "on-failure" if inputs.retries else "none"
+    again = _restart(Restart(condition, max_attempts=inputs.retries))
+    template = _task_template(inputs, {"Test": ["NONE"]}, again)
+    asked = {"template": template, "tasks": inputs.tasks, "triggers": inputs.triggers}
+    template["ContainerSpec"]["Labels"] = {SPEC_LABEL: fingerprint(asked)}
+    return {
+        "Name": inputs.name,
+        "Labels": {**inputs.labels, labels.OWNER: labels.owner(urn, inputs.name)},
+        "TaskTemplate": template,
+        "Mode": {
+            "ReplicatedJob": {"MaxConcurrent": inputs.tasks, "TotalCompletions": inputs.tasks},
+        },
+        "EndpointSpec": {"Mode": "dnsrr"},
+    }
+
+
 def fingerprint(template: Json) -> str:
     """Twelve hex digits that differ whenever Swarm would have to start new tasks."""
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
@@ -68,10 +96,10 @@ def registry_auth(registry: Registry | None) -> dict[str, str]:
     return {"X-Registry-Auth": base64.urlsafe_b64encode(text.encode()).decode()}
 
 
-def _task_template(inputs: ServiceInputs) -> Json:
-    resources, restart = inputs.resources, inputs.restart
+def _task_template(inputs: TaskInputs, health: Json, restart: Json) -> Json:
+    resources = inputs.resources
     return {
-        "ContainerSpec": _container(inputs),
+        "ContainerSpec": _container(inputs, health),
         "Resources": {
             "Limits": {
                 "NanoCPUs": _nano(resources.cpus),
@@ -84,12 +112,7 @@ def _task_template(inputs: ServiceInputs) -> Json:
                 **_gpus(resources.gpus),
             },
         },
-        "RestartPolicy": {
-            "Condition": restart.condition,
-            "Delay": _nano(restart.delay_s),
-            "MaxAttempts": restart.max_attempts,
-            "Window": _nano(restart.window_s),
-        },
+        "RestartPolicy": restart,
         "Placement": {
             "Constraints": list(inputs.placement.constraints),
             "Preferences": [
@@ -110,7 +133,16 @@ def _gpus(count: int) -> Json:
     return {"GenericResources": [wanted]}
 
 
-def _container(inputs: ServiceInputs) -> Json:
+def _restart(restart: Restart) -> Json:
+    return {
+        "Condition": restart.condition,
+        "Delay": _nano(restart.delay_s),
+        "MaxAttempts": restart.max_attempts,
+        "Window": _nano(restart.window_s),
+    }
+
+
+def _container(inputs: TaskInputs, health: Json) -> Json:
     return {
         "Image": inputs.image,
         "Command": list(inputs.command),
@@ -125,7 +157,7 @@ def _container(inputs: ServiceInputs) -> Json:
         "CapabilityDrop": ["ALL"],
         "CapabilityAdd": [_capability(name) for name in inputs.capabilities_add],
         "Mounts": [_mount(mount) for mount in inputs.mounts],
-        "Healthcheck": _health(inputs.health),
+        "Healthcheck": health,
         "Secrets": [_file(file, "Secret") for file in inputs.secrets],
         "Configs": [_file(file, "Config") for file in inputs.configs],
     }

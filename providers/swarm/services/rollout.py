@@ -44,9 +44,7 @@ class RolloutFailed(SwarmError):
     """A service does not run as wanted. cause: one line. logs: the last lines of a failed task."""
 
     def __init__(self, name: str, cause: str, logs: tuple[str, ...]) -> None:
-        self.reasons = [f"service {name}: {cause}"]
-        if logs:
-            self.reasons += [f"its last {len(logs)} log lines:", *(f"  {line}" for line in logs)]
+        self.reasons = diagnosis.told(f"service {name}", cause, logs)
         super().__init__("\n".join(self.reasons))
 
 

@@ -12,6 +12,7 @@ import pytest
 from providers.swarm.services.model import (
     File,
     Health,
+    JobInputs,
     Mount,
     Placement,
     Port,
@@ -25,6 +26,7 @@ from providers.swarm.services.render import (
     SPEC_LABEL,
     registry_auth,
     render,
+    render_job,
 )
 
 URN = "urn:pulumi:dev::sophia::swarm:index:Service::web"
@@ -155,6 +157,40 @@ def test_gpus_are_reserved_and_without_any_the_spec_is_that_of_before() -> None:
         "GenericResources": [{"DiscreteResourceSpec": {"Kind": "NVIDIA-GPU", "Value": 2}}],
     }
     assert spec_hash(PLAIN) == "e8d690702ea2"
+
+
+JOB = JobInputs(name="once", image="registry.example/once@sha256:abc")
+
+
+def job_hash(**change: Any) -> str:
+    spec = render_job(dataclasses.replace(JOB, **change), URN)
+    return str(spec["TaskTemplate"]["ContainerSpec"]["Labels"][SPEC_LABEL])
+
+
+def test_a_job_is_a_service_that_ends() -> None:
+    spec = render_job(dataclasses.replace(JOB, tasks=3, retries=2), URN)
+    assert spec["Mode"] == {"ReplicatedJob": {"MaxConcurrent": 3, "TotalCompletions": 3}}
+    assert not {"UpdateConfig", "RollbackConfig"} & set(spec), "Swarm refuses them for jobs"
+    assert spec["TaskTemplate"]["RestartPolicy"]["Condition"] == "on-failure"
+    inside = spec["TaskTemplate"]["ContainerSpec"]
+    assert inside["Healthcheck"] == {"Test": ["NONE"]}
+    assert (inside["ReadOnly"], inside["CapabilityDrop"]) == (True, ["ALL"])
+    once = render_job(JOB, URN)
+    assert once["TaskTemplate"]["RestartPolicy"]["Condition"] == "none"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"triggers": {"day": "1"}}, {"tasks": 2}, {"env": {"A": "1"}}, {"retries": 1}],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_makes_a_job_run_again_changes_its_hash(change: dict[str, Any]) -> None:
+    assert job_hash(**change) != job_hash()
+
+
+@pytest.mark.parametrize("change", [{"labels": {"a": "b"}}, {"registry": Registry("r", "u", "p")}])
+def test_what_is_none_of_a_jobs_run_keeps_its_hash(change: dict[str, Any]) -> None:
+    assert job_hash(**change) == job_hash()
 
 
 def test_credentials_are_in_the_header_and_nowhere_else() -> None:
