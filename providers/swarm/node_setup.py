@@ -19,6 +19,7 @@ from providers.runtime.declare import (
     ResourceFailure,
     prop,
 )
+from providers.runtime.private_keys import separate
 from providers.swarm import docker_config
 from providers.swarm.cluster import patient_info
 from providers.swarm.docker_config import DAEMON, Step
@@ -33,7 +34,7 @@ from providers.swarm.errors import (
     Unanswered,
     WrongHostKey,
 )
-from providers.swarm.keypair import public_line, separate
+from providers.swarm.keypair import public_line
 from providers.swarm.maintenance import drained
 from providers.swarm.pool import Pool
 
