@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import json
-import time
 from typing import Any
 
 from providers.runtime.declare import (
@@ -19,14 +16,14 @@ from providers.runtime.declare import (
 )
 from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequence, Unanswered
 from providers.swarm.pool import Pool
-from providers.swarm.services import labels, ownership, rollout
+from providers.swarm.services import labels, ownership, removal, rollout
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
 from providers.swarm.services.patience import Patience
-from providers.swarm.services.render import differences, registry_auth, render
+from providers.swarm.services.render import registry_auth, render
 from providers.swarm.services.rollout import Rollout, RolloutFailed
 from providers.swarm.services.rules import faults_of
 from providers.swarm.services.verdict import (
-    TERMINAL,
     Observation,
     abandoned,
     condition,
@@ -117,14 +114,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         self, context: Context, id: str, inputs: ServiceInputs, outputs: ServiceOutputs
     ) -> None:
         """Waits until its containers have ended: data must not be used twice."""
-        try:
-            await self._pool.request("DELETE", f"/services/{id}", context=context)
-        except NotFound:
-            pass
-        except NoManager as error:
-            ownership.forget(context, error)
-            return
-        await self._until_ended(context, id, inputs.name)
+        await removal.remove(self._pool, context, id, inputs.name)
 
     async def _repair(
         self, context: Context, id: str, inputs: ServiceInputs, *, force: bool
@@ -216,33 +206,6 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
             revert=back,
             patience=self._patience,
         ).wait()
-
-    async def _until_ended(self, context: Context, id: str, name: str) -> None:
-        # A service that is gone can't be asked for its tasks: they are found by their names.
-        filters = {"filters": json.dumps({"name": [f"{name}."]})}
-        deadline = time.monotonic() + context.timeout
-        while True:
-            tasks, nodes = await asyncio.gather(
-                self._pool.request("GET", "/tasks", params=filters, context=context),
-                self._pool.request("GET", "/nodes", context=context),
-            )
-            lost = {node["ID"] for node in nodes if node["Status"]["State"] == "down"}
-            left = [
-                task
-                for task in tasks
-                if task["ServiceID"] == id
-                and task["Status"]["State"] not in TERMINAL
-                and task.get("NodeID") not in lost
-            ]
-            if not left:
-                return
-            context.progress(f"{len(left)} tasks still shutting down")
-            if time.monotonic() > deadline:
-                raise NotSettled(
-                    f"service {name} is removed, but {len(left)} of its containers still run "
-                    f"after {context.timeout:.0f} s"
-                )
-            await context.sleep(self._patience.poll)
 
 
 def _outputs(

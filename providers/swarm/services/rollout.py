@@ -13,9 +13,9 @@ from providers.runtime.declare import Context
 from providers.swarm.errors import NotFound, OutOfSequence, SwarmError, Unanswered
 from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis, evidence
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.diagnosis import Failure
 from providers.swarm.services.patience import Patience
-from providers.swarm.services.render import differences
 from providers.swarm.services.verdict import (
     TERMINAL,
     Converged,
@@ -37,9 +37,7 @@ class RolloutFailed(SwarmError):
     """A service does not run as wanted. cause: one line. logs: the last lines of a failed task."""
 
     def __init__(self, name: str, cause: str, logs: tuple[str, ...]) -> None:
-        self.reasons = [f"service {name}: {cause}"]
-        if logs:
-            self.reasons += [f"its last {len(logs)} log lines:", *(f"  {line}" for line in logs)]
+        self.reasons = diagnosis.told(f"service {name}", cause, logs)
         super().__init__("\n".join(self.reasons))
 
 

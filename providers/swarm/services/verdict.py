@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from providers.swarm.services import placement
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.diagnosis import Failure, Kind
 from providers.swarm.services.patience import Patience
-from providers.swarm.services.render import SPEC_LABEL, differences
+from providers.swarm.services.render import SPEC_LABEL
 
 Json = dict[str, Any]
 
@@ -220,7 +221,7 @@ class Watch:
     def _note(self, seen: Observation, now: float) -> list[Json]:
         running = _running(seen)
         self._since = {task["ID"]: self._since.get(task["ID"], now) for task in running}
-        homeless = [task["ID"] for task in active(seen) if _is_homeless(task, seen)]
+        homeless = [task["ID"] for task in active(seen) if is_homeless(task, seen)]
         if "Global" in seen.service["Spec"]["Mode"] and not _eligible(seen):
             homeless.append("global")
         self._pending = {id: self._pending.get(id, now) for id in homeless}
@@ -256,7 +257,7 @@ class Watch:
                 assert blamed is not None
                 return Failed(f"{blamed.cause} ({tries} tasks in a row)", blamed)
         if any(now - since >= self.patience.pending for since in self._pending.values()):
-            return Failed(_homeless(seen))
+            return Failed(homeless(seen, active(seen)))
         if len(active(seen)) < wanted_count(seen):
             return self._given_up(seen, now)
         return None
@@ -329,7 +330,7 @@ def _detail(seen: Observation) -> str:
     return "; ".join([_progress(seen), *parts[:4]])
 
 
-def _is_homeless(task: Json, seen: Observation) -> bool:
+def is_homeless(task: Json, seen: Observation) -> bool:
     """Whether no node will ever take the task as things are, full or busy ones left aside."""
     if _state(task) != "pending" or not _err(task):
         return False
@@ -343,11 +344,11 @@ def _too_large(seen: Observation) -> str:
     return placement.too_large(seen.nodes, constraints, reserved)
 
 
-def _homeless(seen: Observation) -> str:
-    """No suitable node, with the constraint that nobody fulfils or else Swarm's own words."""
+def homeless(seen: Observation, tasks: Sequence[Json]) -> str:
+    """No suitable node for some of these tasks: what nobody fulfils, or else Swarm's own words."""
     template = seen.service["Spec"]["TaskTemplate"]
     constraints = (template.get("Placement") or {}).get("Constraints") or []
-    said = [_err(t) for t in active(seen) if _is_homeless(t, seen)]
+    said = [_err(t) for t in tasks if is_homeless(t, seen)]
     reason = said[0].removeprefix("no suitable node").strip(" ()") if said else ""
     unmet = placement.unmet(seen.nodes, constraints) or _too_large(seen)
     return ": ".join(["no suitable node", "; ".join(part for part in (unmet, reason) if part)])
