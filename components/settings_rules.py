@@ -9,7 +9,7 @@ from components import settings_firewall, settings_gateway, settings_overlay, se
 from components.catalog.loader import Catalog
 from components.catalog.model import Server
 from components.plan import database, names, volumes, workloads
-from components.plan.nodes import NodeGroup, node_names, nodes
+from components.plan.nodes import NodeGroup, gpus, node_names, nodes
 from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
 
@@ -122,6 +122,7 @@ def read(
         faults.extend(_regions(key, groups))
     if not _doubtful(key, faults, "tier", "count"):
         faults.extend(_primary_nodes(key, groups, servers))
+        faults.extend(_gpus(key, groups, servers))
     faults.extend(_long_names(key, settings))
     faults.extend(settings_firewall.long_names(key, settings.prefix, groups))
     if not faults:
@@ -231,6 +232,27 @@ def _primary_nodes(key: str, groups: Iterable[NodeGroup], servers: Iterable[Serv
         return []
     expected = f"a group on tier primary (servers of tier 1 run there: {', '.join(first)})"
     return [Fault(key, "no machine on tier primary", expected)]
+
+
+def _gpus(key: str, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> list[Fault]:
+    """A replica's GPUs are those of one machine."""
+    rented = [group for group in groups if group.count]
+    faults = []
+    for server in servers:
+        wanted, tiers = server.deploy.resources.gpus, ["primary", "secondary"]
+        if server.deploy.tier == 1:
+            tiers.remove("secondary")
+        fits = [group for group in rented if group.tier in tiers and _least_gpus(group) >= wanted]
+        if wanted and not fits:
+            got = f"no machine with {wanted} GPU{'s' if wanted > 1 else ''} for {server.name}"
+            where = f"on tier {' or '.join(tiers)}"
+            expected = f"a group {where} whose instanceTypes all have them, such as gpu_{wanted}x_…"
+            faults.append(Fault(key, got, expected))
+    return faults
+
+
+def _least_gpus(group: NodeGroup) -> int:
+    return min(map(gpus, group.instance_types), default=0)
 
 
 def _long_names(key: str, settings: Settings) -> list[Fault]:

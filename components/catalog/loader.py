@@ -123,6 +123,7 @@ def resources(reader: Reader, default: Resources, memory: str) -> Resources:
         cpus=reader.number("cpus", default.cpus, low=0.05, high=64),
         memory_mb=reader.integer(memory, default.memory_mb, low=32, high=1_048_576),
         pids=reader.integer("pids", default.pids, low=8, high=32_768),
+        gpus=reader.integer("gpus", default.gpus, low=0, high=64),
     )
     reader.finish()
     return found

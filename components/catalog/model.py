@@ -28,11 +28,15 @@ class Variable:
 
 @dataclass(frozen=True)
 class Resources:
-    """Upper limits of one replica: processors, memory in MiB, processes and threads."""
+    """Upper limits of one replica: processors, memory in MiB, processes and threads.
+
+    gpus: whole ones, for it alone.
+    """
 
     cpus: float
     memory_mb: int
     pids: int
+    gpus: int = 0
 
 
 @dataclass(frozen=True)

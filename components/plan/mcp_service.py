@@ -63,11 +63,14 @@ def mcp_service(
             # Less than the limits: replicas rarely need all of it, and never all at once.
             reserve_cpus=round(deploy.resources.cpus / 4, 3),
             reserve_memory_mb=deploy.resources.memory_mb // 2,
+            gpus=deploy.resources.gpus,
         ),
         placement=Placement(
             constraints=[f"node.labels.{TIER_LABEL} == primary"] if deploy.tier == 1 else [],
             spread=[f"node.labels.{NODE_LABEL}"],
         ),
+        # A GPU is held until the old task has ended, and there may be no other one.
+        order="stop-first" if deploy.resources.gpus else "start-first",
         stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
         needs=needs,

@@ -1,5 +1,7 @@
 """Names, machines and services as pure arithmetic."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,13 @@ def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
         "GRACE_SECONDS": "20",
     }
     assert inputs.user == "10001:10001"
+
+
+def test_a_gpu_is_given_back_before_it_is_taken_again():
+    one = server()
+    deploy = replace(one.deploy, resources=replace(one.deploy.resources, gpus=1))
+    inputs = planned(replace(one, deploy=deploy))
+    assert (inputs.resources.gpus, inputs.update.order) == (1, "stop-first")
 
 
 def test_tier_two_runs_anywhere():

@@ -1,6 +1,7 @@
 """The settings of servers: who runs, with which values, and what is wrong with them."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -69,6 +70,43 @@ def test_a_mapping_chooses_and_configures():
     assert servers["slack"].env == {"SLACK_PAGE": "100", "SLACK_TEAM_ID": "T1"}
     assert credentials["slack"] == {"SLACK_BOT_TOKEN": Sensitive("own")}
     assert credentials["memory"] == {}
+
+
+def on_groups(servers, *changes):
+    groups = [
+        group | change for group, change in zip(samples.GOOD["nodeGroups"], changes, strict=True)
+    ]
+    return check(changed(servers=servers, nodeGroups=groups), CATALOG)[1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "types", "fits"),
+    [
+        (1, ["gpu_1x_a10"], True),
+        (1, ["gpu_8x_h100_sxm5", "gpu_1x_a10"], True),
+        (2, ["gpu_8x_h100_sxm5"], True),
+        (2, ["gpu_8x_h100_sxm5", "gpu_1x_a10"], False),  # whichever is free is rented
+        (1, ["cpu_4x_general"], False),
+    ],
+)
+def test_a_replicas_gpus_are_those_of_one_machine(wanted, types, fits):
+    servers = {"offline": {"resources": {"gpus": wanted}}}
+    faults = on_groups(servers, {}, {"instanceTypes": types})
+    assert [fault.split(", ")[0] for fault in faults] == (
+        []
+        if fits
+        else [
+            f"sophia:nodeGroups: got no machine with {wanted} GPU{'s' * (wanted > 1)} for offline"
+        ]
+    )
+    gone = on_groups(servers, {}, {"instanceTypes": types, "count": 0})
+    assert len(gone) == 1, "a group of nobody has none"
+
+
+def test_a_server_of_tier_one_needs_its_gpus_on_primary_machines():
+    first = replace(OFFLINE, deploy=replace(OFFLINE.deploy, tier=1))
+    [fault] = faults_of({"offline": {"resources": {"gpus": 1}}}, Catalog((first,)))
+    assert "for offline, expected a group on tier primary whose instanceTypes all have" in fault
 
 
 def test_replicas_and_limits_are_the_operators():
