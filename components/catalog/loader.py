@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +61,6 @@ def load(folder: Path) -> Catalog:
         server = parse(label, file.read_text(encoding="utf-8"), place.name, faults)
         if server is not None:
             servers.append(server)
-    faulty = {fault.key for fault in faults}
-    faults.extend(clash for clash in port_clashes(folder.name, servers) if clash.key not in faulty)
     return Catalog(tuple(servers), tuple(faults))
 
 
@@ -97,24 +94,6 @@ def parse(label: str, text: str, folder: str, faults: list[Fault]) -> Server | N
     for reader in (about, run, config, top):
         reader.finish()
     return server
-
-
-def port_clashes(catalog: str, servers: Iterable[Server]) -> list[Fault]:
-    """Servers that want a port that an earlier one has."""
-    owners: dict[int, str] = {}
-    faults = []
-    for server in servers:
-        owner = owners.setdefault(server.deploy.port, server.name)
-        if owner != server.name:
-            faults.append(
-                Fault(
-                    f"{catalog}/{server.name}/server.yaml: deploy.port",
-                    f"{server.deploy.port}, which {owner} has",
-                    "a port of its own",
-                    "choose another one",
-                )
-            )
-    return faults
 
 
 def resources(reader: Reader, default: Resources, memory: str) -> Resources:
@@ -161,7 +140,6 @@ def _deploy(reader: Reader) -> Deploy:
     health = reader.inner("health")
     deploy = Deploy(
         tier=tier,
-        port=reader.integer("port", low=1024, high=65535),
         replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=MAX_REPLICAS),
         resources=resources(reader.inner("resources"), RESOURCES, "memory_mb"),
         health=Health(

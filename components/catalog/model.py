@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+PORT = 8000
+"""Where every server listens: each of its tasks has an address of its own."""
+
 
 @dataclass(frozen=True)
 class SecretVariable:
@@ -57,7 +60,6 @@ class Deploy:
     """
 
     tier: int
-    port: int
     replicas: int
     resources: Resources
     health: Health

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.catalog.model import Server
+from components.catalog.model import PORT, Server
 from components.plan import names
 from components.plan.networks import EDGE, SHARED
 from components.plan.nodes import NODE_LABEL, TIER_LABEL
@@ -38,11 +38,11 @@ def mcp_service(
     return Workload(
         name=server.name,
         user=UID,
-        port=deploy.port,
+        port=PORT,
         replicas=deploy.replicas,
         env={
             **server.env,
-            "PORT": str(deploy.port),
+            "PORT": str(PORT),
             "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
             "DRAIN_SECONDS": str(DRAIN_S),
             "GRACE_SECONDS": str(GRACE_S),

@@ -12,7 +12,7 @@ SERVER = Server(
     name="ai_memory",
     title="AI memory",
     description="Memory",
-    deploy=Deploy(1, 9000, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
+    deploy=Deploy(1, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
     secrets=(SecretVariable("MEMORY_DATABASE_URL", "", "", True),),
 )
 
@@ -71,4 +71,4 @@ def test_the_handle_leads_to_its_tasks(registered):
     registered(lambda: service(handles))
     (handle,) = handles
     assert (handle.name, handle.physical_name) == ("ai_memory", "sophia-dev-ai_memory")
-    assert handle.port == 9000
+    assert handle.port == 8000

@@ -8,7 +8,7 @@ config:
     - {env: SLACK_BOT_TOKEN, example: xoxb-1, description: A bot's token}
   env:
     - {name: SLACK_TEAM_ID, example: T0123, description: The workspace, required: true}
-deploy: {tier: 2, port: 9004}
+deploy: {tier: 2}
 """
 """The `server.yaml` of a server that needs a credential and a setting."""
 

@@ -16,7 +16,7 @@ config:
     - {env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
   env:
     - {name: SLACK_API_URL, description: Where Slack's API is}
-deploy: {tier: 1, port: 9004, resources: {cpus: 0.5, memory_mb: 256}}
+deploy: {tier: 1, resources: {cpus: 0.5, memory_mb: 256}}
 """
 
 
@@ -69,13 +69,13 @@ BAD = {
         ("tier: 1", "tier: true"),
         "mcp_catalog/slack/server.yaml: deploy.tier: got True, expected one of 1, 2",
     ),
-    "no port": (
-        ("port: 9004, ", ""),
-        "mcp_catalog/slack/server.yaml: deploy.port: got nothing, expected a whole number from",
+    "a port of its own": (
+        ("tier: 1", "tier: 1, port: 9004"),
+        "mcp_catalog/slack/server.yaml: deploy.port: got an unknown key, expected one of",
     ),
-    "privileged port": (
-        ("port: 9004", "port: 80"),
-        "mcp_catalog/slack/server.yaml: deploy.port: got 80, expected a whole number from 1024",
+    "more replicas than the gateway balances": (
+        ("tier: 1", "tier: 1, replicas: 11"),
+        "mcp_catalog/slack/server.yaml: deploy.replicas: got 11, expected a whole number from 1 to",
     ),
     "unknown key": (
         ("cpus: 0.5", "cpu: 0.5"),
@@ -103,14 +103,6 @@ def test_a_fault_names_file_key_and_rule(catalog, case):
     found = faults(catalog(slack=GOOD.replace(old, new)))
     assert len(found) == 1, found
     assert found[0].startswith(expected)
-
-
-def test_two_servers_on_one_port(catalog):
-    other = GOOD.replace("name: slack\n", "name: gong\n")
-    assert faults(catalog(slack=GOOD, gong=other)) == [
-        "mcp_catalog/slack/server.yaml: deploy.port: got 9004, which gong has, expected a port"
-        " of its own; choose another one"
-    ]
 
 
 def test_text_that_is_no_yaml_and_a_folder_without_description(catalog):

@@ -19,7 +19,7 @@ def group(name="manager", count=3, role="manager", tier="primary", types=("cpu_4
 
 
 def server(tier=1, replicas=2) -> Server:
-    deploy = Deploy(tier, 9000, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30))
+    deploy = Deploy(tier, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30))
     return Server(
         "ai_memory",
         "AI memory",
@@ -60,7 +60,7 @@ def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
     assert inputs.env == {
         "POOL": "8",
         "LAMBDA_API_URL": "https://x",
-        "PORT": "9000",
+        "PORT": "8000",
         "MCP_ALLOWED_HOSTS": "sophia-dev-ai_memory,tasks.sophia-dev-ai_memory",
         "DRAIN_SECONDS": "5",
         "GRACE_SECONDS": "20",

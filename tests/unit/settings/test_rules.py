@@ -317,7 +317,7 @@ def test_faults_of_configuration_and_catalog_come_together(tmp_path):
     keys = {line.split(": got ")[0] for line in faults}
     assert {
         "mcp_catalog/slack/server.yaml: name",
-        "mcp_catalog/slack/server.yaml: deploy.port",
+        "mcp_catalog/slack/server.yaml: deploy.tier",
         "sophia:nodeGroups",
         "sophia:lambdaApiKey",
         "sophia:registry.server",

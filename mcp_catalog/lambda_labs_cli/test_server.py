@@ -13,9 +13,9 @@ from mcp import Client
 from sophia_mcp.errors import MissingSecretError, SettingError
 from sophia_mcp.settings import read_settings
 
-from mcp_catalog.lambda_labs_cli.lambda_labs_cli.api import LambdaApi
-from mcp_catalog.lambda_labs_cli.lambda_labs_cli.errors import Refused, Unreachable
-from mcp_catalog.lambda_labs_cli.lambda_labs_cli.server import build
+from mcp_catalog.lambda_labs_cli.api import LambdaApi
+from mcp_catalog.lambda_labs_cli.errors import Refused, Unreachable
+from mcp_catalog.lambda_labs_cli.server import build
 
 KEY = "secret_sophia_0123"
 
@@ -116,7 +116,7 @@ def cloud() -> Iterator[Cloud]:
 
 @asynccontextmanager
 async def connected(cloud: Cloud, key: str = KEY):
-    server = build(read_settings({"LAMBDA_API_URL": cloud.url, "LAMBDA_API_KEY": key}))
+    server = build(read_settings("toy", {"LAMBDA_API_URL": cloud.url, "LAMBDA_API_KEY": key}))
     async with Client(server) as client:
         yield client
 
@@ -221,10 +221,10 @@ async def test_an_answer_that_is_not_the_apis_is_said_so(cloud: Cloud, body: str
 
 def test_it_does_not_start_without_a_key(tmp_path):
     with pytest.raises(MissingSecretError, match="LAMBDA_API_KEY"):
-        build(read_settings({}, tmp_path))
+        build(read_settings("toy", {}, tmp_path))
 
 
 def test_it_does_not_start_with_an_address_that_is_none(tmp_path):
     environment = {"LAMBDA_API_KEY": KEY, "LAMBDA_API_URL": "cloud"}
     with pytest.raises(SettingError, match="LAMBDA_API_URL: expected an http"):
-        build(read_settings(environment, tmp_path))
+        build(read_settings("toy", environment, tmp_path))

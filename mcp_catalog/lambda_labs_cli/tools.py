@@ -3,9 +3,8 @@
 from typing import Annotated, Any
 
 from mcp.server.mcpserver.context import Context
-from mcp_types import ToolAnnotations
 from pydantic import Field
-from sophia_mcp.server import Tool
+from sophia_mcp.policy import reads
 
 from .api import LambdaApi
 from .models import Instances, InstanceTypes, instance, instance_type
@@ -45,9 +44,4 @@ async def list_instances(call: Call) -> Instances:
     )
 
 
-_READS_THE_CLOUD = ToolAnnotations(read_only_hint=True, open_world_hint=True)
-
-TOOLS: tuple[tuple[Tool, ToolAnnotations], ...] = (
-    (list_instance_types, _READS_THE_CLOUD),
-    (list_instances, _READS_THE_CLOUD),
-)
+TOOLS = (reads(list_instance_types), reads(list_instances))

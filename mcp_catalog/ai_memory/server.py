@@ -17,10 +17,11 @@ def build(settings: Settings) -> Server:
     """The server, on the database that the secret MEMORY_DATABASE_URL names.
 
     Raises:
-        RuntimeFault: the secret is missing, or MEMORY_POOL_MAX_SIZE is no number from 1 to 100.
+        SettingError: the secret is no URL of Postgres, or MEMORY_POOL_MAX_SIZE is no number from 1
+            to 100.
     """
     database = Database(
-        settings.secret("MEMORY_DATABASE_URL"),
+        settings.credential("MEMORY_DATABASE_URL"),
         settings.number("MEMORY_POOL_MAX_SIZE", 8, least=1, most=100),
     )
 
@@ -30,7 +31,7 @@ def build(settings: Settings) -> Server:
             yield MemoryStore(database)
 
     return Server(
-        "ai_memory",
+        settings,
         title="AI memory",
         instructions=(
             "Long-term memory. Store facts worth keeping with store_memory, scoped by user_id, "

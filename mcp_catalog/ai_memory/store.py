@@ -9,10 +9,11 @@ from psycopg.rows import DictRow
 from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 from pydantic import JsonValue
+from sophia_mcp.pages import that_fit
 
 from . import cursors
 from .database import Database
-from .models import Entity, EntityKind, EntityPage, Memory, MemoryPage, Stats, Stored
+from .models import Entity, EntityKind, EntityPage, Memory, MemoryPage, Stats, Stored, listed
 from .scope import Scope
 
 COLUMNS = SQL("id, user_id, agent_id, run_id, content, tags, metadata, created_at, updated_at")
@@ -102,8 +103,8 @@ class MemoryStore:
         ).format(columns=COLUMNS, scope=scope.condition(), after=after)
         async with self.database.connection() as connection:
             rows = await (await connection.execute(query, values)).fetchall()
-        memories = [Memory.model_validate(row) for row in rows[:limit]]
-        last = memories[-1] if len(rows) > limit else None
+        memories = that_fit([listed(row) for row in rows[:limit]])
+        last = memories[-1] if len(rows) > len(memories) else None
         return MemoryPage(
             memories=memories,
             next_cursor=cursors.of_memory(last.created_at, last.id) if last else None,
@@ -166,8 +167,8 @@ class MemoryStore:
         }
         async with self.database.connection() as connection:
             rows = await (await connection.execute(_ENTITIES, values)).fetchall()
-        entities = [Entity.model_validate(row) for row in rows[:limit]]
-        last = entities[-1] if len(rows) > limit else None
+        entities = that_fit([Entity.model_validate(row) for row in rows[:limit]])
+        last = entities[-1] if len(rows) > len(entities) else None
         return EntityPage(
             entities=entities,
             next_cursor=cursors.of_entity(last.kind, last.id) if last else None,

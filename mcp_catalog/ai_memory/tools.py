@@ -5,14 +5,13 @@ from uuid import UUID
 
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
 from pydantic import Field
-from sophia_mcp.server import DESTROYS, READ_ONLY, WRITES, Tool
+from sophia_mcp.pages import Cursor
+from sophia_mcp.policy import destroys, reads, writes
 
 from .models import (
     AgentId,
     Content,
-    Cursor,
     Deleted,
     EntityKind,
     EntityPage,
@@ -135,14 +134,14 @@ async def list_entities(
     return await _store(call).entities(kind, limit, cursor)
 
 
-TOOLS: tuple[tuple[Tool, ToolAnnotations], ...] = (
-    (store_memory, WRITES),
-    (search_memories, READ_ONLY),
-    (get_memory, READ_ONLY),
-    (get_memories, READ_ONLY),
-    (update_memory, WRITES),
-    (delete_memory, DESTROYS),
-    (delete_all_memories, DESTROYS),
-    (get_memory_stats, READ_ONLY),
-    (list_entities, READ_ONLY),
+TOOLS = (
+    writes(store_memory, repeatable=True),
+    reads(search_memories),
+    reads(get_memory),
+    reads(get_memories),
+    writes(update_memory, repeatable=True),
+    destroys(delete_memory, repeatable=True),
+    destroys(delete_all_memories, repeatable=True),
+    reads(get_memory_stats),
+    reads(list_entities),
 )

@@ -9,9 +9,11 @@ from typing import Any
 import psycopg
 from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sophia_mcp.errors import DependencyError
+from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
+from sophia_mcp.settings import Credential
 
 from .schema import UnsuitableDatabase, migrate
 
@@ -34,11 +36,15 @@ _CONNECTION: dict[str, Any] = {
 class Database:
     """A pool whose schema is brought up to date in the background as soon as Postgres answers.
 
+    credential: a URL of Postgres with its password. Without it every use raises NotConfigured.
     trigrams: whether search can use them; known once the schema is ready.
+
+    Raises SettingError when it is no such URL.
     """
 
-    def __init__(self, url: str, pool_size: int) -> None:
-        self._url = url
+    def __init__(self, credential: Credential, pool_size: int) -> None:
+        self._missing = () if credential.value else (credential.name,)
+        self._url = _checked(credential.name, credential.value) if credential.value else ""
         self._pool_size = pool_size
         self._problem: str | None = "the schema is not ready yet"
         self._probe: AsyncConnection[Any] | None = None
@@ -47,6 +53,9 @@ class Database:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Open the pool for the time of the context. Does not wait for Postgres."""
+        if self._missing:
+            yield
+            return
         self._pool = AsyncConnectionPool[AsyncConnection[DictRow]](
             self._url,
             kwargs=_CONNECTION | {"row_factory": dict_row},
@@ -75,6 +84,7 @@ class Database:
         Raises:
             ToolError: Postgres is not there, is busy, or went away meanwhile.
         """
+        self._configured()
         if self._problem is not None:
             raise _unavailable(self._problem)
         try:
@@ -90,7 +100,9 @@ class Database:
 
         Raises:
             DependencyError: it gave none.
+            NotConfigured: nobody said where it is.
         """
+        self._configured()
         if self._problem is not None:
             raise DependencyError(f"database: {self._problem}")
         try:
@@ -102,6 +114,10 @@ class Database:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise DependencyError(f"database: {_first_line(error)}") from error
+
+    def _configured(self) -> None:
+        if self._missing:
+            raise NotConfigured("The memory database", self._missing)
 
     async def _prepare(self) -> None:
         """Migrate, trying again for as long as it takes; /health tells what is in the way."""
@@ -122,6 +138,20 @@ class Database:
         if self._probe is not None:
             probe, self._probe = self._probe, None
             await probe.close()
+
+
+def _checked(name: str, url: str) -> str:
+    """The URL. What libpq says of a wrong one repeats parts of it, the password among them."""
+    try:
+        host = str(conninfo_to_dict(url).get("host", ""))
+    except psycopg.ProgrammingError:
+        host = "@"
+    if not url.startswith(("postgresql://", "postgres://")) or "@" in host:
+        raise SettingError(
+            f"secret {name}: expected postgresql://user:password@host:port/database, with the "
+            "password's special characters as %40 and the like, got something else"
+        )
+    return url
 
 
 def _unavailable(problem: str) -> ToolError:

@@ -2,13 +2,15 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue
+from sophia_mcp.pages import NextCursor, cut
 
 MAX_CONTENT = 20_000
 MAX_METADATA_BYTES = 8_192
+LISTED_CONTENT = 2_000
 
 
 def _storable(text: str) -> str:
@@ -54,9 +56,6 @@ Metadata = Annotated[
     AfterValidator(_small),
 ]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
-Cursor = Annotated[
-    str | None, Field(max_length=1_000, description="next_cursor of the answer before")
-]
 EntityKind = Literal["user", "agent", "run"]
 
 
@@ -74,6 +73,11 @@ class Memory(BaseModel):
     updated_at: datetime
 
 
+def listed(row: dict[str, Any]) -> Memory:
+    """A row as an entry of a list: a long content is cut, get_memory has the whole."""
+    return Memory.model_validate({**row, "content": cut(row["content"], LISTED_CONTENT)})
+
+
 class Stored(BaseModel):
     """The answer of store_memory."""
 
@@ -82,10 +86,10 @@ class Stored(BaseModel):
 
 
 class MemoryPage(BaseModel):
-    """Memories, newest first."""
+    """Memories, newest first. Above 2,000 characters a content is cut; get_memory has it whole."""
 
     memories: list[Memory]
-    next_cursor: str | None = Field(description="Give it as cursor to get the next page")
+    next_cursor: NextCursor
 
 
 class Hit(BaseModel):
@@ -96,9 +100,10 @@ class Hit(BaseModel):
 
 
 class SearchResult(BaseModel):
-    """Hits, best first."""
+    """Hits, best first. Above 2,000 characters a content is cut; get_memory has it whole."""
 
     hits: list[Hit]
+    more: bool = Field(description="True if some did not fit: narrow the search")
 
 
 class Deleted(BaseModel):
@@ -140,4 +145,4 @@ class EntityPage(BaseModel):
     """Entities by kind and id."""
 
     entities: list[Entity]
-    next_cursor: str | None = Field(description="Give it as cursor to get the next page")
+    next_cursor: NextCursor

@@ -1,21 +1,23 @@
 """What of ai_memory needs no database: limits, cursors, and what it says while there is none."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp import Client
 from mcp.server.mcpserver.exceptions import ToolError
-from sophia_mcp.errors import DependencyError, MissingSecretError
+from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
 from sophia_mcp.server import Server
 from sophia_mcp.settings import read_settings
 
-from mcp_catalog.ai_memory.ai_memory import cursors
-from mcp_catalog.ai_memory.ai_memory.scope import Scope
-from mcp_catalog.ai_memory.ai_memory.server import build
+from mcp_catalog.ai_memory import cursors
+from mcp_catalog.ai_memory.scope import Scope
+from mcp_catalog.ai_memory.server import build
 from tests.support.mcp_process import free_port
+from tests.support.tool_calls import tools_of
 
 TOOLS = {
     "store_memory", "search_memories", "get_memory", "get_memories", "update_memory",
@@ -27,15 +29,19 @@ TOOLS = {
 def server() -> Server:
     """On an address where no Postgres is."""
     url = f"postgresql://memory:hidden-password@127.0.0.1:{free_port()}/memory"
-    return build(read_settings({"MEMORY_DATABASE_URL": url}))
+    described = yaml.safe_load(Path(__file__).with_name("server.yaml").read_text())
+    return build(
+        read_settings("ai_memory", {**described["run"]["env"], "MEMORY_DATABASE_URL": url})
+    )
 
 
 async def test_every_tool_has_a_schema_for_what_it_gives(server: Server):
-    async with Client(server) as client:
-        tools = (await client.list_tools()).tools
-    assert {tool.name for tool in tools} == TOOLS
-    assert all(tool.output_schema and tool.description for tool in tools)
-    destroying = {tool.name for tool in tools if tool.annotations.destructive_hint}
+    async with tools_of(server) as tools:
+        listed = await tools.listed()
+    assert set(listed) == TOOLS
+    assert all(tool.output_schema and tool.description for tool in listed.values())
+    hints = {name: tool.annotations for name, tool in listed.items()}
+    destroying = {name for name, hint in hints.items() if hint and hint.destructive_hint}
     assert destroying == {"delete_memory", "delete_all_memories"}
 
 
@@ -67,25 +73,41 @@ async def test_every_tool_has_a_schema_for_what_it_gives(server: Server):
 async def test_a_wrong_argument_is_refused_before_the_database(
     server: Server, tool: str, arguments: dict[str, object], said: str
 ):
-    async with Client(server) as client:
-        result = await client.call_tool(tool, arguments)
-    assert result.is_error
-    assert said in result.content[0].text
+    async with tools_of(server) as tools:
+        assert said in await tools.error(tool, **arguments)
 
 
 async def test_without_its_database_it_starts_and_says_so(server: Server):
-    async with Client(server) as client:
-        result = await client.call_tool("get_memory_stats", {})
+    async with tools_of(server) as tools:
+        said = await tools.error("get_memory_stats")
         with pytest.raises(DependencyError, match=r"^database: "):
             await server.check()
-    assert result.is_error
-    assert "the memory database is unavailable" in result.content[0].text
-    assert "hidden-password" not in result.content[0].text
+    assert "the memory database is unavailable" in said
+    assert "hidden-password" not in said
 
 
-def test_it_does_not_start_without_its_secret(tmp_path):
-    with pytest.raises(MissingSecretError, match="MEMORY_DATABASE_URL"):
-        build(read_settings({}, tmp_path))
+async def test_without_its_secret_it_starts_and_names_it():
+    server = build(read_settings("ai_memory", {}))
+    async with tools_of(server) as tools:
+        assert "MEMORY_DATABASE_URL is not set" in await tools.error("get_memory_stats")
+    with pytest.raises(NotConfigured, match="MEMORY_DATABASE_URL is not set"):
+        await server.check()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres:/u:hidden@db/x",
+        "postgresql://u:hid@den@db.example/x",
+        "postgresql://u:hidden@db:port/x?odd=hidden",
+        "host=db password=hidden",
+        "hidden",
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_not_repeated(url: str):
+    with pytest.raises(SettingError, match=r"^secret MEMORY_DATABASE_URL: expected") as caught:
+        build(read_settings("ai_memory", {"MEMORY_DATABASE_URL": url}))
+    assert "hid" not in str(caught.value)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())

@@ -1,9 +1,10 @@
 """Full text search over memories, with trigrams where the database has them."""
 
 from psycopg.sql import SQL
+from sophia_mcp.pages import that_fit
 
 from .database import Database
-from .models import Hit, Memory, SearchResult
+from .models import Hit, SearchResult, listed
 from .scope import Scope
 from .store import COLUMNS
 
@@ -48,6 +49,6 @@ async def search(database: Database, query: str, scope: Scope, limit: int) -> Se
             similar=SQL("%(query)s <%% content" if trigrams else "false"),
         )
         rows = await (await connection.execute(statement, values)).fetchall()
-    return SearchResult(
-        hits=[Hit(memory=Memory.model_validate(row), score=round(row["score"], 4)) for row in rows]
-    )
+    found = [Hit(memory=listed(row), score=round(row["score"], 4)) for row in rows]
+    hits = that_fit(found)
+    return SearchResult(hits=hits, more=len(hits) < len(found))

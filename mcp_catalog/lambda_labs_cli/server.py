@@ -37,7 +37,7 @@ def build(settings: Settings) -> Server:
             yield LambdaApi(http)
 
     return Server(
-        "lambda_labs_cli",
+        settings,
         title="Lambda Cloud",
         instructions=(
             "Reads Lambda Cloud: list_instance_types shows what can be rented, where and for how "
