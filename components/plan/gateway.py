@@ -100,7 +100,7 @@ def config(routes: Sequence[Route], hosts: Sequence[str], origins: Sequence[str]
         metrics_port=METRICS_PORT,
         authorization_file=f"/run/secrets/{AUTHORIZATION_SECRET}",
         certificate_file=f"/run/secrets/{CERTIFICATE_SECRET}",
-        body_limit_file="/usr/local/lib/sophia/body_limit.lua",
+        library="/usr/local/lib/sophia",
         body_limit=BODY_LIMIT,
         too_large=f"the body is larger than {BODY_LIMIT} bytes",
         max_replicas=MAX_REPLICAS,

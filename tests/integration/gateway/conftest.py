@@ -111,9 +111,8 @@ class Gateway:
         return self.call("GET", "/health").json["healthy_replicas"]
 
     @contextmanager
-    def connection(self, *protocols: str) -> Iterator[http.client.HTTPConnection]:
-        """A connection over TLS. protocols: what else the client speaks, best first."""
-        self.trust.set_alpn_protocols([*protocols, "http/1.1"])
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection over TLS. What the client speaks besides HTTP/1.1: `trust`."""
         made = http.client.HTTPConnection(address(self.name), plan.PORT, timeout=20)
         made.connect()
         made.sock = self.trust.wrap_socket(made.sock, server_hostname=self.host)

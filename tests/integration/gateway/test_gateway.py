@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -58,27 +59,37 @@ def test_refusals_are_json_that_mcp_clients_read(gateway, status, path, headers)
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
-@pytest.mark.parametrize("size", [1, 60_000, 300_000])
-@pytest.mark.parametrize(
-    ("status", "path", "headers"),
-    [
-        (401, HERE, {"Authorization": "Bearer wrong"}),
-        (403, HERE, {"Origin": "https://evil.example"}),
-        (404, "/mcp/nobody", {}),
-        (421, HERE, {"Host": "evil.example"}),
-        (503, "/mcp/github", {}),
-    ],
-)
+REFUSED = {
+    "no token": (401, HERE, {"Authorization": None}),
+    "wrong token": (401, HERE, {"Authorization": "Bearer wrong"}),
+    "origin": (403, HERE, {"Origin": "https://evil.example"}),
+    "host": (421, HERE, {"Host": "evil.example"}),
+    "unknown server": (404, "/mcp/nobody", {}),
+    "no replica": (503, "/mcp/github", {}),
+    "too large": (413, HERE, {}),
+}
+
+
+@pytest.mark.parametrize(("status", "path", "headers"), REFUSED.values(), ids=REFUSED)
 def test_a_refusal_arrives_whatever_was_sent_and_whatever_the_client_speaks(
-    gateway, status, path, headers, size
+    gateway, status, path, headers
 ):
-    sent = {"Host": HOST, "Authorization": f"Bearer {gateway.token}", **headers}
-    with gateway.connection("h2") as connection:
+    more = plan.BODY_LIMIT if status == 413 else 0
+
+    def call(size):
+        return gateway.call("POST", path, body=b"x" * size, **headers).status
+
+    sizes = [more + 1, more + 1000, more + 300_000] if more else [0, 1000, 300_000]
+    with ThreadPoolExecutor(20) as clients:
+        for protocols in (["http/1.1"], ["h2", "http/1.1"]):
+            gateway.trust.set_alpn_protocols(protocols)
+            assert Counter(clients.map(call, 20 * sizes)) == {status: 60}, protocols
+
+
+def test_clients_that_speak_http_2_are_led_to_http_1(gateway):
+    gateway.trust.set_alpn_protocols(["h2", "http/1.1"])
+    with gateway.connection() as connection:
         assert connection.sock.selected_alpn_protocol() == "http/1.1"
-        # Clients read what there is even if nobody takes the rest of the body.
-        with contextlib.suppress(OSError):
-            connection.request("POST", path, body=b"x" * size, headers=sent)
-        assert connection.getresponse().status == status
 
 
 @pytest.mark.parametrize(
