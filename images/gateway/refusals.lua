@@ -1,6 +1,6 @@
 -- What the gateway refuses: `http-request use-service lua.refuse-<kind>` answers with it.
--- A refused request is read to its end first, since HAProxy resets the connection of a client that
--- is still sending, and its answer is then lost.
+-- HAProxy reads the rest of a request that such a service has answered. After `deny` it does not:
+-- the connection of a client that is still sending is reset, and the answer lost.
 
 local REFUSALS = {
     ["host"] = { 421, "this host is not served here" },
@@ -8,6 +8,7 @@ local REFUSALS = {
     ["token"] = { 401, "a bearer token is needed" },
     ["path"] = { 404, "no such server" },
     ["server"] = { 403, "this caller may not use this server" },
+    ["size"] = { 413, "the body is larger than " .. os.getenv("BODY_LIMIT") .. " bytes" },
     ["rate"] = { 429, "too many calls by this caller" },
     ["replica"] = { 503, "no replica of this server is healthy" },
 }
@@ -18,8 +19,6 @@ for kind, refusal in pairs(REFUSALS) do
     local text = '{"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "' .. message .. '"}}'
 
     core.register_service("refuse-" .. kind, "http", function(applet)
-        while applet:receive(16384) ~= "" do
-        end
         applet:set_status(status)
         applet:add_header("Content-Type", "application/json")
         applet:add_header("Content-Length", tostring(#text))
