@@ -1,4 +1,4 @@
-"""The one way in: HAProxy on every manager, with one certificate and one token."""
+"""The one way in: HAProxy on every manager, with one certificate and a token a caller."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class GatewayArgs:
     """prefix: of physical names. image: with its digest. port: on every manager.
 
     hosts: DNS names, besides the managers' addresses, by which clients may call it.
-    origins: websites whose scripts may call it.
+    origins: websites whose scripts may call it. callers: those beside the default one, which may
+    be among them, too.
     certificate, private_key: PEM of one's own, good for all hosts; without, the platform's own CA
     signs one for hosts and addresses.
     """
@@ -37,6 +38,7 @@ class GatewayArgs:
     port: int
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
+    callers: Sequence[plan.Caller] = ()
     certificate: str = ""
     private_key: pulumi.Input[str] = ""
 
@@ -58,7 +60,8 @@ class _Shown:
 class Gateway(pulumi.ComponentResource):
     """Done when it is healthy on all managers.
 
-    token: what clients send as `Authorization: Bearer <token>`, secret.
+    tokens: what clients send as `Authorization: Bearer <token>`, by the caller's name, secret;
+    token: the default caller's.
     ca_certificate: PEM that clients trust; "" with a certificate of one's own.
     certificate: when it `ends`, from when on to renew it (`renew_from`), and `renewed_by` whom.
     urls: where it answers, by each DNS name, then at each manager; url: the first of them.
@@ -66,6 +69,7 @@ class Gateway(pulumi.ComponentResource):
     """
 
     token: pulumi.Output[str]
+    tokens: pulumi.Output[dict[str, str]]
     ca_certificate: pulumi.Output[str]
     certificate: pulumi.Output[dict[str, str]]
     url: pulumi.Output[str]
@@ -77,13 +81,18 @@ class Gateway(pulumi.ComponentResource):
     ) -> None:
         super().__init__("sophia:index:Gateway", name, None, opts)
         addresses = pulumi.Output.all(*(manager.address for manager in args.cluster.managers))
-        token = random.RandomPassword(
-            f"{name}-token", length=43, special=False, opts=pulumi.ResourceOptions(parent=self)
-        )
+        default = plan.Caller(plan.DEFAULT_CALLER)
+        callers = {caller.name: caller for caller in (default, *args.callers)}
+        tokens = {caller.name: self._token(name, caller) for caller in callers.values()}
         shown = self._given(args) if args.certificate else self._made(name, args, addresses)
-        service = self._service(name, args, addresses, token, shown.pem)
+        known = pulumi.Output.all(*(token.apply(plan.digest) for token in tokens.values()))
+        digests = pulumi.Output.unsecret(known).apply(
+            lambda made: dict(zip(made, callers.values(), strict=True))
+        )
+        service = self._service(name, args, addresses, digests, shown.pem)
 
-        self.token = pulumi.Output.secret(token.result)
+        self.token = tokens[plan.DEFAULT_CALLER]
+        self.tokens = pulumi.Output.secret(pulumi.Output.all(**tokens))
         self.ca_certificate = shown.authority
         self.certificate = shown.ends.apply(
             lambda ends: {
@@ -101,8 +110,20 @@ class Gateway(pulumi.ComponentResource):
             lambda url: {server.name: f"{url}/mcp/{server.name}" for server in args.servers}
         )
         self.register_outputs(
-            {"url": self.url, "token": self.token, "ca_certificate": self.ca_certificate}
+            {"url": self.url, "tokens": self.tokens, "ca_certificate": self.ca_certificate}
         )
+
+    def _token(self, name: str, caller: plan.Caller) -> pulumi.Output[str]:
+        made = random.RandomPassword(
+            f"{name}-token"
+            if caller.name == plan.DEFAULT_CALLER
+            else f"{name}-token-{caller.name}",
+            length=43,
+            special=False,
+            keepers={"rotate": caller.rotate} if caller.rotate else None,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.Output.secret(made.result)
 
     def _given(self, args: GatewayArgs) -> _Shown:
         """A certificate of the operator's own. Nobody but them can renew it."""
@@ -153,16 +174,10 @@ class Gateway(pulumi.ComponentResource):
         name: str,
         args: GatewayArgs,
         addresses: pulumi.Output[list[str]],
-        token: random.RandomPassword,
+        callers: pulumi.Output[dict[str, plan.Caller]],
         pem: pulumi.Output[str],
     ) -> swarm.Service:
         child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
-        authorization = swarm.Secret(
-            f"{name}-authorization",
-            name_prefix=names.file_prefix(args.prefix, name, plan.AUTHORIZATION_SECRET),
-            data=pulumi.Output.concat("Bearer ", token.result),
-            opts=child,
-        )
         certificate = swarm.Secret(
             f"{name}-tls",
             name_prefix=names.file_prefix(args.prefix, name, plan.CERTIFICATE_SECRET),
@@ -172,7 +187,7 @@ class Gateway(pulumi.ComponentResource):
         config = swarm.Config(
             f"{name}-config",
             name_prefix=names.file_prefix(args.prefix, name, "haproxy"),
-            data=self._config(args, addresses),
+            data=self._config(args, addresses, callers),
             opts=child,
         )
         return swarm.Service(
@@ -181,10 +196,7 @@ class Gateway(pulumi.ComponentResource):
             image=args.image,
             networks=[args.network.network_id],
             secrets=[
-                _file(
-                    authorization.secret_id, authorization.secret_name, plan.AUTHORIZATION_SECRET
-                ),
-                _file(certificate.secret_id, certificate.secret_name, plan.CERTIFICATE_SECRET),
+                _file(certificate.secret_id, certificate.secret_name, plan.CERTIFICATE_SECRET)
             ],
             configs=[_file(config.config_id, config.config_name, plan.CONFIG_FILE)],
             registry={
@@ -195,16 +207,22 @@ class Gateway(pulumi.ComponentResource):
             opts=child,
         )
 
-    def _config(self, args: GatewayArgs, addresses: pulumi.Output[list[str]]) -> pulumi.Output[str]:
+    def _config(
+        self,
+        args: GatewayArgs,
+        addresses: pulumi.Output[list[str]],
+        callers: pulumi.Output[dict[str, plan.Caller]],
+    ) -> pulumi.Output[str]:
         servers = list(args.servers)
         hosts = pulumi.Output.all(*(server.dns_name for server in servers))
-        return pulumi.Output.all(addresses, hosts).apply(
+        return pulumi.Output.all(addresses, hosts, callers).apply(
             lambda known: plan.config(
                 [
                     plan.Route(server.name, host, server.port)
                     for server, host in zip(servers, known[1], strict=True)
                 ],
                 [*known[0], *args.hosts],
+                known[2],
                 args.origins,
             )
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from components.catalog.model import Server
 from components.plan import names
+from components.plan.gateway import Caller
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
 
@@ -71,12 +72,14 @@ class Gateway:
 
     hosts: DNS names of one's own, beside the managers' addresses, the first one in clients' files.
     origins: websites whose scripts may call (`https://app.example.com`).
+    callers: those with a token of their own.
     certificate: a PEM chain of one's own, "" for one of the platform's CA; private_key: its key.
     """
 
     port: int
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
+    callers: tuple[Caller, ...]
     certificate: str
     private_key: Sensitive
 

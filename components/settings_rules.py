@@ -98,7 +98,7 @@ def read(
         registry=_registry(top),
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
         overlay=settings_overlay.read(top, groups, servers),
-        gateway=settings_gateway.read(top),
+        gateway=settings_gateway.read(top, [server.name for server in servers]),
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,

@@ -10,10 +10,11 @@ from tests.unit.settings.samples import CATALOG, GOOD, changed, check
 
 CONFIG = yaml.safe_load((CATALOG.parent / "Pulumi.yaml").read_text())["config"]
 LINE = re.compile(r"^ *- (\w+)(?: \((.+)\))?(?::|$)", re.M)
-OPEN = ("secrets", "env", "replace")
+OPEN = ("secrets", "env", "replace", "callers")
 """Mappings whose keys are names of the user's."""
 EVERYTHING = changed(
     servers={"ai_memory": {}},
+    gateway={"callers": {"alice": {}}},
     nodeGroups=[{**group, "replace": {}} for group in GOOD["nodeGroups"]],
 )
 

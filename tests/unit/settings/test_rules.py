@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from components.catalog import loader
 from components.plan import firewall as plan
 from components.plan import nodes, workloads
+from components.plan.gateway import Caller
 from components.settings_model import Rotation, SettingsError
 from components.settings_rules import read
 from providers.swarm.services.model import Placement
@@ -260,6 +261,31 @@ BAD = {
         "sophia:gateway.origins[0]: got 'https://app.example.com:443', expected"
         " 'https://app.example.com'",
         "browsers leave",
+    ),
+    "caller of a server that does not run": (
+        changed(gateway={"callers": {"alice": {"servers": ["ai_memry"]}}}),
+        "sophia:gateway.callers.alice.servers[0]: got 'ai_memry', expected",
+        "did you mean 'ai_memory'?",
+    ),
+    "caller without any server": (
+        changed(gateway={"callers": {"alice": {"servers": []}}}),
+        "sophia:gateway.callers.alice.servers: got [], expected at least one server",
+        "leave the key out for all of them",
+    ),
+    "caller with an address as name": (
+        changed(gateway={"callers": {"Alice@example.com": {}}}),
+        "sophia:gateway.callers: got '…@example.com', expected a caller's name",
+        "",
+    ),
+    "callers as a list": (
+        changed(gateway={"callers": ["alice"]}),
+        "sophia:gateway.callers: got ['alice'], expected a mapping",
+        "",
+    ),
+    "caller's unknown key": (
+        changed(gateway={"callers": {"alice": {"server": ["ai_memory"]}}}),
+        "sophia:gateway.callers.alice.server: got an unknown key",
+        "did you mean 'servers'?",
     ),
     "ssh from nowhere": (
         changed(firewall={"sshSources": ["192.0.2.0/24", "192.0.2.1/24"]}),
@@ -545,6 +571,13 @@ def test_faults_of_a_certificate_come_with_all_others_and_show_no_key():
         "sophia:gateway.hosts",
     ]
     assert not any("MIGH" in line for line in faults)
+
+
+def test_callers_are_read_with_what_they_may_use():
+    callers = {"ci": None, "alice": {"servers": ["ai_memory"], "rotate": 2}}
+    settings, faults = check(changed(gateway={"callers": callers}))
+    assert faults == []
+    assert settings.gateway.callers == (Caller("ci"), Caller("alice", ("ai_memory",), "2"))
 
 
 @pytest.mark.parametrize("gateway", ["-----BEGIN PRIVATE KEY-----", {"privateKey": ["MIGH"]}])
