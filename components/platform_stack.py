@@ -208,38 +208,23 @@ class PlatformStack(pulumi.ComponentResource):
         sources = {provided.ACCOUNT: _secret(settings.lambda_api_key)}
         made: dict[str, ServiceHandle] = {}
         for workload in workloads.in_order(planned):
+            needed = [made[name] for name in workload.needs]
             if workload.name == workloads.DATABASE:
                 database = self._database(workload, ground, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
+            elif workload.name == workloads.GATEWAY:
+                gateway = self._gateway(workload, ground, needed)
+                made[workload.name] = gateway.handle
             else:
                 given = settings.credentials[workload.name]
                 secrets = {
                     env: _secret(given[env]) if env in given else sources[provided.CREDENTIALS[env]]
                     for env in (file.target for file in workload.secrets)
                 }
-                needed = [made[name] for name in workload.needs]
                 image = self._image(workload.name, CATALOG, base).reference
-                args = McpServiceArgs(workload, ground, image, secrets, needed)
-                made[workload.name] = McpService(workload.name, args, self._child).handle
-        gateway = Gateway(
-            "gateway",
-            GatewayArgs(
-                prefix=settings.prefix,
-                cluster=ground.cluster,
-                network=ground.networks[networks.EDGE],
-                registry=ground.registry,
-                image=self._image("gateway", "images", settings.base_image).reference,
-                servers=[made[server.name] for server in settings.servers],
-                port=settings.gateway.port,
-                hosts=settings.gateway.hosts,
-                origins=settings.gateway.origins,
-                callers=settings.gateway.callers,
-                certificate=settings.gateway.certificate,
-                private_key=_secret(settings.gateway.private_key),
-            ),
-            self._child,
-        )
+                server = McpServiceArgs(workload, ground, image, secrets, needed)
+                made[workload.name] = McpService(workload.name, server, self._child).handle
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
         return gateway, running.apply(lambda _: attached)
@@ -248,6 +233,26 @@ class PlatformStack(pulumi.ComponentResource):
         image = self._image(workload.name, "images", self._settings.base_image).reference
         args = DatabaseArgs(workload, ground, image, volume)
         return Database(workload.name, args, self._child)
+
+    def _gateway(
+        self, workload: Workload, ground: Ground, servers: Sequence[ServiceHandle]
+    ) -> Gateway:
+        settings = self._settings.gateway
+        return Gateway(
+            workload.name,
+            GatewayArgs(
+                workload=workload,
+                ground=ground,
+                image=self._image(workload.name, "images", self._settings.base_image).reference,
+                servers=servers,
+                hosts=settings.hosts,
+                origins=settings.origins,
+                callers=settings.callers,
+                certificate=settings.certificate,
+                private_key=_secret(settings.private_key),
+            ),
+            self._child,
+        )
 
     def _image(self, name: str, place: str, base: str | Image) -> Image:
         """The image made of the folder `place/name`."""

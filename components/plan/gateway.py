@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.plan import names
-from providers.swarm.services.model import Health, Placement, Port, Resources, Update
+from components.plan import networks
+from components.plan.workload import File, Workload
+from providers.swarm.services.model import Health, Placement, Port, Resources
 
 USER_ID = 10003
 """uid and gid of the process, as in images/gateway/Dockerfile; owner of its secret files."""
@@ -154,31 +154,36 @@ def config(
     )
 
 
-def service_fields(prefix: str, name: str, published_port: int) -> dict[str, Any]:
-    """The inputs of `swarm.Service` that need nothing that runs: one task on every manager.
+def workload(name: str, published_port: int, servers: Iterable[str]) -> Workload:
+    """The gateway: one task on every manager, after the servers that it leads to.
 
     A host port can't be held twice, so the old task stops first.
     """
-    return {
-        "name": names.physical(prefix, name),
-        "mode": "global",
-        "user": f"{USER_ID}:{USER_ID}",
-        "ports": [Port(published=published_port, target=PORT)],
-        "health": Health(
+    return Workload(
+        name=name,
+        kind="global",
+        user=USER_ID,
+        port=PORT,
+        ports=(Port(published=published_port, target=PORT),),
+        secrets=(File("tls", CERTIFICATE_SECRET),),
+        configs=(File("config", CONFIG_FILE, called="haproxy"),),
+        health=Health(
             test=["CMD", "python3", "-I", "-S", "/usr/local/lib/sophia/healthcheck.py"],
             interval_s=5,
             timeout_s=10,
             retries=2,
             start_period_s=30,
         ),
-        "resources": Resources(
+        resources=Resources(
             cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
         ),
-        "placement": Placement(constraints=["node.role == manager"]),
-        "update": Update(order="stop-first", monitor_s=12),
-        "stop_grace_s": DRAIN_S + 5,
-        "labels": {"sophia.platform": name},
-    }
+        placement=Placement(constraints=["node.role == manager"]),
+        order="stop-first",
+        stop_grace_s=DRAIN_S + 5,
+        labels={"sophia.platform": name},
+        needs=tuple(servers),
+        networks=(networks.EDGE,),
+    )
 
 
 def _refusal(message: str) -> str:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import database, mcp_service, provided
+from components.plan import database, gateway, mcp_service, provided
 from components.plan.networks import attached
 from components.plan.workload import Workload, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
 from providers.swarm.services.rules import faults_of
 
-DATABASE = "database"
+DATABASE, GATEWAY = "database", "gateway"
 
 
 def planned(settings: Settings) -> tuple[Workload, ...]:
@@ -24,6 +24,9 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         *(
             _server(server, settings.prefix, settings.credentials[server.name])
             for server in settings.servers
+        ),
+        gateway.workload(
+            GATEWAY, settings.gateway.port, [server.name for server in settings.servers]
         ),
     )
     return tuple(
@@ -65,6 +68,8 @@ def faults(workloads: Iterable[Workload], prefix: str) -> list[Fault]:
 
 def _needs(workloads: list[Workload]) -> list[Fault]:
     known = [workload.name for workload in workloads]
+    if twice := sorted(name for name in set(known) if known.count(name) > 1):
+        return [Fault("workloads", f"{name!r} twice", "a name of its own") for name in twice]
     missing = [
         Fault(f"workload {workload.name}: needs", repr(need), listed(known))
         for workload in workloads

@@ -8,6 +8,7 @@ import pytest
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
     ClusterHandle,
+    Ground,
     NetworkHandle,
     NodeHandle,
     RegistryHandle,
@@ -18,7 +19,7 @@ from providers.swarm import resources as swarm
 from tests.support.certificates import issue
 
 
-def gateway(made=None, **changes):
+def gateway(made=None, port=8443, **changes):
     provider = swarm.Provider("services")
     server = swarm.KeyPair("server")
     managers = tuple(
@@ -39,14 +40,16 @@ def gateway(made=None, **changes):
     built = Gateway(
         "gateway",
         GatewayArgs(
-            prefix="sophia-dev",
-            cluster=ClusterHandle(provider, pulumi.Output.from_input("c"), (), managers),
-            network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
-            registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            workload=plan.workload("gateway", port, ["github"]),
+            ground=Ground(
+                "sophia-dev",
+                ClusterHandle(provider, pulumi.Output.from_input("c"), (), managers),
+                {"services": NetworkHandle("services", pulumi.Output.from_input("network-1"))},
+                RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            ),
             image="registry.example/gateway@sha256:0",
             servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005, server)],
             **{
-                "port": 8443,
                 "hosts": ["mcp.example"],
                 "callers": [plan.Caller("alice", ("github",))],
                 **changes,

@@ -73,7 +73,7 @@ def is_pure(module: str) -> bool:
 HELPERS = {
     "components.images": ("components.image_cache",),
     **dict.fromkeys(
-        ("components.database", "components.mcp_service"),
+        ("components.database", "components.gateway", "components.mcp_service"),
         ("components.workload",),
     ),
 }

@@ -56,6 +56,12 @@ def test_what_is_needed_and_is_not_there_is_named():
     ]
 
 
+def test_two_of_one_name_are_an_error():
+    assert said(workload("gateway"), workload("a"), workload("gateway")) == [
+        "workloads: got 'gateway' twice, expected a name of its own"
+    ]
+
+
 def test_rules_of_services_are_checked_with_ids_still_unknown_and_all_at_once():
     faults = said(
         workload("a", placement=Placement(["node.label.tier == primary"])),
