@@ -276,7 +276,7 @@ class Account:
         self._protected[instance.id] = (rules,)
 
     def _protect_all(self, instances: list[Instance]) -> None:
-        """Rules have changed; before the API says so, machines that are not slow have the new ones."""
+        """Rules have changed. Machines that are not slow have the new ones before the answer."""
         there = [one for one in instances if one.machine in ("made", "off")]
         self._work.all(self._protect_again, [one for one in there if one.phase == "running"])
 
