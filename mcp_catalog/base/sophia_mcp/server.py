@@ -97,9 +97,11 @@ class Server(MCPServer[Any]):
                 result = await super().call_tool(name, arguments, context)
             if limit.cancelled_caught:
                 outcome = "timeout"
+                advice = "Ask for less, or try again later."
+                if self._kinds[tool] != "read":
+                    advice = "It may have taken effect all the same: look before you repeat it."
                 raise ToolError(
-                    f"{name} took longer than {self._call_seconds:g} s and was stopped. "
-                    "Ask for less, or try again later."
+                    f"{name} took longer than {self._call_seconds:g} s and was stopped. {advice}"
                 )
             self._refuse_floods(tool, result)
             outcome = "ok"
@@ -146,9 +148,12 @@ class Server(MCPServer[Any]):
             return
         if (size := pages.size(result)) > pages.MOST_BYTES:
             self.metrics.answers_refused.labels(tool).inc()
+            advice = "Ask for less: a smaller limit, a narrower filter, one item."
+            if self._kinds[tool] != "read":
+                advice = "What was asked for is done all the same: do not repeat it."
             raise _Flood(
                 f"The answer has {size // 1000} kB, more than the {pages.MOST_BYTES // 1000} kB "
-                "that fit. Ask for less: a smaller limit, a narrower filter, one item."
+                f"that fit. {advice}"
             )
 
 
