@@ -1,4 +1,4 @@
-"""The one way in: HAProxy on every manager, with one certificate and one token."""
+"""The one way in: HAProxy on every manager, with one certificate and a token a caller."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pulumi
 import pulumi_random as random
 
-from components.handles import ClusterHandle, NetworkHandle, RegistryHandle, ServiceHandle
+from components.handles import Ground, ServiceHandle
 from components.plan import gateway as plan
-from components.plan import names, own_certificate
+from components.plan import own_certificate
+from components.plan.workload import Workload
+from components.workload import Given, deploy
 from providers.swarm import resources as swarm
 from providers.swarm.certificate import RENEWAL
 
@@ -20,23 +22,22 @@ CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    """prefix: of physical names. image: with its digest. port: on every manager.
+    """image: with its digest. servers: those that it leads to.
 
     hosts: DNS names, besides the managers' addresses, by which clients may call it.
-    origins: websites whose scripts may call it.
+    origins: websites whose scripts may call it. callers: those beside the default one, which may
+    be among them, too.
     certificate, private_key: PEM of one's own, good for all hosts; without, the platform's own CA
     signs one for hosts and addresses.
     """
 
-    prefix: str
-    cluster: ClusterHandle
-    network: NetworkHandle
-    registry: RegistryHandle
+    workload: Workload
+    ground: Ground
     image: pulumi.Input[str]
     servers: Sequence[ServiceHandle]
-    port: int
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
+    callers: Sequence[plan.Caller] = ()
     certificate: str = ""
     private_key: pulumi.Input[str] = ""
 
@@ -58,14 +59,18 @@ class _Shown:
 class Gateway(pulumi.ComponentResource):
     """Done when it is healthy on all managers.
 
-    token: what clients send as `Authorization: Bearer <token>`, secret.
+    handle: the service.
+    tokens: what clients send as `Authorization: Bearer <token>`, by the caller's name, secret;
+    token: the default caller's.
     ca_certificate: PEM that clients trust; "" with a certificate of one's own.
     certificate: when it `ends`, from when on to renew it (`renew_from`), and `renewed_by` whom.
     urls: where it answers, by each DNS name, then at each manager; url: the first of them.
     endpoints: the address of every server at `url`, by the server's name.
     """
 
+    handle: ServiceHandle
     token: pulumi.Output[str]
+    tokens: pulumi.Output[dict[str, str]]
     ca_certificate: pulumi.Output[str]
     certificate: pulumi.Output[dict[str, str]]
     url: pulumi.Output[str]
@@ -76,14 +81,26 @@ class Gateway(pulumi.ComponentResource):
         self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:Gateway", name, None, opts)
-        addresses = pulumi.Output.all(*(manager.address for manager in args.cluster.managers))
-        token = random.RandomPassword(
-            f"{name}-token", length=43, special=False, opts=pulumi.ResourceOptions(parent=self)
+        addresses = pulumi.Output.all(
+            *(manager.address for manager in args.ground.cluster.managers)
         )
+        default = plan.Caller(plan.DEFAULT_CALLER)
+        callers = {caller.name: caller for caller in (default, *args.callers)}
+        tokens = {caller.name: self._token(name, caller) for caller in callers.values()}
         shown = self._given(args) if args.certificate else self._made(name, args, addresses)
-        service = self._service(name, args, addresses, token, shown.pem)
+        known = pulumi.Output.all(*(token.apply(plan.digest) for token in tokens.values()))
+        digests = pulumi.Output.unsecret(known).apply(
+            lambda made: dict(zip(made, callers.values(), strict=True))
+        )
+        contents = {
+            plan.CERTIFICATE_SECRET: shown.pem,
+            plan.CONFIG_FILE: self._config(args, addresses, digests),
+        }
+        given = Given(args.image, contents, needed=args.servers)
+        self.handle = deploy(args.workload, args.ground, given, self)
 
-        self.token = pulumi.Output.secret(token.result)
+        self.token = tokens[plan.DEFAULT_CALLER]
+        self.tokens = pulumi.Output.secret(pulumi.Output.all(**tokens))
         self.ca_certificate = shown.authority
         self.certificate = shown.ends.apply(
             lambda ends: {
@@ -93,16 +110,29 @@ class Gateway(pulumi.ComponentResource):
             }
         )
         # Addresses are handed out once something answers there.
-        self.urls = pulumi.Output.all(addresses, service.service_id).apply(
-            lambda known: [plan.url(host, args.port) for host in (*args.hosts, *known[0])]
+        port = args.workload.ports[0].published
+        self.urls = pulumi.Output.all(addresses, self.handle.dns_name).apply(
+            lambda known: [plan.url(host, port) for host in (*args.hosts, *known[0])]
         )
         self.url = self.urls.apply(lambda urls: urls[0])
         self.endpoints = self.url.apply(
             lambda url: {server.name: f"{url}/mcp/{server.name}" for server in args.servers}
         )
         self.register_outputs(
-            {"url": self.url, "token": self.token, "ca_certificate": self.ca_certificate}
+            {"url": self.url, "tokens": self.tokens, "ca_certificate": self.ca_certificate}
         )
+
+    def _token(self, name: str, caller: plan.Caller) -> pulumi.Output[str]:
+        made = random.RandomPassword(
+            f"{name}-token"
+            if caller.name == plan.DEFAULT_CALLER
+            else f"{name}-token-{caller.name}",
+            length=43,
+            special=False,
+            keepers={"rotate": caller.rotate} if caller.rotate else None,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.Output.secret(made.result)
 
     def _given(self, args: GatewayArgs) -> _Shown:
         """A certificate of the operator's own. Nobody but them can renew it."""
@@ -122,17 +152,17 @@ class Gateway(pulumi.ComponentResource):
 
     def _made(self, name: str, args: GatewayArgs, addresses: pulumi.Output[list[str]]) -> _Shown:
         """A certificate for every way it is called, by a CA of the platform's own."""
-        child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
+        child = pulumi.ResourceOptions(parent=self, provider=args.ground.cluster.provider)
         authority = swarm.Certificate(
             f"{name}-ca",
-            common_name=f"{args.prefix} gateway CA",
+            common_name=f"{args.ground.prefix} gateway CA",
             is_ca=True,
             validity_days=CA_DAYS,
             opts=child,
         )
         leaf = swarm.Certificate(
             f"{name}-certificate",
-            common_name=f"{args.prefix} gateway",
+            common_name=f"{args.ground.prefix} gateway",
             dns_names=list(args.hosts),
             ip_addresses=addresses,
             ca_certificate=authority.certificate,
@@ -148,67 +178,22 @@ class Gateway(pulumi.ComponentResource):
             renewed_by="pulumi up",
         )
 
-    def _service(
+    def _config(
         self,
-        name: str,
         args: GatewayArgs,
         addresses: pulumi.Output[list[str]],
-        token: random.RandomPassword,
-        pem: pulumi.Output[str],
-    ) -> swarm.Service:
-        child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
-        authorization = swarm.Secret(
-            f"{name}-authorization",
-            name_prefix=names.file_prefix(args.prefix, name, plan.AUTHORIZATION_SECRET),
-            data=pulumi.Output.concat("Bearer ", token.result),
-            opts=child,
-        )
-        certificate = swarm.Secret(
-            f"{name}-tls",
-            name_prefix=names.file_prefix(args.prefix, name, plan.CERTIFICATE_SECRET),
-            data=pem,
-            opts=child,
-        )
-        config = swarm.Config(
-            f"{name}-config",
-            name_prefix=names.file_prefix(args.prefix, name, "haproxy"),
-            data=self._config(args, addresses),
-            opts=child,
-        )
-        return swarm.Service(
-            f"{name}-service",
-            **plan.service_fields(args.prefix, name, args.port),
-            image=args.image,
-            networks=[args.network.network_id],
-            secrets=[
-                _file(
-                    authorization.secret_id, authorization.secret_name, plan.AUTHORIZATION_SECRET
-                ),
-                _file(certificate.secret_id, certificate.secret_name, plan.CERTIFICATE_SECRET),
-            ],
-            configs=[_file(config.config_id, config.config_name, plan.CONFIG_FILE)],
-            registry={
-                "server": args.registry.server,
-                "username": args.registry.username,
-                "password": args.registry.password,
-            },
-            opts=child,
-        )
-
-    def _config(self, args: GatewayArgs, addresses: pulumi.Output[list[str]]) -> pulumi.Output[str]:
+        callers: pulumi.Output[dict[str, plan.Caller]],
+    ) -> pulumi.Output[str]:
         servers = list(args.servers)
         hosts = pulumi.Output.all(*(server.dns_name for server in servers))
-        return pulumi.Output.all(addresses, hosts).apply(
+        return pulumi.Output.all(addresses, hosts, callers).apply(
             lambda known: plan.config(
                 [
                     plan.Route(server.name, host, server.port)
                     for server, host in zip(servers, known[1], strict=True)
                 ],
                 [*known[0], *args.hosts],
+                known[2],
                 args.origins,
             )
         )
-
-
-def _file(id: pulumi.Output[str], name: pulumi.Output[str], target: str) -> dict[str, object]:
-    return {"id": id, "name": name, "target": target, "uid": plan.USER_ID, "gid": plan.USER_ID}

@@ -1,13 +1,14 @@
-"""The setting `gateway`: where MCP clients come in, by which names, from which websites. Pure."""
+"""The setting `gateway`: where MCP clients come in, who may, from which websites. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from components.plan import own_certificate
-from components.reading import Reader
+from components.plan.gateway import Caller
+from components.reading import Reader, closest, listed
 from components.settings_model import Gateway, Sensitive
 
 PORT = 8443
@@ -20,14 +21,18 @@ _ORIGIN = rf"[a-z][a-z0-9+.-]*://({_NAME}|[0-9.]+|\[[0-9a-f:]+\])(:[0-9]{{1,5}})
 _DEFAULT_PORTS = (r"http://[^/]*:80", r"https://[^/]*:443")
 
 
-def read(top: Reader) -> Gateway:
-    """The setting; what is wrong goes to the reader's faults."""
+_CALLER = r"[a-z0-9][a-z0-9._-]{0,31}"
+
+
+def read(top: Reader, servers: Sequence[str]) -> Gateway:
+    """The setting; what is wrong goes to the reader's faults. servers: names of those that run."""
     new, old = f"{top.path}:gateway.port", f"{top.path}:gatewayPort"
     move = f"`pulumi config set --path '{new}' {top.plain('gatewayPort')}`"
     top.retired("gatewayPort", "gateway.port", f"run {move} and `pulumi config rm {old}`")
     # Whoever puts a key where the mapping belongs is not shown it.
     reader = top.inner("gateway", hidden=not isinstance(top.plain("gateway") or {}, Mapping))
     port, hosts, origins = _port(reader), _hosts(reader), _origins(reader)
+    callers = _callers(reader.inner("callers"), servers)
     before = len(top.faults)
     # People paste both into one: neither is ever shown.
     pair = (reader.secret("certificate", ""), reader.secret("privateKey", ""))
@@ -35,7 +40,7 @@ def read(top: Reader) -> Gateway:
         now = datetime.now(UTC)
         top.faults.extend(own_certificate.faults(reader.path, *pair, hosts, now))
     reader.finish()
-    return Gateway(port, hosts, origins, pair[0], Sensitive(pair[1]))
+    return Gateway(port, hosts, origins, callers, pair[0], Sensitive(pair[1]))
 
 
 def _port(reader: Reader) -> int:
@@ -59,3 +64,27 @@ def _origins(reader: Reader) -> tuple[str, ...]:
             expected = f"{origin.rpartition(':')[0]!r}: browsers leave the scheme's own port out"
             reader.fault(f"origins[{index}]", origin, expected)
     return tuple(dict.fromkeys(origins))
+
+
+def _callers(reader: Reader, servers: Sequence[str]) -> tuple[Caller, ...]:
+    callers = []
+    for name in reader.names():
+        if not re.fullmatch(_CALLER, name):
+            expected = "a caller's name: 1 to 32 small letters, digits, '.', '-' and '_'"
+            reader.fault("", name, expected, "for example alice")
+        entry = reader.inner(name)
+        callers.append(Caller(name, _may_use(entry, servers), entry.token("rotate", "")))
+        entry.finish()
+    return tuple(callers)
+
+
+def _may_use(entry: Reader, servers: Sequence[str]) -> tuple[str, ...] | None:
+    """The servers that a caller may use, None for all."""
+    if entry.plain("servers") == []:
+        advice = "leave the key out for all of them, or the caller for none"
+        entry.fault("servers", [], "at least one server", advice)
+    wanted = entry.texts("servers", ())
+    for index, server in enumerate(wanted):
+        if server not in servers:
+            entry.fault(f"servers[{index}]", server, listed(servers), closest(server, servers))
+    return wanted or None

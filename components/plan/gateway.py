@@ -7,17 +7,18 @@ that Swarm mounts; nothing rendered here is secret.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.plan import names
-from providers.swarm.services.model import Health, Placement, Port, Resources, Update
+from components.plan import networks
+from components.plan.workload import File, Workload
+from providers.swarm.services.model import Health, Placement, Port, Resources
 
 USER_ID = 10003
 """uid and gid of the process, as in images/gateway/Dockerfile; owner of its secret files."""
@@ -25,8 +26,6 @@ PORT = 8443
 """Where it listens in the container. The ports after it are for the inside only."""
 HEALTH_PORT = 8404
 METRICS_PORT = 8405
-AUTHORIZATION_SECRET = "gateway_authorization"
-"""File below /run/secrets with the one line `Bearer <token>`."""
 CERTIFICATE_SECRET = "gateway_tls.pem"
 """File below /run/secrets: certificate, chain and private key, in PEM."""
 CONFIG_FILE = "/etc/haproxy/haproxy.cfg"
@@ -34,6 +33,13 @@ BODY_LIMIT = 512 * 1024
 """Bytes a request's body may have. The largest useful call, a memory with every character escaped,
 has 250 KiB; as Python's objects a body takes up to 55 times its bytes, of a replica's 192 MB.
 """
+BODY_S = 30
+"""Seconds that a request's body has to arrive."""
+CONNECTIONS_PER_SOURCE = 200
+"""Open connections of one address: a tenth of what a gateway holds (`maxconn`), silent ones too."""
+RATE, RATE_PERIOD_S = 2000, 10
+"""Requests that one caller may make in so many seconds, at each gateway. A replica with one core
+answers fewer: the limit ends a loop that ran away, and no use."""
 MAX_REPLICAS = 10
 """Tasks of one service that are balanced over. Fixed, so that scaling changes no configuration."""
 CORS_REQUEST_HEADERS = (
@@ -50,6 +56,8 @@ _TEMPLATES = Path(__file__).parents[2] / "templates" / "gateway"
 _SERVER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]-]+")
+_CALLER = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 
 
@@ -66,19 +74,51 @@ class Route:
     port: int
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who may call, with a token of their own.
+
+    servers: those that may be called, None for all. rotate: another text makes another token.
+    """
+
+    name: str
+    servers: tuple[str, ...] | None = None
+    rotate: str = ""
+
+
+DEFAULT_CALLER = "default"
+"""The caller that every platform has. Its token is the output `gateway_token`."""
+
+
+def digest(token: str) -> str:
+    """How the configuration knows a token. 256 random bits can't be guessed from a plain hash."""
+    return hashlib.sha256(f"Bearer {token}".encode()).hexdigest()
+
+
 def url(host: str, port: int) -> str:
     """Where the gateway answers under one of its names."""
     return f"https://{host}" if port == 443 else f"https://{host}:{port}"
 
 
-def config(routes: Sequence[Route], hosts: Sequence[str], origins: Sequence[str] = ()) -> str:
+def config(
+    routes: Sequence[Route],
+    hosts: Sequence[str],
+    callers: Mapping[str, Caller],
+    origins: Sequence[str] = (),
+) -> str:
     """The text of haproxy.cfg.
 
     hosts: names and addresses that clients may use in Host and Origin, without a port.
+    callers: by the `digest` of their token.
     origins: other websites whose scripts may call, as browsers send them in Origin.
     Raises ValueError for what can't stand in the configuration, all faults at once.
     """
-    if faults := [*_route_faults(routes), *_host_faults(hosts), *_origin_faults(origins)]:
+    if faults := [
+        *_route_faults(routes),
+        *_host_faults(hosts),
+        *_caller_faults(callers),
+        *_origin_faults(origins),
+    ]:
         raise ValueError("the gateway can't be configured: " + "; ".join(faults))
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -92,48 +132,58 @@ def config(routes: Sequence[Route], hosts: Sequence[str], origins: Sequence[str]
         routes=sorted(routes, key=lambda route: route.server),
         hosts=sorted(set(hosts)),
         origins=sorted(set(origins)),
+        callers=sorted(callers.items(), key=lambda item: item[1].name),
         cors_methods="GET, POST, DELETE",
         cors_request_headers=", ".join(CORS_REQUEST_HEADERS),
         cors_response_headers=", ".join(CORS_RESPONSE_HEADERS),
         port=PORT,
         health_port=HEALTH_PORT,
         metrics_port=METRICS_PORT,
-        authorization_file=f"/run/secrets/{AUTHORIZATION_SECRET}",
         certificate_file=f"/run/secrets/{CERTIFICATE_SECRET}",
-        body_limit_file="/usr/local/lib/sophia/body_limit.lua",
+        library="/usr/local/lib/sophia",
         body_limit=BODY_LIMIT,
         too_large=f"the body is larger than {BODY_LIMIT} bytes",
+        body_s=BODY_S,
+        too_slow=f"the body took longer than {BODY_S} s to arrive",
+        connections_per_source=CONNECTIONS_PER_SOURCE,
+        rate=RATE,
+        rate_period_s=RATE_PERIOD_S,
         max_replicas=MAX_REPLICAS,
         drain_s=DRAIN_S,
         refusal=_refusal,
     )
 
 
-def service_fields(prefix: str, name: str, published_port: int) -> dict[str, Any]:
-    """The inputs of `swarm.Service` that need nothing that runs: one task on every manager.
+def workload(name: str, published_port: int, servers: Iterable[str]) -> Workload:
+    """The gateway: one task on every manager, after the servers that it leads to.
 
     A host port can't be held twice, so the old task stops first.
     """
-    return {
-        "name": names.physical(prefix, name),
-        "mode": "global",
-        "user": f"{USER_ID}:{USER_ID}",
-        "ports": [Port(published=published_port, target=PORT)],
-        "health": Health(
+    return Workload(
+        name=name,
+        kind="global",
+        user=USER_ID,
+        port=PORT,
+        ports=(Port(published=published_port, target=PORT),),
+        secrets=(File("tls", CERTIFICATE_SECRET),),
+        configs=(File("config", CONFIG_FILE, called="haproxy"),),
+        health=Health(
             test=["CMD", "python3", "-I", "-S", "/usr/local/lib/sophia/healthcheck.py"],
             interval_s=5,
             timeout_s=10,
             retries=2,
             start_period_s=30,
         ),
-        "resources": Resources(
+        resources=Resources(
             cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
         ),
-        "placement": Placement(constraints=["node.role == manager"]),
-        "update": Update(order="stop-first", monitor_s=11),
-        "stop_grace_s": DRAIN_S + 5,
-        "labels": {"sophia.platform": name},
-    }
+        placement=Placement(constraints=["node.role == manager"]),
+        order="stop-first",
+        stop_grace_s=DRAIN_S + 5,
+        labels={"sophia.platform": name},
+        needs=tuple(servers),
+        networks=(networks.EDGE,),
+    )
 
 
 def _refusal(message: str) -> str:
@@ -175,6 +225,33 @@ def _host_faults(hosts: Sequence[str]) -> list[str]:
         f"host {host!r}: expected a name in small letters or an IPv4 address, without a port"
         for host in hosts
         if not _HOST.fullmatch(host)
+    ]
+
+
+def _caller_faults(callers: Mapping[str, Caller]) -> list[str]:
+    names = [caller.name for caller in callers.values()]
+    return [
+        *(
+            f"caller {name!r} is given twice"
+            for name in sorted(set(names))
+            if names.count(name) > 1
+        ),
+        *(
+            f"caller {caller.name!r}: expected small letters, digits, '.', '-' and '_'"
+            for caller in callers.values()
+            if not _CALLER.fullmatch(caller.name)
+        ),
+        *(
+            f"caller {caller.name!r}: its token's digest is no SHA-256 in hexadecimal"
+            for digest, caller in callers.items()
+            if not _DIGEST.fullmatch(digest)
+        ),
+        *(
+            f"caller {caller.name!r}: {server!r} is no name of a server"
+            for caller in callers.values()
+            for server in caller.servers or ()
+            if not _SERVER.fullmatch(server)
+        ),
     ]
 
 

@@ -8,16 +8,18 @@ import pytest
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
     ClusterHandle,
+    Ground,
     NetworkHandle,
     NodeHandle,
     RegistryHandle,
     ServiceHandle,
 )
+from components.plan import gateway as plan
 from providers.swarm import resources as swarm
 from tests.support.certificates import issue
 
 
-def gateway(made=None, **changes):
+def gateway(made=None, port=8443, **changes):
     provider = swarm.Provider("services")
     server = swarm.KeyPair("server")
     managers = tuple(
@@ -38,13 +40,20 @@ def gateway(made=None, **changes):
     built = Gateway(
         "gateway",
         GatewayArgs(
-            prefix="sophia-dev",
-            cluster=ClusterHandle(provider, pulumi.Output.from_input("c"), (), managers),
-            network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
-            registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            workload=plan.workload("gateway", port, ["github"]),
+            ground=Ground(
+                "sophia-dev",
+                ClusterHandle(provider, pulumi.Output.from_input("c"), (), managers),
+                {"services": NetworkHandle("services", pulumi.Output.from_input("network-1"))},
+                RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            ),
             image="registry.example/gateway@sha256:0",
-            servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005)],
-            **{"port": 8443, "hosts": ["mcp.example"], **changes},
+            servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005, server)],
+            **{
+                "hosts": ["mcp.example"],
+                "callers": [plan.Caller("alice", ("github",))],
+                **changes,
+            },
         ),
     )
     if made is not None:
@@ -55,10 +64,10 @@ def test_its_parts_are_its_children_on_the_clusters_provider(registered):
     seen = registered(gateway)
     parts = {item.name for item in seen.values() if item.parent == "gateway"}
     assert parts == {
-        *("gateway-token", "gateway-ca", "gateway-certificate", "gateway-authorization"),
+        *("gateway-token", "gateway-token-alice", "gateway-ca", "gateway-certificate"),
         *("gateway-tls", "gateway-config", "gateway-service"),
     }
-    for name in parts - {"gateway-token"}:
+    for name in parts - {"gateway-token", "gateway-token-alice"}:
         assert seen[name].provider == "services", name
 
 
@@ -66,14 +75,18 @@ def test_token_and_key_are_secret_and_the_configuration_holds_neither(registered
     seen = registered(gateway)
     if preview:
         return
-    assert "data" in seen["gateway-authorization"].secrets
     assert "data" in seen["gateway-tls"].secrets
-    assert seen["gateway-authorization"].inputs["data"] == "Bearer random-gateway-token"
     assert seen["gateway-tls"].inputs["data"] == (
         "certificate-of-gateway-certificateprivate gateway-certificate"
     )
     config = seen["gateway-config"].inputs["data"]
     assert "random-gateway-token" not in config
+    for caller, token in (("default", "gateway-token"), ("alice", "gateway-token-alice")):
+        assert (
+            f"str({caller}) if {{ var(txn.digest) -m str {plan.digest(f'random-{token}')} }}"
+            in config
+        )
+    assert "-m str alice/github" in config
     assert "data" not in seen["gateway-config"].secrets
 
 
@@ -144,7 +157,7 @@ def test_the_files_are_for_the_user_of_the_process_alone(registered, preview):
         files = [*inputs["secrets"], *inputs["configs"]]
         assert {(file["uid"], file["gid"]) for file in files} == {(10003, 10003)}
         assert {file["target"] for file in files} == {
-            *("gateway_authorization", "gateway_tls.pem", "/etc/haproxy/haproxy.cfg"),
+            *("gateway_tls.pem", "/etc/haproxy/haproxy.cfg"),
         }
 
 
@@ -154,11 +167,12 @@ def handed_out(registered, **changes):
 
     def program():
         gateway(made, **changes)
-        for name in ("url", "urls", "endpoints", "ca_certificate", "certificate"):
+        for name in ("tokens", "url", "urls", "endpoints", "ca_certificate", "certificate"):
             getattr(made[0], name).apply(lambda value, name=name: values.update({name: value}))
-        pulumi.Output.from_input(made[0].token.is_secret()).apply(
-            lambda secret: values.update(secret=secret)
-        )
+        for name in ("token", "tokens"):
+            pulumi.Output.from_input(getattr(made[0], name).is_secret()).apply(
+                lambda secret, name=name: values.update({f"{name} secret": secret})
+            )
 
     registered(program)
     return values
@@ -166,12 +180,28 @@ def handed_out(registered, **changes):
 
 def test_what_is_handed_out(registered, preview):
     values = handed_out(registered, hosts=[])
-    assert values["secret"] is True
+    assert values["token secret"] is True
+    assert values["tokens secret"] is True
     if not preview:
+        assert values["tokens"] == {
+            "default": "random-gateway-token",
+            "alice": "random-gateway-token-alice",
+        }
         assert values["url"] == "https://192.0.2.1:8443"
         assert values["urls"] == ["https://192.0.2.1:8443", "https://192.0.2.2:8443"]
         assert values["endpoints"] == {"github": "https://192.0.2.1:8443/mcp/github"}
         assert values["ca_certificate"] == "certificate-of-gateway-ca"
+
+
+def test_a_caller_gets_another_token_when_that_is_asked_for(registered, preview):
+    callers = [plan.Caller("alice", rotate="2"), plan.Caller("default", ("github",))]
+    seen = registered(lambda: gateway(callers=callers))
+    assert seen["gateway-token-alice"].inputs["keepers"] == {"rotate": "2"}
+    assert "keepers" not in seen["gateway-token"].inputs, "or every platform would get another one"
+    if not preview:
+        assert "acl permitted var(txn.wish) -m str default/github" in str(
+            seen["gateway-config"].inputs["data"]
+        )
 
 
 def test_a_name_stands_before_the_managers_addresses(registered, preview):

@@ -34,7 +34,7 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    act: Callable[[Service, socket.socket], None] | None = None
+    act: Callable[[Service, socket.socket], object] | None = None
     delay: float = 0
 
 

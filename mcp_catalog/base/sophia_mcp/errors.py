@@ -1,8 +1,7 @@
 """Errors of the runtime.
 
 RuntimeFault                 the process can't start as it was told to
-├── SettingError             an environment variable or a secret file has a wrong value
-└── MissingSecretError       a secret was not delivered
+└── SettingError             an environment variable or a secret file has a wrong value
 DependencyError              what the server needs does not answer; /health says so
 ToolError                    (the SDK's: its text reaches the model)
 ├── NotConfigured            a credential was not given; the server runs without it
@@ -21,10 +20,6 @@ class RuntimeFault(Exception):
 
 class SettingError(RuntimeFault):
     """An environment variable or a secret file has a wrong value."""
-
-
-class MissingSecretError(RuntimeFault):
-    """A secret is neither a file nor an environment variable."""
 
 
 class DependencyError(Exception):

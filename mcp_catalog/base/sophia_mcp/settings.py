@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .errors import MissingSecretError, SettingError
+from .errors import SettingError
 
 SECRETS_DIRECTORY = Path("/run/secrets")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -62,22 +62,8 @@ class Settings:
             raise SettingError(f"secret {name}: {path} can't be read: {why}") from None
         return value.strip() or None
 
-    def secret(self, name: str) -> str:
-        """The same where there is no life without it.
-
-        Raises:
-            MissingSecretError: it was not given.
-        """
-        value = self.secret_or_none(name)
-        if value is None:
-            raise MissingSecretError(
-                f"secret {name}: expected a non-empty file {self.secrets_directory / name} or an "
-                f"environment variable {name}, got neither; give the service this secret"
-            )
-        return value
-
     def credential(self, name: str) -> Credential:
-        """The same with its name, for `Upstream`: the server starts without it, and says so.
+        """The same with its name: a server starts without it, and says so (NotConfigured).
 
         Raises:
             SettingError: the file is there and can't be read.

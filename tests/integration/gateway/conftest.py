@@ -27,7 +27,11 @@ ROOT = Path(__file__).resolve().parents[3]
 HOST = "gateway.test"
 ORIGIN = "https://app.example:8080"
 """A website whose scripts may call."""
-TOKEN = secrets.token_urlsafe(16)
+TOKEN, ALICES = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+CALLERS = {
+    plan.digest(TOKEN): plan.Caller(plan.DEFAULT_CALLER),
+    plan.digest(ALICES): plan.Caller("alice", ("github",)),
+}
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,8 @@ class Gateway:
         return self.call("GET", "/health").json["healthy_replicas"]
 
     @contextmanager
-    def connection(self, *protocols: str) -> Iterator[http.client.HTTPConnection]:
-        """A connection over TLS. protocols: what else the client speaks, best first."""
-        self.trust.set_alpn_protocols([*protocols, "http/1.1"])
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection over TLS. What the client speaks besides HTTP/1.1: `trust`."""
         made = http.client.HTTPConnection(address(self.name), plan.PORT, timeout=20)
         made.connect()
         made.sock = self.trust.wrap_socket(made.sock, server_hostname=self.host)
@@ -171,15 +174,14 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
 
 
 def write_files(folder: Path, prefix: str, pem: str, hosts: Sequence[str]) -> None:
-    """Configuration, token, and certificate with key, as Swarm would mount them."""
+    """Configuration, and certificate with key, as Swarm would mount them."""
     routes = [
         plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port)
         for server in ("github", "ai_memory")
     ]
-    (folder / "haproxy.cfg").write_text(plan.config(routes, hosts, [ORIGIN]))
+    (folder / "haproxy.cfg").write_text(plan.config(routes, hosts, CALLERS, [ORIGIN]))
     mounted = folder / "secrets"
     mounted.mkdir()
-    (mounted / plan.AUTHORIZATION_SECRET).write_text(f"Bearer {TOKEN}")
     (mounted / plan.CERTIFICATE_SECRET).write_text(pem)
     for file in (folder / "haproxy.cfg", *mounted.iterdir()):
         file.chmod(0o444)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import shutil
+import socket
 import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from components.plan import gateway as plan
+from tests.integration.gateway.conftest import ALICES, HOST, ORIGIN, address
 from tests.support.docker import docker
 from tests.support.polling import until
 
 pytestmark = pytest.mark.containers
 
 HERE = "/mcp/ai_memory"
-HOST, ORIGIN = "gateway.test", "https://app.example:8080"
 
 
 @pytest.mark.parametrize(
@@ -58,27 +63,37 @@ def test_refusals_are_json_that_mcp_clients_read(gateway, status, path, headers)
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
-@pytest.mark.parametrize("size", [1, 60_000, 300_000])
-@pytest.mark.parametrize(
-    ("status", "path", "headers"),
-    [
-        (401, HERE, {"Authorization": "Bearer wrong"}),
-        (403, HERE, {"Origin": "https://evil.example"}),
-        (404, "/mcp/nobody", {}),
-        (421, HERE, {"Host": "evil.example"}),
-        (503, "/mcp/github", {}),
-    ],
-)
+REFUSED = {
+    "no token": (401, HERE, {"Authorization": None}),
+    "wrong token": (401, HERE, {"Authorization": "Bearer wrong"}),
+    "origin": (403, HERE, {"Origin": "https://evil.example"}),
+    "host": (421, HERE, {"Host": "evil.example"}),
+    "unknown server": (404, "/mcp/nobody", {}),
+    "no replica": (503, "/mcp/github", {}),
+    "too large": (413, HERE, {}),
+}
+
+
+@pytest.mark.parametrize(("status", "path", "headers"), REFUSED.values(), ids=REFUSED)
 def test_a_refusal_arrives_whatever_was_sent_and_whatever_the_client_speaks(
-    gateway, status, path, headers, size
+    gateway, status, path, headers
 ):
-    sent = {"Host": HOST, "Authorization": f"Bearer {gateway.token}", **headers}
-    with gateway.connection("h2") as connection:
+    more = plan.BODY_LIMIT if status == 413 else 0
+
+    def call(size):
+        return gateway.call("POST", path, body=b"x" * size, **headers).status
+
+    sizes = [more + 1, more + 1000, more + 300_000] if more else [0, 1000, 300_000]
+    with ThreadPoolExecutor(20) as clients:
+        for protocols in (["http/1.1"], ["h2", "http/1.1"]):
+            gateway.trust.set_alpn_protocols(protocols)
+            assert Counter(clients.map(call, 20 * sizes)) == {status: 60}, protocols
+
+
+def test_clients_that_speak_http_2_are_led_to_http_1(gateway):
+    gateway.trust.set_alpn_protocols(["h2", "http/1.1"])
+    with gateway.connection() as connection:
         assert connection.sock.selected_alpn_protocol() == "http/1.1"
-        # Clients read what there is even if nobody takes the rest of the body.
-        with contextlib.suppress(OSError):
-            connection.request("POST", path, body=b"x" * size, headers=sent)
-        assert connection.getresponse().status == status
 
 
 @pytest.mark.parametrize(
@@ -118,6 +133,19 @@ def test_only_the_whole_token_lets_in(gateway, sent, status):
     answer = gateway.call("GET", HERE, Authorization=sent.format(gateway.token))
 
     assert answer.status == status
+
+
+def test_a_caller_has_a_name_inside_and_uses_the_servers_it_may(gateway):
+    assert gateway.call("GET", HERE).json["headers"]["x-sophia-caller"] == "default"
+    answer = gateway.call("GET", HERE, X_Sophia_Caller="alice")
+    assert answer.json["headers"]["x-sophia-caller"] == "default"
+
+    alice = {"Authorization": f"Bearer {ALICES}"}
+    assert gateway.call("GET", HERE, **alice).status == 403
+    assert gateway.call("GET", "/mcp/github", **alice).status == 503, "hers, without a replica"
+    assert gateway.call("GET", "/mcp/nobody", **alice).status == 404
+    told = [line for line in gateway.logs() if line["caller"] == "alice"]
+    assert {line["status"] for line in told} == {403, 503, 404}
 
 
 def test_the_challenge_tells_a_wrong_token_from_none(gateway):
@@ -169,6 +197,109 @@ def test_a_call_ends_when_its_client_leaves(gateway):
         until(lambda: gateway.count("arrived"), lambda times: times == 1, "the call arrives", 10)
         assert gateway.count("left") == 0
     until(lambda: gateway.count("left"), lambda times: times == 1, "the server is told", 10)
+
+
+def test_connections_of_one_address_are_bounded(gateway):
+    with contextlib.ExitStack() as opened:
+        silent = [
+            opened.enter_context(socket.create_connection((address(gateway.name), plan.PORT), 5))
+            for _ in range(plan.CONNECTIONS_PER_SOURCE + 1)
+        ]
+        # Nobody answers before a client speaks: an end, or a reset, is a refusal.
+        ended = until(lambda: [one for one in silent if is_closed(one)], bool, "a refusal", 5)
+        assert {*ended} <= {*silent[-5:]}, "a call before may not be over yet"
+        assert refused(gateway)
+    until(lambda: refused(gateway), lambda seen: not seen, "the bound lets in again", 10)
+
+
+def is_closed(connection):
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+@pytest.fixture
+def impatient(gateway, tmp_path):
+    """A gateway whose patience with clients is a fifth, and that takes fewer calls."""
+    folder = shutil.copytree(gateway.folder, tmp_path, dirs_exist_ok=True)
+    text = (folder / "haproxy.cfg").read_text()
+    for timeout, shorter in (
+        ("timeout client 30s", "timeout client 6s"),
+        ("timeout http-request 15s", "timeout http-request 3s"),
+        (f"time {plan.BODY_S}s", "time 6s"),
+        (f"' {plan.BODY_S} '", "' 6 '"),
+        (f"gt {plan.RATE}", "gt 20"),
+    ):
+        assert timeout in text
+        text = text.replace(timeout, shorter)
+    (folder / "haproxy.cfg").chmod(0o644)
+    (folder / "haproxy.cfg").write_text(text)
+    made = replace(gateway, folder=folder)
+    made.start()
+    return made
+
+
+def test_silent_and_slow_connections_end_and_calls_that_take_long_do_not(impatient):
+    """All at once, since each takes as long as a timeout."""
+    headers = {"Host": HOST, "Authorization": f"Bearer {impatient.token}"}
+
+    def silent_socket():
+        with socket.create_connection((address(impatient.name), plan.PORT), 20) as silent:
+            assert silent.recv(1) == b""
+
+    def half_a_request():
+        with impatient.connection() as connection:
+            connection.sock.sendall(b"POST / HTTP/1.1\r\n")
+            assert b" 408 " in connection.sock.recv(100)
+
+    def a_body_in_drops(begun):
+        with impatient.connection() as connection:
+            connection.putrequest("POST", HERE, skip_host=True)
+            for name, value in {**headers, "Content-Length": "99999"}.items():
+                connection.putheader(name, value)
+            connection.endheaders(b"x" * begun)
+            connection.sock.settimeout(0.5)
+            answer = until(lambda: after_a_drop(connection.sock), bool, "an end to the drops", 20)
+            assert b" 408 " in answer
+
+    def after_a_drop(sock):
+        try:
+            return sock.recv(100)
+        except TimeoutError:
+            sock.sendall(b"x")
+        return b""
+
+    def long_call():
+        with impatient.connection() as connection:
+            connection.request("POST", f"{HERE}/sleep/10", body=b"{}", headers=headers)
+            assert connection.getresponse().status == 200
+
+    def silent_stream():
+        with impatient.connection() as connection:
+            connection.request("GET", f"{HERE}/events", headers=headers)
+            stream = connection.getresponse()
+            assert stream.readline() == b"data: first\n"
+            assert impatient.call("GET", f"{HERE}/sleep/10").status == 200
+            impatient.release()
+            assert stream.read() == b"\ndata: second\n\n"
+
+    with ThreadPoolExecutor() as clients:
+        jobs = (silent_socket, half_a_request, long_call, silent_stream)
+        drops = [clients.submit(a_body_in_drops, begun) for begun in (1, 30_000)]
+        for job in [*drops, *(clients.submit(job) for job in jobs)]:
+            job.result()
+
+
+def test_a_caller_that_runs_in_a_loop_is_slowed_down_and_nobody_else(impatient):
+    answers = [impatient.call("GET", HERE) for _ in range(21)]
+    assert Counter(answer.status for answer in answers) == {200: 20, 429: 1}
+    assert answers[-1].headers["retry-after"] == str(plan.RATE_PERIOD_S)
+    alice = {"Authorization": f"Bearer {ALICES}"}
+    assert impatient.call("GET", "/mcp/github", **alice).status == 503
 
 
 def test_both_replicas_get_calls(gateway):
@@ -307,7 +438,7 @@ def test_a_stopping_gateway_finishes_what_is_in_flight(gateway):
 def refused(gateway):
     try:
         gateway.call("GET", "/health")
-    except (ConnectionError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException):
         return True
     return False
 
@@ -315,7 +446,9 @@ def refused(gateway):
 def test_haproxy_accepts_a_large_platform(gateway, tmp_path):
     routes = [plan.Route(f"server-{n}", f"tasks.server-{n}", 9000 + n) for n in range(60)]
     hosts = [f"192.0.2.{n}" for n in range(1, 80)]
-    (tmp_path / "haproxy.cfg").write_text(plan.config(routes, hosts))
+    servers = tuple(route.server for route in routes)
+    callers = {plan.digest(str(n)): plan.Caller(f"caller-{n}", servers) for n in range(100)}
+    (tmp_path / "haproxy.cfg").write_text(plan.config(routes, hosts, callers))
     docker(
         *("run", "--rm", "--volume", f"{gateway.folder}/secrets:/run/secrets:ro"),
         *("--volume", f"{tmp_path}/haproxy.cfg:{plan.CONFIG_FILE}:ro"),

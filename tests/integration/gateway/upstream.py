@@ -8,6 +8,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 RELEASE = threading.Semaphore(0)
@@ -57,6 +58,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
+        if self.path.startswith("/mcp/sleep/"):
+            time.sleep(float(self.path.rpartition("/")[2]))
         seen = {
             "replica": socket.gethostname(),
             "path": self.path,
@@ -90,4 +93,5 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+ThreadingHTTPServer.request_queue_size = 128
 ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Handler).serve_forever()

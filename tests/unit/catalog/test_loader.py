@@ -9,16 +9,14 @@ from components.catalog import loader
 CATALOG = Path(__file__).parents[3] / "mcp_catalog"
 GOOD = """
 name: slack
-type: server
-meta: {category: chat, tags: [chat]}
 about: {title: Slack, description: Reads and writes Slack}
 run: {env: {SLACK_PAGE: "100"}}
 config:
   secrets:
-    - {name: slack.token, env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
+    - {env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
   env:
     - {name: SLACK_API_URL, description: Where Slack's API is}
-deploy: {tier: 1, resources: {cpus: 0.5, memory_mb: 256}, egress: [slack.com]}
+deploy: {tier: 1, resources: {cpus: 0.5, memory_mb: 256}}
 """
 
 
@@ -80,8 +78,8 @@ BAD = {
         "mcp_catalog/slack/server.yaml: deploy.replicas: got 11, expected a whole number from 1 to",
     ),
     "unknown key": (
-        ("egress:", "egres:"),
-        "mcp_catalog/slack/server.yaml: deploy.egres: got an unknown key, expected one of",
+        ("cpus: 0.5", "cpu: 0.5"),
+        "mcp_catalog/slack/server.yaml: deploy.resources.cpu: got an unknown key, expected one of",
     ),
     "long description": (
         ("Reads and writes Slack", "x" * 101),
@@ -91,9 +89,9 @@ BAD = {
         ("env: SLACK_BOT_TOKEN", "env: slack-token"),
         "mcp_catalog/slack/server.yaml: config.secrets[0].env: got 'slack-token', expected",
     ),
-    "wrong type of server": (
-        ("type: server", "type: remote"),
-        "mcp_catalog/slack/server.yaml: type: got 'remote', expected only server",
+    "more replicas than are balanced": (
+        ("tier: 1", "tier: 1, replicas: 11"),
+        "mcp_catalog/slack/server.yaml: deploy.replicas: got 11, expected a whole number from 1 to",
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -9,29 +10,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.plan import gateway as plan
-from providers.swarm.services.model import ServiceInputs
+from components.plan.workload import service_inputs
 from providers.swarm.services.rules import faults_of
 
 ROUTES = [plan.Route("github", "tasks.p-github", 9005), plan.Route("a_b", "tasks.p-a_b", 9000)]
+CALLERS = {
+    plan.digest("one"): plan.Caller("alice", ("github",)),
+    plan.digest("two"): plan.Caller("default"),
+}
 HOSTS = ["192.0.2.2", "mcp.example"]
 NASTY = st.one_of(st.text("a.-\n\r\t '\"#%{}", max_size=6), st.text(max_size=20))
 
 
 def test_a_server_has_a_backend_that_follows_its_tasks():
-    text = plan.config(ROUTES, HOSTS)
+    text = plan.config(ROUTES, HOSTS, CALLERS)
 
-    assert "use_backend mcp-a_b if { path /mcp/a_b } || { path_beg /mcp/a_b/ }" in text
+    assert "acl known var(txn.server) -m str a_b" in text
+    assert "backend mcp-a_b" in text
     assert "http-request set-header Host tasks.p-a_b:9000" in text
     assert "server-template replica 1-10 tasks.p-a_b:9000 resolvers docker" in text
     assert text.endswith("\n")
 
 
 def test_the_order_that_things_are_given_in_changes_nothing():
-    assert plan.config(ROUTES, HOSTS) == plan.config(ROUTES[::-1], [*HOSTS[::-1], HOSTS[0]])
+    assert plan.config(ROUTES, HOSTS, CALLERS) == plan.config(
+        ROUTES[::-1], [*HOSTS[::-1], HOSTS[0]], dict(reversed(CALLERS.items()))
+    )
 
 
 def test_dots_of_a_host_are_no_wildcards_in_origins():
-    assert "^https://mcp[.]example(:[0-9]+)?$" in plan.config(ROUTES, HOSTS)
+    assert "^https://mcp[.]example(:[0-9]+)?$" in plan.config(ROUTES, HOSTS, CALLERS)
 
 
 def test_all_faults_are_said_at_once():
@@ -40,8 +48,9 @@ def test_all_faults_are_said_at_once():
         plan.Route("ok", "not a name", 0),
         plan.Route("ok", "tasks.x", 9000),
     ]
+    callers = {"no digest": plan.Caller("Alice B", ("Bad Server",))}
     with pytest.raises(ValueError, match="can't be configured") as failure:
-        plan.config(routes, ["host:8443"], ["https://a.b/path"])
+        plan.config(routes, ["host:8443"], callers, ["https://a.b/path"])
 
     said = str(failure.value)
     for part in (
@@ -50,6 +59,9 @@ def test_all_faults_are_said_at_once():
         "port 0",
         "'ok' is given twice",
         "'host:8443'",
+        "'Alice B'",
+        "'Bad Server'",
+        "no SHA-256",
         "a.b/path",
     ):
         assert part in said
@@ -57,41 +69,58 @@ def test_all_faults_are_said_at_once():
 
 def test_a_gateway_that_nobody_may_call_is_refused():
     with pytest.raises(ValueError, match="no host is allowed"):
-        plan.config(ROUTES, [])
+        plan.config(ROUTES, [], CALLERS)
 
 
 @given(NASTY)
 def test_no_name_can_add_a_line_to_the_configuration(text):
     try:
-        config = plan.config([plan.Route(text, "tasks.x", 9000)], HOSTS)
+        config = plan.config([plan.Route(text, "tasks.x", 9000)], HOSTS, CALLERS)
     except ValueError:
         return
-    lines = plan.config([plan.Route("x", "tasks.x", 9000)], HOSTS).splitlines()
+    lines = plan.config([plan.Route("x", "tasks.x", 9000)], HOSTS, CALLERS).splitlines()
     assert len(config.splitlines()) == len(lines)
 
 
 @given(NASTY)
 def test_no_host_can_add_a_line_to_the_configuration(text):
     try:
-        config = plan.config(ROUTES, [text])
+        config = plan.config(ROUTES, [text], CALLERS)
     except ValueError:
         return
-    assert len(config.splitlines()) == len(plan.config(ROUTES, ["x"]).splitlines())
+    assert len(config.splitlines()) == len(plan.config(ROUTES, ["x"], CALLERS).splitlines())
 
 
 @given(NASTY)
 def test_no_origin_can_add_a_line_to_the_configuration(text):
     try:
-        config = plan.config(ROUTES, HOSTS, [text])
+        config = plan.config(ROUTES, HOSTS, CALLERS, [text])
     except ValueError:
         return
-    lines = plan.config(ROUTES, HOSTS, ["https://a.b"]).splitlines()
+    lines = plan.config(ROUTES, HOSTS, CALLERS, ["https://a.b"]).splitlines()
     assert len(config.splitlines()) == len(lines)
 
 
+@given(NASTY)
+def test_no_caller_can_add_a_line_to_the_configuration(text):
+    def lines(name, server):
+        callers = {plan.digest("x"): plan.Caller(name, (server,))}
+        return len(plan.config(ROUTES, HOSTS, callers).splitlines())
+
+    for name, server in ((text, "x"), ("x", text)):
+        with contextlib.suppress(ValueError):
+            assert lines(name, server) == lines("x", "x")
+
+
+def test_a_token_is_nowhere_in_the_configuration():
+    token = "a-token-of-alice"
+    text = plan.config(ROUTES, HOSTS, {plan.digest(token): plan.Caller("alice", ("github",))})
+    assert token not in text
+    assert "acl permitted var(txn.wish) -m str alice/github\n" in text
+
+
 def test_the_service_obeys_the_rules_of_services():
-    fields = plan.service_fields("sophia-dev", "gateway", 8443)
-    inputs = ServiceInputs(image="x@sha256:0", **fields)
+    inputs = service_inputs(plan.workload("gateway", 8443, ["slack"]), "sophia-dev")
 
     assert faults_of(inputs) == []
     assert inputs.name == "sophia-dev-gateway"

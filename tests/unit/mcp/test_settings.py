@@ -1,5 +1,5 @@
 import pytest
-from sophia_mcp.errors import MissingSecretError, SettingError
+from sophia_mcp.errors import SettingError
 from sophia_mcp.settings import read_settings
 
 
@@ -26,27 +26,28 @@ def test_a_wrong_value_is_named_with_what_was_expected(name: str, value: str):
 
 def test_a_secret_file_wins_over_the_environment(tmp_path):
     (tmp_path / "KEY").write_text("from-file\n")
-    assert read_settings("toy", {"KEY": "from-environment"}, tmp_path).secret("KEY") == "from-file"
+    assert (
+        read_settings("toy", {"KEY": "from-environment"}, tmp_path).secret_or_none("KEY")
+        == "from-file"
+    )
 
 
 def test_without_a_file_the_environment_serves(tmp_path):
     assert (
-        read_settings("toy", {"KEY": "from-environment"}, tmp_path).secret("KEY")
+        read_settings("toy", {"KEY": "from-environment"}, tmp_path).secret_or_none("KEY")
         == "from-environment"
     )
 
 
 @pytest.mark.parametrize("content", [None, "", " \n"])
-def test_a_missing_or_empty_secret_is_named(tmp_path, content: str | None):
+def test_a_missing_or_empty_secret_is_none(tmp_path, content: str | None):
     if content is not None:
         (tmp_path / "KEY").write_text(content)
-    with pytest.raises(MissingSecretError, match=rf"^secret KEY: .*{tmp_path}/KEY"):
-        read_settings("toy", {}, tmp_path).secret("KEY")
+    assert read_settings("toy", {}, tmp_path).secret_or_none("KEY") is None
 
 
-def test_a_secret_that_is_not_there_is_none_and_never_printed(tmp_path):
+def test_a_credential_keeps_its_name_and_is_never_printed(tmp_path):
     settings = read_settings("toy", {"KEY": "hidden"}, tmp_path)
-    assert settings.secret_or_none("OTHER") is None
     assert settings.credential("OTHER").value is None
     assert settings.credential("KEY").value == "hidden"
     assert "hidden" not in repr(settings.credential("KEY"))

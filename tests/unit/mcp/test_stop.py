@@ -96,7 +96,7 @@ def test_a_second_signal_skips_the_drain(start):
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"TOY_NEEDS": "SOME_KEY"}, "secret SOME_KEY: expected"),
+        ({"TOY_API_URL": "toys"}, "TOY_API_URL: expected an address such as"),
         ({"DRAIN_SECONDS": "soon"}, "DRAIN_SECONDS: expected a whole number"),
         ({"MCP_TOOLS_DENY": "fly"}, "MCP_TOOLS_DENY: got fly, expected tools among add, ask,"),
     ],

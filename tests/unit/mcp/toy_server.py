@@ -56,8 +56,6 @@ async def check() -> None:
 
 
 def build(settings: Settings) -> Server:
-    if "TOY_NEEDS" in settings.environment:
-        settings.secret(settings.environment["TOY_NEEDS"])
     auth = bearer(settings.credential("TOY_KEY"))
     service = Upstream("Toys", settings.url("TOY_API_URL", "http://127.0.0.1:9"), auth=auth)
 
