@@ -124,8 +124,8 @@ class Stats(BaseModel):
     """Numbers on the memories of a scope."""
 
     complete: bool = Field(
-        description=f"False if the scope has more memories than the newest {COUNTED:,}, which are "
-        "all that these numbers look at"
+        description=f"False if the scope has {COUNTED:,} memories or more: the numbers are of the "
+        "newest then"
     )
     memories: int
     users: int
@@ -150,8 +150,4 @@ class EntityPage(BaseModel):
     """Entities by kind and id."""
 
     entities: list[Entity]
-    complete: bool = Field(
-        description=f"False if there are more memories than the newest {COUNTED:,}, which are all "
-        "that this list looks at"
-    )
     next_cursor: NextCursor

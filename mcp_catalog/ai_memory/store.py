@@ -54,9 +54,9 @@ _UPDATE = SQL("""
         tags = coalesce(%(tags)s, tags),
         metadata = coalesce(%(metadata)s, metadata),
         updated_at = now()
-    WHERE id = %(id)s
+    WHERE id = %(id)s AND {scope}
     RETURNING {columns}
-""").format(columns=LISTED)
+""")
 
 # What counts looks at the newest of a scope, so that its cost has a bound.
 _NEWEST: LiteralString = """
@@ -87,8 +87,7 @@ _STATS = SQL(
 _ENTITIES = SQL(
     _NEWEST
     + """
-    SELECT kind, entity AS id, count(*) AS memories, max(updated_at) AS last_updated,
-           (SELECT count(*) FROM newest) < {most} AS complete
+    SELECT kind, entity AS id, count(*) AS memories, max(updated_at) AS last_updated
     FROM newest, LATERAL (VALUES ('agent', agent_id), ('run', run_id), ('user', user_id))
          AS named (kind, entity)
     WHERE entity IS NOT NULL
@@ -106,10 +105,14 @@ _LIMITS = {
 
 
 class MemoryStore:
-    """Memories in Postgres. Every method raises ToolError when Postgres is not there."""
+    """Memories in Postgres. Every method raises ToolError when Postgres is not there.
 
-    def __init__(self, database: Database) -> None:
+    per_caller: whether callers see only what is theirs; its tools ask for no other scope then.
+    """
+
+    def __init__(self, database: Database, per_caller: bool = False) -> None:
         self.database = database
+        self.per_caller = per_caller
 
     async def add(
         self, content: str, scope: Scope, tags: list[str], metadata: dict[str, JsonValue]
@@ -128,11 +131,14 @@ class MemoryStore:
         assert row is not None
         return Stored(memory=Memory.model_validate(row), created=row["created"])
 
-    async def get(self, memory_id: UUID) -> Memory:
-        """The memory with this id. Raises ToolError if there is none."""
-        query = SQL("SELECT {columns} FROM memories WHERE id = %s").format(columns=WHOLE)
+    async def get(self, memory_id: UUID, scope: Scope) -> Memory:
+        """The memory with this id. Raises ToolError if the scope has none."""
+        query = SQL("SELECT {columns} FROM memories WHERE id = %(id)s AND {scope}").format(
+            columns=WHOLE, scope=scope.condition()
+        )
+        values = scope.parameters() | {"id": memory_id}
         async with self.database.transaction() as connection:
-            row = await (await connection.execute(query, (memory_id,))).fetchone()
+            row = await (await connection.execute(query, values)).fetchone()
         return _found(row, memory_id)
 
     async def page(self, scope: Scope, limit: int, cursor: str | None) -> MemoryPage:
@@ -158,12 +164,15 @@ class MemoryStore:
     async def update(
         self,
         memory_id: UUID,
+        scope: Scope,
         content: str | None,
         tags: list[str] | None,
         metadata: dict[str, JsonValue] | None,
     ) -> Memory:
-        """Replace what is given; None leaves a field as it is."""
-        values = {
+        """Replace what is given; None leaves a field as it is. Raises ToolError if the scope has
+        no such memory, another one with this content, or the memory would be too large."""
+        query = _UPDATE.format(columns=LISTED, scope=scope.condition())
+        values = scope.parameters() | {
             "id": memory_id,
             "content": content,
             "tags": None if tags is None else sorted(set(tags)),
@@ -171,7 +180,7 @@ class MemoryStore:
         }
         try:
             async with self.database.transaction() as connection:
-                row = await (await connection.execute(_UPDATE, values)).fetchone()
+                row = await (await connection.execute(query, values)).fetchone()
         except errors.UniqueViolation:
             raise ToolError(
                 f"memory {memory_id}: another memory of the same user, agent and run already has "
@@ -181,10 +190,14 @@ class MemoryStore:
             raise _too_large(violation) from None
         return _found(row, memory_id)
 
-    async def delete(self, memory_id: UUID) -> None:
-        """Delete one memory. Raises ToolError if there is none."""
+    async def delete(self, memory_id: UUID, scope: Scope) -> None:
+        """Delete one memory. Raises ToolError if the scope has none with this id."""
+        query = SQL("DELETE FROM memories WHERE id = %(id)s AND {scope}").format(
+            scope=scope.condition()
+        )
+        values = scope.parameters() | {"id": memory_id}
         async with self.database.transaction() as connection:
-            deleted = await connection.execute("DELETE FROM memories WHERE id = %s", (memory_id,))
+            deleted = await connection.execute(query, values)
         if deleted.rowcount == 0:
             raise _missing(memory_id)
 
@@ -202,23 +215,25 @@ class MemoryStore:
         assert row is not None
         return Stats.model_validate({**row, "complete": row["memories"] < COUNTED})
 
-    async def entities(self, kind: EntityKind | None, limit: int, cursor: str | None) -> EntityPage:
-        """The users, agents and runs that have memories, by kind and id."""
+    async def entities(
+        self, scope: Scope, kind: EntityKind | None, limit: int, cursor: str | None
+    ) -> EntityPage:
+        """The users, agents and runs that have the newest memories of a scope, by kind and
+        id."""
         after_kind, after_id = cursors.read_entity(cursor) if cursor else (None, None)
-        values = {
+        values = scope.parameters() | {
             "kind": kind,
             "after_kind": after_kind,
             "after_id": after_id,
             "limit": limit + 1,
         }
-        query = _ENTITIES.format(scope=SQL("true"), most=Literal(COUNTED))
+        query = _ENTITIES.format(scope=scope.condition(), most=Literal(COUNTED))
         async with self.database.transaction() as connection:
             rows = await (await connection.execute(query, values)).fetchall()
         entities = that_fit([Entity.model_validate(row) for row in rows[:limit]])
         last = entities[-1] if len(rows) > len(entities) else None
         return EntityPage(
             entities=entities,
-            complete=all(row["complete"] for row in rows),
             next_cursor=cursors.of_entity(last.kind, last.id) if last else None,
         )
 

@@ -59,7 +59,7 @@ async def test_no_number_of_calls_gives_a_memory_more_tags_than_one_may(place: s
             kept = await store.add("once", Scope(), tags, {})
         with pytest.raises(ToolError, match=r"^tags: expected at most 20 on one memory"):
             await store.add("once", Scope(), ["one-more"], {})
-        assert len((await store.get(kept.memory.id)).tags) == 20
+        assert len((await store.get(kept.memory.id, Scope())).tags) == 20
 
 
 async def test_nor_more_metadata_nor_numbers_that_are_long_written_out(place: str):
@@ -71,8 +71,8 @@ async def test_nor_more_metadata_nor_numbers_that_are_long_written_out(place: st
             with pytest.raises(ToolError, match=r"^metadata: expected at most 8192 bytes"):
                 await store.add("another", Scope(), [], {**metadata, "c": "x" * 1_000})
         with pytest.raises(ToolError, match=r"^metadata: expected at most 8192 bytes"):
-            await store.update(kept.memory.id, None, None, {"a": [1e300] * 100})
-        assert (await store.get(kept.memory.id)).metadata == {"a": "x" * 8_000}
+            await store.update(kept.memory.id, Scope(), None, None, {"a": [1e300] * 100})
+        assert (await store.get(kept.memory.id, Scope())).metadata == {"a": "x" * 8_000}
 
 
 async def test_a_rare_word_is_found_among_many_memories_with_a_common_one(place: str):
@@ -97,9 +97,8 @@ async def test_counts_look_at_the_newest_and_say_so(place: str, monkeypatch: pyt
             await store.add(f"fact {number}", Scope(user_id=f"u{number:02}"), [], {})
         stats = await store.stats(Scope())
         assert (stats.memories, stats.users, stats.complete) == (10, 10, False)
-        page = await store.entities("user", 50, None)
+        page = await store.entities(Scope(), "user", 50, None)
         assert [entity.id for entity in page.entities] == [f"u{n:02}" for n in range(2, 12)]
-        assert not page.complete
         assert (await store.stats(Scope(user_id="u00"))).complete
 
 
