@@ -89,7 +89,8 @@ class Gateway(pulumi.ComponentResource):
         digests = pulumi.Output.unsecret(known).apply(
             lambda made: dict(zip(made, callers.values(), strict=True))
         )
-        service = self._service(name, args, addresses, digests, shown.pem)
+        config = self._config(args, addresses, digests)
+        services = self._services(name, args, config, shown.pem)
 
         self.token = tokens[plan.DEFAULT_CALLER]
         self.tokens = pulumi.Output.secret(pulumi.Output.all(**tokens))
@@ -102,7 +103,7 @@ class Gateway(pulumi.ComponentResource):
             }
         )
         # Addresses are handed out once something answers there.
-        self.urls = pulumi.Output.all(addresses, service.service_id).apply(
+        self.urls = pulumi.Output.all(addresses, *(one.service_id for one in services)).apply(
             lambda known: [plan.url(host, args.port) for host in (*args.hosts, *known[0])]
         )
         self.url = self.urls.apply(lambda urls: urls[0])
@@ -169,15 +170,16 @@ class Gateway(pulumi.ComponentResource):
             renewed_by="pulumi up",
         )
 
-    def _service(
-        self,
-        name: str,
-        args: GatewayArgs,
-        addresses: pulumi.Output[list[str]],
-        callers: pulumi.Output[dict[str, plan.Caller]],
-        pem: pulumi.Output[str],
-    ) -> swarm.Service:
+    def _services(
+        self, name: str, args: GatewayArgs, text: pulumi.Output[str], pem: pulumi.Output[str]
+    ) -> list[swarm.Service]:
+        """Who hands out the configuration, then the gateways, which a change does not touch."""
         child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
+        registry = {
+            "server": args.registry.server,
+            "username": args.registry.username,
+            "password": args.registry.password,
+        }
         certificate = swarm.Secret(
             f"{name}-tls",
             name_prefix=names.file_prefix(args.prefix, name, plan.CERTIFICATE_SECRET),
@@ -187,10 +189,19 @@ class Gateway(pulumi.ComponentResource):
         config = swarm.Config(
             f"{name}-config",
             name_prefix=names.file_prefix(args.prefix, name, "haproxy"),
-            data=self._config(args, addresses, callers),
+            data=text,
             opts=child,
         )
-        return swarm.Service(
+        publisher = swarm.Service(
+            f"{name}-config-service",
+            **plan.publisher_fields(args.prefix, name),
+            image=args.image,
+            networks=[args.network.network_id],
+            configs=[_file(config.config_id, config.config_name, plan.CONFIG_FILE)],
+            registry=registry,
+            opts=child,
+        )
+        gateways = swarm.Service(
             f"{name}-service",
             **plan.service_fields(args.prefix, name, args.port),
             image=args.image,
@@ -198,14 +209,12 @@ class Gateway(pulumi.ComponentResource):
             secrets=[
                 _file(certificate.secret_id, certificate.secret_name, plan.CERTIFICATE_SECRET)
             ],
-            configs=[_file(config.config_id, config.config_name, plan.CONFIG_FILE)],
-            registry={
-                "server": args.registry.server,
-                "username": args.registry.username,
-                "password": args.registry.password,
-            },
-            opts=child,
+            registry=registry,
+            opts=pulumi.ResourceOptions.merge(
+                child, pulumi.ResourceOptions(depends_on=[publisher])
+            ),
         )
+        return [publisher, gateways]
 
     def _config(
         self,

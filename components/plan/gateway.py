@@ -1,8 +1,9 @@
 """The gateway's configuration and the plain part of its Swarm service.
 
 HAProxy on every manager terminates TLS, checks host, origin and token, and balances
-`/mcp/<server>` over the healthy tasks of that server's service. Token and certificate are files
-that Swarm mounts; nothing rendered here is secret.
+`/mcp/<server>` over the healthy tasks of that server's service. The certificate is a file that
+Swarm mounts. The configuration is handed out by a service of its own, and gateways take in each
+change without a restart (ADR 20); nothing in it is secret.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.plan import names
-from providers.swarm.services.model import Health, Placement, Port, Resources, Update
+from providers.swarm.services.model import Health, Mount, Placement, Port, Resources, Update
 
 USER_ID = 10003
 """uid and gid of the process, as in images/gateway/Dockerfile; owner of its secret files."""
 PORT = 8443
 """Where it listens in the container. The ports after it are for the inside only."""
 HEALTH_PORT = 8404
+"""Also where the configuration is handed out, in images/gateway/publish.py."""
 METRICS_PORT = 8405
 CERTIFICATE_SECRET = "gateway_tls.pem"
 """File below /run/secrets: certificate, chain and private key, in PEM."""
 CONFIG_FILE = "/etc/haproxy/haproxy.cfg"
+"""Where Swarm mounts the configuration for the one who hands it out."""
+LIBRARY = "/usr/local/lib/sophia"
+MOST_RELOADS = 5
 BODY_LIMIT = 512 * 1024
 """Bytes a request's body may have. The largest useful call, a memory with every character escaped,
 has 250 KiB; as Python's objects a body takes up to 55 times its bytes, of a replica's 192 MB.
@@ -49,9 +54,17 @@ CORS_REQUEST_HEADERS = (
 """What scripts of an allowed website may send: MCP 2025-11-25 and 2026-07-28, Streamable HTTP."""
 CORS_RESPONSE_HEADERS = ("mcp-session-id", "retry-after", "www-authenticate", "x-request-id")
 """What they may read, beside what every browser shows."""
-DRAIN_S = 15
-"""Seconds that a stopping gateway gives to what is in flight."""
+DRAIN_S = 20
+"""Seconds that a stopping gateway has for what is in flight."""
 
+_PYTHON = ("python3", "-I", "-S")
+_HEALTH = Health(
+    test=["CMD", *_PYTHON, f"{LIBRARY}/healthcheck.py"],
+    interval_s=5,
+    timeout_s=10,
+    retries=2,
+    start_period_s=30,
+)
 _TEMPLATES = Path(__file__).parents[2] / "templates" / "gateway"
 _SERVER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -140,7 +153,10 @@ def config(
         health_port=HEALTH_PORT,
         metrics_port=METRICS_PORT,
         certificate_file=f"/run/secrets/{CERTIFICATE_SECRET}",
-        library="/usr/local/lib/sophia",
+        library=LIBRARY,
+        most_reloads=MOST_RELOADS,
+        socket="/tmp/haproxy.sock",
+        servers_file="/tmp/servers",
         body_limit=BODY_LIMIT,
         too_large=f"the body is larger than {BODY_LIMIT} bytes",
         body_s=BODY_S,
@@ -149,7 +165,6 @@ def config(
         rate=RATE,
         rate_period_s=RATE_PERIOD_S,
         max_replicas=MAX_REPLICAS,
-        drain_s=DRAIN_S,
         refusal=_refusal,
     )
 
@@ -162,23 +177,45 @@ def service_fields(prefix: str, name: str, published_port: int) -> dict[str, Any
     return {
         "name": names.physical(prefix, name),
         "mode": "global",
+        "args": [*_PYTHON, f"{LIBRARY}/follow.py", _config_url(prefix, name)],
+        "mounts": [Mount(type="tmpfs", target="/tmp", size_mb=16)],
         "user": f"{USER_ID}:{USER_ID}",
         "ports": [Port(published=published_port, target=PORT)],
-        "health": Health(
-            test=["CMD", "python3", "-I", "-S", "/usr/local/lib/sophia/healthcheck.py"],
-            interval_s=5,
-            timeout_s=10,
-            retries=2,
-            start_period_s=30,
-        ),
+        "health": _HEALTH,
         "resources": Resources(
             cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
         ),
         "placement": Placement(constraints=["node.role == manager"]),
         "update": Update(order="stop-first", monitor_s=11),
-        "stop_grace_s": DRAIN_S + 5,
+        "stop_grace_s": DRAIN_S,
         "labels": {"sophia.platform": name},
     }
+
+
+def publisher_fields(prefix: str, name: str) -> dict[str, Any]:
+    """The same for the service that hands out the configuration: one task, on any manager.
+
+    Never two at once, or gateways would go back and forth between the old one and the new.
+    """
+    return {
+        "name": _publisher(prefix, name),
+        "args": [*_PYTHON, f"{LIBRARY}/publish.py"],
+        "user": f"{USER_ID}:{USER_ID}",
+        "health": _HEALTH,
+        "resources": Resources(cpus=0.2, memory_mb=64, pids=32, reserve_memory_mb=16),
+        "placement": Placement(constraints=["node.role == manager"]),
+        "update": Update(order="stop-first", monitor_s=11),
+        "stop_grace_s": 5,
+        "labels": {"sophia.platform": name},
+    }
+
+
+def _publisher(prefix: str, name: str) -> str:
+    return names.physical(prefix, f"{name}-config")
+
+
+def _config_url(prefix: str, name: str) -> str:
+    return f"http://tasks.{_publisher(prefix, name)}:{HEALTH_PORT}/haproxy.cfg"
 
 
 def _refusal(message: str) -> str:

@@ -62,7 +62,7 @@ def test_its_parts_are_its_children_on_the_clusters_provider(registered):
     parts = {item.name for item in seen.values() if item.parent == "gateway"}
     assert parts == {
         *("gateway-token", "gateway-token-alice", "gateway-ca", "gateway-certificate"),
-        *("gateway-tls", "gateway-config", "gateway-service"),
+        *("gateway-tls", "gateway-config", "gateway-config-service", "gateway-service"),
     }
     for name in parts - {"gateway-token", "gateway-token-alice"}:
         assert seen[name].provider == "services", name
@@ -145,13 +145,25 @@ def test_certificate_and_hosts_are_the_managers_addresses(registered, preview):
 def test_it_starts_after_the_servers_it_leads_to(registered):
     seen = registered(gateway)
     assert "server" in seen["gateway-config"].dependencies
-    assert "gateway-config" in seen["gateway-service"].dependencies
+    assert "gateway-config" in seen["gateway-config-service"].dependencies
+    assert "gateway-config-service" in seen["gateway-service"].dependencies
+
+
+def test_a_change_of_servers_or_callers_leaves_the_gateways_alone(registered, preview):
+    before, after = (
+        registered(lambda callers=callers: gateway(callers=callers))
+        for callers in ((), [plan.Caller("bob")])
+    )
+    assert before["gateway-service"].inputs == after["gateway-service"].inputs
+    if not preview:
+        assert before["gateway-config"].inputs != after["gateway-config"].inputs
 
 
 def test_the_files_are_for_the_user_of_the_process_alone(registered, preview):
-    inputs = registered(gateway)["gateway-service"].inputs
+    seen = registered(gateway)
     if not preview:
-        files = [*inputs["secrets"], *inputs["configs"]]
+        secrets = seen["gateway-service"].inputs["secrets"]
+        files = [*secrets, *seen["gateway-config-service"].inputs["configs"]]
         assert {(file["uid"], file["gid"]) for file in files} == {(10003, 10003)}
         assert {file["target"] for file in files} == {
             *("gateway_tls.pem", "/etc/haproxy/haproxy.cfg"),

@@ -9,7 +9,7 @@ import secrets
 import socket
 import ssl
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.support.polling import until
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "gateway.test"
+HOSTS = [HOST, "192.0.2.1"]
 ORIGIN = "https://app.example:8080"
 """A website whose scripts may call."""
 TOKEN, ALICES = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
@@ -47,7 +48,9 @@ class Answer:
 
 @dataclass
 class Gateway:
-    """One running gateway and the network it is in. Names of services start with `prefix`."""
+    """One running gateway, who hands it its configuration, and the network they are in. Names of
+    services start with `prefix`.
+    """
 
     prefix: str
     image: str
@@ -58,6 +61,7 @@ class Gateway:
     token: str = TOKEN
     port: int = 9000
     name: str = ""
+    publisher: str = ""
     replicas: list[str] = field(default_factory=list)
 
     @property
@@ -65,16 +69,38 @@ class Gateway:
         return f"{self.prefix}-net"
 
     def start(self) -> None:
+        self.publisher = f"{self.prefix}-config-{secrets.token_hex(2)}"
+        self.launch()
+        self.publish()
+        until(lambda: self.call("GET", "/health").status, lambda seen: seen == 200, "the gateway")
+
+    def launch(self) -> None:
+        """Starts the gateway, which waits for its configuration."""
         self.name = f"{self.prefix}-gateway-{secrets.token_hex(2)}"
+        url = f"http://{self.publisher}:{plan.HEALTH_PORT}/haproxy.cfg"
         docker(
             *("run", "--detach", "--init", "--name", self.name, "--network", self.network),
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-            *("--memory", "256m", "--pids-limit", "64"),
-            *("--volume", f"{self.folder}/haproxy.cfg:{plan.CONFIG_FILE}:ro"),
+            *("--memory", "256m", "--pids-limit", "64", "--tmpfs", "/tmp:size=16m,mode=1777"),
             *("--volume", f"{self.folder}/secrets:/run/secrets:ro"),
-            self.image,
+            *(self.image, *plan.service_fields("p", "gateway", 1)["args"][:-1], url),
         )
-        until(lambda: self.call("GET", "/health").status, lambda seen: seen == 200, "the gateway")
+
+    def publish(self) -> None:
+        docker(
+            *("run", "--detach", "--init", "--name", self.publisher, "--network", self.network),
+            *("--read-only", "--cap-drop", "ALL", "--memory", "64m", "--pids-limit", "32"),
+            *("--volume", f"{self.folder}/haproxy.cfg:{plan.CONFIG_FILE}:ro"),
+            *(self.image, *plan.publisher_fields("p", "gateway")["args"]),
+        )
+
+    def configure(self, text: str) -> None:
+        """As Swarm does for a changed config: another task takes the publisher's place."""
+        file = self.folder / "haproxy.cfg"
+        file.chmod(0o644)
+        file.write_text(text)
+        docker("rm", "--force", self.publisher)
+        self.publish()
 
     def replica(self, server: str) -> str:
         """Starts another replica of a server; the name it will answer with."""
@@ -138,7 +164,7 @@ class Gateway:
     def logs(self) -> list[dict]:
         """The access log's lines."""
         lines = docker("logs", self.name).splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [json.loads(line) for line in lines if '"status":' in line]
 
 
 def address(container: str) -> str:
@@ -155,7 +181,7 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
     base = images.ensure_base(print)
     folder = tmp_path_factory.mktemp("gateway")
     pem, trust = _platforms_certificate()
-    write_files(folder, prefix, pem, [HOST, "192.0.2.1"])
+    write_files(folder, prefix, pem, HOSTS)
     made = Gateway(prefix, f"{prefix}-image", base, folder, trust)
     docker("network", "create", made.network)
     try:
@@ -175,11 +201,7 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
 
 def write_files(folder: Path, prefix: str, pem: str, hosts: Sequence[str]) -> None:
     """Configuration, and certificate with key, as Swarm would mount them."""
-    routes = [
-        plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port)
-        for server in ("github", "ai_memory")
-    ]
-    (folder / "haproxy.cfg").write_text(plan.config(routes, hosts, CALLERS, [ORIGIN]))
+    (folder / "haproxy.cfg").write_text(configuration(prefix, hosts))
     mounted = folder / "secrets"
     mounted.mkdir()
     (mounted / plan.CERTIFICATE_SECRET).write_text(pem)
@@ -187,6 +209,16 @@ def write_files(folder: Path, prefix: str, pem: str, hosts: Sequence[str]) -> No
         file.chmod(0o444)
     for directory in (folder, mounted):
         directory.chmod(0o755)
+
+
+def configuration(
+    prefix: str,
+    hosts: Sequence[str],
+    servers: Sequence[str] = ("github", "ai_memory"),
+    callers: Mapping[str, plan.Caller] = CALLERS,
+) -> str:
+    routes = [plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port) for server in servers]
+    return plan.config(routes, hosts, callers, [ORIGIN])
 
 
 def _platforms_certificate() -> tuple[str, ssl.SSLContext]:

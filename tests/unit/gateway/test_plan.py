@@ -119,6 +119,18 @@ def test_a_token_is_nowhere_in_the_configuration():
     assert "acl permitted var(txn.wish) -m str alice/github\n" in text
 
 
+def test_the_gateways_ask_the_service_that_hands_out_their_configuration():
+    publisher = ServiceInputs(image="x@sha256:0", **plan.publisher_fields("sophia-dev", "gateway"))
+    gateways = plan.service_fields("sophia-dev", "gateway", 8443)
+
+    assert faults_of(publisher) == []
+    url = f"http://tasks.{publisher.name}:{plan.HEALTH_PORT}/haproxy.cfg"
+    assert gateways["args"][-1] == url
+    assert (publisher.replicas, publisher.update.order) == (1, "stop-first"), (
+        "one version at a time"
+    )
+
+
 def test_the_service_obeys_the_rules_of_services():
     fields = plan.service_fields("sophia-dev", "gateway", 8443)
     inputs = ServiceInputs(image="x@sha256:0", **fields)
@@ -127,6 +139,6 @@ def test_the_service_obeys_the_rules_of_services():
     assert inputs.name == "sophia-dev-gateway"
     assert (inputs.mode, inputs.update.order) == ("global", "stop-first")
     assert [(port.published, port.target) for port in inputs.ports] == [(8443, plan.PORT)]
-    assert inputs.stop_grace_s > plan.DRAIN_S
+    assert inputs.stop_grace_s == plan.DRAIN_S
     assert inputs.read_only_root
     assert dataclasses.asdict(inputs)["capabilities_add"] == []
