@@ -7,29 +7,20 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_random as random
 
-from components.handles import (
-    ClusterHandle,
-    NetworkHandle,
-    RegistryHandle,
-    ServiceHandle,
-    VolumeHandle,
-)
+from components.handles import Ground, ServiceHandle, VolumeHandle
 from components.plan import database as plan
-from components.plan import names
-from providers.swarm import resources as swarm
+from components.plan.workload import Workload
+from components.workload import Given, deploy
 
 
 @dataclass(frozen=True)
 class DatabaseArgs:
-    """prefix: of physical names. image: with its digest. memory_mb: the container's limit."""
+    """image: with its digest."""
 
-    prefix: str
-    cluster: ClusterHandle
-    network: NetworkHandle
-    registry: RegistryHandle
-    volume: VolumeHandle
+    workload: Workload
+    ground: Ground
     image: pulumi.Input[str]
-    memory_mb: int = 1024
+    volume: VolumeHandle
 
 
 class Database(pulumi.ComponentResource):
@@ -46,50 +37,16 @@ class Database(pulumi.ComponentResource):
         self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:Database", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
         # No punctuation: clients put it into addresses of their own making.
         password = random.RandomPassword(
             f"{name}-password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
         )
-        secret = swarm.Secret(
-            f"{name}-password-file",
-            name_prefix=names.file_prefix(args.prefix, name, plan.PASSWORD_SECRET),
-            data=password.result,
-            opts=child,
-        )
-        fields = plan.service_fields(args.prefix, name, args.memory_mb)
-        service = swarm.Service(
-            f"{name}-service",
-            **fields,
-            image=args.image,
-            env=args.volume.volume_id.apply(plan.environment),
-            placement={"constraints": [args.volume.node.apply(plan.constraint)]},
-            networks=[args.network.network_id],
-            secrets=[
-                {
-                    "id": secret.secret_id,
-                    "name": secret.secret_name,
-                    "target": plan.PASSWORD_SECRET,
-                    "uid": plan.USER_ID,
-                    "gid": plan.USER_ID,
-                }
-            ],
-            registry={
-                "server": args.registry.server,
-                "username": args.registry.username,
-                "password": args.registry.password,
-            },
-            opts=child,
-        )
-        self.handle = ServiceHandle(
-            name=name,
-            physical_name=fields["name"],
-            dns_name=service.dns_name,
-            port=plan.PORT,
-        )
+        contents = {plan.PASSWORD_SECRET: password.result}
+        given = Given(args.image, contents, args.volume)
+        self.handle = deploy(args.workload, args.ground, given, self)
         self.url = pulumi.Output.secret(
-            pulumi.Output.all(service.dns_name, password.result).apply(
+            pulumi.Output.all(self.handle.dns_name, password.result).apply(
                 lambda known: plan.url(known[0], known[1])
             )
         )
-        self.register_outputs({"dns_name": service.dns_name, "url": self.url})
+        self.register_outputs({"dns_name": self.handle.dns_name, "url": self.url})

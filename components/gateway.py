@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pulumi
 import pulumi_random as random
 
-from components.handles import ClusterHandle, NetworkHandle, RegistryHandle, ServiceHandle
+from components.handles import Ground, ServiceHandle
 from components.plan import gateway as plan
-from components.plan import names, own_certificate
+from components.plan import own_certificate
+from components.plan.workload import Workload
+from components.workload import Given, deploy
 from providers.swarm import resources as swarm
 from providers.swarm.certificate import RENEWAL
 
@@ -20,7 +22,7 @@ CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    """prefix: of physical names. image: with its digest. port: on every manager.
+    """image: with its digest. servers: those that it leads to.
 
     hosts: DNS names, besides the managers' addresses, by which clients may call it.
     origins: websites whose scripts may call it. callers: those beside the default one, which may
@@ -29,13 +31,10 @@ class GatewayArgs:
     signs one for hosts and addresses.
     """
 
-    prefix: str
-    cluster: ClusterHandle
-    network: NetworkHandle
-    registry: RegistryHandle
+    workload: Workload
+    ground: Ground
     image: pulumi.Input[str]
     servers: Sequence[ServiceHandle]
-    port: int
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
     callers: Sequence[plan.Caller] = ()
@@ -60,6 +59,7 @@ class _Shown:
 class Gateway(pulumi.ComponentResource):
     """Done when it is healthy on all managers.
 
+    handle: the service.
     tokens: what clients send as `Authorization: Bearer <token>`, by the caller's name, secret;
     token: the default caller's.
     ca_certificate: PEM that clients trust; "" with a certificate of one's own.
@@ -68,6 +68,7 @@ class Gateway(pulumi.ComponentResource):
     endpoints: the address of every server at `url`, by the server's name.
     """
 
+    handle: ServiceHandle
     token: pulumi.Output[str]
     tokens: pulumi.Output[dict[str, str]]
     ca_certificate: pulumi.Output[str]
@@ -80,7 +81,9 @@ class Gateway(pulumi.ComponentResource):
         self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:Gateway", name, None, opts)
-        addresses = pulumi.Output.all(*(manager.address for manager in args.cluster.managers))
+        addresses = pulumi.Output.all(
+            *(manager.address for manager in args.ground.cluster.managers)
+        )
         default = plan.Caller(plan.DEFAULT_CALLER)
         callers = {caller.name: caller for caller in (default, *args.callers)}
         tokens = {caller.name: self._token(name, caller) for caller in callers.values()}
@@ -89,8 +92,11 @@ class Gateway(pulumi.ComponentResource):
         digests = pulumi.Output.unsecret(known).apply(
             lambda made: dict(zip(made, callers.values(), strict=True))
         )
-        config = self._config(args, addresses, digests)
-        services = self._services(name, args, config, shown.pem)
+        config = {plan.CONFIG_FILE: self._config(args, addresses, digests)}
+        given = Given(args.image, config, needed=args.servers)
+        publisher = deploy(plan.publisher(args.workload), args.ground, given, self)
+        given = Given(args.image, {plan.CERTIFICATE_SECRET: shown.pem}, needed=[publisher])
+        self.handle = deploy(args.workload, args.ground, given, self)
 
         self.token = tokens[plan.DEFAULT_CALLER]
         self.tokens = pulumi.Output.secret(pulumi.Output.all(**tokens))
@@ -103,8 +109,10 @@ class Gateway(pulumi.ComponentResource):
             }
         )
         # Addresses are handed out once something answers there.
-        self.urls = pulumi.Output.all(addresses, *(one.service_id for one in services)).apply(
-            lambda known: [plan.url(host, args.port) for host in (*args.hosts, *known[0])]
+        port = args.workload.ports[0].published
+        up = (publisher.dns_name, self.handle.dns_name)
+        self.urls = pulumi.Output.all(addresses, *up).apply(
+            lambda known: [plan.url(host, port) for host in (*args.hosts, *known[0])]
         )
         self.url = self.urls.apply(lambda urls: urls[0])
         self.endpoints = self.url.apply(
@@ -144,17 +152,17 @@ class Gateway(pulumi.ComponentResource):
 
     def _made(self, name: str, args: GatewayArgs, addresses: pulumi.Output[list[str]]) -> _Shown:
         """A certificate for every way it is called, by a CA of the platform's own."""
-        child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
+        child = pulumi.ResourceOptions(parent=self, provider=args.ground.cluster.provider)
         authority = swarm.Certificate(
             f"{name}-ca",
-            common_name=f"{args.prefix} gateway CA",
+            common_name=f"{args.ground.prefix} gateway CA",
             is_ca=True,
             validity_days=CA_DAYS,
             opts=child,
         )
         leaf = swarm.Certificate(
             f"{name}-certificate",
-            common_name=f"{args.prefix} gateway",
+            common_name=f"{args.ground.prefix} gateway",
             dns_names=list(args.hosts),
             ip_addresses=addresses,
             ca_certificate=authority.certificate,
@@ -169,52 +177,6 @@ class Gateway(pulumi.ComponentResource):
             renew=timedelta(days=CERTIFICATE_DAYS) * RENEWAL,
             renewed_by="pulumi up",
         )
-
-    def _services(
-        self, name: str, args: GatewayArgs, text: pulumi.Output[str], pem: pulumi.Output[str]
-    ) -> list[swarm.Service]:
-        """Who hands out the configuration, then the gateways, which a change does not touch."""
-        child = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
-        registry = {
-            "server": args.registry.server,
-            "username": args.registry.username,
-            "password": args.registry.password,
-        }
-        certificate = swarm.Secret(
-            f"{name}-tls",
-            name_prefix=names.file_prefix(args.prefix, name, plan.CERTIFICATE_SECRET),
-            data=pem,
-            opts=child,
-        )
-        config = swarm.Config(
-            f"{name}-config",
-            name_prefix=names.file_prefix(args.prefix, name, "haproxy"),
-            data=text,
-            opts=child,
-        )
-        publisher = swarm.Service(
-            f"{name}-config-service",
-            **plan.publisher_fields(args.prefix, name),
-            image=args.image,
-            networks=[args.network.network_id],
-            configs=[_file(config.config_id, config.config_name, plan.CONFIG_FILE)],
-            registry=registry,
-            opts=child,
-        )
-        gateways = swarm.Service(
-            f"{name}-service",
-            **plan.service_fields(args.prefix, name, args.port),
-            image=args.image,
-            networks=[args.network.network_id],
-            secrets=[
-                _file(certificate.secret_id, certificate.secret_name, plan.CERTIFICATE_SECRET)
-            ],
-            registry=registry,
-            opts=pulumi.ResourceOptions.merge(
-                child, pulumi.ResourceOptions(depends_on=[publisher])
-            ),
-        )
-        return [publisher, gateways]
 
     def _config(
         self,
@@ -235,7 +197,3 @@ class Gateway(pulumi.ComponentResource):
                 args.origins,
             )
         )
-
-
-def _file(id: pulumi.Output[str], name: pulumi.Output[str], target: str) -> dict[str, object]:
-    return {"id": id, "name": name, "target": target, "uid": plan.USER_ID, "gid": plan.USER_ID}

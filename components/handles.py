@@ -82,13 +82,14 @@ class ServiceHandle:
 
     name: the plain name, for example `ai_memory`; physical_name: the Swarm service's.
     dns_name: `tasks.<physical name>`, resolves to every task's address on a shared network.
-    port: where its tasks listen.
+    port: where its tasks listen. ready: its rollout, for whoever needs it and not a value.
     """
 
     name: str
     physical_name: str
     dns_name: pulumi.Output[str]
     port: int
+    ready: pulumi.Resource
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,13 @@ class RegistryHandle:
     repository: str
     username: str
     password: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every workload stands on. prefix: of physical names. networks: by their plain names."""
+
+    prefix: str
+    cluster: ClusterHandle
+    networks: Mapping[str, NetworkHandle]
+    registry: RegistryHandle

@@ -26,7 +26,8 @@ class ImageError(Exception):
 
 
 def read(directory: Path, base: str) -> plan.BuildContext:
-    """The sources below a folder with a Dockerfile, to be built on `base`.
+    """What an image is made of, to be built on `base`: the sources below a folder with a
+    Dockerfile, or a server of the catalog, whose Dockerfile is the one in `base/` beside it.
 
     Raises ImageError, all faults at once.
     """
@@ -42,6 +43,11 @@ def read(directory: Path, base: str) -> plan.BuildContext:
             executable = bool(path.stat().st_mode & 0o100)
             sources.append(plan.Source(relative, path.read_bytes(), executable))
     context = plan.BuildContext(tuple(sources), base)
+    if (directory / "server.yaml").is_file():
+        shared = directory.parent / "base" / "server.Dockerfile"
+        context = plan.server_context(directory.name, sources, shared.read_bytes(), base)
+        if not any(source.path == "server.py" for source in sources):
+            faults.append("there is no server.py")
     if faults := [*faults, *plan.faults(context)]:
         raise ImageError(f"no image can be made of {directory}: " + "; ".join(faults))
     return context
@@ -110,9 +116,11 @@ class ImageCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(source.content)
             path.chmod(0o755 if source.executable else 0o644)
+        wheels = directory / plan.WHEELS
         if context.requirements:
-            wheels = directory / plan.WHEELS
             shutil.copytree(self._wheels_of(context), wheels, copy_function=_link_or_copy)
+        elif any(source.path == plan.REQUIREMENTS for source in context.sources):
+            wheels.mkdir()
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:

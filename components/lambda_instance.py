@@ -45,7 +45,9 @@ class LambdaInstance(pulumi.ComponentResource):
     """Rents a machine and waits until it lets us in.
 
     Give the account's provider by `ResourceOptions(providers=[…])`. Does not set it up, nor make
-    it a member of anything. handle: what the Swarm is made from.
+    it a member of anything. With `retain_on_delete` the machine is kept.
+
+    handle: what the Swarm is made from.
     """
 
     handle: NodeHandle
@@ -55,6 +57,7 @@ class LambdaInstance(pulumi.ComponentResource):
     ) -> None:
         super().__init__("sophia:index:LambdaInstance", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(retain_on_delete=opts.retain_on_delete if opts else None)
         plan = args.plan
         physical = names.physical(names.prefix(args.project, args.stack), plan.name)
 
@@ -89,7 +92,7 @@ class LambdaInstance(pulumi.ComponentResource):
             confirm_data_loss=pulumi.Output.from_input(args.volumes).apply(
                 lambda held: args.confirm_data_loss if args.confirm_data_loss in held else ""
             ),
-            opts=child,
+            opts=pulumi.ResourceOptions.merge(child, kept),
         )
         ready = lambdalabs.InstanceReady(
             f"{name}-ready",

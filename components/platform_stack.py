@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 
 from components import volumes
-from components.catalog.model import Server
 from components.database import Database, DatabaseArgs
 from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
-    ClusterHandle,
+    Ground,
     LoginHandle,
-    NetworkHandle,
     NodeHandle,
     RegistryHandle,
     ServiceHandle,
@@ -25,10 +22,11 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
-from components.plan import cost, names, nodes
+from components.plan import cost, names, networks, nodes, provided, workloads
 from components.plan import database as plan
 from components.plan.firewall import Sources
-from components.settings_model import LOGIN_KEY, NAMED_AFTER, Settings
+from components.plan.workload import Workload
+from components.settings_model import LOGIN_KEY, NAMED_AFTER, SUBNET_SIZE, Sensitive, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from providers.lambdalabs import resources as lambdalabs
@@ -36,16 +34,6 @@ from providers.swarm import resources as swarm
 
 ROOT = Path(__file__).parents[1]
 CATALOG = "mcp_catalog"
-
-
-@dataclass(frozen=True)
-class _Ground:
-    """What every service stands on."""
-
-    cluster: ClusterHandle
-    network: NetworkHandle
-    registry: RegistryHandle
-    images: ImageBuilder
 
 
 class PlatformStack(pulumi.ComponentResource):
@@ -84,23 +72,27 @@ class PlatformStack(pulumi.ComponentResource):
             ),
             self._child,
         ).handle
-        network = SwarmNetwork(
-            "services",
-            SwarmNetworkArgs(
-                cluster=cluster,
-                prefix=settings.prefix,
-                encrypted=settings.overlay.encrypted,
-                mtu=settings.overlay.mtu,
-            ),
-            self._child,
-        ).handle
+        made = {
+            name: SwarmNetwork(
+                name,
+                SwarmNetworkArgs(
+                    cluster=cluster,
+                    prefix=settings.prefix,
+                    encrypted=settings.overlay.encrypted,
+                    mtu=settings.overlay.mtu,
+                    internal=name in networks.INTERNAL,
+                ),
+                self._child,
+            ).handle
+            for name in networks.NETWORKS
+        }
         registry = RegistryHandle(
             server=settings.registry.server,
             repository=settings.registry.repository,
             username=settings.registry.username,
-            password=pulumi.Output.secret(settings.registry.password.reveal()),
+            password=_secret(settings.registry.password),
         )
-        images = ImageBuilder(
+        self._images = ImageBuilder(
             "images",
             ImageBuilderArgs(registry=registry, private_ca=bool(settings.registry.ca)),
             self._child,
@@ -108,7 +100,7 @@ class PlatformStack(pulumi.ComponentResource):
         volume = volumes.directory(
             plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
         )
-        gateway = self._services(_Ground(cluster, network, registry, images), volume)
+        gateway, attached = self._services(Ground(settings.prefix, cluster, made, registry), volume)
 
         managers = cluster.managers
         self.exports = {
@@ -124,6 +116,8 @@ class PlatformStack(pulumi.ComponentResource):
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             LOGIN_KEY: login.private_key,
             NAMED_AFTER: settings.stack,
+            SUBNET_SIZE: settings.overlay.subnet_size,
+            networks.OUTPUT: attached,
         }
         self.register_outputs({})
 
@@ -151,7 +145,7 @@ class PlatformStack(pulumi.ComponentResource):
         account = lambdalabs.Provider(
             "account",
             api_url=settings.lambda_api_url,
-            api_key=pulumi.Output.secret(settings.lambda_api_key.reveal()),
+            api_key=_secret(settings.lambda_api_key),
             requests_per_second=settings.pace.requests_per_second,
             launch_interval=settings.pace.launch_interval,
             poll_seconds=settings.pace.poll_seconds,
@@ -203,84 +197,71 @@ class PlatformStack(pulumi.ComponentResource):
         ]
         return [firewall.admitted(machine) for machine in machines]
 
-    def _services(self, ground: _Ground, volume: VolumeHandle) -> Gateway:
-        """Database, servers and the gateway, each once what it needs is healthy."""
-        settings = self._settings
-        database = Database(
-            "database",
-            DatabaseArgs(
-                prefix=settings.prefix,
-                cluster=ground.cluster,
-                network=ground.network,
-                registry=ground.registry,
-                volume=volume,
-                image=self._image("database", "images", settings.base_image, ground).reference,
-            ),
-            self._child,
-        )
-        credentials = {
-            **{
-                env: pulumi.Output.secret(value.reveal()) for env, value in settings.secrets.items()
-            },
-            "LAMBDA_API_KEY": pulumi.Output.secret(settings.lambda_api_key.reveal()),
-            "MEMORY_DATABASE_URL": database.url,
-        }
-        base = self._image("base", CATALOG, settings.base_image, ground)
-        servers = [self._server(server, base, credentials, ground) for server in settings.servers]
+    def _services(
+        self, ground: Ground, volume: VolumeHandle
+    ) -> tuple[Gateway, pulumi.Output[dict[str, list[str]]]]:
+        """Every workload, each once what it needs is healthy; and the networks that each is on once
+        all are.
+        """
+        settings, planned = self._settings, workloads.planned(self._settings)
+        base = self._image("base", CATALOG, settings.base_image)
+        sources = {provided.ACCOUNT: _secret(settings.lambda_api_key)}
+        made: dict[str, ServiceHandle] = {}
+        for workload in workloads.in_order(planned):
+            needed = [made[name] for name in workload.needs]
+            if workload.name == workloads.DATABASE:
+                database = self._database(workload, ground, volume)
+                sources[workload.name] = database.url
+                made[workload.name] = database.handle
+            elif workload.name == workloads.GATEWAY:
+                gateway = self._gateway(workload, ground, needed)
+                made[workload.name] = gateway.handle
+            else:
+                given = settings.credentials[workload.name]
+                secrets = {
+                    env: _secret(given[env]) if env in given else sources[provided.CREDENTIALS[env]]
+                    for env in (file.target for file in workload.secrets)
+                }
+                image = self._image(workload.name, CATALOG, base).reference
+                server = McpServiceArgs(workload, ground, image, secrets, needed)
+                made[workload.name] = McpService(workload.name, server, self._child).handle
+        attached = {workload.name: list(workload.networks) for workload in planned}
+        running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
+        return gateway, running.apply(lambda _: attached)
+
+    def _database(self, workload: Workload, ground: Ground, volume: VolumeHandle) -> Database:
+        image = self._image(workload.name, "images", self._settings.base_image).reference
+        args = DatabaseArgs(workload, ground, image, volume)
+        return Database(workload.name, args, self._child)
+
+    def _gateway(
+        self, workload: Workload, ground: Ground, servers: Sequence[ServiceHandle]
+    ) -> Gateway:
+        settings = self._settings.gateway
         return Gateway(
-            "gateway",
+            workload.name,
             GatewayArgs(
-                prefix=settings.prefix,
-                cluster=ground.cluster,
-                network=ground.network,
-                registry=ground.registry,
-                image=self._image("gateway", "images", settings.base_image, ground).reference,
+                workload=workload,
+                ground=ground,
+                image=self._image(workload.name, "images", self._settings.base_image).reference,
                 servers=servers,
-                port=settings.gateway.port,
-                hosts=settings.gateway.hosts,
-                origins=settings.gateway.origins,
-                callers=settings.gateway.callers,
-                certificate=settings.gateway.certificate,
-                private_key=pulumi.Output.secret(settings.gateway.private_key.reveal()),
+                hosts=settings.hosts,
+                origins=settings.origins,
+                callers=settings.callers,
+                certificate=settings.certificate,
+                private_key=_secret(settings.private_key),
             ),
             self._child,
         )
 
-    def _server(
-        self,
-        server: Server,
-        base: Image,
-        credentials: Mapping[str, pulumi.Output[str]],
-        ground: _Ground,
-    ) -> ServiceHandle:
-        settings = self._settings
-        return McpService(
-            server.name,
-            McpServiceArgs(
-                server=server,
-                prefix=settings.prefix,
-                cluster=ground.cluster,
-                network=ground.network,
-                registry=ground.registry,
-                image=self._image(server.name, CATALOG, base, ground).reference,
-                variables={"LAMBDA_API_URL": settings.lambda_api_url},
-                secrets=_wanted(server, credentials),
-            ),
-            self._child,
-        ).handle
-
-    def _image(self, name: str, place: str, base: str | Image, ground: _Ground) -> Image:
+    def _image(self, name: str, place: str, base: str | Image) -> Image:
         """The image made of the folder `place/name`."""
         directory = ROOT / place / name
-        return Image(name, ImageArgs(ground.images, directory, base), self._child)
+        return Image(name, ImageArgs(self._images, directory, base), self._child)
 
 
-def _wanted(
-    server: Server, credentials: Mapping[str, pulumi.Output[str]]
-) -> dict[str, pulumi.Output[str]]:
-    """The credentials that a server asks for, as far as there are any."""
-    asked: Sequence[str] = [secret.env for secret in server.secrets]
-    return {env: credentials[env] for env in asked if env in credentials}
+def _secret(value: Sensitive) -> pulumi.Output[str]:
+    return pulumi.Output.secret(value.reveal())
 
 
 def _described(machine: NodeHandle, user: str) -> dict[str, object]:

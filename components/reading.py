@@ -20,23 +20,27 @@ REQUIRED: Final = object()
 class Fault:
     """One thing that cannot be right, said so that the reader can repair it.
 
-    key: where, for example `sophia:nodeGroups[0].count`. advice: what to do, may be "".
+    key: where, for example `sophia:nodeGroups[0].count`. expected: "" where `got` says it all.
+    advice: what to do, may be "".
     """
 
     key: str
     got: str
-    expected: str
+    expected: str = ""
     advice: str = ""
 
     def __str__(self) -> str:
-        line = f"{self.key}: got {self.got}, expected {self.expected}"
+        expected = f"got {self.got}, expected {self.expected}" if self.expected else self.got
+        line = f"{self.key}: {expected}"
         whole = f"{line}; {self.advice}" if self.advice else line
         return "\\n".join(whole.splitlines())
 
 
 def shown(value: object) -> str:
-    """A value as a fault shows it: short, strings in quotes."""
-    text = repr(value)
+    """A value as a fault shows it: short, strings in quotes, without what may hold a password:
+    the user of an address, and its query."""
+    text = re.sub(r"""(['"\s]|^)([a-z+]+://)?[^'"\s]*@""", r"\1\2…@", repr(value))
+    text = re.sub(r"""\?[^'"\s]+""", "?…", text)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -47,8 +51,10 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """`one of a, b, c`, or `only a` for a single one."""
+    """`one of a, b, c`, or `only a` for a single one, or `none`."""
     names = list(words)
+    if not names:
+        return "none"
     return f"only {names[0]}" if len(names) == 1 else f"one of {', '.join(names)}"
 
 
@@ -57,6 +63,7 @@ class Reader:
 
     path: how faults call this mapping; `separator` stands between it and a key.
     hidden: values are secret, faults say only of what type they are.
+    readable: whether there was a mapping at all; without one, that it lacks something says nothing.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class Reader:
         self._asked: list[str] = []
         self._retired: list[str] = []
         self._values: Mapping[Any, object] = {}
+        self.readable = isinstance(value, Mapping)
         if isinstance(value, Mapping):
             self._values = value
         else:
@@ -85,11 +93,23 @@ class Reader:
         return f"{self.path}{self._separator}{name}" if name else self.path
 
     def fault(
-        self, name: str, got: object, expected: str, advice: str = "", *, hidden: bool = False
+        self,
+        name: str,
+        got: object,
+        expected: str,
+        advice: str = "",
+        *,
+        hidden: bool | None = None,
     ) -> None:
-        """Notes that the value of key `name` is not what it should be; hidden: without it."""
-        text = f"a {type(got).__name__} (not shown)" if hidden or self._hidden else shown(got)
+        """Notes that the value of key `name` is not what it should be; hidden: without it, which
+        defaults to the mapping's."""
+        hidden = self._hidden if hidden is None else hidden
+        text = f"a {type(got).__name__} (not shown)" if hidden else shown(got)
         self.faults.append(Fault(self.key(name), text, expected, advice))
+
+    def missing(self, name: str, expected: str, advice: str) -> None:
+        """Notes that the key has no value, and needs one."""
+        self.faults.append(Fault(self.key(name), "nothing", expected, advice))
 
     def names(self) -> list[str]:
         """The keys that are there; asking for them makes none of them known."""
@@ -107,20 +127,31 @@ class Reader:
         pattern: str = "",
         expected: str = "a text",
         advice: str = "",
+        public: bool = False,
     ) -> str:
-        """A string; with `pattern`, one that matches it as a whole."""
+        """A string; with `pattern`, one that matches it as a whole.
+
+        public: a wrong one is shown even if the mapping is hidden.
+        """
 
         def good(value: object) -> bool:
             return isinstance(value, str) and (not pattern or bool(re.fullmatch(pattern, value)))
 
-        return str(self._value(name, default, "", good, expected, advice))
+        hidden = False if public and isinstance(self._values.get(name), str) else None
+        return str(self._value(name, default, "", good, expected, advice, hidden=hidden))
 
-    def token(self, name: str, default: Any = REQUIRED) -> str:
-        """A text whose only meaning is to differ; `config set --path` writes `2` as a number."""
-        given = self._values.get(name)
-        number = isinstance(given, int) and not isinstance(given, bool)
-        good: Callable[[object], bool] = lambda value: number or isinstance(value, str)  # noqa: E731
-        return str(self._value(name, default, "", good, 'a text such as "2"', ""))
+    def token(
+        self,
+        name: str,
+        default: Any = REQUIRED,
+        *,
+        expected: str = 'a text such as "2"',
+        advice: str = "",
+    ) -> str:
+        """A text of any kind. `config set --path` writes `2` as a number and `true` as a flag."""
+        good: Callable[[object], bool] = lambda value: isinstance(value, str | int)  # noqa: E731
+        value = self._value(name, default, "", good, expected, advice)
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
     def plain(self, name: str) -> object:
         """The value as it was given, unchecked."""
@@ -133,7 +164,7 @@ class Reader:
             self.fault(name, self.plain(name), f"the key {successor} in its place", advice)
 
     def secret(self, name: str, default: Any = REQUIRED, *, advice: str = "") -> str:
-        """A string that no fault ever shows."""
+        """A text that no fault ever shows."""
         good: Callable[[object], bool] = lambda value: isinstance(value, str)  # noqa: E731
         return str(self._value(name, default, "", good, "a text", advice, hidden=True))
 
@@ -195,8 +226,35 @@ class Reader:
         """The mapping below a key; one that is not there reads as empty."""
         self._asked.append(name)
         value = self._values.get(name)
-        found = value if value is not None else {}
-        return Reader(self.key(name), found, self.faults, hidden=hidden or self._hidden)
+        below = value if value is not None else {}
+        found = Reader(self.key(name), below, self.faults, hidden=hidden or self._hidden)
+        found.readable = found.readable and self.readable
+        return found
+
+    def named(self, name: str) -> dict[str, Reader]:
+        """The mappings in the mapping below a key, by their names. A list of names stands for
+        empty ones. What has the wrong shape is not shown: it may hold secrets.
+        """
+        self._asked.append(name)
+        value = self._values.get(name)
+        entries: list[tuple[str, object, object]] = []
+        if isinstance(value, list | tuple):
+            entries = [(f"{name}[{index}]", entry, {}) for index, entry in enumerate(value)]
+        elif isinstance(value, Mapping):
+            entries = [(f"{name}.{entry}", entry, below) for entry, below in value.items()]
+        elif value not in (None, ""):
+            self.fault(name, value, "a mapping by names, or a list of names", hidden=True)
+        found: dict[str, Reader] = {}
+        for key, entry, below in entries:
+            if not isinstance(entry, str):
+                self.fault(key, entry, "a name", hidden=True)
+            elif entry in found:
+                self.fault(key, entry, "every name once")
+            else:
+                hidden = self._hidden or not isinstance(below, Mapping)
+                below = {} if below is None else below
+                found[entry] = Reader(self.key(key), below, self.faults, hidden=hidden)
+        return found
 
     def items(self, name: str, default: Any = REQUIRED) -> list[Reader]:
         """The mappings in the list below a key."""
@@ -214,9 +272,12 @@ class Reader:
         ]
 
     def finish(self) -> None:
-        """Reports every key that was never asked for. Call it last."""
+        """Reports every key that was never asked for. Call it last.
+
+        Keys that begin with `x-` are the user's own: anchors of YAML are kept there.
+        """
         for name in self._values:
-            if name not in (*self._asked, *self._retired):
+            if name not in (*self._asked, *self._retired) and not str(name).startswith("x-"):
                 advice = closest(str(name), self._asked) or "remove it"
                 known = listed(self._asked)
                 self.faults.append(Fault(self.key(str(name)), "an unknown key", known, advice))
@@ -230,13 +291,13 @@ class Reader:
         expected: str,
         advice: str,
         suggest: Sequence[str] = (),
-        hidden: bool = False,
+        hidden: bool | None = None,
     ) -> Any:
         self._asked.append(name)
         value = self._values.get(name)
         if value is None or (value in ("", [], ()) and (default is REQUIRED or value != default)):
             if default is REQUIRED:
-                self.faults.append(Fault(self.key(name), "nothing", expected, advice or "set it"))
+                self.missing(name, expected, advice or "set it")
                 return stand_in
             return default
         if good(value):

@@ -4,7 +4,7 @@ What configuration leaves out is taken from the environment (`make env` prints i
 LAMBDA_API_URL, LAMBDA_API_KEY, SOPHIA_REGISTRY_SERVER, SOPHIA_REGISTRY_USERNAME,
 SOPHIA_REGISTRY_PASSWORD, SOPHIA_REGISTRY_CA (a file), SOPHIA_BASE_IMAGE,
 SOPHIA_OVERLAY_ENCRYPTED (true or false), SOPHIA_GATEWAY_CERTIFICATE and SOPHIA_GATEWAY_PRIVATE_KEY
-(files).
+(files), and the servers' credentials by their own names.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from typing import TypeVar, cast
 import pulumi
 import pulumi.runtime.config
 
-from components import settings_rules
+from components import settings_overlay, settings_rules
 from components.catalog.loader import Catalog
+from components.plan import networks, provided
 from components.reading import Fault
 from components.settings_model import (
     LOGIN_KEY,
     NAMED_AFTER,
+    SUBNET_SIZE,
     Offers,
     Sensitive,
     Settings,
@@ -60,6 +62,7 @@ T = TypeVar("T")
 SECRETS = {
     "lambdaApiKey": (".", "lambdaApiKey"),
     "secrets": (r"[^{}\s]", "secrets.NAME"),
+    "servers": (r'"secrets":(?!\s*(null|\{\s*\}))', "servers.SERVER.secrets.NAME"),
     "registry": ("password", "registry.password"),
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
 }
@@ -77,6 +80,8 @@ def load(catalog: Catalog) -> Settings:
     }
     faults.extend(_unencrypted(project, given))
     values = with_environment(decoded(given), os.environ, faults)
+    values["overlay"] = with_subnet_size(values.get("overlay"), kept)
+    values["secrets"] = with_credentials(values.get("secrets"), catalog, os.environ)
     settings, found = settings_rules.read(
         values,
         project=project,
@@ -86,7 +91,12 @@ def load(catalog: Catalog) -> Settings:
     )
     if faults or found:
         raise SettingsError((*faults, *found))
-    return replace(settings, former_login=Sensitive(str(kept.get(LOGIN_KEY, ""))))
+    former = kept.get(networks.OUTPUT, networks.BEFORE if kept else {})
+    return replace(
+        settings,
+        former_login=Sensitive(str(kept.get(LOGIN_KEY, ""))),
+        former_networks=cast(Mapping[str, list[str]], former),
+    )
 
 
 def handed_out() -> Mapping[str, object]:
@@ -153,6 +163,30 @@ def with_environment(
     return result
 
 
+def with_subnet_size(given: object, kept: Mapping[str, object]) -> object:
+    """The setting `overlay`, completed for a platform that exists by the size that it has."""
+    if not kept or not isinstance(given or {}, dict):
+        return given
+    # Numbers come as floats.
+    known = int(str(kept.get(SUBNET_SIZE, settings_overlay.FIRST_SUBNET_SIZE)).partition(".")[0])
+    return {"subnetSize": known, **cast(Mapping[str, object], given or {})}
+
+
+def with_credentials(given: object, catalog: Catalog, environment: Mapping[str, str]) -> object:
+    """The setting `secrets`, completed by the environment with what servers ask for.
+
+    Not with what the platform has: to use another database or key takes a setting, not a variable
+    that happens to be in the shell.
+    """
+    if not isinstance(given or {}, dict):
+        return given
+    asked = {secret.env for server in catalog.servers for secret in server.secrets}
+    result = dict(cast(Mapping[str, object], given or {}))
+    for variable in asked - set(provided.CREDENTIALS):
+        _complete(result, variable, environment.get(variable, ""))
+    return result
+
+
 def _complete(values: dict[str, object], key: str, value: str) -> None:
     if value and values.get(key) in (None, ""):
         values[key] = value
@@ -193,10 +227,13 @@ def _unencrypted(project: str, given: Mapping[str, str]) -> list[Fault]:
 
 
 def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> Offers | None:
-    """What the account can rent, or None with a fault; also None without an address and a key."""
+    """What the account can rent, or None with a fault; also None without a good address or a key,
+    which the rules report."""
     url = values.get("lambdaApiUrl") or settings_rules.LAMBDA_API_URL
     key = values.get("lambdaApiKey")
-    if not isinstance(url, str) or not isinstance(key, str) or not key:
+    if not isinstance(url, str) or not re.fullmatch(settings_rules.API_URL, url):
+        return None
+    if not isinstance(key, str) or not key:
         return None
     try:
         shared = slots.shared(os.environ.get("XDG_RUNTIME_DIR", ""), url, key)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from components.catalog.model import Server
 from components.plan import names
@@ -14,6 +14,8 @@ from components.reading import Fault
 NAMED_AFTER = "named_after"
 """Output of a stack: the name it had when it was up first, which all its objects are called after.
 `pulumi stack rename` renames nothing else."""
+SUBNET_SIZE = "subnet_size"
+"""Output of a stack: the prefix length of its networks, which is fixed once the Swarm exists."""
 LOGIN_KEY = "ssh_private_key"
 """Output of a stack: the newest private key of its machines' login."""
 
@@ -117,12 +119,14 @@ class Settings:
     """A whole platform's configuration.
 
     stack: the name that objects are called after, see NAMED_AFTER.
-    servers: the catalog entries to deploy. secrets: credentials by environment variable.
+    servers: the catalog entries to deploy, with the operator's own settings. credentials: those
+    that the operator gives, by server and then by environment variable.
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
     prices: US cents an hour, by instance type, as far as the cloud tells.
-    former_login: what the last `up` handed out as LOGIN_KEY, or "".
+    former_login: what the last `up` handed out as LOGIN_KEY, or "". former_networks: those that it
+    left each workload on.
     """
 
     project: str
@@ -139,13 +143,14 @@ class Settings:
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]
-    secrets: Mapping[str, Sensitive]
+    credentials: Mapping[str, Mapping[str, Sensitive]]
     volumes: Mapping[str, str]
     confirm_data_loss: str
     recover_on: str
     prices: Mapping[str, int]
     rotation: Rotation
     former_login: Sensitive = Sensitive("")
+    former_networks: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
@@ -164,10 +169,10 @@ class Offers:
 
 
 class SettingsError(Exception):
-    """Configuration or catalog that cannot be used: all faults, one a line."""
+    """Configuration or catalog that can't be used: all errors, one a line."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self.faults = faults
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
         lines = "\n".join(f"  {fault}" for fault in faults)
         super().__init__(f"{count} in the configuration; nothing was changed.\n{lines}")

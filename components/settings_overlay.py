@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 from components.catalog.model import Server
+from components.plan import networks
 from components.plan.nodes import NodeGroup
 from components.reading import Fault, Reader
 from components.settings_model import Overlay
@@ -22,7 +23,10 @@ DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
 """What Docker gives to docker0 and docker_gwbridge on every machine."""
 
 SUBNETS = 3
-"""Swarm's ingress, `services`, and a changed `services` before the old one goes."""
+"""Swarm's ingress, `services` and `data`. A changed one takes another before the old one goes."""
+
+SUBNET_SIZE, FIRST_SUBNET_SIZE = 20, 24
+"""Prefix length unless one is given: of a new platform, and of one of the first version."""
 
 LEAST_MTU = 576
 """Bytes; what every IPv4 host must take (RFC 791)."""
@@ -33,7 +37,7 @@ def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) ->
     reader = top.inner("overlay")
     overlay = Overlay(
         address_pools=reader.texts("addressPools", ("10.200.0.0/16",)),
-        subnet_size=reader.integer("subnetSize", 24, low=16, high=29),
+        subnet_size=reader.integer("subnetSize", SUBNET_SIZE, low=16, high=29),
         encrypted=reader.flag("encrypted", True),
         mtu=reader.integer("mtu", 0, low=0, high=9000),
     )
@@ -95,10 +99,8 @@ def _pools(reader: Reader, overlay: Overlay) -> None:
 def _room(reader: Reader, pools: Sequence[ipaddress.IPv4Network], subnet_size: int) -> None:
     found = sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
     if found < SUBNETS:
-        expected = (
-            f"room for {SUBNETS} (Swarm's ingress, the services' network, and a new one before the"
-            " old one goes)"
-        )
+        ours = " and ".join(networks.NETWORKS)
+        expected = f"room for {SUBNETS} (Swarm's ingress, and the networks {ours})"
         advice = "take a larger pool, or a larger subnetSize"
         got = f"room for {found} network{'s' if found > 1 else ''} of /{subnet_size}"
         reader.faults.append(Fault(reader.key("addressPools"), got, expected, advice))

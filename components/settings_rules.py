@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from components import settings_firewall, settings_gateway, settings_overlay
+from components import settings_firewall, settings_gateway, settings_overlay, settings_servers
 from components.catalog.loader import Catalog
 from components.catalog.model import Server
-from components.plan import database, names, volumes
-from components.plan.nodes import NodeGroup, node_names, nodes
-from components.reading import REQUIRED, Fault, Reader, closest, listed
+from components.plan import database, names, volumes, workloads
+from components.plan.nodes import NodeGroup, gpus, node_names, nodes
+from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
 
 LAMBDA_API_URL = "https://cloud.lambda.ai/api/v1"
+API_URL = r"https?://[^\s/?#@]+(/[^\s?#@]*)?"
 MOST_MACHINES = 99
 """In one group."""
 IMAGE_FAMILY = "lambda-stack-24-04"
@@ -46,12 +46,6 @@ KNOWN_REGIONS = frozenset(
 something is free now, and may name others.
 """
 
-PROVIDED = frozenset({"MEMORY_DATABASE_URL", "LAMBDA_API_KEY"})
-"""Credentials that the platform itself has: the database's address and the cloud's key."""
-
-PROVIDED_VARIABLES = frozenset({"LAMBDA_API_URL"})
-"""Variables that the platform sets."""
-
 X86_64 = r"(?!.*_g[hb]\d).+"
 """Types without NVIDIA's Grace processor, which is arm64 (`gpu_1x_gh200`). Images are built for
 x86_64, and of a type's processor the API tells nothing but the name.
@@ -74,16 +68,18 @@ def read(
     faults: list[Fault] = list(catalog.faults)
     top = Reader(project, values, faults, separator=":")
     groups = _node_groups(top, offers)
-    servers = _servers(top, catalog)
+    api_url = top.text(
+        "lambdaApiUrl",
+        LAMBDA_API_URL,
+        pattern=API_URL,
+        expected="an address such as https://cloud.lambda.ai/api/v1, without user and query",
+    ).rstrip("/")
+    chosen = settings_servers.read(top, catalog, api_url)
+    servers = chosen.servers
     settings = Settings(
         project=project,
         stack=stack,
-        lambda_api_url=top.text(
-            "lambdaApiUrl",
-            LAMBDA_API_URL,
-            pattern=r"https?://[^\s/]+(/[^\s?#]*)?",
-            expected="an address such as https://cloud.lambda.ai/api/v1",
-        ).rstrip("/"),
+        lambda_api_url=api_url,
         lambda_api_key=Sensitive(
             top.secret(
                 "lambdaApiKey",
@@ -106,7 +102,7 @@ def read(
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,
-        secrets=_secrets(top, catalog, servers, project),
+        credentials=chosen.credentials,
         volumes=_volumes(top, groups),
         confirm_data_loss=top.text(
             "confirmDataLoss",
@@ -126,8 +122,11 @@ def read(
         faults.extend(_regions(key, groups))
     if not _doubtful(key, faults, "tier", "count"):
         faults.extend(_primary_nodes(key, groups, servers))
+        faults.extend(_gpus(key, groups, servers))
     faults.extend(_long_names(key, settings))
     faults.extend(settings_firewall.long_names(key, settings.prefix, groups))
+    if not faults:
+        faults.extend(workloads.faults(workloads.planned(settings), settings.prefix))
     return settings, tuple(faults)
 
 
@@ -235,6 +234,27 @@ def _primary_nodes(key: str, groups: Iterable[NodeGroup], servers: Iterable[Serv
     return [Fault(key, "no machine on tier primary", expected)]
 
 
+def _gpus(key: str, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> list[Fault]:
+    """A replica's GPUs are those of one machine."""
+    rented = [group for group in groups if group.count]
+    faults = []
+    for server in servers:
+        wanted, tiers = server.deploy.resources.gpus, ["primary", "secondary"]
+        if server.deploy.tier == 1:
+            tiers.remove("secondary")
+        fits = [group for group in rented if group.tier in tiers and _least_gpus(group) >= wanted]
+        if wanted and not fits:
+            got = f"no machine with {wanted} GPU{'s' if wanted > 1 else ''} for {server.name}"
+            where = f"on tier {' or '.join(tiers)}"
+            expected = f"a group {where} whose instanceTypes all have them, such as gpu_{wanted}x_…"
+            faults.append(Fault(key, got, expected))
+    return faults
+
+
+def _least_gpus(group: NodeGroup) -> int:
+    return min(map(gpus, group.instance_types), default=0)
+
+
 def _long_names(key: str, settings: Settings) -> list[Fault]:
     advice = "shorten the name, or the stack's"
     wanted = [
@@ -268,15 +288,17 @@ def _pace(top: Reader) -> Pace:
 
 
 def _registry(top: Reader) -> Registry:
-    reader = top.inner("registry")
+    # People paste credentials: only server and repository are ever shown.
+    reader = top.inner("registry", hidden=True)
     registry = Registry(
         server=reader.text(
             "server",
             pattern=r"[a-zA-Z0-9.-]+(:[0-9]{1,5})?",
             expected="host or host:port of an image registry",
             advice="for example ghcr.io; on the simulated cloud `make env` sets it",
+            public=True,
         ),
-        username=reader.text("username"),
+        username=reader.token("username", expected="a text"),
         password=Sensitive(
             reader.secret(
                 "password",
@@ -295,57 +317,11 @@ def _registry(top: Reader) -> Registry:
             "",
             pattern=r"[a-z0-9]+([._/-][a-z0-9]+)*",
             expected="a path in lower case such as team/sophia",
+            public=True,
         ),
     )
     reader.finish()
     return registry
-
-
-def _servers(top: Reader, catalog: Catalog) -> tuple[Server, ...]:
-    wanted = top.texts("servers", ())
-    known = catalog.names()
-    for index, name in enumerate(wanted):
-        if name not in known:
-            top.fault(f"servers[{index}]", name, listed(known), closest(name, known))
-    for name, times in Counter(wanted).items():
-        if times > 1:
-            top.fault("servers", f"{name} {times} times", "every server once")
-    return tuple(server for server in catalog.servers if not wanted or server.name in wanted)
-
-
-def _secrets(
-    top: Reader, catalog: Catalog, servers: Iterable[Server], project: str
-) -> dict[str, Sensitive]:
-    reader = top.inner("secrets", hidden=True)
-    needs: dict[str, tuple[str, str, bool]] = {}
-    for server in servers:
-        for secret in server.secrets:
-            if secret.env not in PROVIDED and not needs.get(secret.env, ("", "", False))[2]:
-                needs[secret.env] = (server.name, secret.description, secret.required)
-        for variable in server.variables:
-            if variable.required and variable.name not in PROVIDED_VARIABLES:
-                where = f"mcp_catalog/{server.name}/server.yaml: config.env.{variable.name}"
-                expected = "an optional variable: only secrets can be given by configuration"
-                top.faults.append(Fault(where, "a required one", expected))
-    found = {}
-    for env, (server_name, description, required) in needs.items():
-        advice = (
-            f"{server_name} needs it ({description}): run"
-            f" `pulumi config set --secret --path '{project}:secrets.{env}'`"
-        )
-        value = reader.secret(env, REQUIRED if required else "", advice=advice)
-        if value:
-            found[env] = Sensitive(value)
-    known = [secret.env for server in catalog.servers for secret in server.secrets]
-    for env in reader.names():
-        if env in known:
-            reader.secret(env, "")
-        else:
-            advice = closest(env, known) or "remove it"
-            reader.faults.append(
-                Fault(reader.key(env), "an unknown credential", listed(sorted(known)), advice)
-            )
-    return found
 
 
 def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:

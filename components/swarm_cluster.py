@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import pulumi
 
@@ -42,14 +42,13 @@ class SwarmCluster(pulumi.ComponentResource):
         managers = tuple(node for node in args.nodes if node.role == "manager")
         workers = tuple(node for node in args.nodes if node.role != "manager")
         founder = managers[0]
-        access: dict[str, Any] = {
-            "managers": [{"address": node.address, "host_key": node.host_key} for node in managers],
-            "user": args.user,
-            "private_key": args.login.private_keys,
-        }
-        joining = swarm.Provider(
-            f"{name}-machines", **access, opts=pulumi.ResourceOptions(parent=self)
+        provider_of = partial(
+            swarm.Provider,
+            managers=[{"address": node.address, "host_key": node.host_key} for node in managers],
+            user=args.user,
+            private_key=args.login.private_keys,
         )
+        joining = provider_of(f"{name}-machines", pulumi.ResourceOptions(parent=self))
         setups = {
             node.name: swarm.NodeSetup(
                 f"{name}-{node.name}-setup",
@@ -104,12 +103,11 @@ class SwarmCluster(pulumi.ComponentResource):
                     ),
                 )
             )
-        provider = swarm.Provider(
+        provider = provider_of(
             f"{name}-services",
-            **access,
+            pulumi.ResourceOptions(parent=self),
             cluster_id=cluster.cluster_id,
             cluster=cluster,
-            opts=pulumi.ResourceOptions(parent=self),
         )
         self.handle = ClusterHandle(
             provider=provider,

@@ -1,4 +1,4 @@
-"""The overlay network that services talk to one another on."""
+"""An overlay network that services talk to one another on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from providers.swarm import resources as swarm
 
 @dataclass(frozen=True)
 class SwarmNetworkArgs:
-    """prefix: of physical names. encrypted: IPsec between nodes. mtu: bytes, 0 for Docker's own."""
+    """prefix: of physical names. encrypted: IPsec between nodes. mtu: bytes, 0 for Docker's own.
+
+    internal: what is on this network only has no way out of it.
+    """
 
     cluster: ClusterHandle
     prefix: str
     encrypted: bool
     mtu: int
+    internal: bool = False
 
 
 class SwarmNetwork(pulumi.ComponentResource):
@@ -35,6 +39,7 @@ class SwarmNetwork(pulumi.ComponentResource):
             name_prefix=names.physical(args.prefix, name),
             encrypted=args.encrypted,
             mtu=args.mtu or None,
+            internal=args.internal or None,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=args.cluster.provider,

@@ -95,6 +95,8 @@ def orphans(
         if launching:
             why = f"its launch was interrupted, or its answer lost: the next run of {launching[0]}"
             why += " takes it in or ends it"
+            if machine.recorded:
+                why = f"it was taken out of the state of {launching[0]}: its next `up` takes it in"
             command = f"pulumi up --stack {launching[0]}"
         elif stack not in states:
             why = (

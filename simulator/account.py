@@ -16,7 +16,7 @@ from simulator import exceptions, network, offers
 from simulator.firewalls import Firewalls
 from simulator.keys import Keys
 from simulator.knobs import Knobs
-from simulator.records import Instance, State
+from simulator.records import FirewallRule, Instance, State
 from simulator.store import Store
 from simulator.validation import Launch
 from simulator.work import Machines, Work
@@ -48,6 +48,8 @@ class Account:
         self._capacity: dict[tuple[str, str], int] = {}
         self.keys = Keys(self._store)
         self.firewalls = Firewalls(self._store, self._protect_all)
+        self._protected: dict[str, tuple[list[FirewallRule] | None]] = {}
+        """By id: the rules that a machine was given last."""
 
     # Offers
 
@@ -269,15 +271,19 @@ class Account:
                 instance.user_data = ""
 
     def _protect(self, instance: Instance) -> None:
-        self._machines.protect(instance, self.firewalls.rules_for(instance))
+        rules = self.firewalls.rules_for(instance)
+        self._machines.protect(instance, rules)
+        self._protected[instance.id] = (rules,)
 
     def _protect_all(self, instances: list[Instance]) -> None:
-        """Rules have changed; before the API says so, the machines have the new ones."""
+        """Rules have changed. Machines that are not slow have the new ones before the answer."""
         there = [one for one in instances if one.machine in ("made", "off")]
         self._work.all(self._protect_again, [one for one in there if one.phase == "running"])
 
     def _protect_again(self, instance: Instance) -> None:
-        self._work.do("protect", self._protect, instance)
+        with self._work.turn(instance):
+            if self._protected.get(instance.id) != (self.firewalls.rules_for(instance),):
+                self._work.do("protect", self._protect, instance)
 
     # Helpers
 

@@ -23,13 +23,12 @@ from simulator import (
     images,
     network,
     node_image,
-    packages,
     process,
     registry,
     server,
     settings,
 )
-from simulator.docker import LABEL, docker, exists
+from simulator.docker import LABEL, docker
 from simulator.exceptions import DockerError, NotAnswering, SimulatorError, StateDamaged
 from simulator.knobs import Knobs
 from simulator.registry import Registry
@@ -114,7 +113,7 @@ def up(
             made = made or Settings(simulator, "127.0.0.1", _free_port("127.0.0.1"))
         else:
             engine.ensure(progress)
-            base = _images(folder, progress)
+            base = _images(progress)
             made = _network(simulator, made, progress)
             made = replace(
                 made,
@@ -241,11 +240,9 @@ def call(made: Settings, method: str, path: str, body: Any = None, timeout: floa
     return value["data"]
 
 
-def _images(folder: Path, progress: Progress) -> str:
+def _images(progress: Progress) -> str:
     """Have every image, several built at a time; the base image's name."""
     recipes = (node_image.RECIPE, images.REGISTRY)
-    if images.base() is None or not all(exists("image", recipe.tag) for recipe in recipes):
-        packages.ensure(["mmdebstrap"], folder / "packages.log")
     with ThreadPoolExecutor(3) as pool:
         base = pool.submit(images.ensure_base, progress)
         others = [pool.submit(images.ensure, recipe, progress) for recipe in recipes]
@@ -329,7 +326,7 @@ def _remove_all(simulator: str) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove the simulator's files; what else is in the folder stays."""
-    for name in ("settings.json", "state.json", "server.log", "packages.log"):
+    for name in ("settings.json", "state.json", "server.log"):
         (folder / name).unlink(missing_ok=True)
         (folder / f"{name}.part").unlink(missing_ok=True)
     shutil.rmtree(folder / "registry", ignore_errors=True)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulator import packages
 from simulator.docker import docker, exists
 from simulator.exceptions import DockerError, SimulatorError
 from simulator.process import alone
@@ -109,6 +110,7 @@ def telling(progress: Progress, what: str) -> Iterator[None]:
 
 def _build(recipe: Recipe) -> str:
     """Build and import; the image's id. Nothing is imported under a name unless all went well."""
+    packages.ensure(["mmdebstrap"], packages.LOG)
     with tempfile.TemporaryDirectory(prefix="sophia-image-") as folder:
         # Without root the hook runs as another user, in a user namespace.
         Path(folder).chmod(0o755)

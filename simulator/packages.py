@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from simulator.exceptions import SimulatorError
+from simulator.process import alone
 
 NEEDED_FOR = {
     "dockerd": (("docker.io",), "the Docker engine"),
@@ -25,6 +26,9 @@ OPTIONAL = frozenset({"docker-cli"})
 
 RECORD = Path("/var/lib/sophia/packages")
 """The Debian packages that were installed for this project, one a line."""
+
+LOG = RECORD.with_name("packages.log")
+"""What apt-get printed."""
 
 
 def installed() -> list[str]:
@@ -59,11 +63,17 @@ def missing(commands: Iterable[str]) -> list[str]:
 
 
 def ensure(commands: Iterable[str], log: Path) -> None:
-    """Install what provides the commands; a no-op where all are there.
+    """Install what provides the commands; a no-op where all are there. Safe when two run at once.
 
     Raises SimulatorError naming all that is missing when this may not or can't be done.
     """
-    absent = missing(commands)
+    commands = list(commands)
+    if missing(commands):
+        with alone("packages"):
+            _install(missing(commands), log)
+
+
+def _install(absent: Sequence[str], log: Path) -> None:
     if not absent:
         return
     listed = ", ".join(f"{command} ({NEEDED_FOR[command][1]})" for command in absent)

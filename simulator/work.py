@@ -7,13 +7,16 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from simulator.records import FirewallRule, Instance
 
 Action = Callable[[Instance], None]
+
+PATIENCE = 10.0
+"""Seconds that whoever asks the API waits for machines. Clients give up after 30."""
 
 
 class Machines(Protocol):
@@ -43,6 +46,8 @@ class Work:
     def __init__(self, log: Callable[[str], None]) -> None:
         self._log = log
         self._any = ThreadPoolExecutor(8, "machines")
+        # Apart from what goes on in the background, which may take its time.
+        self._awaited = ThreadPoolExecutor(8, "awaited")
         # Booting takes a core: more starts at once would all be slower, none sooner.
         self._starts = ThreadPoolExecutor(os.cpu_count(), "starts")
         self._turns: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
@@ -51,10 +56,9 @@ class Work:
         self._any.submit(action, instance)
 
     def all(self, action: Action, instances: Iterable[Instance]) -> None:
-        """Has it done to all, several at a time; returns when it is done."""
-        # Not among what goes on in the background, which may take its time.
-        with ThreadPoolExecutor(8, "all") as pool:
-            list(pool.map(action, instances))
+        """Has it done to all, several at a time. Returns when it is done; where that takes long, it
+        continues in the background."""
+        wait([self._awaited.submit(action, one) for one in instances], PATIENCE)
 
     def submit_start(self, action: Action, instance: Instance) -> None:
         """As `submit`, for what boots a machine."""
@@ -79,5 +83,5 @@ class Work:
 
     def close(self) -> None:
         """Wait for what is under way."""
-        for pool in (self._starts, self._any):
+        for pool in (self._starts, self._any, self._awaited):
             pool.shutdown(wait=True)

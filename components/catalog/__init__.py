@@ -1,1 +1,1 @@
-"""Pure: what `mcp_catalog/` says about each server, checked, and rendered as `server.json`."""
+"""Pure: what `mcp_catalog/` says about each server, checked."""

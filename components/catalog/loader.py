@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from components.catalog.model import (
     Server,
     Variable,
 )
+from components.plan.gateway import MAX_REPLICAS
 from components.reading import REQUIRED, Fault, Reader
 
 NO_SERVER = frozenset({"base"})
@@ -23,6 +23,9 @@ NO_SERVER = frozenset({"base"})
 
 REPLICAS = {1: 2, 2: 1}
 """How many replicas a tier has unless a server asks for more."""
+
+RESOURCES = Resources(cpus=0.5, memory_mb=256, pids=128)
+"""Limits of a replica unless a server asks for others."""
 
 NAME = r"[a-z][a-z0-9_]{0,30}"
 ENV = r"[A-Z][A-Z0-9_]{0,62}"
@@ -58,8 +61,6 @@ def load(folder: Path) -> Catalog:
         server = parse(label, file.read_text(encoding="utf-8"), place.name, faults)
         if server is not None:
             servers.append(server)
-    faulty = {fault.key for fault in faults}
-    faults.extend(clash for clash in port_clashes(folder.name, servers) if clash.key not in faulty)
     return Catalog(tuple(servers), tuple(faults))
 
 
@@ -78,43 +79,33 @@ def parse(label: str, text: str, folder: str, faults: list[Fault]) -> Server | N
     if name and name != folder:
         advice = "rename one of them: the folder is the route and the end of the service's name"
         top.fault("name", name, f"{folder!r}, the name of its folder", advice)
-    top.choice("type", ["server"], "server")
-    meta, about = top.inner("meta"), top.inner("about")
-    run, config = top.inner("run"), top.inner("config")
+    about, run, config = top.inner("about"), top.inner("run"), top.inner("config")
     server = Server(
         name=name,
         title=about.text("title", pattern=".{1,100}", expected="a text of 1 to 100 characters"),
         description=about.text(
             "description", pattern=".{1,100}", expected="a text of 1 to 100 characters"
         ),
-        category=meta.text("category"),
-        tags=meta.texts("tags", ()),
         env=_environment(run),
         secrets=tuple(map(_secret, config.items("secrets", ()))),
         variables=tuple(map(_variable, config.items("env", ()))),
         deploy=_deploy(top.inner("deploy")),
     )
-    for reader in (meta, about, run, config, top):
+    for reader in (about, run, config, top):
         reader.finish()
     return server
 
 
-def port_clashes(catalog: str, servers: Iterable[Server]) -> list[Fault]:
-    """Servers that want a port that an earlier one has."""
-    owners: dict[int, str] = {}
-    faults = []
-    for server in servers:
-        owner = owners.setdefault(server.deploy.port, server.name)
-        if owner != server.name:
-            faults.append(
-                Fault(
-                    f"{catalog}/{server.name}/server.yaml: deploy.port",
-                    f"{server.deploy.port}, which {owner} has",
-                    "a port of its own",
-                    "choose another one",
-                )
-            )
-    return faults
+def resources(reader: Reader, default: Resources, memory: str) -> Resources:
+    """A replica's limits. memory: the key with the memory in MiB."""
+    found = Resources(
+        cpus=reader.number("cpus", default.cpus, low=0.05, high=64),
+        memory_mb=reader.integer(memory, default.memory_mb, low=32, high=1_048_576),
+        pids=reader.integer("pids", default.pids, low=8, high=32_768),
+        gpus=reader.integer("gpus", default.gpus, low=0, high=64),
+    )
+    reader.finish()
+    return found
 
 
 def _environment(run: Reader) -> dict[str, str]:
@@ -124,7 +115,6 @@ def _environment(run: Reader) -> dict[str, str]:
 
 def _secret(reader: Reader) -> SecretVariable:
     secret = SecretVariable(
-        name=reader.text("name"),
         env=reader.text("env", pattern=ENV, expected="a variable's name such as SLACK_BOT_TOKEN"),
         description=reader.text("description"),
         example=reader.text("example", ""),
@@ -147,25 +137,18 @@ def _variable(reader: Reader) -> Variable:
 
 def _deploy(reader: Reader) -> Deploy:
     tier = reader.choice("tier", [1, 2], REQUIRED)
-    resources, health = reader.inner("resources"), reader.inner("health")
+    health = reader.inner("health")
     deploy = Deploy(
         tier=tier,
-        port=reader.integer("port", low=1024, high=65535),
-        replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=50),
-        resources=Resources(
-            cpus=resources.number("cpus", 0.5, low=0.05, high=64),
-            memory_mb=resources.integer("memory_mb", 256, low=32, high=1_048_576),
-            pids=resources.integer("pids", 128, low=8, high=32_768),
-        ),
+        replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=MAX_REPLICAS),
+        resources=resources(reader.inner("resources"), RESOURCES, "memory_mb"),
         health=Health(
             interval_s=health.integer("interval_s", 5, low=1, high=300),
             timeout_s=health.integer("timeout_s", 3, low=1, high=300),
             retries=health.integer("retries", 3, low=1, high=20),
             start_period_s=health.integer("start_period_s", 30, low=0, high=3600),
         ),
-        stateful=reader.flag("stateful", False),
-        egress=reader.texts("egress", ()),
     )
-    for inner in (resources, health, reader):
+    for inner in (health, reader):
         inner.finish()
     return deploy

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+PORT = 8000
+"""Where every server listens: each of its tasks has an address of its own."""
+
 
 @dataclass(frozen=True)
 class SecretVariable:
     """A credential: a Swarm secret, in the container the file `/run/secrets/<env>`."""
 
-    name: str
     env: str
     description: str
     example: str
@@ -29,11 +31,15 @@ class Variable:
 
 @dataclass(frozen=True)
 class Resources:
-    """Upper limits of one replica: processors, memory in MiB, processes and threads."""
+    """Upper limits of one replica: processors, memory in MiB, processes and threads.
+
+    gpus: whole ones, for it alone.
+    """
 
     cpus: float
     memory_mb: int
     pids: int
+    gpus: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,31 +57,24 @@ class Deploy:
     """How a server runs.
 
     tier: 1 runs twice on primary nodes, 2 runs once anywhere.
-    stateful: replicas hold sessions, so one is ended before the next starts.
-    egress: hosts on the internet that it talks to.
     """
 
     tier: int
-    port: int
     replicas: int
     resources: Resources
     health: Health
-    stateful: bool = False
-    egress: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Server:
     """One folder of `mcp_catalog/`. name: folder, route below `/mcp/` and end of the service name.
 
-    env: fixed variables of the container; secrets, variables: what the operator gives.
+    env: variables of the container; secrets, variables: what it asks the operator for.
     """
 
     name: str
     title: str
     description: str
-    category: str
-    tags: tuple[str, ...]
     deploy: Deploy
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretVariable, ...] = ()

@@ -1,14 +1,13 @@
-"""The plain part of the database's Swarm service: PostgreSQL on one node's directory."""
+"""The database as a workload: PostgreSQL on one node's directory."""
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
-from components.plan import names
-from components.plan.nodes import NODE_LABEL
+from components.plan import networks
 from components.plan.volumes import DATA, VolumePlan
-from providers.swarm.services.model import Health, Mount, Resources, Update
+from components.plan.workload import File, MountedVolume, Workload
+from providers.swarm.services.model import Health, Mount, Resources
 
 USER_ID = 10002
 """uid and gid of the server, as in images/database/Dockerfile; owner of the node's directory."""
@@ -21,26 +20,29 @@ PASSWORD_SECRET = "postgres_password"
 """File below /run/secrets with the role's password."""
 
 
-def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
-    """The inputs of `swarm.Service` that need nothing that runs.
+def workload(name: str, memory_mb: int = 1024) -> Workload:
+    """The server.
 
-    Two servers must never have the files at once: one task, pinned to the volume's node, and the
-    old one stops first. The start gives a crashed server time to recover.
+    Two servers must never have the files at once: one task, on the volume's node, and the old one
+    stops first. The start gives a crashed server time to recover. memory_mb: its limit.
     """
-    return {
-        "name": names.physical(prefix, name),
-        "replicas": 1,
-        "args": [
+    return Workload(
+        name=name,
+        user=USER_ID,
+        port=PORT,
+        args=tuple(
             word for key, value in memory(memory_mb).items() for word in ("-c", f"{key}={value}")
-        ],
-        "user": f"{USER_ID}:{USER_ID}",
-        "mounts": [
-            Mount(type="bind", source=VOLUME.path, target="/var/lib/postgresql/data"),
+        ),
+        env={"DATABASE": DATABASE},
+        secrets=(File("password-file", PASSWORD_SECRET),),
+        # It starts on that volume only.
+        volume=MountedVolume(VOLUME, "/var/lib/postgresql/data", "VOLUME"),
+        mounts=(
             Mount(type="tmpfs", target="/tmp", size_mb=16),
             # Shared memory of parallel queries.
             Mount(type="tmpfs", target="/dev/shm", size_mb=max(64, memory_mb // 4)),
-        ],
-        "health": Health(
+        ),
+        health=Health(
             test=["CMD", "healthcheck.sh"],
             interval_s=5,
             # A busy machine is no broken database, and ending one for it costs all its clients.
@@ -48,28 +50,19 @@ def service_fields(prefix: str, name: str, memory_mb: int) -> dict[str, Any]:
             retries=3,
             start_period_s=120,
         ),
-        "resources": Resources(
+        resources=Resources(
             cpus=2.0,
             memory_mb=memory_mb,
             pids=256,
             reserve_cpus=0.25,
             reserve_memory_mb=memory_mb // 2,
         ),
-        "update": Update(order="stop-first", monitor_s=16),
+        order="stop-first",
         # A fast shutdown writes everything back once.
-        "stop_grace_s": 60,
-        "labels": {"sophia.platform": name},
-    }
-
-
-def environment(volume_id: str) -> dict[str, str]:
-    """The server's variables. It starts on that volume only."""
-    return {"DATABASE": DATABASE, "VOLUME": volume_id}
-
-
-def constraint(node: str) -> str:
-    """Where a task on a volume of that node may run."""
-    return f"node.labels.{NODE_LABEL} == {node}"
+        stop_grace_s=60,
+        labels={"sophia.platform": name},
+        networks=(networks.DATA,),
+    )
 
 
 def memory(limit_mb: int) -> dict[str, str]:

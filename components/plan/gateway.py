@@ -11,15 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.plan import names
-from providers.swarm.services.model import Health, Mount, Placement, Port, Resources, Update
+from components.plan import names, networks
+from components.plan.workload import File, Workload
+from providers.swarm.services.model import Health, Mount, Placement, Port, Resources
 
 USER_ID = 10003
 """uid and gid of the process, as in images/gateway/Dockerfile; owner of its secret files."""
@@ -57,6 +57,7 @@ CORS_RESPONSE_HEADERS = ("mcp-session-id", "retry-after", "www-authenticate", "x
 DRAIN_S = 20
 """Seconds that a stopping gateway has for what is in flight."""
 
+_PUBLISHER = "-config"
 _PYTHON = ("python3", "-I", "-S")
 _HEALTH = Health(
     test=["CMD", *_PYTHON, f"{LIBRARY}/healthcheck.py"],
@@ -169,53 +170,54 @@ def config(
     )
 
 
-def service_fields(prefix: str, name: str, published_port: int) -> dict[str, Any]:
-    """The inputs of `swarm.Service` that need nothing that runs: one task on every manager.
+def workload(name: str, prefix: str, published_port: int, servers: Iterable[str]) -> Workload:
+    """The gateway: one task on every manager, after the servers that it leads to.
 
-    A host port can't be held twice, so the old task stops first.
+    prefix: of physical names. A host port can't be held twice, so the old task stops first.
     """
-    return {
-        "name": names.physical(prefix, name),
-        "mode": "global",
-        "args": [*_PYTHON, f"{LIBRARY}/follow.py", _config_url(prefix, name)],
-        "mounts": [Mount(type="tmpfs", target="/tmp", size_mb=16)],
-        "user": f"{USER_ID}:{USER_ID}",
-        "ports": [Port(published=published_port, target=PORT)],
-        "health": _HEALTH,
-        "resources": Resources(
+    handed_out = f"{names.physical(prefix, f'{name}{_PUBLISHER}')}:{HEALTH_PORT}"
+    return Workload(
+        name=name,
+        kind="global",
+        user=USER_ID,
+        port=PORT,
+        ports=(Port(published=published_port, target=PORT),),
+        secrets=(File("tls", CERTIFICATE_SECRET),),
+        args=(*_PYTHON, f"{LIBRARY}/follow.py", f"http://tasks.{handed_out}/haproxy.cfg"),
+        mounts=(Mount(type="tmpfs", target="/tmp", size_mb=16),),
+        health=_HEALTH,
+        resources=Resources(
             cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
         ),
-        "placement": Placement(constraints=["node.role == manager"]),
-        "update": Update(order="stop-first", monitor_s=11),
-        "stop_grace_s": DRAIN_S,
-        "labels": {"sophia.platform": name},
-    }
+        placement=Placement(constraints=["node.role == manager"]),
+        order="stop-first",
+        stop_grace_s=DRAIN_S,
+        labels={"sophia.platform": name},
+        needs=tuple(servers),
+        networks=(networks.EDGE,),
+    )
 
 
-def publisher_fields(prefix: str, name: str) -> dict[str, Any]:
-    """The same for the service that hands out the configuration: one task, on any manager.
+def publisher(gateway: Workload) -> Workload:
+    """Who hands out the configuration to that gateway: one task, on any manager.
 
     Never two at once, or gateways would go back and forth between the old one and the new.
     """
-    return {
-        "name": _publisher(prefix, name),
-        "args": [*_PYTHON, f"{LIBRARY}/publish.py"],
-        "user": f"{USER_ID}:{USER_ID}",
-        "health": _HEALTH,
-        "resources": Resources(cpus=0.2, memory_mb=64, pids=32, reserve_memory_mb=16),
-        "placement": Placement(constraints=["node.role == manager"]),
-        "update": Update(order="stop-first", monitor_s=11),
-        "stop_grace_s": 5,
-        "labels": {"sophia.platform": name},
-    }
-
-
-def _publisher(prefix: str, name: str) -> str:
-    return names.physical(prefix, f"{name}-config")
-
-
-def _config_url(prefix: str, name: str) -> str:
-    return f"http://tasks.{_publisher(prefix, name)}:{HEALTH_PORT}/haproxy.cfg"
+    return Workload(
+        name=f"{gateway.name}{_PUBLISHER}",
+        user=USER_ID,
+        port=HEALTH_PORT,
+        args=(*_PYTHON, f"{LIBRARY}/publish.py"),
+        configs=(File("haproxy", CONFIG_FILE, called="haproxy"),),
+        health=_HEALTH,
+        resources=Resources(cpus=0.2, memory_mb=64, pids=32, reserve_memory_mb=16),
+        placement=Placement(constraints=["node.role == manager"]),
+        order="stop-first",
+        stop_grace_s=5,
+        labels={"sophia.platform": gateway.name},
+        needs=gateway.needs,
+        networks=gateway.networks,
+    )
 
 
 def _refusal(message: str) -> str:

@@ -25,7 +25,13 @@ PLATFORMS = (
 _RECIPE = "1"
 """Change it when the way contexts are staged changes what ends up in an image."""
 _PIP_HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
-_NOT_SOURCES = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+_NOT_SOURCES = {
+    *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"),
+    *("server.yaml", "README.md", "tools.json", "requirements.in", "conftest.py"),
+    "server.Dockerfile",
+}
+"""Names of files and folders that are about an image and not in it."""
+_TEST = re.compile(r"test_\w+\.py")
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,35 @@ class BuildContext:
 
 
 def is_source(path: str) -> bool:
-    """Whether a file belongs to the context: caches and compiled modules don't."""
-    return not path.endswith(".pyc") and not _NOT_SOURCES.intersection(path.split("/"))
+    """Whether a file belongs to the context: caches, descriptions and tests don't."""
+    parts = path.split("/")
+    return not (
+        path.endswith(".pyc") or _NOT_SOURCES.intersection(parts) or _TEST.fullmatch(parts[-1])
+    )
+
+
+def server_context(
+    name: str, sources: Sequence[Source], dockerfile: bytes, base: str
+) -> BuildContext:
+    """The context of the server in the catalog's folder `name`.
+
+    sources: of the folder. dockerfile: the one that all servers share; what it starts depends on
+    the name, which a command can't take from an argument of the build.
+    """
+    command = f'CMD ["python", "-m", "sophia_mcp", "{name}"]\n'.encode()
+    locked = next((s.content for s in sources if s.path == REQUIREMENTS), b"")
+    return BuildContext(
+        (
+            Source(DOCKERFILE, dockerfile + command, False),
+            Source(REQUIREMENTS, locked, False),
+            *(
+                Source(f"mcp_catalog/{name}/{source.path}", source.content, source.executable)
+                for source in sources
+                if source.path != REQUIREMENTS
+            ),
+        ),
+        base,
+    )
 
 
 def faults(context: BuildContext) -> list[str]:

@@ -1,15 +1,15 @@
-"""A catalog entry as the plain part of a Swarm service; ids and images come at run time."""
+"""A catalog entry as a workload."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from components.catalog.model import Health as Check
-from components.catalog.model import Server
+from components.catalog.model import PORT, Server
 from components.plan import names
+from components.plan.networks import EDGE, SHARED
 from components.plan.nodes import NODE_LABEL, TIER_LABEL
-from providers.swarm.services.model import Health, Mount, Placement, Resources, Update
+from components.plan.workload import File, Workload
+from providers.swarm.services.model import Health, Mount, Placement, Resources
 
 UID = 10001
 """User and group in every server's image (mcp_catalog/base/Dockerfile)."""
@@ -24,62 +24,30 @@ SPARE_S = 5
 """Seconds between the server's own end and the kill."""
 
 
-@dataclass(frozen=True)
-class ServicePlan:
-    """Keyword arguments of `swarm.Service` that are known before anything runs."""
-
-    name: str
-    replicas: int
-    env: Mapping[str, str]
-    user: str
-    mounts: tuple[Mount, ...]
-    health: Health
-    resources: Resources
-    placement: Placement
-    update: Update
-    stop_grace_s: float
-    labels: Mapping[str, str]
-
-    def inputs(self) -> dict[str, object]:
-        """As keyword arguments of `swarm.Service`."""
-        return {
-            "name": self.name,
-            "replicas": self.replicas,
-            "env": dict(self.env),
-            "user": self.user,
-            "mounts": list(self.mounts),
-            "health": self.health,
-            "resources": self.resources,
-            "placement": self.placement,
-            "update": self.update,
-            "stop_grace_s": self.stop_grace_s,
-            "labels": dict(self.labels),
-        }
-
-
-def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> ServicePlan:
-    """The service of one server.
-
-    prefix: of physical names. variables: values the platform has for `config.env`; only those that
-    the server asks for are given to it.
+def mcp_service(
+    server: Server,
+    prefix: str,
+    secrets: Iterable[str] = (),
+    needs: tuple[str, ...] = (),
+) -> Workload:
+    """The workload of one server. prefix: of physical names. secrets: names of the credentials that
+    it gets; needs: the workloads that these come from.
     """
     deploy = server.deploy
     name = names.physical(prefix, server.name)
-    asked = {variable.name for variable in server.variables}
-    env = {
-        **server.env,
-        **{key: value for key, value in variables.items() if key in asked},
-        "PORT": str(deploy.port),
-        "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
-        "DRAIN_SECONDS": str(DRAIN_S),
-        "GRACE_SECONDS": str(GRACE_S),
-    }
-    constraints = [f"node.labels.{TIER_LABEL} == primary"] if deploy.tier == 1 else []
-    return ServicePlan(
-        name=name,
+    return Workload(
+        name=server.name,
+        user=UID,
+        port=PORT,
         replicas=deploy.replicas,
-        env=env,
-        user=f"{UID}:{UID}",
+        env={
+            **server.env,
+            "PORT": str(PORT),
+            "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
+            "DRAIN_SECONDS": str(DRAIN_S),
+            "GRACE_SECONDS": str(GRACE_S),
+        },
+        secrets=tuple(File(env.lower().replace("_", "-"), env) for env in sorted(secrets)),
         mounts=(Mount(type="tmpfs", target="/tmp", size_mb=64),),
         health=Health(
             test=["CMD", *HEALTH_CHECK],
@@ -95,18 +63,16 @@ def mcp_service(server: Server, prefix: str, variables: Mapping[str, str]) -> Se
             # Less than the limits: replicas rarely need all of it, and never all at once.
             reserve_cpus=round(deploy.resources.cpus / 4, 3),
             reserve_memory_mb=deploy.resources.memory_mb // 2,
+            gpus=deploy.resources.gpus,
         ),
-        placement=Placement(constraints=constraints, spread=[f"node.labels.{NODE_LABEL}"]),
-        update=Update(
-            order="stop-first" if deploy.stateful else "start-first",
-            monitor_s=monitor_s(deploy.health),
+        placement=Placement(
+            constraints=[f"node.labels.{TIER_LABEL} == primary"] if deploy.tier == 1 else [],
+            spread=[f"node.labels.{NODE_LABEL}"],
         ),
+        # A GPU is held until the old task has ended, and there may be no other one.
+        order="stop-first" if deploy.resources.gpus else "start-first",
         stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
+        needs=needs,
+        networks=(EDGE, *(SHARED[need] for need in needs if need in SHARED)),
     )
-
-
-def monitor_s(check: Check) -> float:
-    """Seconds a new task is watched: longer than a health check takes to tell that it fails, the
-    last time by hanging. One that hangs each time takes longer, and is found by the next `up`."""
-    return float(check.retries * check.interval_s + check.timeout_s + 2)

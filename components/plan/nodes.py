@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -50,8 +51,14 @@ class NodePlan:
 
     @property
     def gpu(self) -> bool:
-        """Whether the machine has GPUs. Lambda Cloud's names say so: `gpu_1x_a10`."""
-        return any(kind.startswith("gpu_") for kind in self.instance_types)
+        """Whether the machine may have GPUs."""
+        return any(map(gpus, self.instance_types))
+
+
+def gpus(instance_type: str) -> int:
+    """How many a machine of that type has. Lambda Cloud's names say so: `gpu_8x_h100_sxm5`."""
+    found = re.match(r"gpu_(\d+)x_", instance_type)
+    return int(found[1]) if found else 0
 
 
 TIER_LABEL = "tier"

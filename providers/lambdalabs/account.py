@@ -35,6 +35,7 @@ class Account:
         before their successor is launched.
     launched: ids of machines that this process has launched, with the urn they were launched for.
         Only these may be ended because they don't become ready: any other may be in service.
+    recorded: ids of machines that this process knows to be in a state, see `instance.recorded`.
     told: warnings that are given once.
     """
 
@@ -56,6 +57,7 @@ class Account:
         self.snapshot = Snapshot(pacer.clock)
         self.condemned: set[str] = set()
         self.launched: dict[str, str] = {}
+        self.recorded: set[str] = set()
         self.told: set[str] = set()
 
     async def owns(self, calls: Calls, key_id: str, tags: Mapping[str, str]) -> bool:

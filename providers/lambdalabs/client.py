@@ -64,6 +64,10 @@ class LambdaClient:
         path = "/instance-operations/launch"
         return self._send("POST", path, wanted.body(), lambda data: str(data["instance_ids"][0]))
 
+    def rename(self, id: str, name: str) -> None:
+        """Changes what a machine is called in the account; its hostname stays."""
+        self._send("POST", f"/instances/{id}", {"name": name}, lambda data: None)
+
     def terminate(self, id: str) -> None:
         """Gives one machine back; it is gone only later."""
         path = "/instance-operations/terminate"

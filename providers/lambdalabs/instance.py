@@ -20,7 +20,7 @@ from providers.lambdalabs.errors import (
     NotGone,
     OtherAccount,
 )
-from providers.lambdalabs.models import BROKEN, COMING, GOING, Launch, Machine, Offer
+from providers.lambdalabs.models import BROKEN, COMING, GOING, UNRECORDED, Launch, Machine, Offer
 from providers.runtime.declare import Change, Context, Created, Fault, Found, Lifecycle, prop
 
 MARK = "pulumi:instance"
@@ -45,7 +45,7 @@ class InstanceInputs:
         replace=True,
         doc="Name and hostname: lowercase letters, digits and hyphens, at most 63 characters."
         " Make it unique (a nonce), best by an `InstanceName`: a machine of exactly this name is"
-        " adopted.",
+        f" adopted. In Lambda Cloud `{UNRECORDED}` follows it until a state has the machine's id.",
     )
     instance_types: list[str] = prop(
         doc="Types to launch, the preferred one first. A machine of another type is replaced."
@@ -168,6 +168,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         try:
             machine = await self._seen(calls, id, inputs)
             if machine is not None:
+                await recorded(context, self._account, machine)
                 await self._end_surplus(context, calls, machine, inputs)
         except UNSEEN as error:
             context.warn(NOT_LOOKED_AT.format(context.name, error))
@@ -368,6 +369,22 @@ async def look(calls: Calls, id: str) -> Machine | None:
     except NotFound:
         return None
     return None if machine.status in GOING else machine
+
+
+async def recorded(context: Context, account: Account, machine: Machine) -> None:
+    """Notes, here and in the machine's name, that its id is in the state: the end of its
+    `InstanceName` ends it no more."""
+    account.recorded.add(machine.id)
+    if machine.recorded:
+        return
+    calls = account.calls(context)
+    try:
+        await calls(account.client.rename, machine.id, machine.name)
+    except LambdaError as error:
+        context.warn(
+            f"{machine.name}: machine {machine.id} could not be renamed, which the next run tries"
+            f" again. Until then it does not outlive a `pulumi state delete`: {error}"
+        )
 
 
 async def give_back(calls: Calls, id: str) -> None:

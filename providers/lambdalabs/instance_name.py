@@ -3,6 +3,9 @@
 An engine that is killed between a launch and the record of it leaves a machine that no `Instance`
 in the state stands for. The next `up` adopts it by its name; but after `destroy`, or once another
 specification asks for another name, nobody would. The name's own deletion gives it back then.
+
+A machine whose id once was in a state is not such a one: its name in Lambda Cloud tells that (see
+`models.UNRECORDED`). Where nobody ends it (`retain_on_delete`, `pulumi state delete`), it is kept.
 """
 
 from __future__ import annotations
@@ -29,10 +32,10 @@ class InstanceNameOutputs:
 
 
 class InstanceName(Lifecycle[InstanceNameInputs, InstanceNameOutputs]):
-    """Claims a name; nothing exists in the account for it. Deletion ends every machine of it.
+    """Claims a name; nothing exists in the account for it.
 
-    An `Instance` that uses it is deleted before it, so what is found then is in no state. A machine
-    to be kept (`pulumi state delete` of its `Instance`) needs the same for its `InstanceName`.
+    Deletion ends every machine that was launched under it and whose id never got into a state. One
+    that an `Instance` has recorded is kept: ending it is that resource's affair.
     """
 
     token = "lambdalabs:index:InstanceName"
@@ -52,6 +55,10 @@ class InstanceName(Lifecycle[InstanceNameInputs, InstanceNameOutputs]):
     ) -> None:
         calls = self._account.calls(context)
         for machine in await calls.machines():
-            if machine.name == inputs.name and machine.status not in GOING:
+            if machine.name != inputs.name or machine.recorded:
+                continue
+            if machine.id in self._account.recorded:  # since it was listed
+                continue
+            if machine.status not in GOING:
                 context.warn(f"{machine.name}: machine {machine.id} is in no state, terminating it")
                 await give_back(calls, machine.id)

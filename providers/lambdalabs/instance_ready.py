@@ -16,7 +16,7 @@ from providers.lambdalabs.errors import (
     NotReached,
     NotReady,
 )
-from providers.lambdalabs.instance import terminate
+from providers.lambdalabs.instance import recorded, terminate
 from providers.lambdalabs.models import BROKEN, GOING, Machine
 from providers.lambdalabs.ssh import Door, NoAnswer, Unreached, knock, probe_cuda
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
@@ -112,6 +112,7 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
                 suggestion="Run `pulumi up` again: what is gone or unhealthy is replaced. For"
                 " another machine in its place change its `generation`",
             ) from error
+        await recorded(context, self._account, machine)
         if inputs.gpu_probe and machine.gpus is None:
             context.warn(
                 f"{context.name}: GPUs were not probed, Lambda Cloud doesn't tell how many {id} has"

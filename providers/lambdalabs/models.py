@@ -23,6 +23,11 @@ BROKEN = frozenset({"unhealthy", "preempted"})
 """Statuses of a machine that never comes back but may still be billed."""
 
 
+UNRECORDED = "+"
+"""Ends the name of a machine in the account until a state has its id: tags can't be changed, a name
+can (OpenAPI 1.8.3, postInstance)."""
+
+
 class Listed(list[T]):
     """What a list of the API holds. left_out: of each entry that can't be read, what is wrong."""
 
@@ -64,6 +69,8 @@ class Machine:
     Without a readable id it is refused. What else is odd is empty, so that the machine stays
     one that is there.
 
+    recorded: whether its id is, or was, in a state, see `UNRECORDED`. Those of the first version
+        always look so.
     reasons: why the API refuses to restart or terminate it (InstanceActionAvailabilityDetails),
     which is all that the API tells about a machine that failed.
     """
@@ -71,6 +78,7 @@ class Machine:
     id: str
     status: str
     name: str = ""
+    recorded: bool = True
     instance_type: str = ""
     region: str = ""
     gpus: int | None = None
@@ -87,7 +95,8 @@ class Machine:
         return cls(
             id=_text(data, "id"),
             status=_any(data.get("status")),
-            name=_any(data.get("name")),
+            name=_any(data.get("name")).removesuffix(UNRECORDED),
+            recorded=not _any(data.get("name")).endswith(UNRECORDED),
             instance_type=_any(kind.get("name")),
             region=_any(_inner(data, "region").get("name")),
             gpus=_number(_inner(kind, "specs").get("gpus")),
@@ -146,9 +155,10 @@ class Launch:
     firewall_rulesets: Sequence[str] = ()
 
     def body(self) -> dict[str, Any]:
-        """The request's JSON. The name is the hostname, too."""
+        """The request's JSON. The name is the hostname, too; as nobody has recorded the machine
+        yet, its name in the account tells that."""
         body: dict[str, Any] = {
-            "name": self.name,
+            "name": self.name + UNRECORDED,
             "hostname": self.name,
             "instance_type_name": self.instance_type,
             "region_name": self.region,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 
 import asyncssh
+
+from providers.runtime.private_keys import separate
 
 CONNECT_SECONDS = 10.0
 PROBE_SECONDS = 60.0
@@ -94,9 +95,7 @@ def read_verdict(output: str, gpus: int) -> str | None:
 
 def _keys(private_keys: str) -> list[asyncssh.SSHKey]:
     """Each PEM in a text. Raises KeyImportError."""
-    end = "-----END OPENSSH PRIVATE KEY-----"
-    texts = re.findall(rf".+?{end}\n?|.+", private_keys, re.DOTALL)
-    return [asyncssh.import_private_key(text) for text in texts]
+    return [asyncssh.import_private_key(text) for text in separate(private_keys)]
 
 
 async def _run(address: str, door: Door, command: str, stdin: str | None, seconds: float) -> str:

@@ -97,10 +97,10 @@ async def _drain(context: Context, entry: Entry) -> None:
     Raises `NotSettled` when they can't: the node is then available as before.
     """
     own = await entry.read(context)
-    before = own["Spec"]["Availability"]
+    before = membership.given_back(own["Spec"])["Availability"]
     moving = relocation.displaced(await entry.tasks(context))
     names = await entry.service_names(context)
-    await entry.write(context, lambda spec: {**spec, "Availability": "drain"})
+    await entry.write(context, membership.taken_out)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + context.timeout
     patience: dict[relocation.Slot, float] = {}
@@ -115,7 +115,7 @@ async def _drain(context: Context, entry: Entry) -> None:
         homeless = {slot for slot, reason in left.items() if relocation.is_final(reason)}
         patience = {slot: patience.get(slot, loop.time() + _HOMELESS) for slot in homeless}
         if min([deadline, *patience.values()]) < loop.time():
-            await entry.write(context, lambda spec: {**spec, "Availability": before})
+            await entry.write(context, membership.given_back)
             reasons = "; ".join(sorted(set(left.values()))) or f"{len(here)} tasks don't end"
             raise NotSettled(
                 f"node {entry.node_name} stays, {before} as before: what runs there can't move "

@@ -6,6 +6,7 @@ import base64
 import enum
 import json
 import shlex
+from collections.abc import Sequence
 
 DAEMON = "/etc/docker/daemon.json"
 _KNOWN = "/var/lib/sophia/daemon.json"
@@ -41,6 +42,41 @@ def fault(content: str) -> str | None:
     except ValueError as error:
         return f"expected JSON: {error}"
     return None if isinstance(parsed, dict) else "expected a JSON object"
+
+
+_PUBLISHED = "node-generic-resources"
+GPUS = "NVIDIA-GPU=*"
+"""In `node-generic-resources`: all that the node has, each as NVIDIA-GPU=<its UUID>."""
+
+FIND_GPUS = (
+    "command -v nvidia-smi >/dev/null || exit 0; nvidia-smi --query-gpu=uuid --format=csv,noheader"
+)
+"""A script that prints the UUIDs of a node's GPUs, one a line."""
+
+_RUNTIME = "/etc/nvidia-container-runtime/config.toml"
+_SWARM = 'swarm-resource = "DOCKER_RESOURCE_NVIDIA-GPU"'
+
+HAND_OUT_GPUS = (
+    f"set -eu; mkdir -p $(dirname {_RUNTIME}); [ -s {_RUNTIME} ] || echo >{_RUNTIME};"
+    f" grep -qxF '{_SWARM}' {_RUNTIME} ||"
+    f" sed -i -e '/^#*swarm-resource *=/d' -e '1i {_SWARM}' {_RUNTIME}"
+)
+"""A script that makes NVIDIA's runtime give a task the GPUs that Swarm has assigned to it, and not
+all that its image asks for. The runtime reads its file at each start of a container."""
+
+
+def with_gpus(content: str, uuids: Sequence[str]) -> str:
+    """The configuration for a node with these GPUs. Without any, NVIDIA's runtime, which may not be
+    there, is not the default one either."""
+    parsed = json.loads(content)
+    if GPUS not in parsed.get(_PUBLISHED, []):
+        return content
+    own = [f"NVIDIA-GPU={uuid}" for uuid in uuids]
+    named = [name for one in parsed[_PUBLISHED] for name in (own if one == GPUS else [one])]
+    if not own and parsed.get("default-runtime") == "nvidia":
+        del parsed["default-runtime"]
+    parsed.pop(_PUBLISHED)
+    return json.dumps(parsed | ({_PUBLISHED: named} if named else {}), indent=2) + "\n"
 
 
 def step(running: str, wanted: str) -> Step:

@@ -23,6 +23,7 @@ import aiohttp
 import asyncssh
 
 from providers.runtime.declare import prop
+from providers.runtime.private_keys import separate
 from providers.swarm.errors import (
     Conflict,
     ConnectionFailed,
@@ -35,7 +36,6 @@ from providers.swarm.errors import (
     Unanswered,
     WrongHostKey,
 )
-from providers.swarm.keypair import separate
 
 SSH = 22
 DOCKER_SOCKET = "/var/run/docker.sock"

@@ -31,7 +31,10 @@ _LOOK = 0.3
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an entry's spec should say. Labels that are neither given nor dropped stay."""
+    """What an entry's spec should say. Labels that are neither given nor dropped stay.
+
+    availability: "" leaves it to whoever has set it.
+    """
 
     role: str
     availability: str
@@ -40,12 +43,12 @@ class Wanted:
 
     def applied(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """The node's spec with everything wanted in it."""
-        before = spec.get("Labels") or {}
-        kept = {key: text for key, text in before.items() if key not in self.dropped_labels}
+        spec = membership.given_back(spec)
+        kept = {key: text for key, text in spec["Labels"].items() if key not in self.dropped_labels}
         return {
             **spec,
             "Role": self.role,
-            "Availability": self.availability,
+            "Availability": self.availability or spec["Availability"],
             "Labels": kept | dict(self.labels),
         }
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from providers.runtime.declare import Context, Created, Lifecycle, prop
+from providers.runtime.private_keys import separate
 
 _FORMER = 4
 """Former private keys that are kept: an sshd lets a client try 6 (MaxAuthTries)."""
-_END = "-----END OPENSSH PRIVATE KEY-----"
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,6 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
         self, context: Context, id: str, inputs: KeyPairInputs, outputs: KeyPairOutputs
     ) -> None:
         """Nothing but the state holds it."""
-
-
-def separate(private_keys: str) -> list[str]:
-    """The PEM texts in one text, in order; what is none as it is."""
-    return re.findall(rf".+?{_END}\n?|.+", private_keys, re.DOTALL)
 
 
 def public_line(private_key: str) -> str:

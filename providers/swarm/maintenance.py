@@ -33,17 +33,17 @@ async def drained(context: Context, entry: Entry) -> AsyncIterator[None]:
     """
     await _spare(context, entry)
     own = await entry.read(context)
-    before = own["Spec"]["Availability"]
+    before = membership.given_back(own["Spec"])["Availability"]
     tasks = await entry.running(context)
     slots = relocation.displaced(tasks)
     everywhere = {task["ServiceID"] for task in tasks if not task.get("Slot")}
-    await entry.write(context, lambda spec: {**spec, "Availability": "drain"})
+    await entry.write(context, membership.taken_out)
     try:
         await _emptied(context, entry, slots)
         yield
         await entry.wait(context, _is_back(own), "back")
     finally:
-        await entry.write(context, lambda spec: {**spec, "Availability": before})
+        await entry.write(context, membership.given_back)
     if before == "active":
         await _running_again(context, entry, slots, everywhere)
 

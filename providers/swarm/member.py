@@ -30,7 +30,11 @@ class MemberInputs:
     worker_token: str = prop(secret=True)
     role: str = prop(default="worker", doc="manager or worker")
     labels: dict[str, str] = prop(default_factory=dict, doc="Node labels, for placement.")
-    availability: str = prop(default="active", doc="active, pause or drain")
+    availability: str = prop(
+        default="active",
+        doc="active, pause or drain. With `active`, a node that a person drains or pauses stays so"
+        " until a person makes it active; it is told.",
+    )
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         id = await join(context, self._pool, node, inputs.cluster_id, joiner)
         entry = Entry(self._pool, inputs.cluster_id, id, inputs.node_name)
         try:
-            state = await entry.settle(context, _wanted(inputs, {}))
+            state = await entry.settle(context, _wanted(inputs))
         except SwarmError as error:
             raise Incomplete(id, MemberOutputs(id, "unknown"), [str(error)]) from None
         return Created(id, MemberOutputs(id, state))
@@ -98,11 +102,19 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
             context.warn(str(error))
             return Found(inputs, replace(outputs, state=UNREACHABLE))
         labels = membership.labels_of(node)
+        availability = node["Spec"]["Availability"]
+        if inputs.availability == "active" != availability and membership.DRAINED not in labels:
+            context.warn(
+                f"node {inputs.node_name} is set to {availability} by hand, and stays so: nothing"
+                f" new starts there. `docker node update --availability active {id}` on a manager"
+                " ends that"
+            )
+            availability = "active"
         live = replace(
             inputs,
             node_name=labels.get(membership.NODE, ""),
             role=node["Spec"]["Role"],
-            availability=node["Spec"]["Availability"],
+            availability=availability,
             # Labels that others set are none of ours.
             labels={key: labels[key] for key in inputs.labels if key in labels},
         )
@@ -121,9 +133,7 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         entry = Entry(self._pool, new.cluster_id, id, new.node_name)
         was_down = outputs.state == "down" and old.role == new.role
         try:
-            state = await entry.settle(
-                context, _wanted(new, old.labels), _RETURN if was_down else SETTLE
-            )
+            state = await entry.settle(context, _wanted(new, old), _RETURN if was_down else SETTLE)
         except NotSettled as error:
             if not was_down:
                 raise
@@ -143,16 +153,19 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         )
 
 
-def _wanted(inputs: MemberInputs, old_labels: dict[str, str]) -> Wanted:
+def _wanted(inputs: MemberInputs, old: MemberInputs | None = None) -> Wanted:
     own = {
         membership.NODE: inputs.node_name,
         membership.INSTANCE: inputs.instance_id,
         membership.ADDRESS: inputs.address,
         membership.HOST_KEY: inputs.host_key,
     }
+    old = old or inputs
+    # It has joined as active; what a person has made of that is theirs.
+    left_alone = old.availability == inputs.availability == "active"
     return Wanted(
         role=inputs.role,
-        availability=inputs.availability,
+        availability="" if left_alone else inputs.availability,
         labels=inputs.labels | own,
-        dropped_labels=frozenset(old_labels) - frozenset(inputs.labels),
+        dropped_labels=frozenset(old.labels) - frozenset(inputs.labels),
     )

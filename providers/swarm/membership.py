@@ -6,7 +6,7 @@ Quorum: of N managers a majority must be healthy, or the swarm can't be changed 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 NODE = "sophia.node"
@@ -17,7 +17,11 @@ INSTANCE = "sophia.instance"
 ADDRESS, HOST_KEY = "sophia.address", "sophia.host-key"
 """Labels: how ssh gets to the node, for whoever looks at a task on it."""
 
-RESERVED = frozenset({NODE, INSTANCE, ADDRESS, HOST_KEY})
+DRAINED = "sophia.drained"
+"""Label: the availability that the node had before a run took it out of service. A run that ended
+before it gave it back left this; what a person has drained has none."""
+
+RESERVED = frozenset({NODE, INSTANCE, ADDRESS, HOST_KEY, DRAINED})
 """Labels that a member sets itself."""
 
 Node = dict[str, Any]
@@ -98,6 +102,20 @@ def join_addresses(nodes: Sequence[Node]) -> list[str]:
 def name_of(node: Node) -> str:
     """For messages: the node name, or the id of an entry that is none of ours."""
     return labels_of(node).get(NODE) or str(node["ID"])
+
+
+def taken_out(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The node's spec with all its tasks moved away, for a while."""
+    labels = dict(spec.get("Labels") or {})
+    labels.setdefault(DRAINED, spec["Availability"])
+    return {**spec, "Availability": "drain", "Labels": labels}
+
+
+def given_back(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The node's spec as available as before it was taken out; any other as it is."""
+    labels = dict(spec.get("Labels") or {})
+    before = labels.pop(DRAINED, spec["Availability"])
+    return {**spec, "Availability": before, "Labels": labels}
 
 
 def labels_of(node: Node) -> dict[str, str]:

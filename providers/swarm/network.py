@@ -26,6 +26,9 @@ class NetworkInputs:
     driver: str = prop(replace=True, default="overlay")
     encrypted: bool = prop(replace=True, default=False, doc="IPsec between nodes (ESP).")
     attachable: bool = prop(replace=True, default=False, doc="For containers outside services.")
+    internal: bool = prop(
+        replace=True, default=False, doc="No way out for what is on internal networks only."
+    )
     subnet: str | None = prop(replace=True, default=None, doc="CIDR; None: from the pools.")
     mtu: int | None = prop(replace=True, default=None)
     labels: dict[str, str] = prop(replace=True, default_factory=dict)
@@ -101,13 +104,15 @@ def render(inputs: NetworkInputs, urn: str) -> dict[str, Any]:
         options["encrypted"] = ""
     if inputs.mtu is not None:
         options["com.docker.network.driver.mtu"] = str(inputs.mtu)
-    settings = {
+    settings: dict[str, Any] = {
         "Driver": inputs.driver,
         "Attachable": inputs.attachable,
         "Options": options,
         "Labels": inputs.labels,
         "IPAM": {"Config": [{"Subnet": inputs.subnet}]} if inputs.subnet else {},
     }
+    if inputs.internal:  # only then: names of others stay as they were
+        settings["Internal"] = True
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     name = hashed_name(inputs.name_prefix, digest)
     return {

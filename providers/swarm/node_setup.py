@@ -19,6 +19,7 @@ from providers.runtime.declare import (
     ResourceFailure,
     prop,
 )
+from providers.runtime.private_keys import separate
 from providers.swarm import docker_config
 from providers.swarm.cluster import patient_info
 from providers.swarm.docker_config import DAEMON, Step
@@ -33,7 +34,7 @@ from providers.swarm.errors import (
     Unanswered,
     WrongHostKey,
 )
-from providers.swarm.keypair import public_line, separate
+from providers.swarm.keypair import public_line
 from providers.swarm.maintenance import drained
 from providers.swarm.pool import Pool
 
@@ -67,7 +68,8 @@ class NodeSetupInputs:
     files: list[SetupFile] = prop(
         default_factory=list,
         doc=f"{DAEMON} makes Docker reload or restart, as far as it differs from what Docker runs"
-        " with; sshd reads its files anew.",
+        f" with; {docker_config.GPUS} in its node-generic-resources stands for the node's GPUs."
+        " sshd reads its files anew.",
     )
 
 
@@ -135,6 +137,8 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
         """A node that can't be looked at is believed to be as it was."""
         files = {file.path: file.content for file in inputs.files}
         try:
+            if DAEMON in files:
+                files[DAEMON] = await _with_gpus(self._node(inputs), files[DAEMON])
             script = _differing(inputs.user, inputs.authorized_keys, self._revoked(inputs), files)
             said = await self._node(inputs).run(script)
         except SwarmError as error:
@@ -207,6 +211,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
         await node.run(_write(others, gone - {DAEMON}))
         wanted = next((file.content for file in inputs.files if file.path == DAEMON), None)
         if wanted is not None:
+            wanted = await _with_gpus(node, wanted)
             await self._configure_docker(context, inputs, node, wanted)
 
     async def _try_new_key(self, inputs: NodeSetupInputs) -> None:
@@ -257,6 +262,16 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
         except NotFound:  # it was removed, and does not know it
             return None
         return entry
+
+
+async def _with_gpus(node: Engine, daemon: str) -> str:
+    """The configuration with the GPUs that the node has; its runtime then hands them out."""
+    if docker_config.GPUS not in daemon:
+        return daemon
+    uuids = (await node.run(docker_config.FIND_GPUS)).split()
+    if uuids:
+        await node.run(docker_config.HAND_OUT_GPUS)
+    return docker_config.with_gpus(daemon, uuids)
 
 
 _BOOTED = (

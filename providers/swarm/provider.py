@@ -9,6 +9,7 @@ from providers.swarm import (
     certificate,
     cluster,
     config,
+    job,
     keypair,
     member,
     network,
@@ -37,6 +38,7 @@ class Swarm(Provider):
         secret.Secret,
         config.Config,
         service.Service,
+        job.Job,
         volume_home.VolumeHome,
         volume.Volume,
     )

@@ -6,11 +6,13 @@ from typing import Any
 
 import pulumi
 
+from providers.runtime.private_keys import separate
 from providers.runtime.sdk import Declared, DeclaredProvider
 from providers.swarm import (
     certificate,
     cluster,
     config,
+    job,
     keypair,
     member,
     network,
@@ -62,14 +64,12 @@ class KeyPair(Declared, lifecycle=keypair.KeyPair):
     @property
     def newest(self) -> pulumi.Output[str]:
         """The private key without its former ones."""
-        return self.private_key.apply(lambda keys: keypair.separate(keys)[0])
+        return self.private_key.apply(lambda keys: separate(keys)[0])
 
     @property
     def is_first(self) -> pulumi.Output[bool]:
         """Whether there are no former ones; that is no secret."""
-        return pulumi.Output.unsecret(
-            self.private_key.apply(lambda keys: len(keypair.separate(keys)) == 1)
-        )
+        return pulumi.Output.unsecret(self.private_key.apply(lambda keys: len(separate(keys)) == 1))
 
 
 class Certificate(Declared, lifecycle=certificate.Certificate):
@@ -126,6 +126,13 @@ class Service(InCluster, lifecycle=service.Service):
 
     service_id: pulumi.Output[str]
     dns_name: pulumi.Output[str]
+
+
+class Job(InCluster, lifecycle=job.Job):
+    """Inputs: see `services.model.JobInputs`."""
+
+    exit_status: pulumi.Output[int]
+    logs: pulumi.Output[list[str]]
 
 
 class VolumeHome(Declared, lifecycle=volume_home.VolumeHome):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import json
-import time
 from typing import Any
 
 from providers.runtime.declare import (
@@ -19,15 +16,15 @@ from providers.runtime.declare import (
 )
 from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequence, Unanswered
 from providers.swarm.pool import Pool
-from providers.swarm.services import labels, ownership, rollout
+from providers.swarm.services import labels, ownership, removal, rollout
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
-from providers.swarm.services.render import differences, registry_auth, render
+from providers.swarm.services.patience import Patience
+from providers.swarm.services.render import registry_auth, render
 from providers.swarm.services.rollout import Rollout, RolloutFailed
 from providers.swarm.services.rules import faults_of
 from providers.swarm.services.verdict import (
-    TERMINAL,
     Observation,
-    Patience,
     abandoned,
     condition,
     proven,
@@ -36,8 +33,6 @@ from providers.swarm.services.verdict import (
 Json = dict[str, Any]
 
 _ATTEMPTS = 10
-_REPAIR = 60.0
-"""Seconds for a service to get well that nobody changed: a lost node's tasks move in 56 s."""
 
 
 class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
@@ -46,7 +41,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
     token = "swarm:index:Service"
     Inputs, Outputs = ServiceInputs, ServiceOutputs
     delete_before_replace = True
-    timeout = 900.0
+    timeout = Patience.operation
 
     def __init__(self, pool: Pool, patience: Patience | None = None) -> None:
         self._pool = pool
@@ -119,20 +114,13 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         self, context: Context, id: str, inputs: ServiceInputs, outputs: ServiceOutputs
     ) -> None:
         """Waits until its containers have ended: data must not be used twice."""
-        try:
-            await self._pool.request("DELETE", f"/services/{id}", context=context)
-        except NotFound:
-            pass
-        except NoManager as error:
-            ownership.forget(context, error)
-            return
-        await self._until_ended(context, id, inputs.name)
+        await removal.remove(self._pool, context, id, inputs.name)
 
     async def _repair(
         self, context: Context, id: str, inputs: ServiceInputs, *, force: bool
     ) -> ServiceOutputs:
         """One try, and a warning with the cause if it is in vain."""
-        limited = dataclasses.replace(context, timeout=min(context.timeout, _REPAIR))
+        limited = dataclasses.replace(context, timeout=min(context.timeout, self._patience.repair))
         try:
             await self._bring_to(limited, id, inputs, push=force, force=force, revert=False)
         except RolloutFailed as failure:
@@ -218,33 +206,6 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
             revert=back,
             patience=self._patience,
         ).wait()
-
-    async def _until_ended(self, context: Context, id: str, name: str) -> None:
-        # A service that is gone can't be asked for its tasks: they are found by their names.
-        filters = {"filters": json.dumps({"name": [f"{name}."]})}
-        deadline = time.monotonic() + context.timeout
-        while True:
-            tasks, nodes = await asyncio.gather(
-                self._pool.request("GET", "/tasks", params=filters, context=context),
-                self._pool.request("GET", "/nodes", context=context),
-            )
-            lost = {node["ID"] for node in nodes if node["Status"]["State"] == "down"}
-            left = [
-                task
-                for task in tasks
-                if task["ServiceID"] == id
-                and task["Status"]["State"] not in TERMINAL
-                and task.get("NodeID") not in lost
-            ]
-            if not left:
-                return
-            context.progress(f"{len(left)} tasks still shutting down")
-            if time.monotonic() > deadline:
-                raise NotSettled(
-                    f"service {name} is removed, but {len(left)} of its containers still run "
-                    f"after {context.timeout:.0f} s"
-                )
-            await context.sleep(rollout.POLL)
 
 
 def _outputs(

@@ -3,7 +3,14 @@
 import pulumi
 
 from components.database import Database, DatabaseArgs
-from components.handles import ClusterHandle, NetworkHandle, RegistryHandle, VolumeHandle
+from components.handles import (
+    ClusterHandle,
+    Ground,
+    NetworkHandle,
+    RegistryHandle,
+    VolumeHandle,
+)
+from components.plan.database import workload
 from providers.swarm import resources as swarm
 
 
@@ -11,12 +18,16 @@ def database(made=None):
     built = Database(
         "database",
         DatabaseArgs(
-            prefix="sophia-dev",
-            cluster=ClusterHandle(
-                swarm.Provider("services"), pulumi.Output.from_input("c"), (), ()
+            workload("database"),
+            Ground(
+                "sophia-dev",
+                ClusterHandle(swarm.Provider("services"), pulumi.Output.from_input("c"), (), ()),
+                {
+                    name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}"))
+                    for name in ("services", "data")
+                },
+                RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             ),
-            network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
-            registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             volume=VolumeHandle(
                 pulumi.Output.from_input("database-0a1b2c3d"), pulumi.Output.from_input("m-2")
             ),

@@ -3,18 +3,17 @@
 import pulumi
 
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
-from components.handles import ClusterHandle, NetworkHandle, RegistryHandle
+from components.handles import ClusterHandle, Ground, NetworkHandle, RegistryHandle
 from components.mcp_service import McpService, McpServiceArgs
+from components.plan.mcp_service import mcp_service
 from providers.swarm import resources as swarm
 
 SERVER = Server(
     name="ai_memory",
     title="AI memory",
     description="Memory",
-    category="knowledge",
-    tags=(),
-    deploy=Deploy(1, 9000, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
-    secrets=(SecretVariable("url", "MEMORY_DATABASE_URL", "", "", True),),
+    deploy=Deploy(1, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
+    secrets=(SecretVariable("MEMORY_DATABASE_URL", "", "", True),),
 )
 
 
@@ -24,13 +23,17 @@ def service(handles=None):
     made = McpService(
         "ai_memory",
         McpServiceArgs(
-            server=SERVER,
-            prefix="sophia-dev",
-            cluster=ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
-            network=NetworkHandle("services", pulumi.Output.from_input("network-1")),
-            registry=RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            workload=mcp_service(SERVER, "sophia-dev", ["MEMORY_DATABASE_URL"], ("database",)),
+            ground=Ground(
+                "sophia-dev",
+                ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
+                {
+                    name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}"))
+                    for name in ("services", "data")
+                },
+                RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+            ),
             image="registry.example/ai-memory@sha256:0",
-            variables={},
             secrets={"MEMORY_DATABASE_URL": database.private_key},
         ),
     )
@@ -60,7 +63,7 @@ def test_credentials_are_secret_and_files_of_the_servers_user(registered, previe
         (file,) = inputs["secrets"]
         assert file["target"] == "MEMORY_DATABASE_URL"
         assert (file["uid"], file["gid"]) == (10001, 10001)
-        assert inputs["networks"] == ["network-1"]
+        assert inputs["networks"] == ["id-of-services", "id-of-data"]
 
 
 def test_the_handle_leads_to_its_tasks(registered):
@@ -68,4 +71,4 @@ def test_the_handle_leads_to_its_tasks(registered):
     registered(lambda: service(handles))
     (handle,) = handles
     assert (handle.name, handle.physical_name) == ("ai_memory", "sophia-dev-ai_memory")
-    assert handle.port == 9000
+    assert handle.port == 8000

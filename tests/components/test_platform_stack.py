@@ -1,11 +1,13 @@
 """The whole platform as one graph: what waits for what, what is secret, what is handed out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
 import pytest
 
 from components.catalog import loader
+from components.plan import networks
 from components.platform_stack import PlatformStack
 from components.settings_model import Offers
 from components.settings_rules import read
@@ -38,16 +40,21 @@ def seen(registered, exports, tmp_path, monkeypatch):
     return run(registered, tmp_path, monkeypatch, exports)
 
 
-def run(registered, tmp_path, monkeypatch, exports=None):
-    """Everything that the platform registers; exports gets what it hands out."""
+def run(registered, tmp_path, monkeypatch, exports=None, former=None, **changes):
+    """Everything that the platform registers; exports gets what it hands out. former: networks."""
     monkeypatch.chdir(tmp_path)  # contexts of images are staged below the working directory
     for work in ("stage", "have"):  # downloads and Docker; their own tests see to them
         monkeypatch.setattr(f"components.image_cache.ImageCache.{work}", lambda *given: None)
     offers = Offers({"cpu_4x_general": 20, "gpu_1x_a10": 75}, frozenset({"us-east-1"}))
     settings, faults = read(
-        VALUES, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=offers
+        {**VALUES, **changes},
+        project="sophia",
+        stack="dev",
+        catalog=loader.load(CATALOG),
+        offers=offers,
     )
     assert faults == ()
+    settings = replace(settings, former_networks=former or {})
     handed_out = {} if exports is None else exports
     return registered(lambda: handed_out.update(PlatformStack("platform", settings).exports))
 
@@ -134,6 +141,34 @@ def test_a_server_waits_for_no_other_server(seen):
     assert "database-service" not in reached(seen, "lambda_labs_cli-service")
 
 
+def networks_of(seen):
+    return {
+        name: seen[f"{name}-service"].inputs["networks"]
+        for name in ("database", "ai_memory", "lambda_labs_cli", "gateway")
+    }
+
+
+def test_only_those_with_its_password_are_on_the_databases_network(seen, preview):
+    if not preview:
+        edge, data = "id-of-services-overlay", "id-of-data-overlay"
+        assert networks_of(seen) == {
+            "database": [data],
+            "ai_memory": [edge, data],
+            "lambda_labs_cli": [edge],
+            "gateway": [edge],
+        }
+    assert seen["data-overlay"].inputs["internal"] is True
+    assert "internal" not in seen["services-overlay"].inputs, "as the first version made it"
+
+
+def test_a_database_of_the_first_version_stays_where_its_clients_are_for_one_run(
+    registered, preview, tmp_path, monkeypatch
+):
+    seen = run(registered, tmp_path, monkeypatch, former=networks.BEFORE)
+    if not preview:
+        assert networks_of(seen)["database"] == ["id-of-data-overlay", "id-of-services-overlay"]
+
+
 def test_services_wait_for_every_member(seen):
     members = {name for name, item in seen.items() if item.type == "swarm:index:Member"}
     assert len(members) == 4
@@ -169,23 +204,40 @@ def test_the_servers_environment_comes_from_the_settings(seen):
     assert "LAMBDA_API_URL" not in seen["ai_memory-service"].inputs["env"]
 
 
+def test_a_servers_own_credentials_are_used_in_place_of_the_platforms(
+    registered, preview, tmp_path, monkeypatch
+):
+    own = {
+        "ai_memory": {"MEMORY_DATABASE_URL": "url"},
+        "lambda_labs_cli": {"LAMBDA_API_KEY": "key"},
+    }
+    servers = {name: {"secrets": secrets} for name, secrets in own.items()}
+    seen = run(registered, tmp_path, monkeypatch, servers=servers)
+    assert "database-service" not in reached(seen, "ai_memory-service")
+    assert "database-service" in seen, "the platform's own stays"
+    for name, value in {
+        "ai_memory-memory-database-url": "url",
+        "lambda_labs_cli-lambda-api-key": "key",
+    }.items():
+        assert "data" in seen[name].secrets
+        assert seen[name].inputs["data"] == value
+
+
 def test_the_gateways_names_and_origins_come_from_the_settings(seen, preview):
     assert seen["gateway-certificate"].inputs["dnsNames"] == ["mcp.example"]
     if not preview:
-        config = seen["gateway-config"].inputs["data"]
+        config = seen["gateway-config-haproxy"].inputs["data"]
         assert "mcp.example" in config
         assert "https://app.example" in config
 
 
 def test_a_preview_tells_what_the_machines_cost(registered, preview, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(pulumi.log, "info", lambda text, resource: said.append(text))
+    monkeypatch.setattr(pulumi.log, "info", lambda text, *about: said.append(text))
     run(registered, tmp_path, monkeypatch)
-    assert bool(said) == preview
-    assert all(
-        text.startswith("expected cost: $0.80 an hour") and "3 cpu_4x_general at $0.20" in text
-        for text in said
-    )
+    costs = [text for text in said if text.startswith("expected cost")]
+    assert bool(costs) == preview
+    assert all("$0.80 an hour" in text and "3 cpu_4x_general at $0.20" in text for text in costs)
 
 
 def test_what_is_handed_out(seen, exports):
@@ -193,7 +245,7 @@ def test_what_is_handed_out(seen, exports):
         *("manager_ip", "manager_ips", "gateway_url", "gateway_urls", "gateway_token"),
         "gateway_tokens",
         *("gateway_certificate", "ca_certificate", "mcp_endpoints", "nodes", "ssh_private_key"),
-        "named_after",
+        *("named_after", "networks", "subnet_size"),
     }
     assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
     assert isinstance(exports["gateway_token"], pulumi.Output)

@@ -111,6 +111,37 @@ async def test_a_server_reaches_its_upstream(outputs):
     assert all(node["instance_id"] in listed for node in outputs["nodes"].values())
 
 
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 5432), 3).close()
+    print("reached")
+except OSError as error:
+    print(error)
+"""
+
+
+def test_only_those_with_its_password_reach_the_database_which_has_no_way_out(platform):
+    ((home, database),) = docker.tasks(platform.home, "sophia-dev-database")
+    shown = docker.docker(
+        *("exec", home, "docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}"),
+        database,
+    )
+    (place,) = [network["IPAddress"] for network in json.loads(shown).values()]
+
+    def told(service: str, target: str) -> str:
+        node, container = docker.tasks(platform.home, service)[0]
+        asked = ("exec", node, "docker", "exec", container, "python3", "-c", CONNECT, target)
+        return docker.docker(*asked).strip()
+
+    assert told(AI_MEMORY, place) == told(AI_MEMORY, "tasks.sophia-dev-database") == "reached"
+    for target in (place, "tasks.sophia-dev-database"):
+        assert told("sophia-dev-lambda_labs_cli", target) != "reached"
+    routes = docker.docker("exec", home, "docker", "exec", database, "cat", "/proc/net/route")
+    ways_out = [line for line in routes.splitlines()[1:] if line.split()[1] == "00000000"]
+    assert ways_out == []
+
+
 async def test_refusals_are_clear_and_logged(platform, outputs):
     url = outputs["mcp_endpoints"]["ai_memory"]
     async with http_client(outputs, token="wrong") as client:

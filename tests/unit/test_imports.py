@@ -17,7 +17,7 @@ VALUES = {
     "components.reading",
     *(
         f"components.settings_{part}"
-        for part in ("model", "rules", "firewall", "gateway", "overlay")
+        for part in ("model", "rules", "firewall", "gateway", "overlay", "servers")
     ),
 }
 """Pure modules that hold values and their rules."""
@@ -70,6 +70,15 @@ def is_pure(module: str) -> bool:
     return False
 
 
+HELPERS = {
+    "components.images": ("components.image_cache",),
+    **dict.fromkeys(
+        ("components.database", "components.gateway", "components.mcp_service"),
+        ("components.workload",),
+    ),
+}
+"""What components have in common, as functions."""
+
 COMPONENTS = [
     module
     for module in modules("components")
@@ -101,7 +110,7 @@ def test_pure_components_import_pure_code_only(module):
 
 @pytest.mark.parametrize("module", COMPONENTS)
 def test_components_do_not_import_one_another(module):
-    helpers = {"components.images": ("components.image_cache",)}.get(module, ())
+    helpers = HELPERS.get(module, ())
     allowed = ("components.handles", "components.catalog", "components.plan", *helpers)
     for name in imports_of(module):
         if within(name, "components") and name != "components":

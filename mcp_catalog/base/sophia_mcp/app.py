@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import audit
 from .health import Health
 from .server import Server
 
@@ -48,7 +49,8 @@ def make_app(server: Server, health: Health, allowed_hosts: tuple[str, ...]) -> 
 
 
 def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
-    """Measures and logs every request, names the replica, and ends connections while draining."""
+    """Measures every request, logs those that call no tool, names the replica, and ends
+    connections while draining."""
 
     async def edge(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,7 +59,7 @@ def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
         route = scope["path"] if scope["path"] in _ROUTES else "other"
         method = scope["method"] if scope["method"] in _METHODS else "other"
         status = 500
-        started = perf_counter()
+        started, request = perf_counter(), audit.arrived(scope)
 
         async def send_marked(message: Message) -> None:
             nonlocal status
@@ -80,10 +82,13 @@ def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
             seconds = perf_counter() - started
             server.metrics.requests.labels(route, method, status).inc()
             server.metrics.request_seconds.labels(route).observe(seconds)
-            if route not in ("/health", "/metrics"):
+            # A call of a tool has a line of its own.
+            if route not in ("/health", "/metrics") and not request.calls:
                 logger.info(
                     "request",
                     extra={
+                        "request_id": request.request_id,
+                        "caller": request.caller,
                         "method": method,
                         "path": scope["path"][:100],
                         "status": status,

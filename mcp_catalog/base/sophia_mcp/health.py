@@ -1,11 +1,14 @@
 """Whether a replica should be sent requests, and why not."""
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from .errors import DependencyError
-from .server import Check
+from .errors import DependencyError, NotConfigured
+
+logger = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 2.0
 _CHECK_KEPT_SECONDS = 1.0
@@ -16,20 +19,21 @@ class Health:
     """Answers /health.
 
     The status is one of
-        ok        200
-        starting  503, what the server needs has never answered yet
-        degraded  200, it answered before and does not now. All replicas need the same: without
-                  them clients would lose the server, where tools can say what is wrong
-        draining  503, the process was told to stop
+        ok              200
+        starting        503, what the server needs has never answered yet
+        degraded        200, it answered before and does not now. All replicas need the same:
+                        without them clients would lose the server, whose tools say what is wrong
+        not_configured  200, a credential was not given; its tools say which
+        draining        503, the process was told to stop
     """
 
     server: str
     replica: str
-    check: Check | None = None
+    check: Callable[[], Awaitable[None]] | None = None
     draining: bool = False
     _was_ready: bool = False
     _checked_at: float | None = None
-    _problem: str | None = None
+    _error: Exception | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def report(self) -> tuple[int, dict[str, str]]:
@@ -37,16 +41,19 @@ class Health:
         body = {"server": self.server, "replica": self.replica}
         if self.draining:
             return 503, {"status": "draining", **body}
-        problem = await self._dependency_problem()
-        if problem is None:
+        error = await self._latest()
+        if error is None:
             self._was_ready = True
             return 200, {"status": "ok", **body}
+        problem = {"problem": str(error) or type(error).__name__}
+        if isinstance(error, NotConfigured):
+            return 200, {"status": "not_configured", **problem, **body}
         if self._was_ready:
-            return 200, {"status": "degraded", "problem": problem, **body}
-        return 503, {"status": "starting", "problem": problem, **body}
+            return 200, {"status": "degraded", **problem, **body}
+        return 503, {"status": "starting", **problem, **body}
 
-    async def _dependency_problem(self) -> str | None:
-        """What is wrong with the dependency, asked at most once a second however many ask us."""
+    async def _latest(self) -> Exception | None:
+        """What the check says, asked at most once a second however many ask us."""
         if self.check is None:
             return None
         async with self._lock:
@@ -57,10 +64,20 @@ class Health:
                 try:
                     async with asyncio.timeout(_CHECK_SECONDS):
                         await self.check()
-                    self._problem = None
-                except DependencyError as error:
-                    self._problem = str(error)
+                    self._error = None
+                except (DependencyError, NotConfigured) as error:
+                    self._error = error
                 except TimeoutError:
-                    self._problem = f"no answer within {_CHECK_SECONDS:g} s"
+                    self._error = DependencyError(f"no answer within {_CHECK_SECONDS:g} s")
+                except Exception as error:
+                    self._error = self._unforeseen(error)
                 self._checked_at = monotonic()
-            return self._problem
+            return self._error
+
+    def _unforeseen(self, error: Exception) -> DependencyError:
+        """A check that breaks is a reason like any other; its text may hold anything, so that
+        only its kind is told. The log has it once."""
+        told = DependencyError(f"the check failed: {type(error).__name__}")
+        if str(told) != str(self._error):
+            logger.warning("the check failed", exc_info=error)
+        return told

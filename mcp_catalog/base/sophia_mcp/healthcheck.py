@@ -1,16 +1,16 @@
 """Docker's health check, run as a file: `python -I -S healthcheck.py`. Standard library only, to
 start fast.
 
-Exit 0 when the process answers and has been ready once. `degraded` and `draining` pass: restarting
-a replica heals neither its database nor its stop, and the gateway reads /health itself. The body
-is printed, so that `docker inspect` and a failed deployment show the reason.
+Exit 0 when the process answers and has been ready once. `degraded`, `not_configured` and `draining`
+pass: a restart heals neither its database nor its credentials nor its stop, and the gateway reads
+/health itself. The body is printed, so that `docker inspect` and a failed deployment show why.
 """
 
 import os
 import socket
 import sys
 
-_ALIVE = ("ok", "degraded", "draining")
+_ALIVE = ("ok", "degraded", "not_configured", "draining")
 
 
 def probe(port: int, seconds: float = 2.0) -> tuple[bool, str]:

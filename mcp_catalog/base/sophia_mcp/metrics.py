@@ -39,7 +39,7 @@ class Metrics:
         self.tool_calls = Counter(
             "mcp_tool_calls",
             "Tool calls by outcome: ok, error (anticipated), invalid_arguments, protocol_error, "
-            "crash, cancelled",
+            "timeout, crash, cancelled",
             ["tool", "outcome"],
             registry=self.registry,
         )
@@ -50,6 +50,40 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.answers_refused = Counter(
+            "mcp_answers_refused",
+            "Answers of tools that were too long for a model",
+            ["tool"],
+            registry=self.registry,
+        )
+        self._upstream_requests = Counter(
+            "mcp_upstream_requests",
+            "Tries of calls to a service, by outcome: 2xx to 5xx, timeout, unreachable, broken, "
+            "too_large, cancelled, crash",
+            ["upstream", "method", "outcome"],
+            registry=self.registry,
+        )
+        self._upstream_seconds = Histogram(
+            "mcp_upstream_request_duration_seconds",
+            "Time that one try took",
+            ["upstream"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.upstream_retries = Counter(
+            "mcp_upstream_retries", "Tries after the first", ["upstream"], registry=self.registry
+        )
+        self.upstream_open = Gauge(
+            "mcp_upstream_left_alone",
+            "1 while a service that keeps failing is not asked",
+            ["upstream"],
+            registry=self.registry,
+        )
+
+    def upstream_try(self, upstream: str, method: str, outcome: str, seconds: float) -> None:
+        """One try of a call to a service is over."""
+        self._upstream_requests.labels(upstream, method, outcome).inc()
+        self._upstream_seconds.labels(upstream).observe(seconds)
 
     def text(self) -> bytes:
         """All numbers in Prometheus' text format."""

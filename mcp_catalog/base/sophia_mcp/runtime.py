@@ -1,5 +1,6 @@
-"""Runs a server as a process: `main(name, build)` is a server's whole `__main__`."""
+"""Runs a server as a process, from `build(settings) -> Server` in its folder's `server.py`."""
 
+import importlib
 import logging
 import os
 import signal
@@ -18,6 +19,8 @@ from .server import Server
 from .settings import Settings, read_settings
 
 logger = logging.getLogger(__name__)
+
+Build = Callable[[Settings], Server]
 
 
 class DrainingServer(uvicorn.Server):
@@ -67,13 +70,32 @@ def serve(server: Server, settings: Settings) -> None:
     DrainingServer(config, health, settings.drain_seconds).run()
 
 
-def main(name: str, build: Callable[[Settings], Server]) -> None:
-    """Read the settings, build the server, serve it. Exit status 2 if it can't start as told."""
+def build_of(name: str) -> Build:
+    """`build` of `mcp_catalog/<name>/server.py`.
+
+    Raises:
+        RuntimeFault: there is no such server.
+    """
+    module = f"mcp_catalog.{name}.server"
+    try:
+        found: Build = importlib.import_module(module).build
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise RuntimeFault(f"expected a server in mcp_catalog/{name}/server.py, got none") from None
+    return found
+
+
+def main(name: str, build: Build | None = None) -> None:
+    """Read the settings, build the server, serve it. Exit status 2 if it can't start as told.
+
+    build: of a server that is not in the catalog.
+    """
     logs.configure("INFO", server=name)
     try:
-        settings = read_settings(os.environ)
+        settings = read_settings(name, os.environ)
         logs.configure(settings.log_level, server=name, replica=settings.replica)
-        server = build(settings)
+        server = (build or build_of(name))(settings)
     except RuntimeFault as fault:
         logger.critical(str(fault))
         sys.exit(2)

@@ -1,80 +1,116 @@
-"""An MCP server whose tool calls are measured and whose crashes can be found in the logs."""
+"""An MCP server whose tools are those that are allowed, and whose calls are bounded and logged."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
+import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult
 from pydantic import ValidationError
 
+from . import audit, pages, policy
 from .metrics import Metrics
+from .settings import Settings
+from .upstream import Upstream
 
 logger = logging.getLogger(__name__)
 
-Tool = Callable[..., Awaitable[Any]]
 Lifespan = Callable[[MCPServer[Any]], AbstractAsyncContextManager[Any]]
 Check = Callable[[], Awaitable[None]]
 
-READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
-DESTROYS = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=False)
-
 
 class Server(MCPServer[Any]):
-    """MCPServer plus metrics, a dependency check, and errors that say where to look.
+    """MCPServer with a policy, an audit trail, metrics, limits, and errors that say where to look.
 
-    tools: pairs of an async function and its annotations; name, description, input and output
-        schema are read from the function.
+    tools: all that the server can do; the settings say which of them there are (policy.py).
+    upstreams: opened with the server; /health tells of them.
     lifespan: entered once a process; what it yields is `ctx.request_context.lifespan_context`.
-    check: raises `DependencyError` while what the server needs does not answer.
+    check: raises while what else the server needs does not answer; the text goes into /health.
+
+    Raises SettingError when the settings name tools that there are none of.
     """
 
     def __init__(
         self,
-        name: str,
+        settings: Settings,
         *,
         title: str,
         instructions: str,
-        tools: Sequence[tuple[Tool, ToolAnnotations]],
+        tools: Sequence[policy.Tool],
+        upstreams: Sequence[Upstream] = (),
         lifespan: Lifespan | None = None,
         check: Check | None = None,
     ) -> None:
+        self.metrics = Metrics(settings.server)
+        self._upstreams, self._own_lifespan, self._own_check = upstreams, lifespan, check
+        self._call_seconds = settings.call_seconds
         # Any replica answers any request, so there is nobody to publish changes to.
         super().__init__(
-            name, title=title, instructions=instructions, lifespan=lifespan, subscriptions=False
+            settings.server,
+            title=title,
+            instructions=instructions,
+            lifespan=self._opened,
+            subscriptions=False,
         )
-        self.metrics = Metrics(name)
-        self.check = check
-        for tool, annotations in tools:
-            self.add_tool(tool, annotations=annotations)
-        self._tool_names = frozenset(tool.__name__ for tool, _ in tools)
+        offered = policy.offered(tools, policy.read_policy(settings))
+        self._kinds = {tool.name: tool.kind for tool in offered}
+        for tool in offered:
+            self.add_tool(tool.function, annotations=tool.annotations(bool(upstreams)))
+
+    async def check(self) -> None:
+        """Raises whatever keeps the server from working as a whole; see health.py."""
+        for upstream in self._upstreams:
+            await upstream.check()
+        if self._own_check is not None:
+            await self._own_check()
+
+    @asynccontextmanager
+    async def _opened(self, server: MCPServer[Any]) -> AsyncIterator[Any]:
+        async with AsyncExitStack() as stack:
+            for upstream in self._upstreams:
+                await stack.enter_async_context(upstream.opened(self.metrics))
+            if self._own_lifespan is None:
+                yield None
+            else:
+                yield await stack.enter_async_context(self._own_lifespan(server))
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """As MCPServer's, but counted, timed, and a crash's traceback logged with an id."""
-        tool = name if name in self._tool_names else "unknown"
-        started = perf_counter()
-        outcome, reason = "cancelled", {}
+        """As MCPServer's, but bounded in time and size, counted, and logged in one line."""
+        tool = name if name in self._kinds else "unknown"
+        request = _request(context)
+        request.calls += 1
+        cost, started = audit.begin(), perf_counter()
+        outcome, reason = "cancelled", None
         try:
-            result = await super().call_tool(name, arguments, context)
+            with anyio.move_on_after(self._call_seconds) as limit:
+                result = await super().call_tool(name, arguments, context)
+            if limit.cancelled_caught:
+                outcome = "timeout"
+                raise ToolError(
+                    f"{name} took longer than {self._call_seconds:g} s and was stopped. "
+                    "Ask for less, or try again later."
+                )
+            self._refuse_floods(tool, result)
             outcome = "ok"
             return result
         except UnexpectedToolError as error:
             outcome = "crash"
             raise _incident(name, error) from None
         except ToolError as error:
-            invalid = isinstance(error.__cause__, ValidationError)
-            # A refused argument's value is the caller's data and stays out of the log.
-            outcome = "invalid_arguments" if invalid else "error"
-            reason = {} if invalid else {"error": str(error)[:500]}
+            if outcome == "cancelled":
+                invalid = isinstance(error.__cause__, ValidationError)
+                outcome = "invalid_arguments" if invalid else "error"
+                # The text may hold the caller's data, which stays out of the log.
+                reason = getattr(error.__cause__ or error, "reason", None)
             raise
         except MCPError:
             outcome = "protocol_error"
@@ -83,8 +119,49 @@ class Server(MCPServer[Any]):
             seconds = perf_counter() - started
             self.metrics.tool_calls.labels(tool, outcome).inc()
             self.metrics.tool_seconds.labels(tool).observe(seconds)
-            measured = {"tool": name[:100], "outcome": outcome, "ms": round(seconds * 1000, 1)}
-            logger.info("tool call", extra=measured | reason)
+            logger.info(
+                "tool call",
+                extra={
+                    "request_id": request.request_id,
+                    "caller": request.caller,
+                    "tool": tool,
+                    "kind": self._kinds.get(name),
+                    "outcome": outcome,
+                    **({"reason": reason} if reason else {}),
+                    "ms": round(seconds * 1000, 1),
+                    "upstream_calls": cost.upstream_calls,
+                    "upstream_ms": round(cost.upstream_seconds * 1000, 1),
+                    "arguments": audit.sizes(arguments, self._arguments_of(name)),
+                },
+            )
+
+    def _arguments_of(self, name: str) -> dict[str, Any]:
+        tool = self._tool_manager.get_tool(name)
+        return tool.parameters.get("properties", {}) if tool else {}
+
+    def _refuse_floods(self, tool: str, result: CallToolResult | InputRequiredResult) -> None:
+        if not isinstance(result, CallToolResult):
+            return
+        if (size := pages.size(result)) > pages.MOST_BYTES:
+            self.metrics.answers_refused.labels(tool).inc()
+            raise _Flood(
+                f"The answer has {size // 1000} kB, more than the {pages.MOST_BYTES // 1000} kB "
+                "that fit. Ask for less: a smaller limit, a narrower filter, one item."
+            )
+
+
+class _Flood(ToolError):
+    """An answer that would drown what else the model knows."""
+
+    reason = "too_large"
+
+
+def _request(context: Context[Any, Any] | None) -> audit.Request:
+    try:
+        request = context.request_context.request if context is not None else None
+    except ValueError:  # a call from inside, without a request
+        request = None
+    return audit.request_of(request.scope if request is not None else {})
 
 
 def _incident(tool: str, error: UnexpectedToolError) -> ToolError:

@@ -2,19 +2,29 @@
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from .errors import MissingSecretError, SettingError
+from .errors import SettingError
 
 SECRETS_DIRECTORY = Path("/run/secrets")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True)
+class Credential:
+    """A secret by its name. value: None when it was not given; never printed."""
+
+    name: str
+    value: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Settings of one replica.
 
+    server: its name, that of its folder in the catalog.
     port: the TCP port to listen on, on all addresses of the container.
     allowed_hosts: Host header values to accept besides the server's own name and loopback.
     drain_seconds: how long requests are still taken after SIGTERM, while /health says 503.
@@ -23,6 +33,7 @@ class Settings:
     replica: this process's name in /health, in the X-Sophia-Replica header and in the logs.
     """
 
+    server: str
     port: int
     allowed_hosts: tuple[str, ...]
     log_level: str
@@ -32,33 +43,82 @@ class Settings:
     environment: Mapping[str, str]
     secrets_directory: Path
 
-    def secret(self, name: str) -> str:
+    @property
+    def call_seconds(self) -> float:
+        """How long a tool may take: a call that begins before a stop ends before the kill."""
+        return self.grace_seconds * 0.9
+
+    def secret_or_none(self, name: str) -> str | None:
         """The secret file `name`, else (for local runs) the environment variable of that name.
 
         Raises:
-            MissingSecretError: there is neither, or it is empty.
+            SettingError: the file is there and can't be read.
         """
         path = self.secrets_directory / name
-        value = path.read_text("utf-8") if path.is_file() else self.environment.get(name, "")
-        if not value.strip():
-            raise MissingSecretError(
-                f"secret {name}: expected a non-empty file {path} or an environment variable "
-                f"{name}, got neither; give the service this secret"
-            )
-        return value.strip()
+        try:
+            value = path.read_text("utf-8") if path.is_file() else self.environment.get(name, "")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise SettingError(f"secret {name}: {path} can't be read: {why}") from None
+        return value.strip() or None
+
+    def credential(self, name: str) -> Credential:
+        """The same with its name: a server starts without it, and says so (NotConfigured).
+
+        Raises:
+            SettingError: the file is there and can't be read.
+        """
+        return Credential(name, self.secret_or_none(name))
 
     def number(self, name: str, default: int, *, least: int, most: int) -> int:
         """The environment variable `name` as a whole number within [least, most]."""
         return _number(self.environment, name, default, least, most)
 
+    def flag(self, name: str, default: bool = False) -> bool:
+        """The environment variable `name`, `true` or `false`."""
+        text = self.environment.get(name) or str(default).lower()
+        if text not in ("true", "false"):
+            raise SettingError(f"{name}: expected true or false, got {text!r}")
+        return text == "true"
+
+    def choice(self, name: str, among: tuple[str, ...], default: str) -> str:
+        """The environment variable `name`, one of `among`."""
+        text = self.environment.get(name) or default
+        if text not in among:
+            raise SettingError(f"{name}: expected one of {', '.join(among)}, got {text!r}")
+        return text
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The environment variable `name`, separated by commas."""
+        return _texts(self.environment, name)
+
+    def url(self, name: str, default: str) -> str:
+        """The environment variable `name`, an http(s) address that other parts are put behind.
+
+        Raises:
+            SettingError: it is none. The text does not repeat it: it may hold a password.
+        """
+        text = self.environment.get(name) or default
+        expected = f"{name}: expected an address such as {default}"
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise SettingError(f"{expected}, got something else") from None
+        if parts.scheme not in ("http", "https") or not host or not text.isprintable():
+            raise SettingError(f"{expected}, got one that begins with neither http:// nor https://")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise SettingError(f"{expected}, got one with a user, a query or a fragment")
+        return text
+
 
 def read_settings(
-    environment: Mapping[str, str], secrets_directory: Path = SECRETS_DIRECTORY
+    server: str, environment: Mapping[str, str], secrets_directory: Path = SECRETS_DIRECTORY
 ) -> Settings:
     """Settings from an environment.
 
     PORT (8000), MCP_ALLOWED_HOSTS (comma-separated), LOG_LEVEL (INFO), DRAIN_SECONDS (5),
-    GRACE_SECONDS (10).
+    GRACE_SECONDS (20). Which tools there are: policy.py.
 
     Raises:
         SettingError: a value is out of range or of the wrong kind.
@@ -66,17 +126,22 @@ def read_settings(
     level = environment.get("LOG_LEVEL", "INFO").upper()
     if level not in _LEVELS:
         raise SettingError(f"LOG_LEVEL: expected one of {', '.join(_LEVELS)}, got {level!r}")
-    hosts = environment.get("MCP_ALLOWED_HOSTS", "").split(",")
     return Settings(
+        server=server,
         port=_number(environment, "PORT", 8000, 1, 65535),
-        allowed_hosts=tuple(host.strip() for host in hosts if host.strip()),
+        allowed_hosts=_texts(environment, "MCP_ALLOWED_HOSTS"),
         log_level=level,
         drain_seconds=_number(environment, "DRAIN_SECONDS", 5, 0, 300),
-        grace_seconds=_number(environment, "GRACE_SECONDS", 10, 1, 3600),
+        grace_seconds=_number(environment, "GRACE_SECONDS", 20, 1, 3600),
         replica=socket.gethostname(),
         environment=environment,
         secrets_directory=secrets_directory,
     )
+
+
+def _texts(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    parts = environment.get(name, "").split(",")
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

@@ -10,7 +10,7 @@ stopped container always reads unhealthy: its failing streak counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -118,6 +118,12 @@ def _unhealthy(container: Json | None) -> bool:
     health = ((container or {}).get("State") or {}).get("Health") or {}
     check = ((container or {}).get("Config") or {}).get("Healthcheck") or {}
     return bool(health.get("FailingStreak", 0) >= (check.get("Retries") or 3))
+
+
+def told(what: str, cause: str, logs: Sequence[str]) -> list[str]:
+    """What the user sees of a failure, line by line."""
+    lines = [f"its last {len(logs)} log lines:", *(f"  {line}" for line in logs)] if logs else []
+    return [f"{what}: {cause}", *lines]
 
 
 def log_lines(raw: bytes) -> tuple[str, ...]:

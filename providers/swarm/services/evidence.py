@@ -11,19 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from providers.swarm import membership
 from providers.swarm.engine import Engine
 from providers.swarm.errors import EngineError, SwarmError
 from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis
 from providers.swarm.services.diagnosis import Failure, Kind
+from providers.swarm.services.patience import Patience
 
 Json = dict[str, Any]
-
-ADDRESS_LABEL = "sophia.address"
-HOST_KEY_LABEL = "sophia.host-key"
-"""Node labels by which the Engine of a worker is found; managers are known by configuration."""
-
-_PATIENCE = 5.0
 
 
 async def explain(pool: Pool, task: Json, auth: Mapping[str, str]) -> Failure:
@@ -42,7 +38,7 @@ async def logs(pool: Pool, task: Json) -> tuple[str, ...]:
     params = {"stdout": "1", "stderr": "1", "tail": str(diagnosis.LOG_LINES)}
     try:
         raw = await pool.request(
-            "GET", f"/tasks/{task['ID']}/logs", params=params, within=_PATIENCE
+            "GET", f"/tasks/{task['ID']}/logs", params=params, within=Patience.evidence
         )
     except SwarmError:
         return ()
@@ -60,7 +56,9 @@ async def _container(pool: Pool, task: Json, node: Json | None) -> Json | None:
     if engine is None:
         return None
     try:
-        shown: Json = await engine.request("GET", f"/containers/{id}/json", within=_PATIENCE)
+        shown: Json = await engine.request(
+            "GET", f"/containers/{id}/json", within=Patience.evidence
+        )
     except SwarmError:
         return None
     return shown
@@ -70,7 +68,7 @@ async def _node(pool: Pool, task: Json) -> Json | None:
     if not task.get("NodeID"):
         return None
     try:
-        node: Json = await pool.request("GET", f"/nodes/{task['NodeID']}", within=_PATIENCE)
+        node: Json = await pool.request("GET", f"/nodes/{task['NodeID']}", within=Patience.evidence)
     except SwarmError:
         return None
     return node
@@ -78,12 +76,12 @@ async def _node(pool: Pool, task: Json) -> Json | None:
 
 async def _engine(pool: Pool, node: Json) -> Engine | None:
     labels = node["Spec"].get("Labels") or {}
-    if labels.get(ADDRESS_LABEL) and labels.get(HOST_KEY_LABEL):
-        return pool.node(labels[ADDRESS_LABEL], labels[HOST_KEY_LABEL])
+    if labels.get(membership.ADDRESS) and labels.get(membership.HOST_KEY):
+        return pool.node(labels[membership.ADDRESS], labels[membership.HOST_KEY])
     for endpoint in pool.config.managers:
         engine = pool.node(endpoint.address, endpoint.host_key)
         try:
-            info = await engine.request("GET", "/info", within=_PATIENCE)
+            info = await engine.request("GET", "/info", within=Patience.evidence)
         except SwarmError:
             continue
         if info["Swarm"]["NodeID"] == node["ID"]:
@@ -98,7 +96,7 @@ async def _registry_says(pool: Pool, image: str, auth: Mapping[str, str]) -> str
             "GET",
             f"/distribution/{quote(image, safe='/:@')}/json",
             headers=auth,
-            within=_PATIENCE,
+            within=Patience.evidence,
         )
     except EngineError as error:
         return f" (asked by a manager, the registry says: {_short(error.message)})"

@@ -66,6 +66,11 @@ class Resources:
     pids: int = prop(default=256)
     reserve_cpus: float = prop(default=0.0)
     reserve_memory_mb: int = prop(default=0)
+    gpus: int = prop(
+        default=0,
+        doc="Whole GPUs for this task alone, which is placed where they are free. Nodes publish"
+        " theirs by `NodeSetup`.",
+    )
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,8 @@ class Registry:
 
 
 @dataclass(frozen=True)
-class ServiceInputs:
-    """Everything one Swarm service is made of."""
+class TaskInputs:
+    """What the container of a service's or a job's task is made of, and where it may run."""
 
     name: str = prop(replace=True, doc="Physical name, at most 63 characters; the DNS name too.")
     image: str = prop(doc="With its digest: server/name@sha256:… (a tag may move).")
@@ -116,25 +121,52 @@ class ServiceInputs:
     args: list[str] = prop(default_factory=list)
     env: dict[str, str] = prop(default_factory=dict, doc="No secrets here: those are files.")
     user: str = prop(default="", doc='For example "10001:10001"; empty: the image\'s own.')
-    mode: str = prop(default="replicated", replace=True, doc="replicated or global")
-    replicas: int = prop(default=1, doc="Not looked at in global mode.")
     networks: list[str] = prop(default_factory=list, doc="Network ids.")
     secrets: list[File] = prop(default_factory=list)
     configs: list[File] = prop(default_factory=list)
     mounts: list[Mount] = prop(default_factory=list)
-    ports: list[Port] = prop(default_factory=list)
-    health: Health | None = prop(default=None, doc="None: the image's own, if it has one.")
     resources: Resources = prop(default_factory=Resources)
     placement: Placement = prop(default_factory=Placement)
-    update: Update = prop(default_factory=Update)
-    restart: Restart = prop(default_factory=Restart)
     stop_grace_s: float = prop(default=30.0, doc="From SIGTERM to SIGKILL.")
     read_only_root: bool = prop(default=True)
     capabilities_add: list[str] = prop(default_factory=list, doc="All others are dropped.")
     init: bool = prop(default=True, doc="Docker's init as the first process.")
     hostname: str | None = prop(default=None)
-    labels: dict[str, str] = prop(default_factory=dict, doc="Of the service: no restart.")
+    labels: dict[str, str] = prop(
+        default_factory=dict, doc="Of the service: no restart. A job takes them to its next run."
+    )
     registry: Registry | None = prop(default=None)
+
+
+@dataclass(frozen=True)
+class ServiceInputs(TaskInputs):
+    """Everything one Swarm service is made of."""
+
+    mode: str = prop(default="replicated", replace=True, doc="replicated or global")
+    replicas: int = prop(default=1, doc="Not looked at in global mode.")
+    ports: list[Port] = prop(default_factory=list)
+    health: Health | None = prop(default=None, doc="None: the image's own, if it has one.")
+    update: Update = prop(default_factory=Update)
+    restart: Restart = prop(default_factory=Restart)
+
+
+@dataclass(frozen=True)
+class JobInputs(TaskInputs):
+    """A task that runs to its end. It has no health check, its image's own neither."""
+
+    tasks: int = prop(default=1, doc="How many run, all at once; each has to exit with 0.")
+    retries: int = prop(default=0, doc="How many tasks may fail before the job has failed.")
+    triggers: dict[str, str] = prop(
+        default_factory=dict, doc="Any changed value runs it again, as any other input does."
+    )
+
+
+@dataclass(frozen=True)
+class JobOutputs:
+    """How the last run ended."""
+
+    exit_status: int = prop(volatile=True, doc="0, or the one of a failed task; -1: it had none.")
+    logs: list[str] = prop(secret=True, volatile=True, doc="The last lines that it wrote.")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,10 @@ from typing import Any
 
 Json = dict[str, Any]
 
+GPU = "NVIDIA-GPU"
+"""What a node publishes each of its GPUs as (Docker's documentation of --node-generic-resources).
+Their ids reach a task as DOCKER_RESOURCE_NVIDIA-GPU, which NVIDIA's runtime reads."""
+
 _CONSTRAINT = re.compile(r"^\s*([\w.\-/]+)\s*(==|!=)\s*(.*?)\s*$")
 _KEY = re.compile(
     r"node\.(id|hostname|ip|role|platform\.os|platform\.arch|labels\.\S+)|engine\.labels\.\S+"
@@ -81,14 +85,36 @@ def too_large(nodes: Sequence[Json], constraints: Sequence[str], reserved: Json)
     known = [size for size in sizes if size]
     if not known or len(known) < len(sizes):
         return ""
-    cpus, memory = reserved.get("NanoCPUs") or 0, reserved.get("MemoryBytes") or 0
-    if any(size["NanoCPUs"] >= cpus and size["MemoryBytes"] >= memory for size in known):
+    wanted = _amounts(reserved)
+    if any(
+        all(has >= asked for has, asked in zip(_amounts(s), wanted, strict=True)) for s in known
+    ):
         return ""
-    largest = max(known, key=lambda size: (size["NanoCPUs"], size["MemoryBytes"]))
+    # GPUs first: they are what few nodes have.
+    largest = max(map(_amounts, known), key=lambda amounts: amounts[::-1])
+    with_gpus = bool(wanted[2])
     return (
-        f"it reserves {cpus / 1e9:g} CPUs and {memory // 2**20} MiB, the largest node has "
-        f"{largest['NanoCPUs'] / 1e9:g} and {largest['MemoryBytes'] // 2**20} MiB in all"
+        f"it reserves {_told(wanted, with_gpus)}, the largest node has"
+        f" {_told(largest, with_gpus)} in all"
     )
+
+
+def _amounts(resources: Json) -> tuple[int, int, int]:
+    """Billionths of CPUs, bytes of memory, GPUs."""
+    found = 0
+    for one in resources.get("GenericResources") or []:
+        named, counted = one.get("NamedResourceSpec"), one.get("DiscreteResourceSpec")
+        if named and named["Kind"] == GPU:
+            found += 1
+        if counted and counted["Kind"] == GPU:
+            found += int(counted["Value"])
+    return resources.get("NanoCPUs") or 0, resources.get("MemoryBytes") or 0, found
+
+
+def _told(amounts: tuple[int, int, int], with_gpus: bool) -> str:
+    cpus, memory, gpus = amounts
+    told = f"{cpus / 1e9:g} CPUs and {memory // 2**20} MiB"
+    return f"{gpus} GPUs, {told}" if with_gpus else told
 
 
 def _matches(key: str, wanted: str, node: Json) -> bool:

@@ -1,7 +1,6 @@
-"""Service inputs → the Engine API's ServiceSpec (1.41), and how it compares with a live one. Pure.
+"""Service inputs → the Engine API's ServiceSpec (1.41). Pure.
 
-Every field that we manage is written, empty ones too, so that whatever was added by hand shows as
-a difference. Docker: https://docs.docker.com/engine/api/v1.41/#operation/ServiceCreate
+Docker: https://docs.docker.com/engine/api/v1.41/#operation/ServiceCreate
 """
 
 from __future__ import annotations
@@ -9,11 +8,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from providers.swarm.services import labels
-from providers.swarm.services.model import File, Health, Mount, Registry, ServiceInputs, Update
+from providers.swarm.services import labels, placement
+from providers.swarm.services.model import (
+    File,
+    Health,
+    JobInputs,
+    Mount,
+    Registry,
+    Restart,
+    ServiceInputs,
+    TaskInputs,
+    Update,
+)
 
 Json = dict[str, Any]
 
@@ -21,14 +29,12 @@ SPEC_LABEL = "sophia.spec"
 """On a service's containers: the hash of the task template that they were made from."""
 
 _MIB = 1024 * 1024
-_DROPPED = "TaskTemplate.ContainerSpec.Privileges"
-"""Engines before 25.0 (API 1.44) drop it: there `no-new-privileges` of daemon.json does it."""
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
 def render(inputs: ServiceInputs, urn: str) -> Json:
     """The whole ServiceSpec. The same inputs give the same spec, byte for byte."""
-    template = _task_template(inputs)
+    template = _task_template(inputs, _health(inputs.health), _restart(inputs.restart))
     template["ContainerSpec"]["Labels"] = {SPEC_LABEL: fingerprint(template)}
     return {
         "Name": inputs.name,
@@ -52,6 +58,24 @@ def render(inputs: ServiceInputs, urn: str) -> Json:
     }
 
 
+def render_job(inputs: JobInputs, urn: str) -> Json:
+    """The ServiceSpec of a job. Its SPEC_LABEL differs whenever it has to run again."""
+    condition = "on-failure" if inputs.retries else "none"
+    again = _restart(Restart(condition, max_attempts=inputs.retries))
+    template = _task_template(inputs, {"Test": ["NONE"]}, again)
+    asked = {"template": template, "tasks": inputs.tasks, "triggers": inputs.triggers}
+    template["ContainerSpec"]["Labels"] = {SPEC_LABEL: fingerprint(asked)}
+    return {
+        "Name": inputs.name,
+        "Labels": {**inputs.labels, labels.OWNER: labels.owner(urn, inputs.name)},
+        "TaskTemplate": template,
+        "Mode": {
+            "ReplicatedJob": {"MaxConcurrent": inputs.tasks, "TotalCompletions": inputs.tasks},
+        },
+        "EndpointSpec": {"Mode": "dnsrr"},
+    }
+
+
 def fingerprint(template: Json) -> str:
     """Twelve hex digits that differ whenever Swarm would have to start new tasks."""
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
@@ -72,40 +96,10 @@ def registry_auth(registry: Registry | None) -> dict[str, str]:
     return {"X-Registry-Auth": base64.urlsafe_b64encode(text.encode()).decode()}
 
 
-def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
-    """Paths, like `TaskTemplate.ContainerSpec.Image`, at which a live spec is not the wanted one.
-
-    The Engine leaves out what is empty and adds defaults: absent equals empty, and keys that we
-    never write are ignored. Values are not told: they may be anything. The former label of
-    ownership stands for today's.
-    """
-    if path == _DROPPED and not (live or {}).get("NoNewPrivileges"):
-        return []
-    if isinstance(wanted, Mapping) and isinstance(live or {}, Mapping):
-        live = live or {}
-        found = []
-        for key, value in wanted.items():
-            if key == labels.OWNER and key not in live and labels.FORMER_OWNER in live:
-                continue
-            found += differences(value, live.get(key), f"{path}.{key}" if path else key)
-        # In labels and options every key is the user's, so an added one is a difference.
-        if path.endswith(("Labels", "Options")):
-            added = [key for key in live if key not in wanted and key != labels.FORMER_OWNER]
-            found += [f"{path}.{key}" for key in added]
-        return found
-    if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
-        return [
-            found
-            for index, value in enumerate(wanted)
-            for found in differences(value, live[index], f"{path}[{index}]")
-        ]
-    return [] if (wanted or None) == (live or None) else [path]
-
-
-def _task_template(inputs: ServiceInputs) -> Json:
-    resources, restart = inputs.resources, inputs.restart
+def _task_template(inputs: TaskInputs, health: Json, restart: Json) -> Json:
+    resources = inputs.resources
     return {
-        "ContainerSpec": _container(inputs),
+        "ContainerSpec": _container(inputs, health),
         "Resources": {
             "Limits": {
                 "NanoCPUs": _nano(resources.cpus),
@@ -115,14 +109,10 @@ def _task_template(inputs: ServiceInputs) -> Json:
             "Reservations": {
                 "NanoCPUs": _nano(resources.reserve_cpus),
                 "MemoryBytes": resources.reserve_memory_mb * _MIB,
+                **_gpus(resources.gpus),
             },
         },
-        "RestartPolicy": {
-            "Condition": restart.condition,
-            "Delay": _nano(restart.delay_s),
-            "MaxAttempts": restart.max_attempts,
-            "Window": _nano(restart.window_s),
-        },
+        "RestartPolicy": restart,
         "Placement": {
             "Constraints": list(inputs.placement.constraints),
             "Preferences": [
@@ -135,7 +125,24 @@ def _task_template(inputs: ServiceInputs) -> Json:
     }
 
 
-def _container(inputs: ServiceInputs) -> Json:
+def _gpus(count: int) -> Json:
+    # Not written where there are none, as it would restart services of before.
+    if not count:
+        return {}
+    wanted = {"DiscreteResourceSpec": {"Kind": placement.GPU, "Value": count}}
+    return {"GenericResources": [wanted]}
+
+
+def _restart(restart: Restart) -> Json:
+    return {
+        "Condition": restart.condition,
+        "Delay": _nano(restart.delay_s),
+        "MaxAttempts": restart.max_attempts,
+        "Window": _nano(restart.window_s),
+    }
+
+
+def _container(inputs: TaskInputs, health: Json) -> Json:
     return {
         "Image": inputs.image,
         "Command": list(inputs.command),
@@ -150,7 +157,7 @@ def _container(inputs: ServiceInputs) -> Json:
         "CapabilityDrop": ["ALL"],
         "CapabilityAdd": [_capability(name) for name in inputs.capabilities_add],
         "Mounts": [_mount(mount) for mount in inputs.mounts],
-        "Healthcheck": _health(inputs.health),
+        "Healthcheck": health,
         "Secrets": [_file(file, "Secret") for file in inputs.secrets],
         "Configs": [_file(file, "Config") for file in inputs.configs],
     }

@@ -13,14 +13,14 @@ from providers.runtime.declare import Context
 from providers.swarm.errors import NotFound, OutOfSequence, SwarmError, Unanswered
 from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis, evidence
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.diagnosis import Failure
-from providers.swarm.services.render import differences
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.verdict import (
     TERMINAL,
     Converged,
     Failed,
     Observation,
-    Patience,
     RolledBack,
     Verdict,
     Waiting,
@@ -32,21 +32,12 @@ from providers.swarm.services.verdict import (
 
 Json = dict[str, Any]
 
-POLL = 0.4
-"""Seconds between two looks: task changes cause no events, and evidence is short-lived."""
-SETTLE = 15.0
-"""Seconds that tasks have after a roll-back has ended, before missing ones are told."""
-DOUBLED = 3.0
-"""Seconds after which a surplus task does not go by itself."""
-
 
 class RolloutFailed(SwarmError):
     """A service does not run as wanted. cause: one line. logs: the last lines of a failed task."""
 
     def __init__(self, name: str, cause: str, logs: tuple[str, ...]) -> None:
-        self.reasons = [f"service {name}: {cause}"]
-        if logs:
-            self.reasons += [f"its last {len(logs)} log lines:", *(f"  {line}" for line in logs)]
+        self.reasons = diagnosis.told(f"service {name}", cause, logs)
         super().__init__("\n".join(self.reasons))
 
 
@@ -89,6 +80,7 @@ class Rollout:
         self._deadline = time.monotonic() + context.timeout
         monitor = wanted["UpdateConfig"]["Monitor"] / 1e9
         self._watch = Watch(wanted, first, posted, time.monotonic(), monitor, patience)
+        self._patience = patience
         self._told = ""
         self._doubled: float | None = None
 
@@ -108,7 +100,7 @@ class Rollout:
                 stuck = await self._stuck(seen)
                 await self._failed(cause + (stuck.cause if stuck else ""), stuck)
             await self._end_surplus(seen)
-            await self._context.sleep(POLL)
+            await self._context.sleep(self._patience.poll)
 
     async def _look(self) -> tuple[Observation, Verdict]:
         try:
@@ -162,19 +154,19 @@ class Rollout:
         while True:
             seen = await observe(self._pool, self._id, self._context)
             if seen.update_state not in ("rollback_started", "updating"):
-                settled = min(settled, time.monotonic() + SETTLE)
+                settled = min(settled, time.monotonic() + self._patience.reverted)
                 if not condition(seen.service["Spec"], seen):
                     return seen
             if time.monotonic() > min(deadline, settled):
                 return seen
             await self._end_surplus(seen)
-            await self._context.sleep(POLL)
+            await self._context.sleep(self._patience.poll)
 
     async def _end_surplus(self, seen: Observation) -> None:
         """Makes Swarm look again at slots that stay doubled: any update does, the same spec too."""
         now = time.monotonic()
         self._doubled = (self._doubled or now) if doubled(seen) else None
-        if self._doubled is None or now - self._doubled < DOUBLED:
+        if self._doubled is None or now - self._doubled < self._patience.doubled:
             return
         self._doubled = None
         with contextlib.suppress(OutOfSequence, Unanswered):

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from providers.runtime.declare import Fault
 from providers.swarm.services import placement
-from providers.swarm.services.model import ServiceInputs
+from providers.swarm.services.model import JobInputs, ServiceInputs, TaskInputs
 from providers.swarm.services.naming import name_faults
+from providers.swarm.services.patience import watched_s
 
 _CHOICES = {
     "mode": ("replicated", "global"),
@@ -18,14 +19,35 @@ _CHOICES = {
 
 
 def faults_of(inputs: ServiceInputs) -> list[Fault]:
-    """Every fault that can be seen without a cluster."""
+    """Every fault of a service that can be seen without a cluster."""
+    replicas = f"got {inputs.replicas}, expected 0 or more"
+    return [
+        *_task(inputs),
+        *_choices(inputs),
+        *([Fault("replicas", replicas)] if inputs.replicas < 0 else []),
+        *_rollout(inputs),
+    ]
+
+
+def job_faults(inputs: JobInputs) -> list[Fault]:
+    """Every fault of a job that can be seen without a cluster."""
+    return [
+        *_task(inputs),
+        *([Fault("tasks", f"got {inputs.tasks}, expected 1 or more")] if inputs.tasks < 1 else []),
+        *(
+            [Fault("retries", f"got {inputs.retries}, expected 0 or more")]
+            if inputs.retries < 0
+            else []
+        ),
+    ]
+
+
+def _task(inputs: TaskInputs) -> list[Fault]:
     return [
         *name_faults("name", inputs.name, hashed=False),
-        *_choices(inputs),
         *_counts(inputs),
         *_files(inputs),
         *_mounts(inputs),
-        *_rollout(inputs),
         *(
             Fault(f"placement.constraints[{index}]", wrong)
             for index, text in enumerate(inputs.placement.constraints)
@@ -46,23 +68,23 @@ def _choices(inputs: ServiceInputs) -> Iterator[Fault]:
             yield Fault(path, f"got {value!r}, expected one of {', '.join(_CHOICES[path])}")
 
 
-def _counts(inputs: ServiceInputs) -> Iterator[Fault]:
+def _counts(inputs: TaskInputs) -> Iterator[Fault]:
     resources = inputs.resources
     if not inputs.image:
         yield Fault("image", "expected an image, got nothing")
-    if inputs.replicas < 0:
-        yield Fault("replicas", f"got {inputs.replicas}, expected 0 or more")
     if resources.memory_mb < 6:
         yield Fault("resources.memoryMb", f"got {resources.memory_mb}, expected at least 6")
     if resources.cpus <= 0 or resources.pids <= 0:
         yield Fault("resources", "expected limits of cpus and pids above 0")
+    if resources.gpus < 0:
+        yield Fault("resources.gpus", f"got {resources.gpus}, expected 0 or more")
     if resources.reserve_memory_mb > resources.memory_mb:
         yield Fault("resources.reserveMemoryMb", "more is reserved than the limit allows")
     if resources.reserve_cpus > resources.cpus:
         yield Fault("resources.reserveCpus", "more is reserved than the limit allows")
 
 
-def _files(inputs: ServiceInputs) -> Iterator[Fault]:
+def _files(inputs: TaskInputs) -> Iterator[Fault]:
     for path, files in (("secrets", inputs.secrets), ("configs", inputs.configs)):
         targets = [file.target for file in files]
         for index, target in enumerate(targets):
@@ -70,7 +92,7 @@ def _files(inputs: ServiceInputs) -> Iterator[Fault]:
                 yield Fault(f"{path}[{index}].target", f"{target!r} is empty or there twice")
 
 
-def _mounts(inputs: ServiceInputs) -> Iterator[Fault]:
+def _mounts(inputs: TaskInputs) -> Iterator[Fault]:
     for index, mount in enumerate(inputs.mounts):
         path = f"mounts[{index}]"
         if mount.type not in ("bind", "volume", "tmpfs"):
@@ -92,9 +114,9 @@ def _rollout(inputs: ServiceInputs) -> Iterator[Fault]:
         )
     if health is not None and not health.test:
         yield Fault("health.test", "expected a command")
-    if health is not None and update.monitor_s <= health.retries * health.interval_s:
+    if health is not None and update.monitor_s < watched_s(health):
         yield Fault(
             "update.monitorS",
-            f"got {update.monitor_s:g} s, expected more than retries x interval of the health "
-            f"check ({health.retries * health.interval_s:g} s): it could not see it fail",
+            f"got {update.monitor_s:g} s, expected at least {watched_s(health):g} s (retries x "
+            "interval of the health check, and a little): it could not see the check fail",
         )

@@ -14,8 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from providers.swarm.services import placement
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.diagnosis import Failure, Kind
-from providers.swarm.services.render import SPEC_LABEL, differences
+from providers.swarm.services.patience import Patience
+from providers.swarm.services.render import SPEC_LABEL
 
 Json = dict[str, Any]
 
@@ -25,25 +27,6 @@ FAILED = frozenset({"complete", "failed", "rejected"})
 
 _UNDER_WAY = ("updating", "rollback_started")
 _LIVE = ("ready", "running")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """After how much of it a rollout counts as failed. Swarm itself tries for ever.
-
-    failures: ended tasks of one slot (or node, in global mode). unhealthy: the same, where the
-    health check was the cause: each of those has taken its whole window already.
-    pending: seconds without a suitable node; nodes that just join need some. A node that is only
-    full now is waited for as long as the whole operation may take.
-    ended: seconds after which a task that ended is not going to be replaced.
-    settle: seconds after a change before its absence of effects is believed.
-    """
-
-    failures: int = 3
-    unhealthy: int = 2
-    pending: float = 20.0
-    ended: float = 5.0
-    settle: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,17 +116,16 @@ def of_spec(task: Json, spec: Json) -> bool:
 
 
 def condition(wanted: Json, seen: Observation) -> str:
-    """Why the service, looked at once, is not as wanted; empty when it is."""
+    """Why the service, looked at once, is not as wanted; empty when it is.
+
+    An update under way is not told: its spec is the wanted one, and its tasks are counted.
+    """
     live = seen.service["Spec"]
     if found := differences(wanted, live):
         return f"running spec differs in {', '.join(found[:5])}"
     if seen.update_state in ("paused", "rollback_paused"):
         return f"its update is {seen.update_state.replace('_', ' ')}: {seen.update_message}"
-    running, count = len(_running(seen)), wanted_count(seen)
-    if running != count:
-        return _progress(seen)
-    surplus = len(active(seen)) - running
-    return f"{surplus} more tasks than the wanted {count}" if surplus else ""
+    return _uneven(seen)
 
 
 def proven(wanted: Json, seen: Observation) -> bool:
@@ -239,7 +221,7 @@ class Watch:
     def _note(self, seen: Observation, now: float) -> list[Json]:
         running = _running(seen)
         self._since = {task["ID"]: self._since.get(task["ID"], now) for task in running}
-        homeless = [task["ID"] for task in active(seen) if _is_homeless(task, seen)]
+        homeless = [task["ID"] for task in active(seen) if is_homeless(task, seen)]
         if "Global" in seen.service["Spec"]["Mode"] and not _eligible(seen):
             homeless.append("global")
         self._pending = {id: self._pending.get(id, now) for id in homeless}
@@ -275,7 +257,7 @@ class Watch:
                 assert blamed is not None
                 return Failed(f"{blamed.cause} ({tries} tasks in a row)", blamed)
         if any(now - since >= self.patience.pending for since in self._pending.values()):
-            return Failed(_homeless(seen))
+            return Failed(homeless(seen, active(seen)))
         if len(active(seen)) < wanted_count(seen):
             return self._given_up(seen, now)
         return None
@@ -297,7 +279,7 @@ class Watch:
             return None
         if self.posted and now - self.start < self.patience.settle:
             return None
-        if len(running) != wanted_count(seen) or len(active(seen)) != len(running):
+        if _uneven(seen):
             return None
         if any(now - self._since[task["ID"]] < self._proof(task) for task in running):
             return None
@@ -320,6 +302,15 @@ def _running(seen: Observation) -> list[Json]:
     return [t for t in active(seen) if _state(t) == "running" and of_spec(t, spec)]
 
 
+def _uneven(seen: Observation) -> str:
+    """What is short or too many; empty when exactly the wanted tasks run."""
+    running, count = len(_running(seen)), wanted_count(seen)
+    if running != count:
+        return _progress(seen)
+    surplus = len(active(seen)) - running
+    return f"{surplus} more tasks than the wanted {count}" if surplus else ""
+
+
 def _progress(seen: Observation) -> str:
     return f"replicas {len(_running(seen))} of {wanted_count(seen)}"
 
@@ -339,7 +330,7 @@ def _detail(seen: Observation) -> str:
     return "; ".join([_progress(seen), *parts[:4]])
 
 
-def _is_homeless(task: Json, seen: Observation) -> bool:
+def is_homeless(task: Json, seen: Observation) -> bool:
     """Whether no node will ever take the task as things are, full or busy ones left aside."""
     if _state(task) != "pending" or not _err(task):
         return False
@@ -353,11 +344,11 @@ def _too_large(seen: Observation) -> str:
     return placement.too_large(seen.nodes, constraints, reserved)
 
 
-def _homeless(seen: Observation) -> str:
-    """No suitable node, with the constraint that nobody fulfils or else Swarm's own words."""
+def homeless(seen: Observation, tasks: Sequence[Json]) -> str:
+    """No suitable node for some of these tasks: what nobody fulfils, or else Swarm's own words."""
     template = seen.service["Spec"]["TaskTemplate"]
     constraints = (template.get("Placement") or {}).get("Constraints") or []
-    said = [_err(t) for t in active(seen) if _is_homeless(t, seen)]
+    said = [_err(t) for t in tasks if is_homeless(t, seen)]
     reason = said[0].removeprefix("no suitable node").strip(" ()") if said else ""
     unmet = placement.unmet(seen.nodes, constraints) or _too_large(seen)
     return ": ".join(["no suitable node", "; ".join(part for part in (unmet, reason) if part)])

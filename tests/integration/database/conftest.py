@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from components.plan import database as plan
+from components.plan.workload import service_inputs
 from simulator import images
 from tests.support.docker import docker
 from tests.support.polling import until
@@ -42,20 +43,20 @@ class Database:
         self.made.append(self.name)
         (self.folder / "password").write_text(self.password)
         (self.folder / "password").chmod(0o444)
-        fields = plan.service_fields("test", "database", 512)
+        planned = service_inputs(plan.workload("database", 512), "test")
         docker(
-            *("run", "--detach", "--init", "--name", self.name, "--user", fields["user"]),
+            *("run", "--detach", "--init", "--name", self.name, "--user", planned.user),
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-            *("--memory", f"{fields['resources'].memory_mb}m", "--tmpfs", "/tmp"),
-            *("--pids-limit", str(fields["resources"].pids)),
+            *("--memory", f"{planned.resources.memory_mb}m", "--tmpfs", "/tmp"),
+            *("--pids-limit", str(planned.resources.pids)),
             *(
                 word
-                for item in plan.environment(VOLUME).items()
+                for item in (planned.env | {"VOLUME": VOLUME}).items()
                 for word in ("--env", "=".join(item))
             ),
             *("--volume", f"{self.data}:/var/lib/postgresql/data"),
             *("--volume", f"{self.folder}/password:/run/secrets/{plan.PASSWORD_SECRET}:ro"),
-            *(self.image, *fields["args"]),
+            *(self.image, *planned.args),
         )
 
     def stop(self) -> None:

@@ -35,6 +35,9 @@ CALLERS = {
 }
 
 
+WORKLOAD = plan.workload("gateway", "test", plan.PORT, ["ai_memory", "github"])
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -83,7 +86,7 @@ class Gateway:
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *("--memory", "256m", "--pids-limit", "64", "--tmpfs", "/tmp:size=16m,mode=1777"),
             *("--volume", f"{self.folder}/secrets:/run/secrets:ro"),
-            *(self.image, *plan.service_fields("p", "gateway", 1)["args"][:-1], url),
+            *(self.image, *WORKLOAD.args[:-1], url),
         )
 
     def publish(self) -> None:
@@ -91,7 +94,7 @@ class Gateway:
             *("run", "--detach", "--init", "--name", self.publisher, "--network", self.network),
             *("--read-only", "--cap-drop", "ALL", "--memory", "64m", "--pids-limit", "32"),
             *("--volume", f"{self.folder}/haproxy.cfg:{plan.CONFIG_FILE}:ro"),
-            *(self.image, *plan.publisher_fields("p", "gateway")["args"]),
+            *(self.image, *plan.publisher(WORKLOAD).args),
         )
 
     def configure(self, text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from components.image_cache import ImageCache, read
 from simulator.images import ensure_base
@@ -41,6 +42,12 @@ class Container:
     def health(self) -> str:
         """What Docker says of it: starting, healthy, unhealthy."""
         return docker("inspect", "-f", "{{.State.Health.Status}}", self.name)
+
+
+def described_environment(server: str) -> list[str]:
+    """The variables that its server.yaml gives to every container, as options of `docker run`."""
+    described = yaml.safe_load((ROOT / "mcp_catalog" / server / "server.yaml").read_text())
+    return [f"--env={name}={value}" for name, value in described["run"]["env"].items()]
 
 
 def run(name: str, image: str, *options: str) -> None:
@@ -153,8 +160,9 @@ def start_replica(network: str, postgres: Postgres, ai_memory_image: str) -> Ite
         port = free_port()
         run(
             name, ai_memory_image, *HARDENED, "--network", network, "--hostname", name,
-            "--publish", f"127.0.0.1:{port}:9000", "--health-interval", "1s",
-            "--env", f"MEMORY_DATABASE_URL={DATABASE_URL}", *options,
+            "--publish", f"127.0.0.1:{port}:8000", "--health-interval", "1s",
+            "--env", f"MEMORY_DATABASE_URL={DATABASE_URL}", *described_environment("ai_memory"),
+            *options,
         )  # fmt: skip
         started.append(name)
         return Container(f"{PREFIX}-{name}", port)

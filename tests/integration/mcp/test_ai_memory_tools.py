@@ -10,7 +10,7 @@ from fastmcp import Client as FastClient
 from mcp import Client
 from sophia_mcp.settings import read_settings
 
-from mcp_catalog.ai_memory.ai_memory.server import build
+from mcp_catalog.ai_memory.server import build
 from tests.support.docker import docker
 from tests.support.polling import eventually
 
@@ -26,7 +26,11 @@ def user() -> str:
 @pytest.fixture
 async def memory(postgres):
     """A client of a server in this process, on the containers' database once it is ready."""
-    server = build(read_settings({"MEMORY_DATABASE_URL": postgres.url}))
+    server = build(
+        read_settings(
+            "ai_memory", {"MEMORY_DATABASE_URL": postgres.url, "MCP_ALLOW_WRITES": "true"}
+        )
+    )
     ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
 
@@ -226,6 +230,24 @@ async def test_no_query_breaks_the_search(memory: Client, user: str):
     await ok(memory, "store_memory", content=" ".join(queries)[:20_000], user_id=user)
     for query in queries:
         await found(memory, query, user_id=user)
+
+
+async def test_long_memories_come_cut_in_pages_that_a_model_can_take_in(memory: Client, user: str):
+    for number in range(30):
+        content = f"long {number} " + "\u2603" * 15_000
+        await ok(memory, "store_memory", content=content, user_id=user)
+    seen, cursor = [], None
+    while True:
+        page = await ok(memory, "get_memories", user_id=user, limit=30, cursor=cursor)
+        seen += [entry["content"] for entry in page["memories"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert [content.split()[1] for content in seen] == [str(n) for n in reversed(range(30))]
+    assert all(content.endswith(f"… [cut: 2000 of {len(f'long {n} ') + 15_000} characters]")
+               for n, content in zip(reversed(range(30)), seen, strict=True))  # fmt: skip
+    found = await ok(memory, "search_memories", query="long", user_id=user, limit=30)
+    assert found["more"]
+    assert 0 < len(found["hits"]) < 30
 
 
 async def test_content_comes_back_as_it_was(memory: Client, user: str):

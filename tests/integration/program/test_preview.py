@@ -66,6 +66,31 @@ def test_bad_configuration_is_one_message_with_every_fault_and_makes_nothing(pro
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})
 
 
+MISSPELT = """
+import dataclasses, runpy
+from components.plan import workloads
+from providers.swarm.services.model import Placement
+whole = workloads.planned
+workloads.planned = lambda settings: [
+    dataclasses.replace(one, needs=("c",), placement=Placement(["node.label.tier == primary"]))
+    for one in whole(settings)
+]
+runpy.run_path("whole.py", run_name="__main__")
+"""
+
+
+def test_a_services_rules_are_told_by_the_first_preview_which_makes_nothing(program):
+    (program.folder / "__main__.py").rename(program.folder / "whole.py")
+    (program.folder / "__main__.py").write_text(MISSPELT)
+    program.configure("prod", lambdaApiUrl=program.simulated.url)
+    said = program.pulumi("preview", "--stack", "prod", status=1)
+    assert "workload database: placement.constraints[0]: 'node.label.tier == primary': un" in said
+    assert "workload lambda_labs_cli: needs: got 'c', expected one of database, ai_memory" in said
+    assert "Traceback" not in said
+    assert "create" not in said.replace("created", "")
+    assert program.simulated.control("GET", "/instances") in ([], {"data": []})
+
+
 NAMED = """
 import pulumi
 from components import settings
@@ -98,5 +123,5 @@ def test_a_refused_key_is_one_fault(program):
     program.configure("dev", registry={"server": "registry.example", "username": "u"})
     program.environment["LAMBDA_API_KEY"] = "wrong"
     said = program.pulumi("preview", "--stack", "dev", status=1)
-    assert "1 fault in the configuration" in said
+    assert "1 error in the configuration" in said
     assert "sophia:lambdaApiKey: got a key refused with" in said

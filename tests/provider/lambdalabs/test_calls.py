@@ -79,6 +79,7 @@ async def test_booting_machines_are_polled_by_one_call_a_period(tmp_path, told, 
         )
         periods = (account.pacer.clock() - began) / account.poll_seconds
         counted = calls(cloud)
+        assert counted.pop("postInstance") == NODES
         assert set(counted) == {"listInstances"}
         assert counted["listInstances"] <= periods + 1
 

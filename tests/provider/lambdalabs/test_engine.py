@@ -39,7 +39,9 @@ name = lambdalabs.InstanceName("name", name=wanted["name"], opts=through)
 machine = lambdalabs.Instance("machine", name=name.name,
     instance_types=wanted["types"].split(","), regions=wanted["regions"].split(","),
     ssh_key_name=key.name, user_data=wanted["user_data"], generation=wanted["generation"],
-    account_key=key.id, tags=dict(project="nodes", stack="dev"), opts=through)
+    account_key=key.id, tags=dict(project="nodes", stack="dev"),
+    opts=pulumi.ResourceOptions.merge(through, pulumi.ResourceOptions(
+        retain_on_delete=wanted["retain"])))
 ready = lambdalabs.InstanceReady("ready", instance_id=machine.id, user="ubuntu",
     private_key=wanted["private_key"], host_key=wanted["host_key"], gpu_probe=False, opts=waiting)
 pulumi.export("machine", machine.id)
@@ -57,6 +59,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
             "types": "gpu_1x_a10",
             "regions": "us-east-1",
             "patience": "20m",
+            "retain": False,
         }
         yield stack
 
@@ -248,6 +251,31 @@ def test_a_machine_of_a_killed_launch_is_given_back_when_another_is_wanted(
     assert stack.outputs()["machine"] != machine
     stack("destroy", "--yes", "--skip-preview")
     assert stack.rented() == []
+
+
+def test_a_machine_that_is_to_be_kept_outlives_its_name(listening: Stack) -> None:
+    stack = listening
+    stack.wanted["retain"] = True
+    stack.up()
+    [first] = stack.rented()
+    stack.wanted |= {"generation": "2", "name": "node-2"}
+    stack.up()
+    second = stack.outputs()["machine"]
+    assert set(stack.rented()) == {first, second}
+    stack("destroy", "--yes", "--skip-preview")
+    assert set(stack.rented()) == {first, second}
+
+
+def test_a_machine_that_was_taken_out_of_the_state_outlives_its_name(listening: Stack) -> None:
+    stack = listening
+    stack.up()
+    [machine] = stack.rented()
+    state = json.loads(stack("stack", "export"))["deployment"]["resources"]
+    for name in ("ready", "machine"):
+        (urn,) = [one["urn"] for one in state if one["urn"].endswith(f"::{name}")]
+        stack("state", "delete", urn, "--yes")
+    stack("destroy", "--yes", "--skip-preview")
+    assert stack.rented() == [machine]
 
 
 def test_an_engine_killed_during_the_wait_loses_no_machine(stack: Stack) -> None:

@@ -17,7 +17,7 @@ from providers.lambdalabs.instance import (
     InstanceOutputs,
     mark,
 )
-from providers.lambdalabs.instance_name import InstanceName, InstanceNameInputs
+from providers.lambdalabs.instance_name import InstanceName, InstanceNameInputs, InstanceNameOutputs
 from providers.lambdalabs.models import Launch, Listed, Machine
 from providers.lambdalabs.pacer import Pacer
 from providers.runtime.declare import Cancelled
@@ -69,7 +69,7 @@ async def test_a_machine_is_launched_as_asked_for(account, cloud, instances, con
     made = await instances.create(context, INPUTS)
     assert made.outputs == InstanceOutputs("booting", "gpu_1x_a10", "us-east-1")
     [known] = [one for one in cloud.control("GET", "/instances") if one["id"] == made.id]
-    assert (known["name"], known["hostname"]) == (INPUTS.name, INPUTS.name)
+    assert (known["name"], known["hostname"]) == (f"{INPUTS.name}+", INPUTS.name)
     assert known["user_data"] == INPUTS.user_data
     assert known["ssh_key_names"] == ["key"]
     assert known["tags"].items() >= INPUTS.tags.items()
@@ -485,6 +485,36 @@ async def test_a_names_end_gives_back_what_no_instance_stands_for(account, insta
     assert len(told.warnings) == 1
 
 
+async def test_a_names_end_keeps_what_an_instance_has_recorded(account, cloud, instances, told):
+    """Nobody ends it by its id: `retain_on_delete`, or `pulumi state delete`."""
+    inputs = InstanceNameInputs(INPUTS.name)
+    context = told.context(InstanceName.token)
+    made = await instances.create(told.context(Instance.token), INPUTS)
+    lost = account.client.launch(Launch(INPUTS.name, "gpu_1x_a10", "us-east-1", "key", "", "", {}))
+    await instances.read(told.context(Instance.token), made.id, INPUTS, made.outputs)
+    [known] = [one for one in cloud.control("GET", "/instances") if one["id"] == made.id]
+    assert known["name"] == INPUTS.name
+    await InstanceName(account).delete(context, INPUTS.name, inputs, InstanceNameOutputs())
+    assert living(account) == [made.id]
+    assert [lost in line for line in told.warnings] == [True]
+    again = await instances.create(told.context(Instance.token), INPUTS)
+    assert again.id == made.id
+
+
+async def test_a_machine_that_can_not_be_renamed_is_told_and_stops_nothing(
+    account, cloud, instances, told
+):
+    context = told.context(Instance.token)
+    made = await instances.create(context, INPUTS)
+    refusal = {"effect": "error", "status": 400, "code": "global/invalid-parameters"}
+    cloud.control("POST", "/faults", operation="postInstance", **refusal)
+    found = await instances.read(context, made.id, INPUTS, made.outputs)
+    assert found is not None
+    assert "could not be renamed" in told.warnings[0]
+    await instances.read(context, made.id, INPUTS, made.outputs)
+    assert account.client.machine(made.id).recorded
+
+
 async def test_refusals_for_being_too_fast_cost_time_but_no_machine(tmp_path, told):
     with simulator.running(tmp_path, boot_seconds=0, launch_interval=0.3) as cloud:
         account = Account(LambdaClient(cloud.url, cloud.api_key), Pacer(1000.0, 0.0))
@@ -552,6 +582,10 @@ class TwoAccounts:
 
     def ssh_keys(self):
         return Listed() if self.theirs else self.ours.ssh_keys()
+
+    def rename(self, id, name):
+        assert not self.theirs
+        self.ours.rename(id, name)
 
     def terminate(self, id):
         assert not self.theirs

@@ -29,6 +29,10 @@ volume = swarm.Volume("volume", name="data", volume_id=home.volume_id, node=home
 setup = swarm.NodeSetup("setup", node=nodes[0]["name"], instance_id=nodes[0]["name"],
     address=nodes[0]["address"], host_key=nodes[0]["host_key"], user="ubuntu",
     authorized_keys=[wanted["public_key"]], opts=pulumi.ResourceOptions(**where))
+job = swarm.Job("job", name="job", image=wanted["services"]["web"]["image"],
+    command=["/bin/sh", "-c", "sleep 1; echo done"], networks=[network.network_id],
+    resources=dict(cpus=0.5, memory_mb=32, pids=32), opts=pulumi.ResourceOptions(**where))
+pulumi.export("job", job.logs)
 swarm.Service("all", name="all", **wanted["services"]["web"], networks=[network.network_id],
     configs=[dict(id=config.config_id, name=config.config_name, target="/etc/a.yaml")],
     opts=pulumi.ResourceOptions(**where))
@@ -53,6 +57,12 @@ def urns(stack: Stack) -> dict[str, str]:
     }
 
 
+def runs_of_the_job(stack: Stack) -> str:
+    """Tells one run from another."""
+    (service,) = json.loads(stack.on(0, "service", "inspect", "job"))
+    return f"{service['ID']} {service['JobStatus']['JobIteration']}"
+
+
 def running(stack: Stack) -> set[str]:
     return stack.containers("web") | stack.containers("all") | stack.containers("tool")
 
@@ -61,8 +71,9 @@ def test_no_act_on_any_kind_ends_what_runs(acted: Stack) -> None:
     known = urns(acted)
     kinds = {urn.split("::")[2].rsplit("$", 1)[-1] for urn in known.values()}
     assert kinds == {kind.token for kind in Swarm.lifecycles}, "one of every kind"
-    before = running(acted)
+    before, ran = running(acted), runs_of_the_job(acted)
     assert len(before) == 5
+    assert "done" in acted("stack", "output", "job", "--show-secrets")
     acted.up("--expect-no-changes")
 
     # A new key, or a new home, is another one: `test_platform.py` rotates the login by force, and a
@@ -89,3 +100,4 @@ def test_no_act_on_any_kind_ends_what_runs(acted: Stack) -> None:
     acted.up("--target", known["web"], "--target-dependents")
     acted("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     assert running(acted) == before
+    assert runs_of_the_job(acted) == ran

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from providers.runtime.private_keys import separate
 from providers.swarm.errors import LockedOut
-from providers.swarm.keypair import KeyPairOutputs, separate
+from providers.swarm.keypair import KeyPairOutputs
 from providers.swarm.pool import Pool, SwarmConfig
 from simulator import node_image
 from tests.provider.swarm.engine_stack import Stack, made, service

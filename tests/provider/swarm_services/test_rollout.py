@@ -23,8 +23,8 @@ from providers.swarm.services.model import (
     ServiceInputs,
     Update,
 )
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.rollout import RolloutFailed
-from providers.swarm.services.verdict import Patience
 from tests.provider.swarm_services.samples import IMAGE, NO_OUTPUTS, SURE, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -86,8 +86,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "reservation": (
         {"resources": Resources(8000.0, 32, 32, reserve_cpus=4000.0)},
-        r"no suitable node: it reserves 4000 CPUs and 0 MiB, the largest node has \d+ and \d+ MiB"
-        r" in all; insufficient resources on 2 nodes",
+        r"no suitable node: it reserves 4000 CPUs and 0 MiB, the largest node has \d+ CPUs and"
+        r" \d+ MiB in all; insufficient resources on 2 nodes",
     ),
 }
 

@@ -32,9 +32,9 @@ from providers.swarm.services.model import (
     ServiceOutputs,
     Update,
 )
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import render
 from providers.swarm.services.rollout import RolloutFailed
-from providers.swarm.services.verdict import Patience
 from simulator import machines
 from simulator.docker import docker
 from tests.provider.swarm_services.samples import NO_OUTPUTS, SERVE, SURE, service

@@ -9,16 +9,14 @@ from components.catalog import loader
 CATALOG = Path(__file__).parents[3] / "mcp_catalog"
 GOOD = """
 name: slack
-type: server
-meta: {category: chat, tags: [chat]}
 about: {title: Slack, description: Reads and writes Slack}
 run: {env: {SLACK_PAGE: "100"}}
 config:
   secrets:
-    - {name: slack.token, env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
+    - {env: SLACK_BOT_TOKEN, example: xoxb-1, description: A token}
   env:
     - {name: SLACK_API_URL, description: Where Slack's API is}
-deploy: {tier: 1, port: 9004, resources: {cpus: 0.5, memory_mb: 256}, egress: [slack.com]}
+deploy: {tier: 1, resources: {cpus: 0.5, memory_mb: 256}}
 """
 
 
@@ -71,17 +69,17 @@ BAD = {
         ("tier: 1", "tier: true"),
         "mcp_catalog/slack/server.yaml: deploy.tier: got True, expected one of 1, 2",
     ),
-    "no port": (
-        ("port: 9004, ", ""),
-        "mcp_catalog/slack/server.yaml: deploy.port: got nothing, expected a whole number from",
+    "a port of its own": (
+        ("tier: 1", "tier: 1, port: 9004"),
+        "mcp_catalog/slack/server.yaml: deploy.port: got an unknown key, expected one of",
     ),
-    "privileged port": (
-        ("port: 9004", "port: 80"),
-        "mcp_catalog/slack/server.yaml: deploy.port: got 80, expected a whole number from 1024",
+    "more replicas than the gateway balances": (
+        ("tier: 1", "tier: 1, replicas: 11"),
+        "mcp_catalog/slack/server.yaml: deploy.replicas: got 11, expected a whole number from 1 to",
     ),
     "unknown key": (
-        ("egress:", "egres:"),
-        "mcp_catalog/slack/server.yaml: deploy.egres: got an unknown key, expected one of",
+        ("cpus: 0.5", "cpu: 0.5"),
+        "mcp_catalog/slack/server.yaml: deploy.resources.cpu: got an unknown key, expected one of",
     ),
     "long description": (
         ("Reads and writes Slack", "x" * 101),
@@ -91,9 +89,9 @@ BAD = {
         ("env: SLACK_BOT_TOKEN", "env: slack-token"),
         "mcp_catalog/slack/server.yaml: config.secrets[0].env: got 'slack-token', expected",
     ),
-    "wrong type of server": (
-        ("type: server", "type: remote"),
-        "mcp_catalog/slack/server.yaml: type: got 'remote', expected only server",
+    "more replicas than are balanced": (
+        ("tier: 1", "tier: 1, replicas: 11"),
+        "mcp_catalog/slack/server.yaml: deploy.replicas: got 11, expected a whole number from 1 to",
     ),
 }
 
@@ -105,14 +103,6 @@ def test_a_fault_names_file_key_and_rule(catalog, case):
     found = faults(catalog(slack=GOOD.replace(old, new)))
     assert len(found) == 1, found
     assert found[0].startswith(expected)
-
-
-def test_two_servers_on_one_port(catalog):
-    other = GOOD.replace("name: slack\n", "name: gong\n")
-    assert faults(catalog(slack=GOOD, gong=other)) == [
-        "mcp_catalog/slack/server.yaml: deploy.port: got 9004, which gong has, expected a port"
-        " of its own; choose another one"
-    ]
 
 
 def test_text_that_is_no_yaml_and_a_folder_without_description(catalog):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.plan import database as plan
-from providers.swarm.services.model import ServiceInputs
+from components.plan.workload import service_inputs
 from providers.swarm.services.rules import faults_of
 
 
@@ -19,7 +19,7 @@ def megabytes(value: str) -> int:
 
 
 def test_the_service_obeys_the_rules_of_services():
-    inputs = ServiceInputs(image="x@sha256:0", **plan.service_fields("p", "database", 1024))
+    inputs = service_inputs(plan.workload("database", 1024), "p")
 
     assert faults_of(inputs) == []
     assert (inputs.replicas, inputs.update.order) == (1, "stop-first")

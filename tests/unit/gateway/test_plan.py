@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.plan import gateway as plan
-from providers.swarm.services.model import ServiceInputs
+from components.plan.workload import service_inputs
 from providers.swarm.services.rules import faults_of
 
 ROUTES = [plan.Route("github", "tasks.p-github", 9005), plan.Route("a_b", "tasks.p-a_b", 9000)]
@@ -120,20 +120,19 @@ def test_a_token_is_nowhere_in_the_configuration():
 
 
 def test_the_gateways_ask_the_service_that_hands_out_their_configuration():
-    publisher = ServiceInputs(image="x@sha256:0", **plan.publisher_fields("sophia-dev", "gateway"))
-    gateways = plan.service_fields("sophia-dev", "gateway", 8443)
+    gateways = plan.workload("gateway", "sophia-dev", 8443, ["slack"])
+    publisher = service_inputs(plan.publisher(gateways), "sophia-dev")
 
     assert faults_of(publisher) == []
     url = f"http://tasks.{publisher.name}:{plan.HEALTH_PORT}/haproxy.cfg"
-    assert gateways["args"][-1] == url
+    assert gateways.args[-1] == url
     assert (publisher.replicas, publisher.update.order) == (1, "stop-first"), (
         "one version at a time"
     )
 
 
 def test_the_service_obeys_the_rules_of_services():
-    fields = plan.service_fields("sophia-dev", "gateway", 8443)
-    inputs = ServiceInputs(image="x@sha256:0", **fields)
+    inputs = service_inputs(plan.workload("gateway", "sophia-dev", 8443, ["slack"]), "sophia-dev")
 
     assert faults_of(inputs) == []
     assert inputs.name == "sophia-dev-gateway"

@@ -127,3 +127,67 @@ def test_links_and_missing_files_are_faults(source, tmp_path):
         read(source, "base")
     with pytest.raises(ImageError, match="no such folder"):
         read(tmp_path / "missing", "base")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    """A catalog with one server, and the Dockerfile that all of them share."""
+    folder = tmp_path / "catalog"
+    (folder / "base").mkdir(parents=True)
+    (folder / "base" / "server.Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    (folder / "slack").mkdir()
+    for name in ("server.yaml", "server.py", "README.md", "test_server.py", "tools.json"):
+        (folder / "slack" / name).write_text(name)
+    return folder
+
+
+def test_a_server_needs_no_dockerfile_of_its_own(catalog, cache):
+    staged = cache.stage(read(catalog / "slack", "base"))
+    assert files(staged) == {"Dockerfile", "requirements.txt", "mcp_catalog/slack/server.py"}
+    assert (staged / "Dockerfile").read_text().splitlines() == [
+        "ARG BASE",
+        "FROM ${BASE}",
+        'CMD ["python", "-m", "sophia_mcp", "slack"]',
+    ]
+    assert list((staged / "wheels").iterdir()) == [], "the Dockerfile copies it, empty or not"
+
+
+def test_a_servers_packages_are_installed_and_no_part_of_its_code(catalog, cache, index):
+    (catalog / "slack" / "requirements.txt").write_text(index)
+    staged = cache.stage(read(catalog / "slack", "base"))
+    assert (staged / "requirements.txt").read_text() == index
+    assert "wheels/tiny_thing-1.0-py3-none-any.whl" in files(staged)
+    assert not (staged / "mcp_catalog" / "slack" / "requirements.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["server.yaml", "README.md", "test_server.py", "tools.json"])
+def test_what_is_about_a_server_changes_no_tag(catalog, name: str):
+    before = plan.tag(read(catalog / "slack", "base"))
+    (catalog / "slack" / name).write_text("other")
+    assert plan.tag(read(catalog / "slack", "base")) == before
+
+
+@pytest.mark.parametrize("name", ["slack/server.py", "base/server.Dockerfile"])
+def test_its_code_and_the_shared_dockerfile_do(catalog, name: str):
+    before = plan.tag(read(catalog / "slack", "base"))
+    (catalog / name).write_text("FROM other\n")
+    assert plan.tag(read(catalog / "slack", "base")) != before
+
+
+def test_two_servers_with_the_same_code_are_two_images(catalog):
+    (catalog / "slack").rename(catalog / "gong")
+    one = plan.tag(read(catalog / "gong", "base"))
+    (catalog / "gong").rename(catalog / "slack")
+    assert plan.tag(read(catalog / "slack", "base")) != one
+
+
+def test_the_shared_dockerfile_changes_no_base(source):
+    before = plan.tag(read(source, "base"))
+    (source / "server.Dockerfile").write_text("FROM x\n")
+    assert plan.tag(read(source, "base")) == before
+
+
+def test_a_server_without_code_is_a_fault(catalog):
+    (catalog / "slack" / "server.py").unlink()
+    with pytest.raises(ImageError, match=r"there is no server\.py"):
+        read(catalog / "slack", "base")

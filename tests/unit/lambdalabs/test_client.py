@@ -30,7 +30,7 @@ def test_a_launch_sends_what_the_api_asks_for(script, client):
     [(_, body, headers)] = script.seen
     assert headers["Authorization"] == "Bearer key-1"
     assert body == {
-        "name": "node-1",
+        "name": "node-1+",
         "hostname": "node-1",
         "instance_type_name": "gpu_1x_a10",
         "region_name": "us-east-1",

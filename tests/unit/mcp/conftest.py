@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,15 @@ def toy(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def toy_in_process(monkeypatch: pytest.MonkeyPatch) -> Server:
+def build_toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
+    """Builds the toy server in this process, with these variables."""
     monkeypatch.syspath_prepend(str(HERE))
     import toy_server
 
-    try:
-        return toy_server.build(read_settings({}))
-    finally:
-        del sys.modules["toy_server"]
+    yield lambda **variables: toy_server.build(read_settings("toy", variables))
+    del sys.modules["toy_server"]
+
+
+@pytest.fixture
+def toy_in_process(build_toy: Callable[..., Server]) -> Server:
+    return build_toy()

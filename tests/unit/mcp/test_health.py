@@ -1,7 +1,7 @@
 import asyncio
 
 from sophia_mcp import health as health_module
-from sophia_mcp.errors import DependencyError
+from sophia_mcp.errors import DependencyError, NotConfigured
 from sophia_mcp.health import Health
 
 
@@ -53,3 +53,26 @@ async def test_a_dependency_that_hangs_counts_as_gone(monkeypatch):
 
     status, body = await Health("toy", "replica-1", hang).report()
     assert (status, body["problem"]) == (503, "no answer within 0.05 s")
+
+
+async def test_a_missing_credential_is_a_state_in_which_it_serves():
+    async def check() -> None:
+        raise NotConfigured("Slack", ("SLACK_BOT_TOKEN",))
+
+    status, body = await Health("toy", "replica-1", check).report()
+    assert (status, body["status"]) == (200, "not_configured")
+    assert "SLACK_BOT_TOKEN is not set" in body["problem"]
+
+
+async def test_a_check_that_breaks_is_a_reason_that_tells_nothing_from_inside(caplog, monkeypatch):
+    monkeypatch.setattr(health_module, "_CHECK_KEPT_SECONDS", 0)
+
+    async def check() -> None:
+        raise ValueError("postgres://u:hidden@h")
+
+    health = Health("toy", "replica-1", check)
+    for _ in range(3):
+        status, body = await health.report()
+    assert (status, body["status"]) == (503, "starting")
+    assert body["problem"] == "the check failed: ValueError"
+    assert len(caplog.records) == 1

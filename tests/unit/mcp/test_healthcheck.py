@@ -48,6 +48,13 @@ def test_a_replica_that_never_was_ready_fails_and_one_that_was_does_not(
         assert (status, '"status":"degraded"' in said) == (0, True)
 
 
+def test_a_replica_without_its_credential_is_alive(toy_command: list[str], tmp_path: Path):
+    environment = {"TOY_API_URL": "http://127.0.0.1:9"}
+    with mcp_process.running(toy_command, tmp_path / "log", environment) as replica:
+        status, said = healthcheck(replica.port)
+    assert (status, '"status":"not_configured"' in said) == (0, True)
+
+
 @pytest.mark.parametrize("heavy", ["mcp", "starlette", "json", "asyncio", "logging"])
 def test_it_imports_little(heavy: str):
     script = f"import sophia_mcp.healthcheck, sys; sys.exit({heavy!r} in sys.modules)"

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 from mcp import Client
+from sophia_mcp.errors import NotConfigured
 from sophia_mcp.server import Server
 
 MODES = ["2026-07-28", "legacy"]
@@ -26,15 +27,15 @@ async def test_a_result_is_structured_and_counted(toy_in_process: Server, mode: 
     assert seconds == 1
 
 
-async def test_what_a_tool_says_reaches_the_model_and_the_log(toy_in_process: Server, caplog):
-    caplog.set_level(logging.INFO)
+async def test_what_a_tool_says_reaches_the_model_and_not_the_log(toy_in_process: Server, caplog):
+    caplog.set_level(logging.INFO, "sophia_mcp")
     async with Client(toy_in_process) as client:
         result = await client.call_tool("refuse", {})
     assert result.is_error
     assert "expected a better day, got this one" in result.content[0].text
     assert calls(toy_in_process, "refuse", "error") == 1
     (line,) = [record for record in caplog.records if record.message == "tool call"]
-    assert "better day" in line.error
+    assert "better day" not in str(vars(line))
 
 
 async def test_a_crash_shows_an_id_and_nothing_from_inside(toy_in_process: Server, caplog):
@@ -57,6 +58,76 @@ async def test_refused_arguments_are_named_but_not_logged(toy_in_process: Server
     assert "valid integer" in result.content[0].text
     assert calls(toy_in_process, "add", "invalid_arguments") == 1
     assert "my-password" not in caplog.text + str([vars(record) for record in caplog.records])
+
+
+async def test_an_answer_that_floods_is_refused_with_advice(toy_in_process: Server):
+    async with Client(toy_in_process) as client:
+        fits = await client.call_tool("flood", {"size": 99_000})
+        floods = await client.call_tool("flood", {"size": 200_000})
+    assert not fits.is_error
+    assert floods.is_error
+    assert floods.content[0].text.startswith("The answer has 200 kB, more than the 100 kB")
+    assert "Ask for less" in floods.content[0].text
+    refused = toy_in_process.metrics.registry.get_sample_value(
+        "mcp_answers_refused_total", {"tool": "flood"}
+    )
+    assert refused == 1
+
+
+async def test_a_tool_ends_below_the_grace(build_toy):
+    server = build_toy(GRACE_SECONDS="1")
+    async with Client(server) as client:
+        result = await client.call_tool("slow", {"seconds": 60})
+        assert result.is_error
+        assert "slow took longer than 0.9 s and was stopped" in result.content[0].text
+        assert not (await client.call_tool("add", {"a": 1, "b": 2})).is_error
+    assert calls(server, "slow", "timeout") == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "there", "missing"),
+    [
+        ({}, {"add"}, {"change", "wipe"}),
+        ({"MCP_ALLOW_WRITES": "true"}, {"add", "change"}, {"wipe"}),
+        ({"MCP_ALLOW_WRITES": "true", "MCP_ALLOW_DESTRUCTIVE": "wipe"}, {"change", "wipe"}, set()),
+        ({"MCP_ALLOW_DESTRUCTIVE": "wipe"}, {"add"}, {"change", "wipe"}),
+        ({"MCP_TOOLS_ALLOW": "add, change"}, {"add"}, {"refuse", "change"}),
+        ({"MCP_TOOLS_DENY": "add"}, {"refuse"}, {"add"}),
+    ],
+)
+async def test_a_tool_that_is_not_allowed_is_neither_listed_nor_callable(
+    build_toy, variables: dict[str, str], there: set[str], missing: set[str]
+):
+    async with Client(build_toy(**variables)) as client:
+        listed = {tool.name for tool in (await client.list_tools()).tools}
+        assert there <= listed
+        assert not missing & listed
+        for name in missing:
+            result = await client.call_tool(name, {})
+            assert (result.is_error, result.content[0].text) == (True, f"Unknown tool: {name}")
+
+
+async def test_annotations_say_what_a_tool_does(build_toy):
+    server = build_toy(
+        MCP_ALLOW_WRITES="true", MCP_ALLOW_DESTRUCTIVE="wipe", TOY_API_URL="http://x"
+    )
+    async with Client(server) as client:
+        hints = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
+    assert hints["add"].read_only_hint
+    assert (hints["change"].read_only_hint, hints["change"].destructive_hint) == (False, False)
+    assert (hints["wipe"].read_only_hint, hints["wipe"].destructive_hint) == (False, True)
+    assert all(hint.open_world_hint for hint in hints.values())
+
+
+async def test_a_missing_credential_is_said_by_the_tools_that_need_it(build_toy):
+    server = build_toy(TOY_API_URL="http://127.0.0.1:9")
+    async with Client(server) as client:
+        asked = await client.call_tool("ask", {"thing": "a"})
+        added = await client.call_tool("add", {"a": 1, "b": 2})
+    assert "Toys is not configured: TOY_KEY is not set" in asked.content[0].text
+    assert not added.is_error
+    with pytest.raises(NotConfigured, match="TOY_KEY"):
+        await server.check()
 
 
 async def test_an_unknown_tool_makes_no_label_of_its_own(toy_in_process: Server):

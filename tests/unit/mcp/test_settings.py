@@ -1,16 +1,16 @@
 import pytest
-from sophia_mcp.errors import MissingSecretError, SettingError
+from sophia_mcp.errors import SettingError
 from sophia_mcp.settings import read_settings
 
 
 def test_defaults():
-    settings = read_settings({})
-    assert (settings.port, settings.drain_seconds, settings.grace_seconds) == (8000, 5, 10)
+    settings = read_settings("toy", {})
+    assert (settings.port, settings.drain_seconds, settings.grace_seconds) == (8000, 5, 20)
     assert settings.allowed_hosts == ()
 
 
 def test_hosts_are_split_and_trimmed():
-    settings = read_settings({"MCP_ALLOWED_HOSTS": " one, two ,,"})
+    settings = read_settings("toy", {"MCP_ALLOWED_HOSTS": " one, two ,,"})
     assert settings.allowed_hosts == ("one", "two")
 
 
@@ -21,21 +21,80 @@ def test_hosts_are_split_and_trimmed():
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_what_was_expected(name: str, value: str):
     with pytest.raises(SettingError, match=rf"^{name}: expected .*, got '{value}'$"):
-        read_settings({name: value})
+        read_settings("toy", {name: value})
 
 
 def test_a_secret_file_wins_over_the_environment(tmp_path):
     (tmp_path / "KEY").write_text("from-file\n")
-    assert read_settings({"KEY": "from-environment"}, tmp_path).secret("KEY") == "from-file"
+    assert (
+        read_settings("toy", {"KEY": "from-environment"}, tmp_path).secret_or_none("KEY")
+        == "from-file"
+    )
 
 
 def test_without_a_file_the_environment_serves(tmp_path):
-    assert read_settings({"KEY": "from-environment"}, tmp_path).secret("KEY") == "from-environment"
+    assert (
+        read_settings("toy", {"KEY": "from-environment"}, tmp_path).secret_or_none("KEY")
+        == "from-environment"
+    )
 
 
 @pytest.mark.parametrize("content", [None, "", " \n"])
-def test_a_missing_or_empty_secret_is_named(tmp_path, content: str | None):
+def test_a_missing_or_empty_secret_is_none(tmp_path, content: str | None):
     if content is not None:
         (tmp_path / "KEY").write_text(content)
-    with pytest.raises(MissingSecretError, match=rf"^secret KEY: .*{tmp_path}/KEY"):
-        read_settings({}, tmp_path).secret("KEY")
+    assert read_settings("toy", {}, tmp_path).secret_or_none("KEY") is None
+
+
+def test_a_credential_keeps_its_name_and_is_never_printed(tmp_path):
+    settings = read_settings("toy", {"KEY": "hidden"}, tmp_path)
+    assert settings.credential("OTHER").value is None
+    assert settings.credential("KEY").value == "hidden"
+    assert "hidden" not in repr(settings.credential("KEY"))
+
+
+def test_a_secret_file_that_can_not_be_read_is_one_line(tmp_path):
+    (tmp_path / "KEY").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingError, match=r"^secret KEY: .*/KEY can't be read: it is not UTF-8$"):
+        read_settings("toy", {}, tmp_path).credential("KEY")
+
+
+def test_flags_choices_and_texts():
+    settings = read_settings("toy", {"ON": "true", "OFF": "", "SIZE": "big", "LIST": " a,, b "})
+    assert settings.flag("ON")
+    assert not settings.flag("OFF")
+    assert settings.flag("MISSING", True)
+    assert settings.choice("SIZE", ("small", "big"), "small") == "big"
+    assert settings.choice("MISSING", ("small", "big"), "small") == "small"
+    assert settings.texts("LIST") == ("a", "b")
+    assert settings.texts("MISSING") == ()
+    with pytest.raises(SettingError, match=r"^SIZE: expected true or false, got 'big'$"):
+        settings.flag("SIZE")
+    with pytest.raises(SettingError, match=r"^SIZE: expected one of a, b, got 'big'$"):
+        settings.choice("SIZE", ("a", "b"), "a")
+
+
+@pytest.mark.parametrize("text", ["https://a.b", "http://a.b:80/c/", "http://[::1]:80"])
+def test_an_address_is_taken_as_it_is(text: str):
+    assert read_settings("toy", {"URL": text}).url("URL", "https://d") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("cloud", "begins with neither"),
+        ("ftp://a.b", "begins with neither"),
+        ("https://", "begins with neither"),
+        ("https://a.b:x", "got something else"),
+        ("https://[a.b", "got something else"),
+        ("https://u:hidden@a.b", "with a user"),
+        ("https://a.b?key=hidden", "a query"),
+        ("https://a.b#hidden", "a fragment"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_not_repeated(text: str, got: str):
+    with pytest.raises(SettingError, match=rf"^URL: expected an address such as https://d.*{got}"):
+        read_settings("toy", {"URL": text}).url("URL", "https://d")
+    with pytest.raises(SettingError) as caught:
+        read_settings("toy", {"URL": text}).url("URL", "https://d")
+    assert "hidden" not in str(caught.value)

@@ -5,9 +5,11 @@ import os
 
 from mcp.server.mcpserver.exceptions import ToolError
 from sophia_mcp.errors import DependencyError
+from sophia_mcp.policy import destroys, reads, writes
 from sophia_mcp.runtime import main
-from sophia_mcp.server import READ_ONLY, Server
+from sophia_mcp.server import Server
 from sophia_mcp.settings import Settings
+from sophia_mcp.upstream import Upstream, bearer
 
 
 async def add(a: int, b: int) -> int:
@@ -31,6 +33,21 @@ async def slow(seconds: float) -> str:
     return "done"
 
 
+async def flood(size: int) -> str:
+    """Answer at length."""
+    return "x" * size
+
+
+async def change() -> str:
+    """Change something."""
+    return "changed"
+
+
+async def wipe() -> str:
+    """Destroy something."""
+    return "wiped"
+
+
 async def check() -> None:
     """The dependency is a file that is there."""
     file = os.environ.get("TOY_DEPENDENCY")
@@ -39,10 +56,25 @@ async def check() -> None:
 
 
 def build(settings: Settings) -> Server:
-    if "TOY_NEEDS" in settings.environment:
-        settings.secret(settings.environment["TOY_NEEDS"])
-    tools = [(tool, READ_ONLY) for tool in (add, refuse, crash, slow)]
-    return Server("toy", title="Toy", instructions="For tests.", tools=tools, check=check)
+    auth = bearer(settings.credential("TOY_KEY"))
+    service = Upstream("Toys", settings.url("TOY_API_URL", "http://127.0.0.1:9"), auth=auth)
+
+    async def ask(thing: str) -> int:
+        """Ask the service."""
+        return await service.get(int, "things", thing)
+
+    return Server(
+        settings,
+        title="Toy",
+        instructions="For tests.",
+        tools=[
+            *(reads(tool) for tool in (add, refuse, crash, slow, flood, ask)),
+            writes(change),
+            destroys(wipe),
+        ],
+        upstreams=[service] if "TOY_API_URL" in settings.environment else [],
+        check=check,
+    )
 
 
 if __name__ == "__main__":

@@ -42,8 +42,15 @@ def test_an_unhealthy_machine_is_one_since_it_is_paid_for():
 
 @pytest.mark.parametrize("tagged", ["dev", "its-name-before-it-was-renamed"])
 def test_a_launch_that_was_interrupted_is_left_to_the_next_run(tagged):
-    why, command = found(machine("a", tagged, name="sophia-dev-manager-1-aa"))["a"]
+    name = "sophia-dev-manager-1-aa"
+    why, command = found(machine("a", tagged, name=name, recorded=False))["a"]
     assert "interrupted" in why
+    assert command == "pulumi up --stack dev"
+
+
+def test_a_machine_that_was_taken_out_of_the_state_is_told_apart_from_a_lost_launch():
+    why, command = found(machine("a", name="sophia-dev-manager-1-aa"))["a"]
+    assert "taken out of the state" in why
     assert command == "pulumi up --stack dev"
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from components.plan.node_setup import files
+from providers.swarm.docker_config import GPUS
 
 CA = "-----BEGIN CERTIFICATE-----\nCCCC\n-----END CERTIFICATE-----\n"
 CA_FILE = "/etc/docker/certs.d/registry.example:5000/ca.crt"
@@ -19,6 +20,7 @@ def test_docker_caps_logs_and_knows_nvidia_only_where_there_are_gpus(gpu):
     daemon = json.loads(made(gpu)["/etc/docker/daemon.json"])
     assert daemon["log-opts"] == {"max-size": "10m", "max-file": "3"}
     assert ("nvidia" in daemon.get("runtimes", {})) == gpu
+    assert (GPUS in daemon.get("node-generic-resources", [])) == gpu
     assert (daemon.get("exec-opts") == ["native.cgroupdriver=cgroupfs"]) == gpu
 
 

@@ -1,5 +1,7 @@
 """Names, machines and services as pure arithmetic."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,23 +10,22 @@ from components.catalog.model import Deploy, Health, Resources, Server, Variable
 from components.plan import names, volumes
 from components.plan.mcp_service import mcp_service
 from components.plan.nodes import NodeGroup, nodes
-from providers.swarm.services.model import ServiceInputs
+from components.plan.workload import service_inputs
+from providers.swarm.services.patience import watched_s
 
 
 def group(name="manager", count=3, role="manager", tier="primary", types=("cpu_4x_general",)):
     return NodeGroup(name, count, role, tier, types, ("us-east-1",), "lambda-stack-24-04", "1")
 
 
-def server(tier=1, stateful=False, replicas=2) -> Server:
-    deploy = Deploy(tier, 9000, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30), stateful)
+def server(tier=1, replicas=2) -> Server:
+    deploy = Deploy(tier, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30))
     return Server(
         "ai_memory",
         "AI memory",
         "Memory",
-        "knowledge",
-        (),
         deploy,
-        env={"POOL": "8"},
+        env={"POOL": "8", "LAMBDA_API_URL": "https://x"},
         variables=(Variable("LAMBDA_API_URL", "", "", False),),
     )
 
@@ -46,41 +47,48 @@ def test_volumes_are_on_primary_nodes_where_there_are_any():
     assert [node["name"] for node in volumes.candidates(nodes(groups[:1]))] == ["w-1"]
 
 
+def planned(server, secrets=()):
+    return service_inputs(mcp_service(server, "sophia-dev", secrets), "sophia-dev")
+
+
 def test_a_service_of_tier_one_is_pinned_to_primary_nodes_and_starts_first():
-    planned = mcp_service(server(), "sophia-dev", {"LAMBDA_API_URL": "https://x", "OTHER": "y"})
-    assert planned.name == "sophia-dev-ai_memory"
-    assert planned.replicas == 2
-    assert planned.placement.constraints == ["node.labels.tier == primary"]
-    assert planned.update.order == "start-first"
-    assert planned.env == {
+    inputs = planned(server())
+    assert inputs.name == "sophia-dev-ai_memory"
+    assert inputs.replicas == 2
+    assert inputs.placement.constraints == ["node.labels.tier == primary"]
+    assert inputs.update.order == "start-first"
+    assert inputs.env == {
         "POOL": "8",
         "LAMBDA_API_URL": "https://x",
-        "PORT": "9000",
+        "PORT": "8000",
         "MCP_ALLOWED_HOSTS": "sophia-dev-ai_memory,tasks.sophia-dev-ai_memory",
         "DRAIN_SECONDS": "5",
         "GRACE_SECONDS": "20",
     }
-    assert planned.user == "10001:10001"
+    assert inputs.user == "10001:10001"
 
 
-def test_a_stateful_service_ends_before_it_starts_and_tier_two_runs_anywhere():
-    planned = mcp_service(server(tier=2, stateful=True), "sophia-dev", {})
-    assert planned.update.order == "stop-first"
-    assert planned.placement.constraints == []
+def test_a_gpu_is_given_back_before_it_is_taken_again():
+    one = server()
+    deploy = replace(one.deploy, resources=replace(one.deploy.resources, gpus=1))
+    inputs = planned(replace(one, deploy=deploy))
+    assert (inputs.resources.gpus, inputs.update.order) == (1, "stop-first")
+
+
+def test_tier_two_runs_anywhere():
+    assert planned(server(tier=2)).placement.constraints == []
 
 
 def test_it_is_stopped_no_sooner_than_it_ends_and_watched_longer_than_a_failing_check():
-    planned = mcp_service(server(), "sophia-dev", {})
-    assert planned.stop_grace_s > int(planned.env["DRAIN_SECONDS"]) + int(
-        planned.env["GRACE_SECONDS"]
-    )
-    health = planned.health
-    assert planned.update.monitor_s > health.retries * health.interval_s + health.timeout_s
+    inputs = planned(server())
+    assert inputs.stop_grace_s > int(inputs.env["DRAIN_SECONDS"]) + int(inputs.env["GRACE_SECONDS"])
+    health = inputs.health
+    assert inputs.update.monitor_s == watched_s(health) > health.retries * health.interval_s
 
 
-def test_its_fields_are_the_providers_inputs():
-    inputs = mcp_service(server(), "sophia-dev", {}).inputs()
-    assert ServiceInputs(**inputs, image="x@sha256:0").read_only_root
+def test_its_credentials_are_files_of_its_user():
+    (file,) = planned(server(), secrets=["API_KEY"]).secrets
+    assert (file.target, file.uid, file.gid) == ("API_KEY", 10001, 10001)
 
 
 def test_a_name_may_have_63_characters_and_no_more():

@@ -1,18 +1,23 @@
 """What the environment adds to configuration, and how the engine's texts are read."""
 
 import json
+import shutil
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pulumi
 import pytest
 
 from components import settings
+from components.catalog import loader
 from components.catalog.loader import Catalog
+from components.catalog.model import SecretVariable, Server
 from components.settings_model import SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.pacer import Pacer
+from tests.support import wrong_settings
 
 ENVIRONMENT = {
     "LAMBDA_API_URL": "http://127.0.0.1:1/api/v1",
@@ -64,6 +69,21 @@ def test_the_environment_says_whether_the_kernel_can_encrypt(configured, given, 
     environment = {**ENVIRONMENT, "SOPHIA_OVERLAY_ENCRYPTED": given}
     values = settings.with_environment({"overlay": overlay}, environment, [])
     assert values["overlay"] == {**overlay, "encrypted": expected}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "size"),
+    [
+        (None, {}, None),
+        (None, {"gateway_url": "of the first version"}, 24),
+        ({"mtu": 1400}, {"gateway_url": "…", "subnet_size": 20.0}, 20),
+        ({"subnetSize": 22}, {"gateway_url": "…", "subnet_size": 24}, 22),
+        ("wrong", {"gateway_url": "…"}, None),
+    ],
+)
+def test_a_platform_that_exists_keeps_the_size_of_its_subnets(given, kept, size):
+    found = settings.with_subnet_size(given, kept)
+    assert (found.get("subnetSize") if isinstance(found, dict) else None) == size
 
 
 def test_credentials_are_not_sent_to_another_address():
@@ -121,6 +141,30 @@ def test_unreadable_files_of_a_certificate_are_two_faults(tmp_path):
     assert "not in ASCII" in faults[1].got
 
 
+FOLDER = Path(__file__).parents[3] / "mcp_catalog"
+CATALOG = loader.load(FOLDER)
+
+
+def asking(*variables):
+    deploy = CATALOG.servers[0].deploy
+    secrets = tuple(SecretVariable(name, "", "", True) for name in variables)
+    return Catalog((Server("a", "A", "A", deploy, secrets=secrets),))
+
+
+def test_the_environment_completes_the_credentials_that_servers_ask_for():
+    environment = {"A_TOKEN": "of the shell", "B_TOKEN": "of the shell", "C_TOKEN": "x"}
+    found = settings.with_credentials(
+        {"B_TOKEN": "configured"}, asking("A_TOKEN", "B_TOKEN", "D_TOKEN"), environment
+    )
+    assert found == {"A_TOKEN": "of the shell", "B_TOKEN": "configured"}
+    assert settings.with_credentials("wrong", CATALOG, environment) == "wrong"
+
+
+def test_the_environment_takes_no_place_of_what_the_platform_has():
+    environment = {"LAMBDA_API_KEY": "the platform's", "MEMORY_DATABASE_URL": "of the shell"}
+    assert settings.with_credentials(None, CATALOG, environment) == {}
+
+
 @pytest.fixture
 def configured(monkeypatch, tmp_path):
     """Sets the stack's configuration as the engine hands it over."""
@@ -149,9 +193,12 @@ class _Holder:
         return self.value
 
 
-def faults_of_load():
+NO_SERVERS = Catalog(())
+
+
+def faults_of_load(catalog=NO_SERVERS):
     with pytest.raises(SettingsError) as caught:
-        settings.load(Catalog(()))
+        settings.load(catalog)
     return [str(fault) for fault in caught.value.faults]
 
 
@@ -192,6 +239,59 @@ def test_a_certificates_key_in_plain_text_is_a_fault_that_does_not_show_it(confi
     assert not any("in-the-clear" in line for line in faults)
     configured([("gateway", given)], secret=["gateway"])
     assert not any(line.startswith("sophia:gateway: got a plain") for line in faults_of_load())
+
+
+def test_a_credential_of_the_environment_is_not_missing(configured, monkeypatch):
+    configured([])
+    assert any(
+        line.startswith("sophia:secrets.A_TOKEN") for line in faults_of_load(asking("A_TOKEN"))
+    )
+    monkeypatch.setenv("A_TOKEN", "of the shell")
+    assert not any("A_TOKEN" in line for line in faults_of_load(asking("A_TOKEN")))
+
+
+@pytest.mark.parametrize("given", [{"a": {"secrets": {"A_TOKEN": "in-the-clear"}}}])
+def test_a_servers_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured, given):
+    configured([("servers", json.dumps(given))])
+    faults = faults_of_load(asking("A_TOKEN"))
+    [about] = [line for line in faults if line.startswith("sophia:servers: got a plain text")]
+    assert "config set --secret --path 'sophia:servers.SERVER.secrets.NAME'" in about
+    assert not any("in-the-clear" in line for line in faults)
+
+
+@pytest.mark.parametrize(
+    "given", ['["a"]', '{"a":{"secrets":{},"env":{"A":"b"}}}', '{"a": {"secrets": null}}']
+)
+def test_settings_of_servers_without_secrets_may_be_plain(configured, given):
+    configured([("servers", given)])
+    faults = faults_of_load(asking("A_TOKEN"))
+    assert not any(line.startswith("sophia:servers: got a plain text") for line in faults)
+
+
+def test_an_address_with_a_password_is_not_asked_and_not_shown(configured):
+    address = "http://user:hidden-1@127.0.0.1:1/api/v1"
+    configured([("lambdaApiUrl", address), ("lambdaApiKey", "k")], secret=["lambdaApiKey"])
+    [about] = [line for line in faults_of_load() if "lambdaApiUrl" in line]
+    assert "hidden-1" not in about
+
+
+def test_more_than_twenty_errors_are_one_line_each_and_come_at_once(configured, tmp_path):
+    places = tmp_path / "mcp_catalog"
+    shutil.copytree(FOLDER, places, ignore=lambda place, names: {"base"})
+    (places / "slack").mkdir()
+    (places / "slack" / "server.yaml").write_text(wrong_settings.SLACK)
+    values = wrong_settings.VALUES.items()
+    texts = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in values]
+    configured(texts)
+    faults = faults_of_load(loader.load(places))
+    unasked = ("nodeGroups[1].instanceTypes[0]", "nodeGroups[0].regions[0]")  # without a key
+    expected = [line for line in wrong_settings.ERRORS if not any(key in line for key in unasked)]
+    expected.append("sophia:lambdaApiKey: got nothing, expected a text")
+    assert len(expected) > 20
+    for beginning in expected:
+        assert len([line for line in faults if line.startswith(beginning)]) == 1, beginning
+    assert len(faults) == len(expected), faults
+    assert not any(wrong_settings.HIDDEN in line for line in faults)
 
 
 def test_a_refusal_on_the_way_is_not_blamed_on_the_key(configured):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator import engine, packages
+from simulator import engine, images, packages
 from simulator.exceptions import DockerMissing, SimulatorError
 from tests.support.polling import until
 
@@ -49,6 +49,8 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(engine, "PID_FILE", tmp_path / "dockerd.pid")
     monkeypatch.setattr(engine, "LOG_FILE", tmp_path / "dockerd.log")
+    monkeypatch.setattr(packages, "RECORD", tmp_path / "packages")
+    monkeypatch.setattr(packages, "LOG", bench.log)
     monkeypatch.setattr(engine, "SYSTEMD", tmp_path / "no-systemd")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     yield bench
@@ -123,3 +125,11 @@ def test_packages_that_are_there_need_nothing(bench):
     bench.command("mmdebstrap", "#!/bin/sh\n")
     packages.ensure(["mmdebstrap"], bench.log)
     assert not bench.log.exists()
+
+
+def test_an_image_is_built_with_what_was_installed_for_it(bench):
+    bench.command("docker", "#!/bin/sh\necho No such image >&2; exit 1\n")
+    bench.command("apt-get", '#!/bin/sh\necho "$*" >> {log}\nexit 1\n')
+    with pytest.raises(SimulatorError, match=r"missing: mmdebstrap \(building images\)"):
+        images.ensure(images.BASE, bench.said.append)
+    assert "update" in bench.log.read_text()

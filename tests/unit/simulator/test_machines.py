@@ -6,11 +6,11 @@ import threading
 
 import jsonschema
 
-from simulator import validation
+from simulator import validation, work
 from simulator.account import Account
 from simulator.exceptions import SimulatorError
 from simulator.knobs import Knobs
-from simulator.records import State
+from simulator.records import FirewallRule, State
 from simulator.responses import rendered
 from tests.support.polling import until
 
@@ -103,3 +103,39 @@ def test_a_slow_machine_is_booting_and_no_more_start_at_once_than_there_are_core
     )
     assert slow.most == 2
     slowly.close()
+
+
+class Protected(Failing):
+    """Machines that take rules in as slowly as a test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quick = threading.Event()
+        self.quick.set()
+        self.given: list[list[str]] = []
+
+    def start(self, instance) -> None: ...
+
+    def protect(self, instance, rules) -> None:
+        self.quick.wait(30)
+        self.given.append([rule.source_network for rule in rules])
+
+
+def rule(source):
+    return FirewallRule("tcp", source, "", [22, 22])
+
+
+def test_rules_reach_slow_machines_after_the_answer_and_each_of_them_once(monkeypatch):
+    monkeypatch.setattr(work, "PATIENCE", 0.1)
+    slow = Protected()
+    cloud = account(slow, boot_seconds=0)
+    cloud.launch(REQUEST)
+    until(lambda: len(slow.given), lambda count: count == 1, "the first rules")
+    slow.quick.clear()
+    for source in ("192.0.2.1", "192.0.2.2", "192.0.2.2"):
+        cloud.firewalls.set_global_rules([rule(source)])
+    assert len(slow.given) == 1
+    slow.quick.set()
+    cloud.close()
+    # The second change may have come before the first one was begun.
+    assert slow.given[1:] in ([["192.0.2.1"], ["192.0.2.2"]], [["192.0.2.2"]])

@@ -14,8 +14,9 @@ from cryptography import x509
 from providers.runtime import codec
 from providers.runtime.declare import ResourceFailure
 from providers.runtime.difference import difference
+from providers.runtime.private_keys import separate
 from providers.swarm.certificate import Certificate, CertificateInputs
-from providers.swarm.keypair import KeyPair, KeyPairInputs, public_line, separate
+from providers.swarm.keypair import KeyPair, KeyPairInputs, public_line
 from providers.swarm.provider import Swarm
 from tests.support.provider_client import serving, values
 

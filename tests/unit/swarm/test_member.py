@@ -70,6 +70,52 @@ async def test_a_node_that_lost_its_state_in_this_run_fails(context):
         await Member(Swarm(node("down"))).update(context, "n", INPUTS, ready, INPUTS)
 
 
+def set_to(availability, **labels):
+    one = node("ready", **labels)
+    return one | {"Spec": one["Spec"] | {"Availability": availability}}
+
+
+@pytest.mark.parametrize("availability", ["drain", "pause"])
+async def test_a_node_that_a_person_takes_out_of_service_stays_so_and_is_told(
+    context, availability
+):
+    swarm, ready = (
+        Swarm(set_to(availability, **{"sophia.node": "gpu-1"})),
+        MemberOutputs("n", "ready"),
+    )
+    found = await Member(swarm).read(context, "n", INPUTS, ready)
+    assert found.inputs == INPUTS, "no difference"
+    (said,) = context.warn.__self__
+    assert said.startswith(f"node gpu-1 is set to {availability} by hand")
+    assert "docker node update --availability active n" in said
+    labelled = replace(INPUTS, labels={"tier": "primary"})
+    await Member(swarm).update(context, "n", INPUTS, ready, labelled)
+    assert swarm.looks[0]["Spec"]["Availability"] == availability
+    assert swarm.looks[0]["Spec"]["Labels"]["tier"] == "primary"
+
+
+async def test_a_node_that_an_interrupted_run_took_out_of_service_comes_back(context):
+    swarm = Swarm(set_to("drain", **{"sophia.node": "gpu-1", "sophia.drained": "active"}))
+    ready = MemberOutputs("n", "ready")
+    found = await Member(swarm).read(context, "n", INPUTS, ready)
+    assert found.inputs.availability == "drain", "a difference"
+    assert context.warn.__self__ == []
+    await Member(swarm).update(context, "n", found.inputs, ready, INPUTS)
+    assert swarm.looks[0]["Spec"]["Availability"] == "active"
+    assert "sophia.drained" not in swarm.looks[0]["Spec"]["Labels"]
+
+
+async def test_what_the_program_asks_for_is_enforced(context):
+    swarm, ready = Swarm(set_to("active", **{"sophia.node": "gpu-1"})), MemberOutputs("n", "ready")
+    drained = replace(INPUTS, availability="drain")
+    found = await Member(swarm).read(context, "n", drained, ready)
+    assert found.inputs.availability == "active"
+    await Member(swarm).update(context, "n", found.inputs, ready, drained)
+    assert swarm.looks[0]["Spec"]["Availability"] == "drain"
+    await Member(swarm).update(context, "n", drained, ready, INPUTS)
+    assert swarm.looks[0]["Spec"]["Availability"] == "active"
+
+
 JOINER = Joiner("gpu-2", frozenset({"198.51.100.1"}), "198.51.100.1", "token", "active")
 
 

@@ -82,7 +82,12 @@ def test_joins_go_to_the_leader_first_and_never_to_a_lost_manager():
 
 def test_labels_of_others_stay():
     wanted = Wanted("worker", "active", {"tier": "primary"}, frozenset({"old"}))
-    before = {"Name": "x", "Role": "manager", "Labels": {"old": "1", "theirs": "2", "tier": "no"}}
+    before = {
+        "Name": "x",
+        "Role": "manager",
+        "Availability": "active",
+        "Labels": {"old": "1", "theirs": "2", "tier": "no"},
+    }
     assert wanted.applied(before) == {
         "Name": "x",
         "Role": "worker",

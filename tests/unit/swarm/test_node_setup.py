@@ -1,12 +1,15 @@
 """What a change of a node's setup takes, and what is refused before any node is touched."""
 
 import dataclasses
+import json
+import subprocess
+import tomllib
 
 import pytest
 
 from providers.runtime import codec
 from providers.runtime.difference import difference
-from providers.swarm.docker_config import DAEMON, Step, step
+from providers.swarm.docker_config import DAEMON, HAND_OUT_GPUS, Step, step, with_gpus
 from providers.swarm.keypair import generate
 from providers.swarm.node_setup import NodeSetup, NodeSetupInputs, SetupFile
 
@@ -36,6 +39,53 @@ SETUP = NodeSetupInputs(
 )
 def test_docker_restarts_only_for_what_it_cannot_take_in(running, wanted, needed):
     assert step(running, wanted) is needed
+
+
+PLACEHOLDER = json.dumps(
+    {"default-runtime": "nvidia", "node-generic-resources": ["rack=1", "NVIDIA-GPU=*"], "debug": 1}
+)
+
+
+def test_a_nodes_gpus_stand_where_the_configuration_asks_for_them():
+    found = json.loads(with_gpus(PLACEHOLDER, ["GPU-a", "GPU-b"]))
+    assert found["node-generic-resources"] == ["rack=1", "NVIDIA-GPU=GPU-a", "NVIDIA-GPU=GPU-b"]
+    assert (found["default-runtime"], found["debug"]) == ("nvidia", 1)
+
+
+def test_without_gpus_nvidias_runtime_is_not_the_default_one():
+    assert json.loads(with_gpus(PLACEHOLDER, [])) == {
+        "node-generic-resources": ["rack=1"],
+        "debug": 1,
+    }
+    alone = '{"default-runtime": "nvidia", "node-generic-resources": ["NVIDIA-GPU=*"]}'
+    assert json.loads(with_gpus(alone, [])) == {}
+
+
+def test_a_configuration_that_asks_for_no_gpus_stays_as_it_is_written():
+    assert (
+        with_gpus('{ "default-runtime":"nvidia" }', ["GPU-a"]) == '{ "default-runtime":"nvidia" }'
+    )
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        'disable = true\n#swarm-resource = "DOCKER_RESOURCE_GPU"\n[cli]\na = 1\n',
+        "[cli]\na = 1\n",
+    ],
+)
+def test_the_runtime_is_told_swarms_variable_above_all_tables(tmp_path, before):
+    file = tmp_path / "runtime" / "config.toml"
+    script = HAND_OUT_GPUS.replace("/etc/nvidia-container-runtime/config.toml", str(file))
+    if before:
+        file.parent.mkdir()
+        file.write_text(before)
+    for _ in range(2):
+        subprocess.run(["sh", "-c", script], check=True)
+        found = tomllib.loads(file.read_text())
+        assert found.pop("swarm-resource") == "DOCKER_RESOURCE_NVIDIA-GPU"
+        assert found == tomllib.loads(before)
 
 
 @pytest.mark.parametrize(

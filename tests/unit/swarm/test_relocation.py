@@ -102,6 +102,13 @@ async def test_a_node_leaves_when_its_tasks_run_elsewhere(context):
     assert entry.written == ["drain"]
 
 
+async def test_a_node_waits_for_tasks_that_still_run_on_it(context):
+    ending = [task(desired="shutdown"), task("other", at="2")]
+    entry = Entry([ending, ending, ending, [task("other")]])
+    await departure._drain(context, entry)
+    assert entry.moved == [[task("other")]]
+
+
 @pytest.mark.parametrize("err", [UNMET, FULL])
 @pytest.mark.parametrize("availability", ["active", "pause"])
 async def test_a_node_whose_tasks_fit_nowhere_stays_as_it_was(context, err, availability):

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from providers.runtime.declare import Context
-from providers.swarm import service as service_module
 from providers.swarm.service import Service
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs, Update
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import render
 from providers.swarm.services.rollout import RolloutFailed
-from providers.swarm.services.verdict import Patience
 
 URN = "urn:pulumi:dev::sophia::swarm:index:Service::web"
 WEB = ServiceInputs(name="web", image="web@sha256:1", update=Update(monitor_s=0.1))
@@ -62,13 +61,12 @@ def warnings() -> list[str]:
 
 
 @pytest.fixture
-def context(warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> Context:
-    monkeypatch.setattr(service_module, "_REPAIR", 0.5)
+def context(warnings: list[str]) -> Context:
     return Context(URN, 5.0, asyncio.Event(), lambda line: None, warnings.append)
 
 
 def lifecycle(swarm: Any) -> Service:
-    return Service(swarm, Patience(settle=0.0, ended=0.1))
+    return Service(swarm, Patience(repair=0.5, settle=0.0, ended=0.1))
 
 
 async def test_an_unhealthy_service_that_nobody_changed_fails_no_run(

@@ -18,9 +18,10 @@ from providers.swarm.errors import Conflict, SwarmError
 from providers.swarm.network import NetworkInputs
 from providers.swarm.service import Service
 from providers.swarm.services import labels
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs, Update
-from providers.swarm.services.render import differences, render
-from providers.swarm.services.verdict import Patience
+from providers.swarm.services.patience import Patience
+from providers.swarm.services.render import render
 from tests.unit.swarm_services.test_health import NOW, TASK
 
 URN = "urn:pulumi:dev::sophia::swarm:index:Service::web"

@@ -99,6 +99,37 @@ def test_constraints_that_are_met_one_by_one_but_not_together() -> None:
     assert placement.unmet(nodes, both[:1]) == ""
 
 
+def sized(name: str, cpus: int, mib: int, gpus: int) -> dict[str, Any]:
+    made = node(name)
+    made["Description"]["Resources"] = {
+        "NanoCPUs": cpus * 10**9,
+        "MemoryBytes": mib * 2**20,
+        "GenericResources": [
+            {"NamedResourceSpec": {"Kind": "NVIDIA-GPU", "Value": f"GPU-{n}"}} for n in range(gpus)
+        ],
+    }
+    return made
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "told"),
+    [
+        (1, 2, ""),
+        (16, 0, ""),
+        (1, 3, "it reserves 3 GPUs, 1 CPUs and 64 MiB, the largest node has 2 GPUs, 4 CPUs and"),
+        (16, 1, "it reserves 1 GPUs, 16 CPUs and 64 MiB, the largest node has 2 GPUs, 4 CPUs and"),
+        (17, 0, "it reserves 17 CPUs and 64 MiB, the largest node has 4 CPUs and 1024 MiB"),
+    ],
+)
+def test_what_no_node_could_hold_is_told_gpus_too(cpus: int, gpus: int, told: str) -> None:
+    nodes = [sized("a", 16, 512, 0), sized("b", 4, 1024, 2)]
+    reserved: dict[str, Any] = {"NanoCPUs": cpus * 10**9, "MemoryBytes": 64 * 2**20}
+    wanted = {"DiscreteResourceSpec": {"Kind": "NVIDIA-GPU", "Value": gpus}}
+    found = placement.too_large(nodes, [], reserved | {"GenericResources": [wanted] * bool(gpus)})
+    assert found.startswith(told)
+    assert bool(found) == bool(told)
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

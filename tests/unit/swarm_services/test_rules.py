@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.swarm import config, network, secret
+from providers.swarm.job import Job
 from providers.swarm.service import Service
 from providers.swarm.services.model import (
     File,
     Health,
+    JobInputs,
     Mount,
     Placement,
     Port,
@@ -23,7 +25,9 @@ from providers.swarm.services.model import (
     Update,
 )
 from providers.swarm.services.naming import hashed_name, name_faults
+from providers.swarm.services.patience import watched_s
 
+JOB = JobInputs(name="sophia-dev-once", image="once@sha256:abc")
 GOOD = ServiceInputs(name="sophia-dev-web", image="web@sha256:abc")
 
 
@@ -40,6 +44,7 @@ GOOD = ServiceInputs(name="sophia-dev-web", image="web@sha256:abc")
         ("restart.condition", {"restart": Restart("never")}),
         ("resources.memoryMb", {"resources": Resources(memory_mb=2)}),
         ("resources", {"resources": Resources(pids=0)}),
+        ("resources.gpus", {"resources": Resources(gpus=-1)}),
         ("resources.reserveCpus", {"resources": Resources(1.0, reserve_cpus=2.0)}),
         ("resources.reserveMemoryMb", {"resources": Resources(reserve_memory_mb=300)}),
         ("secrets[1].target", {"secrets": [File("1", "a", "KEY"), File("2", "b", "KEY")]}),
@@ -60,6 +65,32 @@ GOOD = ServiceInputs(name="sophia-dev-web", image="web@sha256:abc")
 )
 def test_every_rule_names_its_path(path: str, change: dict[str, Any]) -> None:
     assert [fault.path for fault in Service.check(dataclasses.replace(GOOD, **change))] == [path]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 20))
+def test_a_rollout_is_watched_as_long_as_the_formula_says(
+    interval: int, timeout: int, retries: int
+) -> None:
+    health = Health(["CMD", "x"], interval, timeout, retries)
+    good = dataclasses.replace(GOOD, health=health, update=Update(monitor_s=watched_s(health)))
+    brief = dataclasses.replace(good, update=Update(monitor_s=watched_s(health) - 1))
+    assert Service.check(good) == []
+    assert [fault.path for fault in Service.check(brief)] == ["update.monitorS"]
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("tasks", {"tasks": 0}),
+        ("retries", {"retries": -1}),
+        ("name", {"name": "-once"}),
+        ("secrets[0].target", {"secrets": [File("1", "a", "")]}),
+        ("placement.constraints[0]", {"placement": Placement(["tier == x"])}),
+    ],
+)
+def test_every_fault_of_a_job_is_found(path: str, change: dict[str, Any]) -> None:
+    assert [fault.path for fault in Job.check(dataclasses.replace(JOB, **change))] == [path]
+    assert Job.check(JOB) == []
 
 
 def test_faults_come_all_at_once_and_good_inputs_have_none() -> None:
@@ -109,6 +140,10 @@ def test_network_options() -> None:
     assert full["Options"] == {"encrypted": "", "com.docker.network.driver.mtu": "1400"}
     assert full["IPAM"] == {"Config": [{"Subnet": "192.0.2.0/24"}]}
     assert full["Name"] != plain["Name"]
+    assert plain["Name"] == "mcp-c335b086ba", "as the first version called it"
+    closed = network.render(network.NetworkInputs("mcp", internal=True), urn)
+    assert closed["Internal"] is True
+    assert closed["Name"] != plain["Name"]
     assert [f.path for f in network.Network.check(network.NetworkInputs("x" * 60))] == [
         "namePrefix"
     ]

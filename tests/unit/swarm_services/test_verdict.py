@@ -19,12 +19,12 @@ from providers.swarm.services.model import (
     ServiceInputs,
     Update,
 )
+from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import render
 from providers.swarm.services.verdict import (
     Converged,
     Failed,
     Observation,
-    Patience,
     RolledBack,
     Verdict,
     Waiting,
@@ -275,7 +275,7 @@ def test_a_node_that_is_too_small_is_not_waited_for() -> None:
     assert isinstance(one.judge(look, 1.0), Waiting)
     verdict = one.judge(look, 21.0)
     assert isinstance(verdict, Failed)
-    assert "reserves 32 CPUs and 0 MiB, the largest node has 8 and 16384 MiB" in verdict.cause
+    assert "reserves 32 CPUs and 0 MiB, the largest node has 8 CPUs and 16384 MiB" in verdict.cause
 
 
 def test_a_task_that_swarm_does_not_start_again_is_a_failure() -> None:

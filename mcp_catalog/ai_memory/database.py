@@ -1,0 +1,162 @@
+"""The connections to Postgres: there before the database is, and again after it was away."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import psycopg
+from mcp.server.mcpserver.exceptions import ToolError
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
+from sophia_mcp.settings import Credential
+
+from .schema import UnsuitableDatabase, migrate
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1.0
+_WAIT_SECONDS = 5.0  # for a free connection
+# A peer that vanished without a word is noticed within seconds, and no statement runs for ever.
+_CONNECTION: dict[str, Any] = {
+    "autocommit": True,
+    "client_encoding": "utf8",
+    "application_name": "ai_memory",
+    "connect_timeout": 3,
+    "tcp_user_timeout": 5_000,
+    "keepalives_idle": 10,
+    "options": "-c statement_timeout=10s -c lock_timeout=5s",
+}
+
+
+class Database:
+    """A pool whose schema is brought up to date in the background as soon as Postgres answers.
+
+    credential: a URL of Postgres with its password. Without it every use raises NotConfigured.
+    trigrams: whether search can use them; known once the schema is ready.
+
+    Raises SettingError when it is no such URL.
+    """
+
+    def __init__(self, credential: Credential, pool_size: int) -> None:
+        self._missing = () if credential.value else (credential.name,)
+        self._url = _checked(credential.name, credential.value) if credential.value else ""
+        self._pool_size = pool_size
+        self._problem: str | None = "the schema is not ready yet"
+        self._probe: AsyncConnection[Any] | None = None
+        self.trigrams = False
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Open the pool for the time of the context. Does not wait for Postgres."""
+        if self._missing:
+            yield
+            return
+        self._pool = AsyncConnectionPool[AsyncConnection[DictRow]](
+            self._url,
+            kwargs=_CONNECTION | {"row_factory": dict_row},
+            min_size=1,
+            max_size=self._pool_size,
+            timeout=_WAIT_SECONDS,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+            name="ai_memory",
+        )
+        await self._pool.open()
+        preparing = asyncio.create_task(self._prepare())
+        try:
+            yield
+        finally:
+            preparing.cancel()
+            with suppress(asyncio.CancelledError):
+                await preparing
+            await self._forget_probe()
+            await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """A connection from the pool.
+
+        Raises:
+            ToolError: Postgres is not there, is busy, or went away meanwhile.
+        """
+        self._configured()
+        if self._problem is not None:
+            raise _unavailable(self._problem)
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout:
+            raise _unavailable(f"no free connection within {_WAIT_SECONDS:g} s") from None
+        except psycopg.OperationalError as error:
+            raise _unavailable(_first_line(error)) from error
+
+    async def check(self) -> None:
+        """Ask Postgres for an answer, on a connection of its own: a busy pool is not a fault.
+
+        Raises:
+            DependencyError: it gave none.
+            NotConfigured: nobody said where it is.
+        """
+        self._configured()
+        if self._problem is not None:
+            raise DependencyError(f"database: {self._problem}")
+        try:
+            if self._probe is None:
+                self._probe = await AsyncConnection.connect(self._url, **_CONNECTION)
+            await self._probe.execute("SELECT 1")
+        except (psycopg.Error, asyncio.CancelledError) as error:
+            await self._forget_probe()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise DependencyError(f"database: {_first_line(error)}") from error
+
+    def _configured(self) -> None:
+        if self._missing:
+            raise NotConfigured("The memory database", self._missing)
+
+    async def _prepare(self) -> None:
+        """Migrate, trying again for as long as it takes; /health tells what is in the way."""
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._url, **_CONNECTION) as connection:
+                    self.trigrams = await migrate(connection)
+            except (psycopg.Error, UnsuitableDatabase) as error:
+                self._problem = _first_line(error)
+                logger.warning("the database is not ready", extra={"problem": self._problem})
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self._problem = None
+                logger.info("the database is ready", extra={"trigrams": self.trigrams})
+                return
+
+    async def _forget_probe(self) -> None:
+        if self._probe is not None:
+            probe, self._probe = self._probe, None
+            await probe.close()
+
+
+def _checked(name: str, url: str) -> str:
+    """The URL. What libpq says of a wrong one repeats parts of it, the password among them."""
+    try:
+        host = str(conninfo_to_dict(url).get("host", ""))
+    except psycopg.ProgrammingError:
+        host = "@"
+    if not url.startswith(("postgresql://", "postgres://")) or "@" in host:
+        raise SettingError(
+            f"secret {name}: expected postgresql://user:password@host:port/database, with the "
+            "password's special characters as %40 and the like, got something else"
+        )
+    return url
+
+
+def _unavailable(problem: str) -> ToolError:
+    return ToolError(f"the memory database is unavailable ({problem}); try again in a few seconds")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

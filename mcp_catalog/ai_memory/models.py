@@ -1,0 +1,148 @@
+"""What goes into the tools and what comes out of them."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, JsonValue
+from sophia_mcp.pages import NextCursor, cut
+
+MAX_CONTENT = 20_000
+MAX_METADATA_BYTES = 8_192
+LISTED_CONTENT = 2_000
+
+
+def _storable(text: str) -> str:
+    """Refuses what Postgres can't keep in a text."""
+    if "\0" in text:
+        raise ValueError("expected text without NUL characters; remove them")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("expected valid Unicode, got half a surrogate pair") from None
+    return text
+
+
+def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
+    size = len(_storable(text).encode())
+    if r"\u0000" in text:
+        raise ValueError("expected metadata without NUL characters; remove them")
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"expected at most {MAX_METADATA_BYTES} bytes as JSON, got {size}")
+    return metadata
+
+
+Content = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_CONTENT, description="The fact to remember, as text"),
+    AfterValidator(_storable),
+]
+Query = Annotated[
+    str,
+    Field(min_length=1, max_length=1_000, description='Words, "a phrase", -excluded'),
+    AfterValidator(_storable),
+]
+_Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+UserId = Annotated[_Id | None, Field(description="Whom it is about")]
+AgentId = Annotated[_Id | None, Field(description="Which agent it belongs to")]
+RunId = Annotated[_Id | None, Field(description="Which conversation or run it belongs to")]
+_Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(_storable)]
+Tags = Annotated[list[_Tag], Field(max_length=20)]
+Metadata = Annotated[
+    dict[str, JsonValue],
+    Field(description=f"Any JSON object of at most {MAX_METADATA_BYTES} bytes"),
+    AfterValidator(_small),
+]
+Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
+EntityKind = Literal["user", "agent", "run"]
+
+
+class Memory(BaseModel):
+    """One remembered fact."""
+
+    id: UUID
+    content: str
+    user_id: str | None
+    agent_id: str | None
+    run_id: str | None
+    tags: list[str]
+    metadata: dict[str, JsonValue]
+    created_at: datetime
+    updated_at: datetime
+
+
+def listed(row: dict[str, Any]) -> Memory:
+    """A row as an entry of a list: a long content is cut, get_memory has the whole."""
+    return Memory.model_validate({**row, "content": cut(row["content"], LISTED_CONTENT)})
+
+
+class Stored(BaseModel):
+    """The answer of store_memory."""
+
+    memory: Memory
+    created: bool = Field(description="False if this scope already held the same content")
+
+
+class MemoryPage(BaseModel):
+    """Memories, newest first. Above 2,000 characters a content is cut; get_memory has it whole."""
+
+    memories: list[Memory]
+    next_cursor: NextCursor
+
+
+class Hit(BaseModel):
+    """A memory that a search found."""
+
+    memory: Memory
+    score: float = Field(description="Higher is better; comparable within one answer only")
+
+
+class SearchResult(BaseModel):
+    """Hits, best first. Above 2,000 characters a content is cut; get_memory has it whole."""
+
+    hits: list[Hit]
+    more: bool = Field(description="True if some did not fit: narrow the search")
+
+
+class Deleted(BaseModel):
+    """How many memories were deleted."""
+
+    deleted: int
+
+
+class TagCount(BaseModel):
+    """A tag and how many memories carry it."""
+
+    tag: str
+    memories: int
+
+
+class Stats(BaseModel):
+    """Numbers on the memories of a scope."""
+
+    memories: int
+    users: int
+    agents: int
+    runs: int
+    content_bytes: int
+    oldest: datetime | None
+    newest: datetime | None
+    top_tags: list[TagCount]
+
+
+class Entity(BaseModel):
+    """A user, an agent or a run that has memories."""
+
+    kind: EntityKind
+    id: str
+    memories: int
+    last_updated: datetime
+
+
+class EntityPage(BaseModel):
+    """Entities by kind and id."""
+
+    entities: list[Entity]
+    next_cursor: NextCursor

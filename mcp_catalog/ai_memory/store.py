@@ -1,0 +1,185 @@
+"""Every statement that reads or writes memories, but for the search."""
+
+from typing import Any
+from uuid import UUID
+
+from mcp.server.mcpserver.exceptions import ToolError
+from psycopg import errors
+from psycopg.rows import DictRow
+from psycopg.sql import SQL
+from psycopg.types.json import Jsonb
+from pydantic import JsonValue
+from sophia_mcp.pages import that_fit
+
+from . import cursors
+from .database import Database
+from .models import Entity, EntityKind, EntityPage, Memory, MemoryPage, Stats, Stored, listed
+from .scope import Scope
+
+COLUMNS = SQL("id, user_id, agent_id, run_id, content, tags, metadata, created_at, updated_at")
+
+_INSERT = SQL("""
+    INSERT INTO memories (user_id, agent_id, run_id, content, tags, metadata)
+    VALUES (%(user_id)s, %(agent_id)s, %(run_id)s, %(content)s, %(tags)s, %(metadata)s)
+    ON CONFLICT (coalesce(user_id, ''), coalesce(agent_id, ''), coalesce(run_id, ''), md5(content))
+    DO UPDATE SET
+        tags = ARRAY(SELECT DISTINCT unnest(memories.tags || excluded.tags) ORDER BY 1),
+        metadata = memories.metadata || excluded.metadata,
+        updated_at = now()
+    RETURNING {columns}, (xmax = 0) AS created
+""").format(columns=COLUMNS)
+
+_UPDATE = SQL("""
+    UPDATE memories SET
+        content = coalesce(%(content)s, content),
+        tags = coalesce(%(tags)s, tags),
+        metadata = coalesce(%(metadata)s, metadata),
+        updated_at = now()
+    WHERE id = %(id)s
+    RETURNING {columns}
+""").format(columns=COLUMNS)
+
+_STATS = SQL("""
+    SELECT count(*) AS memories, count(DISTINCT user_id) AS users,
+           count(DISTINCT agent_id) AS agents, count(DISTINCT run_id) AS runs,
+           coalesce(sum(octet_length(content)), 0)::bigint AS content_bytes,
+           min(created_at) AS oldest, max(created_at) AS newest
+    FROM memories WHERE {scope}
+""")
+
+_TOP_TAGS = SQL("""
+    SELECT tag, count(*) AS memories FROM memories, unnest(tags) AS tag
+    WHERE {scope} GROUP BY tag ORDER BY count(*) DESC, tag LIMIT 10
+""")
+
+_ENTITIES = SQL("""
+    SELECT kind, entity AS id, count(*) AS memories, max(updated_at) AS last_updated
+    FROM memories, LATERAL (VALUES ('agent', agent_id), ('run', run_id), ('user', user_id))
+         AS named (kind, entity)
+    WHERE entity IS NOT NULL
+      AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+      AND (%(after_kind)s::text IS NULL OR (kind, entity) > (%(after_kind)s, %(after_id)s))
+    GROUP BY kind, entity ORDER BY kind, entity LIMIT %(limit)s
+""")
+
+
+class MemoryStore:
+    """Memories in Postgres. Every method raises ToolError when Postgres is not there."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def add(
+        self, content: str, scope: Scope, tags: list[str], metadata: dict[str, JsonValue]
+    ) -> Stored:
+        """Keep a memory once: the same content in the same scope takes on the new tags and keys."""
+        values = scope.parameters() | {
+            "content": content,
+            "tags": sorted(set(tags)),
+            "metadata": Jsonb(metadata),
+        }
+        async with self.database.connection() as connection:
+            row = await (await connection.execute(_INSERT, values)).fetchone()
+        assert row is not None
+        return Stored(memory=Memory.model_validate(row), created=row["created"])
+
+    async def get(self, memory_id: UUID) -> Memory:
+        """The memory with this id. Raises ToolError if there is none."""
+        query = SQL("SELECT {columns} FROM memories WHERE id = %s").format(columns=COLUMNS)
+        async with self.database.connection() as connection:
+            row = await (await connection.execute(query, (memory_id,))).fetchone()
+        return _found(row, memory_id)
+
+    async def page(self, scope: Scope, limit: int, cursor: str | None) -> MemoryPage:
+        """The newest memories of a scope, or those after `cursor`."""
+        values: dict[str, Any] = {**scope.parameters(), "limit": limit + 1}
+        after = SQL("true")
+        if cursor is not None:
+            values["after_time"], values["after_id"] = cursors.read_memory(cursor)
+            after = SQL("(created_at, id) < (%(after_time)s, %(after_id)s)")
+        query = SQL(
+            "SELECT {columns} FROM memories WHERE {scope} AND {after}"
+            " ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
+        ).format(columns=COLUMNS, scope=scope.condition(), after=after)
+        async with self.database.connection() as connection:
+            rows = await (await connection.execute(query, values)).fetchall()
+        memories = that_fit([listed(row) for row in rows[:limit]])
+        last = memories[-1] if len(rows) > len(memories) else None
+        return MemoryPage(
+            memories=memories,
+            next_cursor=cursors.of_memory(last.created_at, last.id) if last else None,
+        )
+
+    async def update(
+        self,
+        memory_id: UUID,
+        content: str | None,
+        tags: list[str] | None,
+        metadata: dict[str, JsonValue] | None,
+    ) -> Memory:
+        """Replace what is given; None leaves a field as it is."""
+        values = {
+            "id": memory_id,
+            "content": content,
+            "tags": None if tags is None else sorted(set(tags)),
+            "metadata": None if metadata is None else Jsonb(metadata),
+        }
+        try:
+            async with self.database.connection() as connection:
+                row = await (await connection.execute(_UPDATE, values)).fetchone()
+        except errors.UniqueViolation:
+            raise ToolError(
+                f"memory {memory_id}: another memory of the same user, agent and run already has "
+                "this content; delete one of the two instead"
+            ) from None
+        return _found(row, memory_id)
+
+    async def delete(self, memory_id: UUID) -> None:
+        """Delete one memory. Raises ToolError if there is none."""
+        async with self.database.connection() as connection:
+            deleted = await connection.execute("DELETE FROM memories WHERE id = %s", (memory_id,))
+        if deleted.rowcount == 0:
+            raise _missing(memory_id)
+
+    async def delete_all(self, scope: Scope) -> int:
+        """Delete all memories of a scope; how many there were."""
+        query = SQL("DELETE FROM memories WHERE {scope}").format(scope=scope.condition())
+        async with self.database.connection() as connection:
+            return (await connection.execute(query, scope.parameters())).rowcount
+
+    async def stats(self, scope: Scope) -> Stats:
+        """Numbers on the memories of a scope."""
+        condition, values = scope.condition(), scope.parameters()
+        async with self.database.connection() as connection:
+            totals = await connection.execute(_STATS.format(scope=condition), values)
+            row = await totals.fetchone()
+            tags = await connection.execute(_TOP_TAGS.format(scope=condition), values)
+            return Stats.model_validate({**(row or {}), "top_tags": await tags.fetchall()})
+
+    async def entities(self, kind: EntityKind | None, limit: int, cursor: str | None) -> EntityPage:
+        """The users, agents and runs that have memories, by kind and id."""
+        after_kind, after_id = cursors.read_entity(cursor) if cursor else (None, None)
+        values = {
+            "kind": kind,
+            "after_kind": after_kind,
+            "after_id": after_id,
+            "limit": limit + 1,
+        }
+        async with self.database.connection() as connection:
+            rows = await (await connection.execute(_ENTITIES, values)).fetchall()
+        entities = that_fit([Entity.model_validate(row) for row in rows[:limit]])
+        last = entities[-1] if len(rows) > len(entities) else None
+        return EntityPage(
+            entities=entities,
+            next_cursor=cursors.of_entity(last.kind, last.id) if last else None,
+        )
+
+
+def _found(row: DictRow | None, memory_id: UUID) -> Memory:
+    if row is None:
+        raise _missing(memory_id)
+    return Memory.model_validate(row)
+
+
+def _missing(memory_id: UUID) -> ToolError:
+    return ToolError(f"memory {memory_id}: there is none with this id; get_memories lists them")

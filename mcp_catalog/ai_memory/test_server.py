@@ -1,0 +1,133 @@
+"""What of ai_memory needs no database: limits, cursors, and what it says while there is none."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp.server.mcpserver.exceptions import ToolError
+from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
+from sophia_mcp.server import Server
+from sophia_mcp.settings import read_settings
+
+from mcp_catalog.ai_memory import cursors
+from mcp_catalog.ai_memory.scope import Scope
+from mcp_catalog.ai_memory.server import build
+from tests.support.mcp_process import free_port
+from tests.support.tool_calls import tools_of
+
+TOOLS = {
+    "store_memory", "search_memories", "get_memory", "get_memories", "update_memory",
+    "delete_memory", "delete_all_memories", "get_memory_stats", "list_entities",
+}  # fmt: skip
+
+
+@pytest.fixture
+def server() -> Server:
+    """On an address where no Postgres is."""
+    url = f"postgresql://memory:hidden-password@127.0.0.1:{free_port()}/memory"
+    described = yaml.safe_load(Path(__file__).with_name("server.yaml").read_text())
+    return build(
+        read_settings("ai_memory", {**described["run"]["env"], "MEMORY_DATABASE_URL": url})
+    )
+
+
+async def test_every_tool_has_a_schema_for_what_it_gives(server: Server):
+    async with tools_of(server) as tools:
+        listed = await tools.listed()
+    assert set(listed) == TOOLS
+    assert all(tool.output_schema and tool.description for tool in listed.values())
+    hints = {name: tool.annotations for name, tool in listed.items()}
+    destroying = {name for name, hint in hints.items() if hint and hint.destructive_hint}
+    assert destroying == {"delete_memory", "delete_all_memories"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "said"),
+    [
+        ("store_memory", {"content": ""}, "at least 1 character"),
+        ("store_memory", {"content": "x" * 20_001}, "at most 20000 characters"),
+        ("store_memory", {"content": "a\0b"}, "without NUL"),
+        ("store_memory", {"content": "x", "user_id": ""}, "at least 1 character"),
+        ("store_memory", {"content": "x", "user_id": "u" * 201}, "at most 200 characters"),
+        ("store_memory", {"content": "x", "tags": ["t"] * 21}, "at most 20 items"),
+        ("store_memory", {"content": "x", "tags": ["a\0"]}, "without NUL"),
+        ("store_memory", {"content": "x", "metadata": {"k": "v" * 9000}}, "at most 8192 bytes"),
+        ("store_memory", {"content": "x", "metadata": {"k": "a\0b"}}, "without NUL"),
+        ("store_memory", {"content": "x", "metadata": {"k\0": 1}}, "without NUL"),
+        ("search_memories", {"query": ""}, "at least 1 character"),
+        ("search_memories", {"query": "x", "limit": 101}, "less than or equal to 100"),
+        ("get_memories", {"limit": 0}, "greater than or equal to 1"),
+        ("get_memory", {"memory_id": "7"}, "valid UUID"),
+        ("update_memory", {"memory_id": str(uuid4())}, "expected content, tags or metadata"),
+        ("update_memory", {"memory_id": str(uuid4()), "content": ""}, "at least 1 character"),
+        ("delete_all_memories", {}, "expected user_id, agent_id or run_id, got none"),
+        ("list_entities", {"kind": "cat"}, "'user', 'agent' or 'run'"),
+        ("list_entities", {"cursor": "?"}, "cursor: expected the next_cursor"),
+        ("get_memories", {"cursor": "bm9uZQ=="}, "cursor: expected the next_cursor"),
+    ],
+)
+async def test_a_wrong_argument_is_refused_before_the_database(
+    server: Server, tool: str, arguments: dict[str, object], said: str
+):
+    async with tools_of(server) as tools:
+        assert said in await tools.error(tool, **arguments)
+
+
+async def test_without_its_database_it_starts_and_says_so(server: Server):
+    async with tools_of(server) as tools:
+        said = await tools.error("get_memory_stats")
+        with pytest.raises(DependencyError, match=r"^database: "):
+            await server.check()
+    assert "the memory database is unavailable" in said
+    assert "hidden-password" not in said
+
+
+async def test_without_its_secret_it_starts_and_names_it():
+    server = build(read_settings("ai_memory", {}))
+    async with tools_of(server) as tools:
+        assert "MEMORY_DATABASE_URL is not set" in await tools.error("get_memory_stats")
+    with pytest.raises(NotConfigured, match="MEMORY_DATABASE_URL is not set"):
+        await server.check()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres:/u:hidden@db/x",
+        "postgresql://u:hid@den@db.example/x",
+        "postgresql://u:hidden@db:port/x?odd=hidden",
+        "host=db password=hidden",
+        "hidden",
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_not_repeated(url: str):
+    with pytest.raises(SettingError, match=r"^secret MEMORY_DATABASE_URL: expected") as caught:
+        build(read_settings("ai_memory", {"MEMORY_DATABASE_URL": url}))
+    assert "hid" not in str(caught.value)
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.uuids())
+def test_a_memory_cursor_is_read_as_it_was_written(moment: datetime, memory_id):
+    assert cursors.read_memory(cursors.of_memory(moment, memory_id)) == (moment, memory_id)
+
+
+@given(st.sampled_from(["user", "agent", "run"]), st.text("aß☃\"\\'", min_size=1))
+def test_an_entity_cursor_is_read_as_it_was_written(kind: str, entity_id: str):
+    assert cursors.read_entity(cursors.of_entity(kind, entity_id)) == (kind, entity_id)
+
+
+@given(st.text())
+def test_any_other_text_is_refused_as_a_cursor(text: str):
+    for read in (cursors.read_memory, cursors.read_entity):
+        with pytest.raises(ToolError, match=r"^cursor: expected"):
+            read(text)
+
+
+def test_a_scope_asks_only_for_what_it_names():
+    assert Scope().condition().as_string() == "true"
+    text = Scope(user_id="u", tags=["t"]).condition().as_string()
+    assert text == "true AND user_id = %(user_id)s AND tags @> %(tags)s"

@@ -1,0 +1,80 @@
+"""Answers that a model can take in: pages with cursors, long texts cut, a last limit."""
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
+
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, TextContent
+from pydantic import BaseModel, Field
+
+MOST_BYTES = 100_000
+"""Of an answer; about 25,000 tokens."""
+
+PAGE_BYTES = 60_000
+"""Of a page's entries; the rest is for what stands around them."""
+
+Cursor = Annotated[
+    str | None, Field(max_length=1_000, description="next_cursor of the answer before")
+]
+NextCursor = Annotated[
+    str | None, Field(description="Give it as cursor to get the next page; null on the last")
+]
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def cursor(*parts: str) -> str:
+    """The place in a list as a text that only this server reads."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+
+def place(given: str, count: int) -> list[str]:
+    """The parts that `cursor` was given.
+
+    Raises:
+        ToolError: it is none of ours, or has another number of parts.
+    """
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(given.encode()))
+    except ValueError:
+        raise bad_cursor() from None
+    good = isinstance(parts, list) and len(parts) == count
+    if not good or not all(isinstance(p, str) and p and "\0" not in p for p in parts):
+        raise bad_cursor()
+    return [str(part) for part in parts]
+
+
+def bad_cursor() -> ToolError:
+    """For a cursor that is none."""
+    return ToolError(
+        "cursor: expected the next_cursor of a previous answer of this tool, unchanged"
+    )
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or its beginning with a mark that tells how much there was."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… [cut: {most} of {len(text)} characters]"
+
+
+def that_fit(entries: Sequence[T], budget: int = PAGE_BYTES) -> list[T]:
+    """As many of the first entries as a page holds; at least one, however long it is."""
+    used = 0
+    kept: list[T] = []
+    for entry in entries:
+        used += len(entry.model_dump_json().encode())
+        if kept and used > budget:
+            break
+        kept.append(entry)
+    return kept
+
+
+def size(result: CallToolResult) -> int:
+    """Bytes of an answer that a model reads. What is said both as text and as data counts once."""
+    return sum(
+        len((item.text if isinstance(item, TextContent) else item.model_dump_json()).encode())
+        for item in result.content
+    )

@@ -1,0 +1,62 @@
+"""How an upstream is told who asks: headers, made of credentials."""
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from sophia_mcp.settings import Credential
+
+Headers = Mapping[str, str]
+
+
+async def _nothing() -> Headers:
+    return {}
+
+
+@dataclass(frozen=True)
+class Auth:
+    """headers: asked for before each try. credentials: what they are made of."""
+
+    headers: Callable[[], Awaitable[Headers]] = _nothing
+    credentials: tuple[Credential, ...] = ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the credentials that were not given."""
+        return tuple(given.name for given in self.credentials if given.value is None)
+
+    def hide(self, text: str) -> str:
+        """The text without the credentials, which a service may repeat in an error."""
+        for given in self.credentials:
+            if given.value:
+                text = text.replace(given.value, "***")
+        return text
+
+
+def bearer(token: Credential) -> Auth:
+    """`Authorization: Bearer <token>`."""
+    return header("Authorization", token, prefix="Bearer ")
+
+
+def basic(user: Credential, password: Credential) -> Auth:
+    """HTTP Basic (RFC 7617)."""
+
+    async def headers() -> Headers:
+        pair = base64.b64encode(f"{user.value}:{password.value}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
+
+    return Auth(headers, (user, password))
+
+
+def header(name: str, value: Credential, prefix: str = "") -> Auth:
+    """A header of the service's own, such as `X-Figma-Token`."""
+
+    async def headers() -> Headers:
+        return {name: f"{prefix}{value.value}"}
+
+    return Auth(headers, (value,))
+
+
+def signed(headers: Callable[[], Awaitable[Headers]], *credentials: Credential) -> Auth:
+    """Headers that change, such as a token that is signed or fetched anew when it expires."""
+    return Auth(headers, credentials)

@@ -1,0 +1,354 @@
+"""One service on the network, called with patience and within bounds.
+
+A call ends within `deadline_s`, however many tries that are; what is safe to repeat is tried
+again. Errors are sentences for the model. Neither they nor the log hold a query, a header or a
+body of ours.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx2
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from sophia_mcp import audit
+from sophia_mcp.errors import (
+    DependencyError,
+    NotConfigured,
+    Refused,
+    Unreachable,
+    Unusable,
+    UpstreamError,
+)
+from sophia_mcp.metrics import Metrics
+
+from . import faults, retry
+from .auth import Auth
+from .breaker import FAILURES, WINDOW_S, Breaker
+from .pace import Pace
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of every call to one service.
+
+    deadline_s: of a call with all its tries; below the time that a tool may take.
+    connect_s, read_s: of one try, until it is connected and between two pieces of the answer.
+    at_once, per_second: calls in flight, and calls begun (None: no limit). Further ones wait.
+    answer_bytes: longer answers are given up while they arrive.
+    """
+
+    deadline_s: float = 15.0
+    connect_s: float = 3.0
+    read_s: float = 10.0
+    tries: int = 4
+    at_once: int = 8
+    per_second: float | None = None
+    answer_bytes: int = 2_000_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service said, with a status below 300."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+@dataclass(frozen=True)
+class _Call:
+    method: str
+    path: str
+    params: Mapping[str, Any] | None
+    body: object
+    headers: Mapping[str, str]
+    repeatable: bool
+
+
+class Upstream:
+    """name: as people call it. url: what paths are below; without a query.
+
+    Give it to `Server(upstreams=…)`, which opens it. Every call raises ToolError, see errors.py.
+    """
+
+    def __init__(
+        self, name: str, url: str, *, auth: Auth | None = None, limits: Limits | None = None
+    ) -> None:
+        self.name = name
+        self._url = url.rstrip("/")
+        self._host = urlsplit(url).netloc.rpartition("@")[2]
+        self._auth = auth or Auth()
+        self._limits = limits or Limits()
+        self._breaker = Breaker()
+        self._last_failure = ""
+        self._http: httpx2.AsyncClient | None = None
+        self._metrics: Metrics | None = None
+
+    @asynccontextmanager
+    async def opened(self, metrics: Metrics) -> AsyncIterator[None]:
+        """One client with its connections, for as long as the context."""
+        limits = self._limits
+        # Of the event loop that runs now.
+        self._pace = Pace(limits.at_once, limits.per_second)
+        async with httpx2.AsyncClient(
+            timeout=httpx2.Timeout(limits.read_s, connect=limits.connect_s),
+            follow_redirects=False,
+            # A limit on what is read is a limit on memory only if nothing is unpacked.
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+        ) as http:
+            self._http, self._metrics = http, metrics
+            yield
+
+    async def check(self) -> None:
+        """For /health, from what calls have met; sends nothing.
+
+        Raises NotConfigured without its credentials, DependencyError while it is left alone.
+        """
+        if missing := self._auth.missing:
+            raise NotConfigured(self.name, missing)
+        if self._breaker.is_open:
+            raise DependencyError(f"{self.name}: {self._last_failure}")
+
+    async def get(self, kind: type[T], *path: str, params: Mapping[str, Any] | None = None) -> T:
+        """GET the path below the address, as a `kind` that pydantic reads."""
+        return self._read(kind, await self.request("GET", *path, params=params))
+
+    async def send(
+        self, kind: type[T], method: str, *path: str, body: object, repeatable: bool = False
+    ) -> T:
+        """Send `body` as JSON. repeatable: doing it twice is the same as doing it once."""
+        answer = await self.request(method, *path, body=body, repeatable=repeatable)
+        return self._read(kind, answer)
+
+    async def graphql(
+        self, kind: type[T], query: str, variables: Mapping[str, Any], *path: str
+    ) -> T:
+        """The `data` of a GraphQL query. Its errors arrive with status 200, and are raised."""
+        mutates = query.lstrip().startswith("mutation")
+        body = {"query": query, "variables": dict(variables)}
+        answer = await self.request("POST", *path, body=body, repeatable=not mutates)
+        envelope = self._read(_GraphQL, answer)
+        if envelope.errors or envelope.data is None:
+            raise Refused(self._says("refused the query", faults.told(answer.content)), 200)
+        return self._validated(kind, TypeAdapter(kind).validate_python, envelope.data)
+
+    async def request(
+        self,
+        method: str,
+        *path: str,
+        params: Mapping[str, Any] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+    ) -> Answer:
+        """Any request. path: its segments, each of them quoted. params: None values are left out.
+
+        repeatable: GET and HEAD are, others only if the caller says so.
+        """
+        if missing := self._auth.missing:
+            raise NotConfigured(self.name, missing)
+        call = _Call(
+            method,
+            "/".join(map(_segment, path)),
+            {key: value for key, value in (params or {}).items() if value is not None} or None,
+            body,
+            headers or {},
+            method in retry.SAFE if repeatable is None else repeatable,
+        )
+        limit = self._limits.deadline_s
+        try:
+            async with asyncio.timeout(limit) as timer:
+                return await self._tried(call, timer)
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            raise self._in_vain(call, f"no answer within {limit:g} s", "timeout") from None
+
+    async def _tried(self, call: _Call, timer: asyncio.Timeout) -> Answer:
+        ends_at, now = timer.when() or 0.0, asyncio.get_running_loop().time
+        for tries in range(1, self._limits.tries + 1):
+            try:
+                return await self._once(call, timer)
+            except UpstreamError as error:
+                wait = retry.pause(tries, error.wait)
+                last = tries == self._limits.tries or now() + wait >= ends_at
+                if last or not retry.is_worth_it(error, call.repeatable):
+                    raise
+                self._measured().upstream_retries.labels(self.name).inc()
+                logger.info(
+                    "asking again",
+                    extra={"upstream": self.name, "reason": error.reason, "in_s": round(wait, 1)},
+                )
+            await asyncio.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    async def _once(self, call: _Call, timer: asyncio.Timeout) -> Answer:
+        async with self._pace.turn():
+            if (seconds := self._breaker.refusal()) is not None:
+                raise Unreachable(
+                    f"{self.name} at {self._host} has failed {FAILURES} times within "
+                    f"{WINDOW_S:g} s ({self._last_failure}). It is asked again in {seconds:.0f} s: "
+                    "try then.",
+                    "left_alone",
+                    sent=False,
+                )
+            started, outcome = perf_counter(), "crash"
+            try:
+                status, headers, content = await self._exchange(call)
+                outcome = f"{status // 100}xx"
+            except httpx2.RequestError as error:
+                failure = self._unreached(call, error)
+                outcome = failure.reason
+                raise failure from None
+            except UpstreamError as error:
+                outcome = error.reason
+                raise
+            except asyncio.CancelledError:
+                outcome = "timeout" if timer.expired() else "cancelled"
+                raise
+            finally:
+                seconds = perf_counter() - started
+                audit.count_upstream(seconds)
+                self._measured().upstream_try(self.name, call.method, outcome, seconds)
+                self._note(outcome)
+            if status >= 300:
+                raise self._refusal(status, headers, content)
+            return Answer(status, headers, content)
+
+    async def _exchange(self, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
+        assert self._http is not None, f"{self.name} is not opened: give it to Server(upstreams=…)"
+        most = self._limits.answer_bytes
+        async with self._http.stream(
+            call.method,
+            f"{self._url}/{call.path}" if call.path else self._url,
+            params=call.params,
+            json=call.body,
+            headers={**await self._auth.headers(), **call.headers},
+        ) as response:
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > most:
+                    raise Unusable(
+                        f"{self.name}'s answer is longer than {most // 1000} kB and was given up. "
+                        "Ask for less: a smaller limit, a narrower filter, one item.",
+                        "too_large",
+                    )
+            return response.status_code, response.headers, bytes(content)
+
+    def _note(self, outcome: str) -> None:
+        """Tells the breaker how a try went. A service that refuses or says too much is alive."""
+        if outcome in ("cancelled", "crash"):
+            self._breaker.left()
+        elif outcome in ("timeout", "unreachable", "broken", "5xx"):
+            self._last_failure = _WORDS.get(outcome, outcome)
+            self._breaker.failed()
+        else:
+            self._breaker.succeeded()
+        self._measured().upstream_open.labels(self.name).set(self._breaker.is_open)
+
+    def _refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> UpstreamError:
+        if status < 400:
+            text = f"{self.name} at {self._host} answers {status}, a redirect, which is not "
+            return Unusable(f"{text}followed: ask the operator to check its address.", "redirect")
+        wait = retry.retry_after(headers, datetime.now(UTC))
+        said = faults.told(content)
+        text = self._says(f"refused ({status})", said)
+        advice = faults.advice(status, wait)
+        return Refused(f"{text} {advice}".strip(), status, transient=status in retry.TRANSIENT,
+                       wait=wait)  # fmt: skip
+
+    def _unreached(self, call: _Call, error: httpx2.RequestError) -> UpstreamError:
+        """What went wrong, in our words: httpx's may hold what was sent."""
+        connecting = isinstance(
+            error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
+        )
+        if isinstance(error, httpx2.TimeoutException):
+            return self._in_vain(call, "no answer in time", "timeout", sent=not connecting)
+        if connecting:
+            why = f"can't be reached: {_cause(error)}"
+            return self._in_vain(call, why, "unreachable", sent=False)
+        return self._in_vain(call, f"broken connection ({type(error).__name__})", "broken")
+
+    def _in_vain(self, call: _Call, why: str, reason: str, *, sent: bool = True) -> UpstreamError:
+        doubt = "" if call.repeatable or not sent else (
+            " It may have taken effect all the same: look before you repeat it."
+        )  # fmt: skip
+        return Unreachable(
+            f"{self.name} at {self._host}: {why}.{doubt or ' Try again later.'}",
+            reason,
+            transient=True,
+            sent=sent,
+        )
+
+    def _says(self, what: str, said: str) -> str:
+        text = self._auth.hide(said)
+        return f"{self.name} {what}: {text}" if text else f"{self.name} {what}."
+
+    def _read(self, kind: type[T], answer: Answer) -> T:
+        if page := faults.html_title(answer.content):
+            raise self._not_the_api(page)
+        return self._validated(kind, TypeAdapter(kind).validate_json, answer.content)
+
+    def _validated(self, kind: type[T], validate: Any, content: object) -> T:
+        try:
+            read: T = validate(content)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "its start"
+            raise self._not_the_api(f"at {where}: {first['msg']}") from None
+        return read
+
+    def _not_the_api(self, got: str) -> Unusable:
+        return Unusable(
+            f"{self.name} at {self._host}: expected an answer of its API, got {got}. "
+            "Ask the operator of this server whether the address is right.",
+            "not_its_api",
+        )
+
+    def _measured(self) -> Metrics:
+        assert self._metrics is not None
+        return self._metrics
+
+
+class _GraphQL(BaseModel):
+    data: Any = None
+    errors: list[Any] | None = None
+
+
+_WORDS = {
+    "timeout": "no answer in time",
+    "unreachable": "can't be reached",
+    "broken": "broken connection",
+    "5xx": "faults of its own",
+}
+
+
+def _segment(text: str) -> str:
+    """One segment of a path. What would lead elsewhere is no name of anything."""
+    if text in ("", ".", ".."):
+        raise ToolError(f"expected an id or a name, got {text!r}")
+    return quote(text, safe="")
+
+
+def _cause(error: BaseException) -> str:
+    """The operating system's words for it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    return "no connection"

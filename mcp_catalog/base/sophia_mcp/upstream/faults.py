@@ -1,0 +1,94 @@
+"""Pure: a service's error as a sentence that a model can act on."""
+
+import json
+import re
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+_LONGEST = 300
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+_ADVICE = {
+    400: "Change the arguments.",
+    401: "The credential is wrong or has expired: ask the operator of this server to renew it.",
+    403: "The credential does not allow this: ask the operator of this server for the permission.",
+    404: "Check the id or the name: list what there is.",
+    405: "The address may be wrong: ask the operator of this server.",
+    409: "It conflicts with the present state: read that first.",
+    422: "Change the arguments.",
+}
+
+
+class _Problem(BaseModel):
+    """One error, in the words that most APIs have for its parts."""
+
+    message: str | None = None
+    detail: str | None = None
+    title: str | None = None
+    code: str | int | None = None
+    suggestion: str | None = None
+    extensions: dict[str, Any] = Field(default_factory=dict)
+
+
+def told(content: bytes) -> str:
+    """What the body of an error says, in one line; "" when it says nothing.
+
+    Understood: `{"error": {…}}`, `{"error": "…"}`, `{"errors": […]}` (GraphQL's, too),
+    `{"message": …}`, `{"detail": …}`; of an HTML page the title; of any other text its beginning.
+    """
+    if page := html_title(content):
+        return page
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return one_line(content[:2000].decode(errors="replace"))
+    return one_line("; ".join(filter(None, map(_sentence, _problems(body)))))
+
+
+def html_title(content: bytes) -> str:
+    """`an HTML page` with its title; "" for anything else."""
+    head = content[:4000]
+    start = head.lstrip().lower()
+    if not start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return ""
+    found = _TITLE.search(head)
+    title = one_line(found[1].decode(errors="replace")) if found else ""
+    return f"an HTML page with the title {title!r}" if title else "an HTML page"
+
+
+def advice(status: int, wait: float | None) -> str:
+    """What the reader may do about this status."""
+    if status == 429:
+        when = f"in {wait:.0f} s" if wait is not None else "in a minute"
+        return f"Too many requests: try again {when}, and ask for less at once."
+    if status >= 500:
+        return "The fault is the service's own: try again later."
+    return _ADVICE.get(status, "")
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and control characters, cut to what is worth reading."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _problems(body: object) -> list[Any]:
+    if isinstance(body, dict):
+        for key in ("errors", "error"):
+            if body.get(key):
+                inner = body[key]
+                return inner[:3] if isinstance(inner, list) else [inner]
+    return [body]
+
+
+def _sentence(problem: object) -> str:
+    if isinstance(problem, str):
+        return problem
+    try:
+        known = _Problem.model_validate(problem)
+    except ValidationError:
+        return ""
+    code = known.code if known.code is not None else known.extensions.get("code")
+    text = known.message or known.detail or known.title or ""
+    parts = [f"{code}:" if code is not None and text else str(code or ""), text]
+    return " ".join(part for part in (*parts, known.suggestion or "") if part)

@@ -1,1 +1,0 @@
-"""What Lambda Cloud offers and what of it is rented."""

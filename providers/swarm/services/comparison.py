@@ -1,0 +1,71 @@
+"""Where a live ServiceSpec is not the wanted one, whatever was changed, and by whomever. Pure.
+
+The whole spec is compared, not only the keys that we write: `docker service update --host-add` sets
+one that we never do. What the Engine adds by itself is in `_ADDED`.
+Source: moby/moby daemon/cluster/convert (service.go, container.go), 20.10 to 28.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from providers.swarm.services import labels
+
+_CONTAINER = "TaskTemplate.ContainerSpec"
+
+_ADDED = {
+    "TaskTemplate.Runtime": "container",
+    f"{_CONTAINER}.Isolation": "default",
+    f"{_CONTAINER}.Privileges.Seccomp.Mode": "default",
+    f"{_CONTAINER}.Privileges.AppArmor.Mode": "default",
+    f"{_CONTAINER}.Mounts[].BindOptions.Propagation": "rprivate",
+}
+"""What stands in a live spec though nobody wrote it, or means the same as nothing."""
+
+_COUNTER = "TaskTemplate.ForceUpdate"
+"""How often tasks were started anew, by anybody: `docker service update --force`."""
+
+_DROPPED = f"{_CONTAINER}.Privileges.NoNewPrivileges"
+"""Engines before 25.0 (API 1.44) drop it: there `no-new-privileges` of daemon.json does it."""
+
+
+def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
+    """Paths, like `TaskTemplate.ContainerSpec.Image`, at which a live spec is not the wanted one.
+
+    Absent equals empty, since the Engine leaves out what is empty. Values are not told: they may be
+    anything. The former label of ownership stands for today's. path: of both within a spec.
+    """
+    return list(_differences(wanted, live, path))
+
+
+def _differences(wanted: Any, live: Any, path: str) -> Iterator[str]:
+    if path == _COUNTER or (path == _DROPPED and not live):
+        return
+    if isinstance(wanted or {}, Mapping) and isinstance(live or {}, Mapping):
+        yield from _in_mappings(wanted or {}, live or {}, path)
+    elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        for index, value in enumerate(wanted):
+            yield from _differences(value, live[index], f"{path}[{index}]")
+    elif (wanted or _added(path)) != (live or _added(path)):
+        yield path
+
+
+def _in_mappings(wanted: Mapping[str, Any], live: Mapping[str, Any], path: str) -> Iterator[str]:
+    # In labels and options every key is the user's, so an added one counts, empty or not.
+    counts_empty = path.endswith(("Labels", "Options"))
+    for key in dict.fromkeys([*wanted, *live]):
+        inner = f"{path}.{key}" if path else key
+        if key == labels.OWNER and key not in live and labels.FORMER_OWNER in live:
+            continue
+        if key == labels.FORMER_OWNER and key not in wanted:
+            continue
+        if counts_empty and key not in wanted:
+            yield inner
+        else:
+            yield from _differences(wanted.get(key), live.get(key), inner)
+
+
+def _added(path: str) -> Any:
+    return _ADDED.get(re.sub(r"\[\d+\]", "[]", path))

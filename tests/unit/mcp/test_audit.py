@@ -1,0 +1,111 @@
+"""One line a call, over real HTTP: who asked for what, what it cost, and nothing of the data."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.support import mcp_process
+from tests.support import upstream as replies
+from tests.support.mcp_process import Replica
+from tests.support.polling import until
+from tests.support.upstream import Service
+
+POSTS = re.compile(r'^mcp_http_requests_total{method="POST",route="/mcp",.*} (.*)$', re.M)
+MODES = ["2026-07-28", "legacy"]
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with replies.serving() as made:
+        yield made
+
+
+@pytest.fixture
+def replica(service: Service, toy_command: list[str], tmp_path: Path) -> Iterator[Replica]:
+    environment = {"TOY_API_URL": service.url, "TOY_KEY": "hidden-key"}
+    with mcp_process.running(toy_command, tmp_path / "log", environment) as running:
+        yield running
+
+
+def lines(replica: Replica, message: str, count: int = 1) -> list[dict[str, object]]:
+    return until(
+        lambda: replica.logged(message), lambda seen: len(seen) >= count, f"{message} logged", 5
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_call_is_one_line_without_its_values(replica: Replica, service: Service, mode: str):
+    service.queue.append(replies.refused(503, Retry_After="0"))
+    service.routes["GET /things/hidden-thing"] = replies.ok(7)
+    headers = {"X-Request-Id": "gateway-1", "X-Sophia-Caller": "alice@laptop"}
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(replica.url, http_client=http), mode=mode) as client,
+    ):
+        await client.call_tool("ask", {"thing": "hidden-thing", "hidden-name": 1})
+    (line,) = lines(replica, "tool call")
+    assert {key: line[key] for key in ("request_id", "caller", "tool", "kind", "outcome")} == {
+        "request_id": "gateway-1",
+        "caller": "alice@laptop",
+        "tool": "ask",
+        "kind": "read",
+        "outcome": "ok",
+    }
+    assert line["arguments"] == {"thing": len('"hidden-thing"'), "?": 1}
+    assert line["upstream_calls"] == 2
+    assert 0 < float(str(line["upstream_ms"])) <= float(str(line["ms"]))
+    assert "hidden" not in replica.log.read_text()
+    text = replica.get("/metrics")[2]
+    posts = sum(float(count) for count in POSTS.findall(text))
+    assert len(replica.logged("request")) == posts - 1, "the call has two lines or none"
+
+
+async def test_what_is_not_fit_for_a_log_is_not_taken_as_id_or_caller(replica: Replica):
+    headers = {"X-Request-Id": "a" * 65, "X-Sophia-Caller": 'x" evil'}
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(replica.url, http_client=http)) as client,
+    ):
+        await client.call_tool("add", {"a": 1, "b": 2})
+    (line,) = lines(replica, "tool call")
+    assert line["caller"] is None
+    assert len(str(line["request_id"])) == 32
+
+
+async def test_a_failed_call_says_why_in_a_word(replica: Replica, service: Service):
+    service.routes["GET /things/a"] = replies.refused(403, {"message": "hidden reason"})
+    async with Client(replica.url) as client:
+        await client.call_tool("ask", {"thing": "a"})
+        await client.call_tool("flood", {"size": 200_000})
+    refused, flooded = lines(replica, "tool call", 2)
+    assert (refused["outcome"], refused["reason"]) == ("error", "status_403")
+    assert (flooded["outcome"], flooded["reason"]) == ("error", "too_large")
+    assert "hidden" not in replica.log.read_text()
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_caller_who_leaves_ends_the_call_and_what_it_asked_for(
+    replica: Replica, service: Service, mode: str
+):
+    service.routes["GET /things/a"] = replies.hanging()
+
+    async def ask_and_leave() -> None:
+        async with httpx2.AsyncClient(timeout=30) as http:
+            transport = streamable_http_client(replica.url, http_client=http)
+            async with Client(transport, mode=mode) as client, asyncio.TaskGroup() as tasks:
+                tasks.create_task(client.call_tool("ask", {"thing": "a"}))
+                await asyncio.to_thread(until, lambda: service.asked, bool, "the question", 10)
+                await http.aclose()  # the connection goes, as when a client is killed
+
+    with suppress(Exception):  # what the client says of that
+        await ask_and_leave()
+    await asyncio.to_thread(until, lambda: service.left, bool, "the call being given up", 5)
+    (line,) = await asyncio.to_thread(lines, replica, "tool call")
+    assert line["outcome"] == "cancelled"

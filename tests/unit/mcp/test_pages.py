@@ -1,0 +1,41 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import BaseModel
+from sophia_mcp import pages
+
+TEXTS = st.text(alphabet=st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)
+
+
+class Entry(BaseModel):
+    text: str
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4))
+def test_a_cursor_is_read_as_it_was_written(parts: list[str]):
+    assert pages.place(pages.cursor(*parts), len(parts)) == parts
+
+
+@given(st.text())
+def test_any_other_text_is_no_cursor(text: str):
+    with pytest.raises(ToolError, match=r"^cursor: expected the next_cursor"):
+        pages.place(text, 2)
+
+
+def test_a_cursor_of_another_list_is_none():
+    with pytest.raises(ToolError, match=r"^cursor: expected"):
+        pages.place(pages.cursor("a"), 2)
+
+
+def test_a_long_text_is_cut_with_a_mark():
+    assert pages.cut("abc", 3) == "abc"
+    assert pages.cut("abcd", 3) == "abc… [cut: 3 of 4 characters]"
+
+
+def test_a_page_holds_what_fits_and_at_least_one():
+    entries = [Entry(text="x" * 100) for _ in range(10)]
+    assert len(pages.that_fit(entries, 350)) == 3
+    assert len(pages.that_fit(entries, 1)) == 1
+    assert pages.that_fit(entries) == entries
+    assert pages.that_fit([]) == []

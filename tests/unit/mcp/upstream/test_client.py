@@ -1,0 +1,344 @@
+"""Upstream against a service that speaks real HTTP and misbehaves in every way."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver.exceptions import ToolError
+from sophia_mcp.errors import (
+    DependencyError,
+    NotConfigured,
+    Refused,
+    Unreachable,
+    Unusable,
+    UpstreamError,
+)
+from sophia_mcp.metrics import Metrics
+from sophia_mcp.settings import Credential
+from sophia_mcp.upstream import Auth, Limits, Upstream, basic, bearer, header, signed
+from sophia_mcp.upstream import retry as retry_module
+
+from tests.support import upstream as replies
+from tests.support.mcp_process import free_port
+from tests.support.polling import eventually
+from tests.support.upstream import Service
+
+KEY = "s3cr3t-key-0123"
+QUICK = Limits(deadline_s=2, read_s=0.5, connect_s=0.5)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with replies.serving() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry_module, "_FIRST_S", 0.01)
+
+
+@asynccontextmanager
+async def opened(
+    url: str,
+    limits: Limits = QUICK,
+    auth: Auth | None = None,
+    metrics: Metrics | None = None,
+) -> AsyncIterator[Upstream]:
+    upstream = Upstream(
+        "Slack", url, auth=auth or bearer(Credential("SLACK_TOKEN", KEY)), limits=limits
+    )
+    async with upstream.opened(metrics or Metrics("slack")):
+        yield upstream
+
+
+async def test_an_answer_is_read_as_the_kind_that_is_wanted(service: Service):
+    service.routes["GET /api/users"] = replies.ok({"names": ["a", "b"]})
+    async with opened(f"{service.url}/api/") as slack:
+        read = await slack.get(dict[str, list[str]], "users", params={"limit": 2, "cursor": None})
+    assert read == {"names": ["a", "b"]}
+    (asked,) = service.asked
+    assert asked.query == {"limit": ["2"]}
+    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("auth", "headers"),
+    [
+        (bearer(Credential("K", "k")), {"Authorization": "Bearer k"}),
+        (basic(Credential("U", "u"), Credential("P", "p")), {"Authorization": "Basic dTpw"}),
+        (header("X-Figma-Token", Credential("K", "k")), {"X-Figma-Token": "k"}),
+        (Auth(), {}),
+    ],
+)
+async def test_it_signs_in_as_it_was_told(service: Service, auth: Auth, headers: dict[str, str]):
+    service.routes["GET /x"] = replies.ok(1)
+    async with opened(service.url, auth=auth) as slack:
+        await slack.get(int, "x")
+    got = service.asked[0].headers
+    assert {name: got[name] for name in headers} == headers
+    assert ("Authorization" in got) is ("Authorization" in headers)
+
+
+async def test_a_token_that_changes_is_asked_for_before_each_try(service: Service):
+    tokens = iter(["one", "two"])
+
+    async def sign() -> dict[str, str]:
+        return {"Authorization": next(tokens)}
+
+    service.queue.extend([replies.refused(503), replies.ok(1)])
+    async with opened(service.url, auth=signed(sign)) as slack:
+        await slack.get(int, "x")
+    assert [asked.headers["Authorization"] for asked in service.asked] == ["one", "two"]
+
+
+async def test_without_its_credential_every_call_and_health_name_the_setting(service: Service):
+    auth = basic(Credential("GONG_KEY", "k"), Credential("GONG_SECRET", None))
+    async with opened(service.url, auth=auth) as slack:
+        with pytest.raises(NotConfigured, match="GONG_SECRET is not set"):
+            await slack.get(int, "x")
+        with pytest.raises(NotConfigured, match="GONG_SECRET"):
+            await slack.check()
+    assert service.asked == []
+
+
+MISBEHAVIOUR: dict[str, tuple[Any, type[UpstreamError], str]] = {
+    "401": (
+        replies.refused(401, {"error": {"code": "bad-key", "message": "Wrong key."}}),
+        Refused,
+        r"Slack refused \(401\): bad-key: Wrong key\. The credential is wrong or has expired",
+    ),
+    "403": (replies.refused(403), Refused, r"refused \(403\)\. The credential does not allow"),
+    "404": (replies.refused(404, {"message": "Not Found"}), Refused, r"Not Found Check the id"),
+    "409": (replies.refused(409, {"detail": "taken"}), Refused, r"taken It conflicts"),
+    "429": (replies.refused(429), Refused, r"\(429\)\. Too many requests: try again in a minute"),
+    "429 for long": (
+        replies.refused(429, Retry_After="60"), Refused, r"Too many requests: try again in 60 s",
+    ),
+    "500": (replies.refused(500, {"error": "boom"}), Refused, r"\(500\): boom The fault is the se"),
+    "page of a proxy": (
+        replies.page("Bad gateway", 502), Refused, r"\(502\): an HTML page with the title 'Bad gat",
+    ),
+    "page instead of the api": (
+        replies.page("Sign in"), Unusable, r"expected an answer of its API, got an HTML page with",
+    ),
+    "redirect": (
+        replies.Reply(302, headers={"Location": "http://127.0.0.1:9/?key=hidden"}),
+        Unusable, r"answers 302, a redirect, which is not followed",
+    ),
+    "hanging": (replies.hanging(), Unreachable, r"no answer (in time|within 2 s)"),
+    "trickling": (replies.trickling(), Unreachable, r"no answer within 2 s"),
+    "malformed": (replies.malformed(), Unreachable, r"broken connection \(RemoteProtocolError\)"),
+    "silent": (replies.silent(), Unreachable, r"broken connection \(RemoteProtocolError\)"),
+    "reset": (replies.reset(), Unreachable, r"broken connection \(\w+Error\)"),
+    "empty": (replies.Reply(), Unusable, r"got at its start: Invalid JSON"),
+    "not json": (replies.Reply(body=b"hello"), Unusable, r"got at its start: Invalid JSON"),
+    "other json": (replies.ok({"a": "b"}), Unusable, r"got at a: Input should be a valid integer"),
+    "huge": (replies.huge(50_000_000), Unusable, r"longer than 2000 kB and was given up"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISBEHAVIOUR)
+async def test_every_misbehaviour_is_a_sentence_within_the_deadline(
+    service: Service, case: str, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG)
+    reply, kind, said = MISBEHAVIOUR[case]
+    service.routes["GET /things"] = reply
+    started = time.monotonic()
+    async with opened(service.url) as slack:
+        with pytest.raises(kind, match=said) as caught:
+            await slack.get(dict[str, int], "things", params={"q": "my-query"})
+    assert time.monotonic() - started < 3
+    everything = str(caught.value) + str([vars(r) for r in caplog.records if "sophia" in r.name])
+    for hidden in (KEY, "my-query", "hidden"):
+        assert hidden not in everything
+    if case == "huge":
+        assert service.sent < 20_000_000
+
+
+async def test_nobody_there_is_said_with_the_host():
+    port = free_port()
+    async with opened(f"http://127.0.0.1:{port}/api") as slack:
+        with pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port}: can't be reached: Conn"):
+            await slack.get(int, "x")
+
+
+async def test_a_credential_that_the_service_repeats_is_hidden(service: Service):
+    service.routes["GET /x"] = replies.refused(401, {"message": f"token {KEY} is unknown"})
+    async with opened(service.url) as slack:
+        with pytest.raises(Refused, match=r"token \*\*\* is unknown"):
+            await slack.get(int, "x")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+async def test_what_may_pass_is_asked_again(service: Service, status: int):
+    service.queue.extend([replies.refused(status), replies.silent(), replies.ok(7)])
+    metrics = Metrics("slack")
+    async with opened(service.url, metrics=metrics) as slack:
+        assert await slack.get(int, "x") == 7
+    text = metrics.text().decode()
+    assert 'mcp_upstream_retries_total{upstream="Slack"} 2.0' in text
+    assert 'mcp_upstream_requests_total{method="GET",outcome="2xx",upstream="Slack"} 1.0' in text
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+async def test_what_will_not_pass_is_asked_once(service: Service, status: int):
+    service.routes["GET /x"] = replies.refused(status)
+    async with opened(service.url) as slack:
+        with pytest.raises(Refused):
+            await slack.get(int, "x")
+    assert len(service.asked) == 1
+
+
+@pytest.mark.parametrize("reply", [replies.refused(503), replies.silent(), replies.reset()])
+async def test_what_is_not_safe_to_repeat_is_sent_once(service: Service, reply: replies.Reply):
+    service.queue.append(reply)
+    service.routes["POST /x"] = replies.ok(1)
+    async with opened(service.url) as slack:
+        with pytest.raises(UpstreamError) as caught:
+            await slack.send(int, "POST", "x", body={"a": 1})
+    assert len(service.asked) == 1
+    assert ("may have taken effect" in str(caught.value)) is isinstance(caught.value, Unreachable)
+
+
+async def test_the_caller_says_what_else_is_safe_to_repeat(service: Service):
+    service.queue.append(replies.refused(503))
+    service.routes["PUT /x"] = replies.ok(1)
+    async with opened(service.url) as slack:
+        assert await slack.send(int, "PUT", "x", body={"a": 1}, repeatable=True) == 1
+    assert [asked.body for asked in service.asked] == [{"a": 1}, {"a": 1}]
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+async def test_it_waits_as_long_as_it_is_asked_to(service: Service, as_date: bool):
+    # A date has whole seconds, so two of them are at least one.
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    service.queue.append(replies.refused(429, Retry_After=date if as_date else "1"))
+    service.routes["GET /x"] = replies.ok(1)
+    started = time.monotonic()
+    async with opened(service.url, Limits(deadline_s=5)) as slack:
+        await slack.get(int, "x")
+    assert 0.9 < time.monotonic() - started < 3
+
+
+async def test_it_does_not_wait_for_what_the_deadline_leaves_no_time_for(service: Service):
+    service.routes["GET /x"] = replies.refused(429, Retry_After="60")
+    started = time.monotonic()
+    async with opened(service.url) as slack:
+        with pytest.raises(Refused, match="in 60 s"):
+            await slack.get(int, "x")
+    assert time.monotonic() - started < 1
+
+
+async def test_a_service_that_keeps_failing_is_left_alone_and_health_says_so(service: Service):
+    service.routes["GET /x"] = replies.refused(500)
+    metrics = Metrics("slack")
+    async with opened(service.url, metrics=metrics) as slack:
+        for _ in range(3):
+            with pytest.raises(UpstreamError):
+                await slack.get(int, "x")
+        asked = len(service.asked)
+        with pytest.raises(Unreachable, match=r"failed 5 times within 30 s \(faults of its own\)"):
+            await slack.get(int, "x")
+        with pytest.raises(DependencyError, match="Slack: faults of its own"):
+            await slack.check()
+    assert len(service.asked) == asked == 5
+    assert 'mcp_upstream_left_alone{upstream="Slack"} 1.0' in metrics.text().decode()
+
+
+async def test_a_caller_who_leaves_ends_the_call(service: Service):
+    service.routes["GET /x"] = replies.hanging()
+    async with opened(service.url, Limits()) as slack:
+        call = asyncio.create_task(slack.get(int, "x"))
+        await eventually(lambda: _count(service.asked), lambda n: n == 1, "the request's arrival")
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await eventually(lambda: _value(service), lambda n: n == 1, "the client's leave", 5)
+
+
+async def test_a_call_that_was_given_up_tells_nothing_of_the_service(service: Service):
+    service.queue.extend([replies.refused(500)] * 4 + [replies.hanging()])
+    service.routes["GET /x"] = replies.refused(500)
+    async with opened(service.url, Limits()) as slack:
+        with pytest.raises(Refused):
+            await slack.get(int, "x")
+        call = asyncio.create_task(slack.get(int, "x"))
+        await eventually(lambda: _count(service.asked), lambda n: n == 5, "the request's arrival")
+        call.cancel()
+        with pytest.raises(UpstreamError):
+            await slack.get(int, "x")
+        with pytest.raises(DependencyError):
+            await slack.check()
+
+
+async def _count(things: list[Any]) -> int:
+    return len(things)
+
+
+async def _value(service: Service) -> int:
+    return service.left
+
+
+async def test_no_more_than_so_many_at_once(service: Service):
+    service.routes["GET /x"] = replies.ok(1, delay=0.05)
+    async with opened(service.url, Limits(at_once=2)) as slack:
+        await asyncio.gather(*(slack.get(int, "x") for _ in range(10)))
+    assert service.most_at_once == 2
+    assert len(service.asked) == 10
+
+
+async def test_no_more_than_so_many_a_second(service: Service):
+    service.routes["GET /x"] = replies.ok(1)
+    started = time.monotonic()
+    async with opened(service.url, Limits(per_second=10)) as slack:
+        await asyncio.gather(*(slack.get(int, "x") for _ in range(5)))
+    assert time.monotonic() - started >= 0.4
+
+
+@pytest.mark.parametrize("segment", ["", ".", ".."])
+async def test_an_id_never_leads_to_another_place(service: Service, segment: str):
+    async with opened(service.url) as slack:
+        with pytest.raises(ToolError, match="expected an id or a name"):
+            await slack.get(int, "users", segment, "tokens")
+    assert service.asked == []
+
+
+async def test_an_id_is_one_segment_whatever_it_holds(service: Service):
+    service.routes["GET /users/a%2F..%2Fb%3Fc%23d"] = replies.ok(1)
+    async with opened(service.url) as slack:
+        assert await slack.get(int, "users", "a/../b?c#d") == 1
+
+
+async def test_graphql_gives_its_data(service: Service):
+    service.routes["POST /graphql"] = replies.ok({"data": {"n": 1}})
+    async with opened(service.url) as linear:
+        assert await linear.graphql(dict[str, int], "query { n }", {"a": 1}, "graphql") == {"n": 1}
+    assert service.asked[0].body == {"query": "query { n }", "variables": {"a": 1}}
+
+
+@pytest.mark.parametrize(("query", "asked"), [("query { n }", 2), ("mutation { n }", 1)])
+async def test_graphql_repeats_queries_only(service: Service, query: str, asked: int):
+    service.queue.append(replies.refused(503))
+    service.routes["POST /graphql"] = replies.ok({"data": {"n": 1}})
+    async with opened(service.url) as linear:
+        try:
+            await linear.graphql(dict[str, int], query, {}, "graphql")
+        except Refused:
+            assert asked == 1
+    assert len(service.asked) == asked
+
+
+async def test_an_error_of_graphql_is_an_error_though_its_status_is_200(service: Service):
+    errors = [{"message": "No such team", "extensions": {"code": "NOT_FOUND"}}]
+    service.routes["POST /graphql"] = replies.ok({"data": None, "errors": errors})
+    async with opened(service.url) as linear:
+        with pytest.raises(Refused, match="Slack refused the query: NOT_FOUND: No such team"):
+            await linear.graphql(dict[str, int], "query { n }", {}, "graphql")
