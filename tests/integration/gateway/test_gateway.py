@@ -16,7 +16,8 @@ from dataclasses import replace
 import pytest
 
 from components.plan import gateway as plan
-from tests.integration.gateway.conftest import (
+from tests.support.docker import docker
+from tests.support.gateway import (
     ALICES,
     CALLERS,
     HOST,
@@ -25,7 +26,6 @@ from tests.integration.gateway.conftest import (
     address,
     configuration,
 )
-from tests.support.docker import docker
 from tests.support.polling import until
 
 pytestmark = pytest.mark.containers
