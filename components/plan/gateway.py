@@ -42,9 +42,9 @@ BODY_S = 30
 """Seconds that a request's body has to arrive."""
 CONNECTIONS_PER_SOURCE = 200
 """Open connections of one address: a tenth of what a gateway holds (`maxconn`), silent ones too."""
-RATE, RATE_PERIOD_S = 2000, 10
-"""Requests that one caller may make in so many seconds, at each gateway. A replica with one core
-answers fewer: the limit ends a loop that ran away, and no use."""
+RATE, RATE_PERIOD_S = 3000, 10
+"""Requests that one caller may make in so many seconds, at each gateway: as many as a replica with
+one core answers. One caller alone can't keep a server with several of them from the others."""
 MAX_REPLICAS = 10
 """Tasks of one service that are balanced over. Fixed, so that scaling changes no configuration."""
 CORS_REQUEST_HEADERS = (
@@ -119,11 +119,12 @@ def config(
     hosts: Sequence[str],
     callers: Mapping[str, Caller],
     origins: Sequence[str] = (),
+    rate: int = RATE,
 ) -> str:
     """The text of haproxy.cfg.
 
     hosts: names and addresses that clients may use in Host and Origin, without a port.
-    callers: by the `digest` of their token.
+    callers: by the `digest` of their token. rate: requests of each in RATE_PERIOD_S.
     origins: other websites whose scripts may call, as browsers send them in Origin.
     Raises ValueError for what can't stand in the configuration, all faults at once.
     """
@@ -163,7 +164,7 @@ def config(
         body_s=BODY_S,
         too_slow=f"the body took longer than {BODY_S} s to arrive",
         connections_per_source=CONNECTIONS_PER_SOURCE,
-        rate=RATE,
+        rate=rate,
         rate_period_s=RATE_PERIOD_S,
         max_replicas=MAX_REPLICAS,
         refusal=_refusal,

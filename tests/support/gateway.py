@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from components.plan import gateway as plan
 from providers.runtime.declare import Context
-from providers.swarm.certificate import Certificate, CertificateInputs
+from providers.swarm.certificate import Certificate, CertificateInputs, CertificateOutputs
 from tests.support.docker import docker
 from tests.support.polling import until
 
@@ -42,7 +43,7 @@ class Answer:
     body: bytes
 
     @property
-    def json(self):
+    def json(self) -> Any:
         return json.loads(self.body)
 
 
@@ -53,6 +54,7 @@ class Gateway:
     """
 
     prefix: str
+    network: str
     image: str
     base: str
     folder: Path
@@ -60,14 +62,10 @@ class Gateway:
     host: str = HOST
     token: str = TOKEN
     options: tuple[str, ...] = ()
-    port: int = 9000
+    port: int = 8000
     name: str = ""
     publisher: str = ""
     replicas: list[str] = field(default_factory=list)
-
-    @property
-    def network(self) -> str:
-        return f"{self.prefix}-net"
 
     def start(self) -> None:
         self.publisher = f"{self.prefix}-config-{secrets.token_hex(2)}"
@@ -139,7 +137,7 @@ class Gateway:
 
     def healthy(self) -> dict[str, int]:
         """Replicas in use, by server, as the health page tells."""
-        return self.call("GET", "/health").json["healthy_replicas"]
+        return dict(self.call("GET", "/health").json["healthy_replicas"])
 
     @contextmanager
     def connection(self) -> Iterator[http.client.HTTPConnection]:
@@ -152,17 +150,29 @@ class Gateway:
         finally:
             made.close()
 
-    def call(self, method: str, path: str, *, body=None, chunked=False, **headers) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | Iterator[bytes] | None = None,
+        chunked: bool = False,
+        **headers: str | None,
+    ) -> Answer:
         """One request, with the right host and token unless they are given (None: without)."""
-        sent = {"Host": self.host, "Authorization": f"Bearer {self.token}", **headers}
-        sent = {name.replace("_", "-"): value for name, value in sent.items() if value is not None}
+        sent: dict[str, str | None] = {
+            "Host": self.host,
+            "Authorization": f"Bearer {self.token}",
+            **headers,
+        }
+        named = {name.replace("_", "-"): value for name, value in sent.items() if value is not None}
         with self.connection() as connection:
-            connection.request(method, path, body=body, headers=sent, encode_chunked=chunked)
+            connection.request(method, path, body=body, headers=named, encode_chunked=chunked)
             got = connection.getresponse()
-            named = {name.lower(): value for name, value in got.getheaders()}
-            return Answer(got.status, named, got.read())
+            told = {name.lower(): value for name, value in got.getheaders()}
+            return Answer(got.status, told, got.read())
 
-    def logs(self) -> list[dict]:
+    def logs(self) -> list[dict[str, Any]]:
         """The access log's lines."""
         lines = docker("logs", self.name).splitlines()
         return [json.loads(line) for line in lines if '"status":' in line]
@@ -175,9 +185,16 @@ def address(container: str) -> str:
     )
 
 
-def write_files(folder: Path, prefix: str, pem: str, hosts: Sequence[str]) -> None:
+def write_files(
+    folder: Path,
+    prefix: str,
+    pem: str,
+    hosts: Sequence[str],
+    servers: Sequence[str] = ("github", "ai_memory"),
+    rate: int = plan.RATE,
+) -> None:
     """Configuration, and certificate with key, as Swarm would mount them."""
-    (folder / "haproxy.cfg").write_text(configuration(prefix, hosts))
+    (folder / "haproxy.cfg").write_text(configuration(prefix, hosts, servers, rate=rate))
     mounted = folder / "secrets"
     mounted.mkdir()
     (mounted / plan.CERTIFICATE_SECRET).write_text(pem)
@@ -192,16 +209,17 @@ def configuration(
     hosts: Sequence[str],
     servers: Sequence[str] = ("github", "ai_memory"),
     callers: Mapping[str, plan.Caller] = CALLERS,
+    rate: int = plan.RATE,
 ) -> str:
     routes = [plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port) for server in servers]
-    return plan.config(routes, hosts, callers, [ORIGIN])
+    return plan.config(routes, hosts, callers, [ORIGIN], rate)
 
 
 def platforms_certificate() -> tuple[str, str]:
     """Certificate and key as the platform makes them, and the CA that a client trusts."""
     context = Context("urn:pulumi:t::t::t::t", 10, asyncio.Event(), print, print)
 
-    def certificate(**inputs):
+    def certificate(**inputs: Any) -> CertificateOutputs:
         wanted = CertificateInputs(**inputs)
         return asyncio.run(Certificate().create(context, wanted)).outputs
 

@@ -24,7 +24,7 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
     pem, authority = platforms_certificate()
     write_files(folder, prefix, pem, HOSTS)
-    made = Gateway(prefix, f"{prefix}-image", base, folder, trusting(authority))
+    made = Gateway(prefix, f"{prefix}-net", f"{prefix}-image", base, folder, trusting(authority))
     docker("network", "create", made.network)
     try:
         directory = str(ROOT / "images" / "gateway")
