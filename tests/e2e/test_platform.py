@@ -178,6 +178,9 @@ def test_secrets_are_nowhere_in_plain_text(platform, outputs):
 def test_up_again_changes_nothing(platform):
     output = platform.run("ops", "up")
     assert re.search(r"Resources:\n\s+\d+ unchanged", output), output
+    command = output.partition("Try it:\n")[2].splitlines()[0]
+    tried = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "The platform came up" in tried.stdout, tried.stderr
     assert changed(platform.pulumi("preview", "--json")) == set()
 
 
