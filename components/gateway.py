@@ -92,11 +92,10 @@ class Gateway(pulumi.ComponentResource):
         digests = pulumi.Output.unsecret(known).apply(
             lambda made: dict(zip(made, callers.values(), strict=True))
         )
-        contents = {
-            plan.CERTIFICATE_SECRET: shown.pem,
-            plan.CONFIG_FILE: self._config(args, addresses, digests),
-        }
-        given = Given(args.image, contents, needed=args.servers)
+        config = {plan.CONFIG_FILE: self._config(args, addresses, digests)}
+        given = Given(args.image, config, needed=args.servers)
+        publisher = deploy(plan.publisher(args.workload), args.ground, given, self)
+        given = Given(args.image, {plan.CERTIFICATE_SECRET: shown.pem}, needed=[publisher])
         self.handle = deploy(args.workload, args.ground, given, self)
 
         self.token = tokens[plan.DEFAULT_CALLER]
@@ -111,7 +110,8 @@ class Gateway(pulumi.ComponentResource):
         )
         # Addresses are handed out once something answers there.
         port = args.workload.ports[0].published
-        self.urls = pulumi.Output.all(addresses, self.handle.dns_name).apply(
+        up = (publisher.dns_name, self.handle.dns_name)
+        self.urls = pulumi.Output.all(addresses, *up).apply(
             lambda known: [plan.url(host, port) for host in (*args.hosts, *known[0])]
         )
         self.url = self.urls.apply(lambda urls: urls[0])

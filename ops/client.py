@@ -14,7 +14,7 @@ from toolchain import places
 
 
 def folder() -> Path:
-    """Where the platform's CA, an MCP client's configuration and the ssh key lie."""
+    """Where the platform's CA, MCP clients' configuration and the ssh key lie."""
     return places.state() / "client"
 
 
@@ -37,9 +37,34 @@ def write_files(outputs: dict[str, Any]) -> Path:
     else:
         (folder() / "ca.pem").unlink(missing_ok=True)
     _write("mcp.json", json.dumps({"mcpServers": servers}, indent=2) + "\n")
+    _write("vscode.json", json.dumps({"servers": servers}, indent=2) + "\n")
+    _write("README.md", readme(outputs))
     _write("ssh_key", outputs["ssh_private_key"])
     _write("known_hosts", known_hosts(outputs))
     return folder()
+
+
+def readme(outputs: dict[str, Any]) -> str:
+    """How MCP clients are started with these files. They hold the token: no command line does."""
+    trust = f"NODE_EXTRA_CA_CERTS={folder() / 'ca.pem'} " if outputs["ca_certificate"] else ""
+    return f"""# MCP clients of this platform
+
+Claude Code, for one session; or copy `mcp.json` into a project as `.mcp.json`:
+
+    {trust}claude --mcp-config {folder() / "mcp.json"}
+
+VS Code, in a project's folder:
+
+    mkdir -p .vscode && cp {folder() / "vscode.json"} .vscode/mcp.json
+    {trust}code .
+
+Cursor, in a project's folder:
+
+    mkdir -p .cursor && cp {folder() / "mcp.json"} .cursor/mcp.json
+    {trust}cursor .
+
+The files hold a token: keep them out of repositories.
+"""
 
 
 def known_hosts(outputs: dict[str, Any]) -> str:
@@ -55,17 +80,27 @@ def _write(name: str, text: str) -> None:
         file.write(text)
 
 
+def example(outputs: dict[str, Any], files: Path) -> str:
+    """A command line that uses a tool of the platform."""
+    fastmcp = Path(sys.executable).parent / "fastmcp"
+    settings = "FASTMCP_LOG_LEVEL=ERROR"
+    if outputs["ca_certificate"]:
+        settings += f" SSL_CERT_FILE={files / 'ca.pem'}"
+    servers = outputs["mcp_endpoints"]
+    if "ai_memory" not in servers:
+        return f"{settings} {fastmcp} list {files / 'mcp.json'}"
+    # Names are prefixed only where there are several servers.
+    tool = "ai_memory_store_memory" if len(servers) > 1 else "store_memory"
+    return f"{settings} {fastmcp} call {files / 'mcp.json'} {tool} content='The platform came up'"
+
+
 def farewell(outputs: dict[str, Any], files: Path) -> None:
     """The last lines: where it is and what to try."""
-    fastmcp = Path(sys.executable).parent / "fastmcp"
     say("")
     say(f"The platform is up: {outputs['gateway_url']}")
     for name, url in sorted(outputs["mcp_endpoints"].items()):
         say(f"    {name:<20} {url}")
     say("Try it:")
-    quiet = "FASTMCP_LOG_LEVEL=ERROR"
-    if outputs["ca_certificate"]:
-        quiet += f" SSL_CERT_FILE={files / 'ca.pem'}"
-    call = f"{fastmcp} call {files / 'mcp.json'} ai_memory_store_memory"
-    say(f"    {quiet} {call} content='The platform came up'")
+    say(f"    {example(outputs, files)}")
+    say(f"Claude Code, VS Code, Cursor: {files / 'README.md'}")
     say("More: make status · make logs SERVICE=ai_memory · make ssh NODE=manager-1 · make down")

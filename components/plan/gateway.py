@@ -1,8 +1,9 @@
 """The gateway's configuration and the plain part of its Swarm service.
 
 HAProxy on every manager terminates TLS, checks host, origin and token, and balances
-`/mcp/<server>` over the healthy tasks of that server's service. Token and certificate are files
-that Swarm mounts; nothing rendered here is secret.
+`/mcp/<server>` over the healthy tasks of that server's service. The certificate is a file that
+Swarm mounts. The configuration is handed out by a service of its own, and gateways take in each
+change without a restart (ADR 20); nothing in it is secret.
 """
 
 from __future__ import annotations
@@ -16,19 +17,23 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.plan import networks
+from components.plan import names, networks
 from components.plan.workload import File, Workload
-from providers.swarm.services.model import Health, Placement, Port, Resources
+from providers.swarm.services.model import Health, Mount, Placement, Port, Resources
 
 USER_ID = 10003
 """uid and gid of the process, as in images/gateway/Dockerfile; owner of its secret files."""
 PORT = 8443
 """Where it listens in the container. The ports after it are for the inside only."""
 HEALTH_PORT = 8404
+"""Also where the configuration is handed out, in images/gateway/publish.py."""
 METRICS_PORT = 8405
 CERTIFICATE_SECRET = "gateway_tls.pem"
 """File below /run/secrets: certificate, chain and private key, in PEM."""
 CONFIG_FILE = "/etc/haproxy/haproxy.cfg"
+"""Where Swarm mounts the configuration for the one who hands it out."""
+LIBRARY = "/usr/local/lib/sophia"
+MOST_RELOADS = 5
 BODY_LIMIT = 512 * 1024
 """Bytes a request's body may have. The largest useful call, a memory with every character escaped,
 has 250 KiB; as Python's objects a body takes up to 55 times its bytes, of a replica's 192 MB.
@@ -37,9 +42,9 @@ BODY_S = 30
 """Seconds that a request's body has to arrive."""
 CONNECTIONS_PER_SOURCE = 200
 """Open connections of one address: a tenth of what a gateway holds (`maxconn`), silent ones too."""
-RATE, RATE_PERIOD_S = 2000, 10
-"""Requests that one caller may make in so many seconds, at each gateway. A replica with one core
-answers fewer: the limit ends a loop that ran away, and no use."""
+RATE, RATE_PERIOD_S = 3000, 10
+"""Requests that one caller may make in so many seconds, at each gateway: as many as a replica with
+one core answers. One caller alone can't keep a server with several of them from the others."""
 MAX_REPLICAS = 10
 """Tasks of one service that are balanced over. Fixed, so that scaling changes no configuration."""
 CORS_REQUEST_HEADERS = (
@@ -49,9 +54,18 @@ CORS_REQUEST_HEADERS = (
 """What scripts of an allowed website may send: MCP 2025-11-25 and 2026-07-28, Streamable HTTP."""
 CORS_RESPONSE_HEADERS = ("mcp-session-id", "retry-after", "www-authenticate", "x-request-id")
 """What they may read, beside what every browser shows."""
-DRAIN_S = 15
-"""Seconds that a stopping gateway gives to what is in flight."""
+DRAIN_S = 20
+"""Seconds that a stopping gateway has for what is in flight."""
 
+_PUBLISHER = "-config"
+_PYTHON = ("python3", "-I", "-S")
+_HEALTH = Health(
+    test=["CMD", *_PYTHON, f"{LIBRARY}/healthcheck.py"],
+    interval_s=5,
+    timeout_s=10,
+    retries=2,
+    start_period_s=30,
+)
 _TEMPLATES = Path(__file__).parents[2] / "templates" / "gateway"
 _SERVER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -105,11 +119,12 @@ def config(
     hosts: Sequence[str],
     callers: Mapping[str, Caller],
     origins: Sequence[str] = (),
+    rate: int = RATE,
 ) -> str:
     """The text of haproxy.cfg.
 
     hosts: names and addresses that clients may use in Host and Origin, without a port.
-    callers: by the `digest` of their token.
+    callers: by the `digest` of their token. rate: requests of each in RATE_PERIOD_S.
     origins: other websites whose scripts may call, as browsers send them in Origin.
     Raises ValueError for what can't stand in the configuration, all faults at once.
     """
@@ -140,25 +155,28 @@ def config(
         health_port=HEALTH_PORT,
         metrics_port=METRICS_PORT,
         certificate_file=f"/run/secrets/{CERTIFICATE_SECRET}",
-        library="/usr/local/lib/sophia",
+        library=LIBRARY,
+        most_reloads=MOST_RELOADS,
+        socket="/tmp/haproxy.sock",
+        servers_file="/tmp/servers",
         body_limit=BODY_LIMIT,
         too_large=f"the body is larger than {BODY_LIMIT} bytes",
         body_s=BODY_S,
         too_slow=f"the body took longer than {BODY_S} s to arrive",
         connections_per_source=CONNECTIONS_PER_SOURCE,
-        rate=RATE,
+        rate=rate,
         rate_period_s=RATE_PERIOD_S,
         max_replicas=MAX_REPLICAS,
-        drain_s=DRAIN_S,
         refusal=_refusal,
     )
 
 
-def workload(name: str, published_port: int, servers: Iterable[str]) -> Workload:
+def workload(name: str, prefix: str, published_port: int, servers: Iterable[str]) -> Workload:
     """The gateway: one task on every manager, after the servers that it leads to.
 
-    A host port can't be held twice, so the old task stops first.
+    prefix: of physical names. A host port can't be held twice, so the old task stops first.
     """
+    handed_out = f"{names.physical(prefix, f'{name}{_PUBLISHER}')}:{HEALTH_PORT}"
     return Workload(
         name=name,
         kind="global",
@@ -166,23 +184,40 @@ def workload(name: str, published_port: int, servers: Iterable[str]) -> Workload
         port=PORT,
         ports=(Port(published=published_port, target=PORT),),
         secrets=(File("tls", CERTIFICATE_SECRET),),
-        configs=(File("config", CONFIG_FILE, called="haproxy"),),
-        health=Health(
-            test=["CMD", "python3", "-I", "-S", "/usr/local/lib/sophia/healthcheck.py"],
-            interval_s=5,
-            timeout_s=10,
-            retries=2,
-            start_period_s=30,
-        ),
+        args=(*_PYTHON, f"{LIBRARY}/follow.py", f"http://tasks.{handed_out}/haproxy.cfg"),
+        mounts=(Mount(type="tmpfs", target="/tmp", size_mb=16),),
+        health=_HEALTH,
         resources=Resources(
             cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1, reserve_memory_mb=64
         ),
         placement=Placement(constraints=["node.role == manager"]),
         order="stop-first",
-        stop_grace_s=DRAIN_S + 5,
+        stop_grace_s=DRAIN_S,
         labels={"sophia.platform": name},
         needs=tuple(servers),
         networks=(networks.EDGE,),
+    )
+
+
+def publisher(gateway: Workload) -> Workload:
+    """Who hands out the configuration to that gateway: one task, on any manager.
+
+    Never two at once, or gateways would go back and forth between the old one and the new.
+    """
+    return Workload(
+        name=f"{gateway.name}{_PUBLISHER}",
+        user=USER_ID,
+        port=HEALTH_PORT,
+        args=(*_PYTHON, f"{LIBRARY}/publish.py"),
+        configs=(File("haproxy", CONFIG_FILE, called="haproxy"),),
+        health=_HEALTH,
+        resources=Resources(cpus=0.2, memory_mb=64, pids=32, reserve_memory_mb=16),
+        placement=Placement(constraints=["node.role == manager"]),
+        order="stop-first",
+        stop_grace_s=5,
+        labels={"sophia.platform": gateway.name},
+        needs=gateway.needs,
+        networks=gateway.networks,
     )
 
 

@@ -26,7 +26,10 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
             for server in settings.servers
         ),
         gateway.workload(
-            GATEWAY, settings.gateway.port, [server.name for server in settings.servers]
+            GATEWAY,
+            settings.prefix,
+            settings.gateway.port,
+            [server.name for server in settings.servers],
         ),
     )
     return tuple(

@@ -40,7 +40,7 @@ def gateway(made=None, port=8443, **changes):
     built = Gateway(
         "gateway",
         GatewayArgs(
-            workload=plan.workload("gateway", port, ["github"]),
+            workload=plan.workload("gateway", "sophia-dev", port, ["github"]),
             ground=Ground(
                 "sophia-dev",
                 ClusterHandle(provider, pulumi.Output.from_input("c"), (), managers),
@@ -65,7 +65,7 @@ def test_its_parts_are_its_children_on_the_clusters_provider(registered):
     parts = {item.name for item in seen.values() if item.parent == "gateway"}
     assert parts == {
         *("gateway-token", "gateway-token-alice", "gateway-ca", "gateway-certificate"),
-        *("gateway-tls", "gateway-config", "gateway-service"),
+        *("gateway-tls", "gateway-config-haproxy", "gateway-config-service", "gateway-service"),
     }
     for name in parts - {"gateway-token", "gateway-token-alice"}:
         assert seen[name].provider == "services", name
@@ -79,7 +79,7 @@ def test_token_and_key_are_secret_and_the_configuration_holds_neither(registered
     assert seen["gateway-tls"].inputs["data"] == (
         "certificate-of-gateway-certificateprivate gateway-certificate"
     )
-    config = seen["gateway-config"].inputs["data"]
+    config = seen["gateway-config-haproxy"].inputs["data"]
     assert "random-gateway-token" not in config
     for caller, token in (("default", "gateway-token"), ("alice", "gateway-token-alice")):
         assert (
@@ -87,7 +87,7 @@ def test_token_and_key_are_secret_and_the_configuration_holds_neither(registered
             in config
         )
     assert "-m str alice/github" in config
-    assert "data" not in seen["gateway-config"].secrets
+    assert "data" not in seen["gateway-config-haproxy"].secrets
 
 
 def with_own_certificate(**changes):
@@ -139,7 +139,7 @@ def test_certificate_and_hosts_are_the_managers_addresses(registered, preview):
     assert inputs["dnsNames"] == ["mcp.example"]
     assert inputs["ipAddresses"] == ["192.0.2.1", "192.0.2.2"]
     if not preview:
-        config = seen["gateway-config"].inputs["data"]
+        config = seen["gateway-config-haproxy"].inputs["data"]
         for host in ("192.0.2.1", "192.0.2.2", "mcp.example"):
             assert f"lower -m str {host} {host}.\n" in config
         assert "Host tasks.sophia-dev-github:9005" in config
@@ -147,14 +147,26 @@ def test_certificate_and_hosts_are_the_managers_addresses(registered, preview):
 
 def test_it_starts_after_the_servers_it_leads_to(registered):
     seen = registered(gateway)
-    assert "server" in seen["gateway-config"].dependencies
-    assert "gateway-config" in seen["gateway-service"].dependencies
+    assert "server" in seen["gateway-config-haproxy"].dependencies
+    assert "gateway-config-haproxy" in seen["gateway-config-service"].dependencies
+    assert "gateway-config-service" in seen["gateway-service"].dependencies
+
+
+def test_another_caller_leaves_the_gateways_alone(registered, preview):
+    before, after = (
+        registered(lambda callers=callers: gateway(callers=callers))
+        for callers in ((), [plan.Caller("bob")])
+    )
+    assert before["gateway-service"].inputs == after["gateway-service"].inputs
+    if not preview:
+        assert before["gateway-config-haproxy"].inputs != after["gateway-config-haproxy"].inputs
 
 
 def test_the_files_are_for_the_user_of_the_process_alone(registered, preview):
-    inputs = registered(gateway)["gateway-service"].inputs
+    seen = registered(gateway)
     if not preview:
-        files = [*inputs["secrets"], *inputs["configs"]]
+        secrets = seen["gateway-service"].inputs["secrets"]
+        files = [*secrets, *seen["gateway-config-service"].inputs["configs"]]
         assert {(file["uid"], file["gid"]) for file in files} == {(10003, 10003)}
         assert {file["target"] for file in files} == {
             *("gateway_tls.pem", "/etc/haproxy/haproxy.cfg"),
@@ -200,7 +212,7 @@ def test_a_caller_gets_another_token_when_that_is_asked_for(registered, preview)
     assert "keepers" not in seen["gateway-token"].inputs, "or every platform would get another one"
     if not preview:
         assert "acl permitted var(txn.wish) -m str default/github" in str(
-            seen["gateway-config"].inputs["data"]
+            seen["gateway-config-haproxy"].inputs["data"]
         )
 
 

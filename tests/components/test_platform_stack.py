@@ -232,7 +232,7 @@ def test_a_servers_own_credentials_are_used_in_place_of_the_platforms(
 def test_the_gateways_names_and_origins_come_from_the_settings(seen, preview):
     assert seen["gateway-certificate"].inputs["dnsNames"] == ["mcp.example"]
     if not preview:
-        config = seen["gateway-config"].inputs["data"]
+        config = seen["gateway-config-haproxy"].inputs["data"]
         assert "mcp.example" in config
         assert "https://app.example" in config
 

@@ -1,151 +1,19 @@
-"""The gateway's image and configuration in a Docker network, in front of stand-ins for servers."""
+"""A gateway in front of stand-ins for servers."""
 
 from __future__ import annotations
 
-import asyncio
-import http.client
-import json
 import secrets
-import socket
-import ssl
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from components.plan import gateway as plan
-from providers.runtime.declare import Context
-from providers.swarm.certificate import Certificate, CertificateInputs
 from simulator import images
 from tests.support.docker import docker
+from tests.support.gateway import HOSTS, Gateway, platforms_certificate, trusting, write_files
 from tests.support.polling import until
 
 ROOT = Path(__file__).resolve().parents[3]
-HOST = "gateway.test"
-ORIGIN = "https://app.example:8080"
-"""A website whose scripts may call."""
-TOKEN, ALICES = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-CALLERS = {
-    plan.digest(TOKEN): plan.Caller(plan.DEFAULT_CALLER),
-    plan.digest(ALICES): plan.Caller("alice", ("github",)),
-}
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-
-@dataclass
-class Gateway:
-    """One running gateway and the network it is in. Names of services start with `prefix`."""
-
-    prefix: str
-    image: str
-    base: str
-    folder: Path
-    trust: ssl.SSLContext
-    host: str = HOST
-    token: str = TOKEN
-    port: int = 9000
-    name: str = ""
-    replicas: list[str] = field(default_factory=list)
-
-    @property
-    def network(self) -> str:
-        return f"{self.prefix}-net"
-
-    def start(self) -> None:
-        self.name = f"{self.prefix}-gateway-{secrets.token_hex(2)}"
-        docker(
-            *("run", "--detach", "--init", "--name", self.name, "--network", self.network),
-            *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-            *("--memory", "256m", "--pids-limit", "64"),
-            *("--volume", f"{self.folder}/haproxy.cfg:{plan.CONFIG_FILE}:ro"),
-            *("--volume", f"{self.folder}/secrets:/run/secrets:ro"),
-            self.image,
-        )
-        until(lambda: self.call("GET", "/health").status, lambda seen: seen == 200, "the gateway")
-
-    def replica(self, server: str) -> str:
-        """Starts another replica of a server; the name it will answer with."""
-        name = f"{self.prefix}-{server}-{secrets.token_hex(2)}"
-        docker(
-            *("run", "--detach", "--init", "--name", name, "--hostname", name),
-            *("--network", self.network, "--network-alias", f"tasks.{self.prefix}-{server}"),
-            *("--volume", f"{Path(__file__).parent}/upstream.py:/upstream.py:ro"),
-            *(self.base, "python3", "/upstream.py", str(self.port)),
-        )
-        self.replicas.append(name)
-        until(lambda: self._listens(name), bool, f"{name} listens", 15)
-        return name
-
-    def _listens(self, name: str) -> bool:
-        try:
-            socket.create_connection((address(name), self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
-    def release(self) -> None:
-        """Lets every replica send the second event of a stream."""
-        for name in self.replicas:
-            with urllib.request.urlopen(f"http://{address(name)}:{self.port}/mcp/release"):
-                pass
-
-    def count(self, key: str) -> int:
-        """How often something happened at the replicas, asked behind the gateway's back."""
-        counts = 0
-        for name in self.replicas:
-            with urllib.request.urlopen(f"http://{address(name)}:{self.port}/mcp") as answer:
-                counts += json.load(answer)["calls"].get(key, 0)
-        return counts
-
-    def healthy(self) -> dict[str, int]:
-        """Replicas in use, by server, as the health page tells."""
-        return self.call("GET", "/health").json["healthy_replicas"]
-
-    @contextmanager
-    def connection(self) -> Iterator[http.client.HTTPConnection]:
-        """A connection over TLS. What the client speaks besides HTTP/1.1: `trust`."""
-        made = http.client.HTTPConnection(address(self.name), plan.PORT, timeout=20)
-        made.connect()
-        made.sock = self.trust.wrap_socket(made.sock, server_hostname=self.host)
-        try:
-            yield made
-        finally:
-            made.close()
-
-    def call(self, method: str, path: str, *, body=None, chunked=False, **headers) -> Answer:
-        """One request, with the right host and token unless they are given (None: without)."""
-        sent = {"Host": self.host, "Authorization": f"Bearer {self.token}", **headers}
-        sent = {name.replace("_", "-"): value for name, value in sent.items() if value is not None}
-        with self.connection() as connection:
-            connection.request(method, path, body=body, headers=sent, encode_chunked=chunked)
-            got = connection.getresponse()
-            named = {name.lower(): value for name, value in got.getheaders()}
-            return Answer(got.status, named, got.read())
-
-    def logs(self) -> list[dict]:
-        """The access log's lines."""
-        lines = docker("logs", self.name).splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
-
-
-def address(container: str) -> str:
-    return docker(
-        *("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"),
-        container,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +22,9 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
     prefix = f"gwtest-{secrets.token_hex(4)}"
     base = images.ensure_base(print)
     folder = tmp_path_factory.mktemp("gateway")
-    pem, trust = _platforms_certificate()
-    write_files(folder, prefix, pem, [HOST, "192.0.2.1"])
-    made = Gateway(prefix, f"{prefix}-image", base, folder, trust)
+    pem, authority = platforms_certificate()
+    write_files(folder, prefix, pem, HOSTS)
+    made = Gateway(prefix, f"{prefix}-net", f"{prefix}-image", base, folder, trusting(authority))
     docker("network", "create", made.network)
     try:
         directory = str(ROOT / "images" / "gateway")
@@ -171,42 +39,3 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
         docker("rm", "--force", *left)
         docker("network", "rm", made.network)
         docker("rmi", "--force", made.image, ok=False)
-
-
-def write_files(folder: Path, prefix: str, pem: str, hosts: Sequence[str]) -> None:
-    """Configuration, and certificate with key, as Swarm would mount them."""
-    routes = [
-        plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port)
-        for server in ("github", "ai_memory")
-    ]
-    (folder / "haproxy.cfg").write_text(plan.config(routes, hosts, CALLERS, [ORIGIN]))
-    mounted = folder / "secrets"
-    mounted.mkdir()
-    (mounted / plan.CERTIFICATE_SECRET).write_text(pem)
-    for file in (folder / "haproxy.cfg", *mounted.iterdir()):
-        file.chmod(0o444)
-    for directory in (folder, mounted):
-        directory.chmod(0o755)
-
-
-def _platforms_certificate() -> tuple[str, ssl.SSLContext]:
-    """Certificate and key as the platform makes them, and what a client trusts."""
-    context = Context("urn:pulumi:t::t::t::t", 10, asyncio.Event(), print, print)
-
-    def certificate(**inputs):
-        wanted = CertificateInputs(**inputs)
-        return asyncio.run(Certificate().create(context, wanted)).outputs
-
-    authority = certificate(common_name="tests", is_ca=True)
-    leaf = certificate(
-        common_name="gateway",
-        dns_names=[HOST],
-        ca_certificate=authority.certificate,
-        ca_private_key=authority.private_key,
-    )
-    return leaf.certificate + leaf.private_key, trusting(authority.certificate)
-
-
-def trusting(authority: str) -> ssl.SSLContext:
-    """A client's trust in one CA, given in PEM, and in nobody else."""
-    return ssl.create_default_context(cadata=authority)

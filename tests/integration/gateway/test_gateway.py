@@ -7,6 +7,7 @@ import http.client
 import json
 import shutil
 import socket
+import threading
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,16 @@ from dataclasses import replace
 import pytest
 
 from components.plan import gateway as plan
-from tests.integration.gateway.conftest import ALICES, HOST, ORIGIN, address
 from tests.support.docker import docker
+from tests.support.gateway import (
+    ALICES,
+    CALLERS,
+    HOST,
+    HOSTS,
+    ORIGIN,
+    address,
+    configuration,
+)
 from tests.support.polling import until
 
 pytestmark = pytest.mark.containers
@@ -441,6 +450,82 @@ def refused(gateway):
     except (OSError, http.client.HTTPException):
         return True
     return False
+
+
+@pytest.fixture
+def changeable(gateway):
+    """The gateway, with its former configuration afterwards."""
+    yield gateway
+    gateway.configure(configuration(gateway.prefix, HOSTS))
+    alice = {"Authorization": f"Bearer {ALICES}"}
+    until(lambda: gateway.call("GET", HERE, **alice).status, lambda seen: seen == 403, "alice")
+
+
+@contextlib.contextmanager
+def calling(gateway):
+    """Calls all the time; the statuses, once it is over."""
+    seen, over = Counter(), threading.Event()
+
+    def calls():
+        while not over.is_set():
+            seen[gateway.call("GET", HERE).status] += 1
+
+    with ThreadPoolExecutor() as clients:
+        made = [clients.submit(calls) for _ in range(4)]
+        try:
+            yield seen
+        finally:
+            over.set()
+        for one in made:
+            one.result()
+
+
+def test_servers_and_callers_come_and_go_without_a_restart_and_no_stream_is_cut(changeable):
+    gateway, headers = changeable, {"Host": HOST, "Authorization": f"Bearer {changeable.token}"}
+    callers = {**CALLERS, plan.digest("bobs"): plan.Caller("bob", ("slack",))}
+    del callers[plan.digest(ALICES)]
+    slack = gateway.replica("slack")
+    with gateway.connection() as connection, calling(gateway) as seen:
+        connection.request("GET", f"{HERE}/events", headers=headers)
+        stream = connection.getresponse()
+        assert stream.readline() == b"data: first\n"
+
+        servers = ("ai_memory", "github", "slack")
+        gateway.configure(configuration(gateway.prefix, HOSTS, servers, callers))
+        bob = {"Authorization": "Bearer bobs"}
+        answer = until(
+            lambda: gateway.call("GET", "/mcp/slack", **bob),
+            lambda answer: answer.status == 200,
+            "the new server answers the new caller",
+            30,
+        )
+        assert answer.json["replica"] == slack
+        alice = {"Authorization": f"Bearer {ALICES}"}
+        assert gateway.call("GET", "/mcp/github", **alice).status == 401, "revoked"
+
+        gateway.release()
+        assert stream.read() == b"\ndata: second\n\n"
+    assert seen[200] > 20
+    assert set(seen) == {200}, "no call failed while the configuration changed"
+    docker("kill", slack)
+    gateway.replicas.remove(slack)
+
+
+def test_a_configuration_that_haproxy_refuses_changes_nothing(changeable):
+    with calling(changeable) as seen:
+        changeable.configure("global\n    nonsense\n")
+        until(lambda: docker("logs", changeable.name), lambda log: "'nonsense'" in log, "why", 30)
+    assert set(seen) == {200}
+
+
+def test_a_gateway_waits_for_its_configuration(gateway):
+    late = replace(gateway, publisher=f"{gateway.prefix}-late")
+    late.launch()
+    until(lambda: docker("logs", late.name), lambda log: "waiting" in log, "it waits", 20)
+    late.publish()
+    until(lambda: late.call("GET", "/health").status, lambda seen: seen == 200, "it serves", 20)
+    docker("kill", late.publisher)
+    assert late.call("GET", HERE).status in (200, 503), "it goes on without the other"
 
 
 def test_haproxy_accepts_a_large_platform(gateway, tmp_path):

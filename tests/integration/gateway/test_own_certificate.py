@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from components.plan import gateway as plan
-from tests.integration.gateway.conftest import address, trusting, write_files
 from tests.support.certificates import issue
 from tests.support.docker import docker
+from tests.support.gateway import address, trusting, write_files
 
 pytestmark = pytest.mark.containers
 

@@ -119,13 +119,25 @@ def test_a_token_is_nowhere_in_the_configuration():
     assert "acl permitted var(txn.wish) -m str alice/github\n" in text
 
 
+def test_the_gateways_ask_the_service_that_hands_out_their_configuration():
+    gateways = plan.workload("gateway", "sophia-dev", 8443, ["slack"])
+    publisher = service_inputs(plan.publisher(gateways), "sophia-dev")
+
+    assert faults_of(publisher) == []
+    url = f"http://tasks.{publisher.name}:{plan.HEALTH_PORT}/haproxy.cfg"
+    assert gateways.args[-1] == url
+    assert (publisher.replicas, publisher.update.order) == (1, "stop-first"), (
+        "one version at a time"
+    )
+
+
 def test_the_service_obeys_the_rules_of_services():
-    inputs = service_inputs(plan.workload("gateway", 8443, ["slack"]), "sophia-dev")
+    inputs = service_inputs(plan.workload("gateway", "sophia-dev", 8443, ["slack"]), "sophia-dev")
 
     assert faults_of(inputs) == []
     assert inputs.name == "sophia-dev-gateway"
     assert (inputs.mode, inputs.update.order) == ("global", "stop-first")
     assert [(port.published, port.target) for port in inputs.ports] == [(8443, plan.PORT)]
-    assert inputs.stop_grace_s > plan.DRAIN_S
+    assert inputs.stop_grace_s == plan.DRAIN_S
     assert inputs.read_only_root
     assert dataclasses.asdict(inputs)["capabilities_add"] == []

@@ -58,6 +58,36 @@ def test_without_a_ca_of_the_platforms_own_clients_trust_what_they_do_anyway(cap
     assert "SSL_CERT_FILE" in capfd.readouterr().out
 
 
+def test_vs_code_has_a_file_of_its_own_form():
+    folder = client.write_files(OUTPUTS)
+    servers = json.loads((folder / "mcp.json").read_text())["mcpServers"]
+    assert json.loads((folder / "vscode.json").read_text()) == {"servers": servers}
+
+
+def test_clients_are_told_how_to_trust_the_platform_and_no_token_is_in_a_command():
+    folder = client.write_files(OUTPUTS)
+    lines = (folder / "README.md").read_text()
+    for program in ("claude", "code", "cursor"):
+        assert f"NODE_EXTRA_CA_CERTS={folder}/ca.pem {program} " in lines
+    assert "the-token" not in lines
+    client.write_files({**OUTPUTS, "ca_certificate": ""})
+    assert "NODE_EXTRA_CA_CERTS" not in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("servers", "words"),
+    [
+        (["ai_memory"], " call {}/mcp.json store_memory "),
+        (["ai_memory", "github"], " call {}/mcp.json ai_memory_store_memory "),
+        (["github"], " list {}/mcp.json"),
+    ],
+)
+def test_the_example_fits_the_servers_that_run(servers, words):
+    outputs = {**OUTPUTS, "mcp_endpoints": dict.fromkeys(servers, "https://a.b")}
+    folder = client.folder()
+    assert words.format(folder) in client.example(outputs, folder)
+
+
 def test_files_are_for_their_owner_alone():
     folder = client.write_files(OUTPUTS)
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}

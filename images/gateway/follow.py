@@ -1,0 +1,116 @@
+"""Runs HAProxy with the configuration found at a URL, and takes in what changes there.
+
+A change is a reload: a new worker takes all new connections, and those of before live on in the
+worker that has them. A configuration that HAProxy refuses is told once, and changes nothing.
+
+    python3 follow.py http://tasks.example-gateway-config:8404/haproxy.cfg
+"""
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+CONFIG, CANDIDATE = Path("/tmp/haproxy.cfg"), Path("/tmp/haproxy.cfg.new")
+SERVERS, SOCKET = Path("/tmp/servers"), "/tmp/haproxy.sock"
+PAUSE = 2.0
+"""Seconds between two looks."""
+
+
+def say(message: str) -> None:
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    print(json.dumps({"time": now, "message": message}), flush=True)
+
+
+def fetched(url: str) -> str:
+    """The configuration. Raises OSError or HTTPException while nobody hands it out."""
+    where = urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=3)
+    try:
+        connection.request("GET", where.path)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise http.client.HTTPException(f"status {answer.status}")
+        return answer.read().decode()
+    finally:
+        connection.close()
+
+
+def refusal(config: str) -> str:
+    """What HAProxy has against a configuration, or ""."""
+    CANDIDATE.write_text(config)
+    check = subprocess.run(
+        ["haproxy", "-c", "-q", "-f", str(CANDIDATE)], capture_output=True, text=True, check=False
+    )
+    return check.stderr.strip()[:4000] if check.returncode else ""
+
+
+def keep_servers() -> None:
+    """Writes down which replicas are there and healthy: the next worker begins with them."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(3)
+        connection.connect(SOCKET)
+        connection.sendall(b"show servers state\n")
+        content = b"".join(iter(lambda: connection.recv(65536), b""))
+    SERVERS.write_bytes(content)
+
+
+def first(url: str) -> str:
+    """The configuration, as soon as there is one."""
+    told = ""
+    while True:
+        try:
+            return fetched(url)
+        except (OSError, http.client.HTTPException) as error:
+            if told != (told := f"waiting for the configuration: {error}"):
+                say(told)
+        time.sleep(PAUSE)
+
+
+def follow(url: str, haproxy: subprocess.Popen[bytes], running: str) -> int:
+    """Until HAProxy ends; its exit status."""
+    tried = running
+    while True:
+        try:
+            return haproxy.wait(PAUSE)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            config = fetched(url)
+        except (OSError, http.client.HTTPException):
+            continue  # it runs with what it has
+        if config == tried:
+            continue
+        tried = config
+        if reason := refusal(config):
+            say(f"the new configuration is refused, the former one stays: {reason}")
+            continue
+        try:
+            keep_servers()
+        except OSError as error:
+            say(f"replicas are looked for anew: {error}")
+        CANDIDATE.rename(CONFIG)
+        haproxy.send_signal(signal.SIGUSR2)
+        say("the new configuration is taken in")
+
+
+def main(url: str) -> int:
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    config = first(url)
+    if reason := refusal(config):
+        sys.exit(f"the configuration is refused: {reason}")
+    CANDIDATE.rename(CONFIG)
+    haproxy = subprocess.Popen(["haproxy", "-W", "-db", "-f", str(CONFIG)])
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        signal.signal(number, lambda given, _: haproxy.send_signal(given))
+    return follow(url, haproxy, config)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
