@@ -10,7 +10,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans env test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans env new-server tool-schemas test test-fast test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,12 @@ orphans: $(VENV)/.ready ## list machines of the stack's account that no state kn
 env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(make env)"
 	@$(BIN)/python -m toolchain env
 	@$(BIN)/python -m simulator env
+
+new-server: $(VENV)/.ready ## write the folder of a new MCP server: make new-server NAME=slack
+	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.new_server "$(NAME)"
+
+tool-schemas: $(VENV)/.ready ## write what every server shows to a model: mcp_catalog/*/tools.json
+	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.tool_schemas
 
 test: doctor $(VENV)/.ready ## every test, on real nodes
 	@exec $(PYTEST) -n 3

@@ -31,7 +31,10 @@ class Given:
 def deploy(
     workload: Workload, ground: Ground, given: Given, parent: pulumi.Resource
 ) -> ServiceHandle:
-    """Makes all of it below `parent`. What takes the handle's outputs waits until it is healthy."""
+    """Makes all of it below `parent`. What takes the handle's outputs waits until it is healthy.
+
+    Raises KeyError or ValueError for a content or a volume that was not given.
+    """
     opts = pulumi.ResourceOptions(parent=parent, provider=ground.cluster.provider)
     planned = plan.service_inputs(workload, ground.prefix)
     # What is empty is left out, as a person would.
@@ -48,7 +51,9 @@ def deploy(
         inputs["configs"] = [
             _config(one, workload, ground, given, opts) for one in workload.configs
         ]
-    if workload.volume is not None and given.volume is not None:
+    if workload.volume is not None:
+        if given.volume is None:
+            raise ValueError(f"workload {workload.name} has a volume, and was given none")
         node = given.volume.node.apply(plan.on_node)
         inputs["env"] = {**workload.env, workload.volume.variable: given.volume.volume_id}
         inputs["placement"] = {

@@ -39,7 +39,8 @@ def status(name: str) -> None:
 def logs(name: str, service: str) -> None:
     """The last lines of a service, of all its replicas."""
     outputs = _outputs(name)
-    known = [*outputs["mcp_endpoints"], "database", "gateway"]
+    # Everything that runs is on a network. States of the first version don't tell it.
+    known = outputs.get("networks") or [*outputs["mcp_endpoints"], "database", "gateway"]
     if service not in known:
         raise NotUp(
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "

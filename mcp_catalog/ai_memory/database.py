@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psycopg
-from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
@@ -15,13 +14,19 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
 from sophia_mcp.settings import Credential
 
-from .schema import UnsuitableDatabase, migrate
+from . import problems
+from .schema import UnsuitableDatabase, build_indexes, migrate
 
 logger = logging.getLogger(__name__)
 
+# What libpq and the pool say of a connection repeats parts of its address.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+
+STATEMENT_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 _WAIT_SECONDS = 5.0  # for a free connection
-# A peer that vanished without a word is noticed within seconds, and no statement runs for ever.
+_INDEX_SECONDS = 10.0
+# A peer that vanished without a word is noticed within seconds.
 _CONNECTION: dict[str, Any] = {
     "autocommit": True,
     "client_encoding": "utf8",
@@ -29,7 +34,9 @@ _CONNECTION: dict[str, Any] = {
     "connect_timeout": 3,
     "tcp_user_timeout": 5_000,
     "keepalives_idle": 10,
-    "options": "-c statement_timeout=10s -c lock_timeout=5s",
+    # A plan per call: the best one depends on how common a word is. A pooler between us and
+    # Postgres may give the next call another session, where nothing is prepared.
+    "prepare_threshold": None,
 }
 
 
@@ -37,7 +44,7 @@ class Database:
     """A pool whose schema is brought up to date in the background as soon as Postgres answers.
 
     credential: a URL of Postgres with its password. Without it every use raises NotConfigured.
-    trigrams: whether search can use them; known once the schema is ready.
+    trigrams: whether search can use them; known once its index is built.
 
     Raises SettingError when it is no such URL.
     """
@@ -78,22 +85,34 @@ class Database:
             await self._pool.close()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
-        """A connection from the pool.
+    async def transaction(
+        self, seconds: float = STATEMENT_SECONDS
+    ) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """A transaction whose statements take at most `seconds` each.
 
         Raises:
-            ToolError: Postgres is not there, is busy, or went away meanwhile.
+            ToolError: Postgres is not there, is busy, took too long or refused.
+            psycopg.Error: anything else, such as a constraint that does not hold.
         """
         self._configured()
         if self._problem is not None:
-            raise _unavailable(self._problem)
+            raise problems.unavailable(self._problem)
         try:
-            async with self._pool.connection() as connection:
+            async with self._pool.connection() as connection, connection.transaction():
+                # Of the transaction, not of the session, which a pooler may share.
+                await connection.execute(
+                    "SELECT set_config('statement_timeout', %s, true),"
+                    " set_config('lock_timeout', '5s', true)",
+                    (f"{seconds * 1000:.0f}ms",),
+                )
                 yield connection
         except PoolTimeout:
-            raise _unavailable(f"no free connection within {_WAIT_SECONDS:g} s") from None
-        except psycopg.OperationalError as error:
-            raise _unavailable(_first_line(error)) from error
+            raise problems.unavailable(f"no free connection within {_WAIT_SECONDS:g} s") from None
+        except psycopg.Error as error:
+            told = problems.for_model(error, seconds)
+            if told is None:
+                raise
+            raise told from None
 
     async def check(self) -> None:
         """Ask Postgres for an answer, on a connection of its own: a busy pool is not a fault.
@@ -113,26 +132,45 @@ class Database:
             await self._forget_probe()
             if isinstance(error, asyncio.CancelledError):
                 raise
-            raise DependencyError(f"database: {_first_line(error)}") from error
+            raise DependencyError(f"database: {problems.reason(error)}") from None
 
     def _configured(self) -> None:
         if self._missing:
             raise NotConfigured("The memory database", self._missing)
 
     async def _prepare(self) -> None:
-        """Migrate, trying again for as long as it takes; /health tells what is in the way."""
+        """Make the schema and its indexes, trying again for as long as it takes; /health tells what
+        is in the way. Calls work without the indexes, so they wait for them only for a while."""
+        await self._insist(self._migrate, "the schema is not ready")
+        async with asyncio.TaskGroup() as tasks:
+            indexing = tasks.create_task(self._insist(self._index, "the indexes are not ready"))
+            await asyncio.wait([indexing], timeout=_INDEX_SECONDS)
+            self._problem = None
+            logger.info("the database is ready", extra={"trigrams": self.trigrams})
+
+    async def _insist(self, step: Callable[[], Awaitable[None]], complaint: str) -> None:
         while True:
             try:
-                async with await AsyncConnection.connect(self._url, **_CONNECTION) as connection:
-                    self.trigrams = await migrate(connection)
+                await step()
             except (psycopg.Error, UnsuitableDatabase) as error:
-                self._problem = _first_line(error)
-                logger.warning("the database is not ready", extra={"problem": self._problem})
+                problem = problems.reason(error)
+                if self._problem is not None:
+                    self._problem = problem
+                logger.warning(complaint, extra={"problem": problem})
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                self._problem = None
-                logger.info("the database is ready", extra={"trigrams": self.trigrams})
                 return
+
+    async def _migrate(self) -> None:
+        async with await AsyncConnection.connect(self._url, **_CONNECTION) as connection:
+            await migrate(connection)
+
+    async def _index(self) -> None:
+        async with (
+            await AsyncConnection.connect(self._url, **_CONNECTION) as holder,
+            await AsyncConnection.connect(self._url, **_CONNECTION) as builder,
+        ):
+            self.trigrams = await build_indexes(holder, builder)
 
     async def _forget_probe(self) -> None:
         if self._probe is not None:
@@ -152,11 +190,3 @@ def _checked(name: str, url: str) -> str:
             "password's special characters as %40 and the like, got something else"
         )
     return url
-
-
-def _unavailable(problem: str) -> ToolError:
-    return ToolError(f"the memory database is unavailable ({problem}); try again in a few seconds")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

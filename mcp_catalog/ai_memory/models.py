@@ -2,15 +2,17 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue
-from sophia_mcp.pages import NextCursor, cut
+from sophia_mcp.pages import NextCursor
 
 MAX_CONTENT = 20_000
 MAX_METADATA_BYTES = 8_192
+MAX_TAGS = 20
 LISTED_CONTENT = 2_000
+COUNTED = 20_000
 
 
 def _storable(text: str) -> str:
@@ -49,7 +51,7 @@ UserId = Annotated[_Id | None, Field(description="Whom it is about")]
 AgentId = Annotated[_Id | None, Field(description="Which agent it belongs to")]
 RunId = Annotated[_Id | None, Field(description="Which conversation or run it belongs to")]
 _Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(_storable)]
-Tags = Annotated[list[_Tag], Field(max_length=20)]
+Tags = Annotated[list[_Tag], Field(max_length=MAX_TAGS)]
 Metadata = Annotated[
     dict[str, JsonValue],
     Field(description=f"Any JSON object of at most {MAX_METADATA_BYTES} bytes"),
@@ -64,6 +66,10 @@ class Memory(BaseModel):
 
     id: UUID
     content: str
+    truncated: bool = Field(
+        description=f"True if only the first {LISTED_CONTENT:,} characters of the content are "
+        "here; get_memory has it whole"
+    )
     user_id: str | None
     agent_id: str | None
     run_id: str | None
@@ -71,11 +77,6 @@ class Memory(BaseModel):
     metadata: dict[str, JsonValue]
     created_at: datetime
     updated_at: datetime
-
-
-def listed(row: dict[str, Any]) -> Memory:
-    """A row as an entry of a list: a long content is cut, get_memory has the whole."""
-    return Memory.model_validate({**row, "content": cut(row["content"], LISTED_CONTENT)})
 
 
 class Stored(BaseModel):
@@ -86,7 +87,7 @@ class Stored(BaseModel):
 
 
 class MemoryPage(BaseModel):
-    """Memories, newest first. Above 2,000 characters a content is cut; get_memory has it whole."""
+    """Memories, newest first."""
 
     memories: list[Memory]
     next_cursor: NextCursor
@@ -100,7 +101,7 @@ class Hit(BaseModel):
 
 
 class SearchResult(BaseModel):
-    """Hits, best first. Above 2,000 characters a content is cut; get_memory has it whole."""
+    """Hits, best first."""
 
     hits: list[Hit]
     more: bool = Field(description="True if some did not fit: narrow the search")
@@ -122,6 +123,10 @@ class TagCount(BaseModel):
 class Stats(BaseModel):
     """Numbers on the memories of a scope."""
 
+    complete: bool = Field(
+        description=f"False if the scope has {COUNTED:,} memories or more: the numbers are of the "
+        "newest then"
+    )
     memories: int
     users: int
     agents: int

@@ -1,22 +1,41 @@
 """Every statement that reads or writes memories, but for the search."""
 
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import errors
 from psycopg.rows import DictRow
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Literal
 from psycopg.types.json import Jsonb
 from pydantic import JsonValue
 from sophia_mcp.pages import that_fit
 
 from . import cursors
 from .database import Database
-from .models import Entity, EntityKind, EntityPage, Memory, MemoryPage, Stats, Stored, listed
+from .models import (
+    COUNTED,
+    LISTED_CONTENT,
+    MAX_METADATA_BYTES,
+    MAX_TAGS,
+    Entity,
+    EntityKind,
+    EntityPage,
+    Memory,
+    MemoryPage,
+    Stats,
+    Stored,
+)
 from .scope import Scope
 
-COLUMNS = SQL("id, user_id, agent_id, run_id, content, tags, metadata, created_at, updated_at")
+WHOLE = SQL(
+    "id, user_id, agent_id, run_id, content, false AS truncated, tags, metadata, created_at,"
+    " updated_at"
+)
+LISTED = SQL(
+    "id, user_id, agent_id, run_id, left(content, {most}) AS content,"
+    " char_length(content) > {most} AS truncated, tags, metadata, created_at, updated_at"
+).format(most=Literal(LISTED_CONTENT))
 
 _INSERT = SQL("""
     INSERT INTO memories (user_id, agent_id, run_id, content, tags, metadata)
@@ -27,7 +46,7 @@ _INSERT = SQL("""
         metadata = memories.metadata || excluded.metadata,
         updated_at = now()
     RETURNING {columns}, (xmax = 0) AS created
-""").format(columns=COLUMNS)
+""").format(columns=LISTED)
 
 _UPDATE = SQL("""
     UPDATE memories SET
@@ -35,39 +54,65 @@ _UPDATE = SQL("""
         tags = coalesce(%(tags)s, tags),
         metadata = coalesce(%(metadata)s, metadata),
         updated_at = now()
-    WHERE id = %(id)s
+    WHERE id = %(id)s AND {scope}
     RETURNING {columns}
-""").format(columns=COLUMNS)
+""")
 
-_STATS = SQL("""
+# What counts looks at the newest of a scope, so that its cost has a bound.
+_NEWEST: LiteralString = """
+    WITH newest AS MATERIALIZED (
+        SELECT user_id, agent_id, run_id, tags, octet_length(content) AS bytes, created_at,
+               updated_at
+        FROM memories WHERE {scope} ORDER BY created_at DESC, id DESC LIMIT {most}
+    )
+"""
+
+_STATS = SQL(
+    _NEWEST
+    + """
     SELECT count(*) AS memories, count(DISTINCT user_id) AS users,
            count(DISTINCT agent_id) AS agents, count(DISTINCT run_id) AS runs,
-           coalesce(sum(octet_length(content)), 0)::bigint AS content_bytes,
-           min(created_at) AS oldest, max(created_at) AS newest
-    FROM memories WHERE {scope}
-""")
+           coalesce(sum(bytes), 0)::bigint AS content_bytes,
+           min(created_at) AS oldest, max(created_at) AS newest,
+           coalesce((
+               SELECT jsonb_agg(top) FROM (
+                   SELECT tag, count(*) AS memories FROM newest, unnest(tags) AS tag
+                   GROUP BY tag ORDER BY count(*) DESC, tag LIMIT 10
+               ) AS top
+           ), '[]') AS top_tags
+    FROM newest
+"""
+)
 
-_TOP_TAGS = SQL("""
-    SELECT tag, count(*) AS memories FROM memories, unnest(tags) AS tag
-    WHERE {scope} GROUP BY tag ORDER BY count(*) DESC, tag LIMIT 10
-""")
-
-_ENTITIES = SQL("""
+_ENTITIES = SQL(
+    _NEWEST
+    + """
     SELECT kind, entity AS id, count(*) AS memories, max(updated_at) AS last_updated
-    FROM memories, LATERAL (VALUES ('agent', agent_id), ('run', run_id), ('user', user_id))
+    FROM newest, LATERAL (VALUES ('agent', agent_id), ('run', run_id), ('user', user_id))
          AS named (kind, entity)
     WHERE entity IS NOT NULL
       AND (%(kind)s::text IS NULL OR kind = %(kind)s)
       AND (%(after_kind)s::text IS NULL OR (kind, entity) > (%(after_kind)s, %(after_id)s))
     GROUP BY kind, entity ORDER BY kind, entity LIMIT %(limit)s
-""")
+"""
+)
+
+_LIMITS = {
+    "memories_tags_most": f"tags: expected at most {MAX_TAGS} on one memory, those it has included",
+    "memories_metadata_most": f"metadata: expected at most {MAX_METADATA_BYTES} bytes as JSON on "
+    "one memory, what it has and numbers written out included",
+}
 
 
 class MemoryStore:
-    """Memories in Postgres. Every method raises ToolError when Postgres is not there."""
+    """Memories in Postgres. Every method raises ToolError when Postgres is not there.
 
-    def __init__(self, database: Database) -> None:
+    per_caller: whether callers see only what is theirs; its tools ask for no other scope then.
+    """
+
+    def __init__(self, database: Database, per_caller: bool = False) -> None:
         self.database = database
+        self.per_caller = per_caller
 
     async def add(
         self, content: str, scope: Scope, tags: list[str], metadata: dict[str, JsonValue]
@@ -78,16 +123,22 @@ class MemoryStore:
             "tags": sorted(set(tags)),
             "metadata": Jsonb(metadata),
         }
-        async with self.database.connection() as connection:
-            row = await (await connection.execute(_INSERT, values)).fetchone()
+        try:
+            async with self.database.transaction() as connection:
+                row = await (await connection.execute(_INSERT, values)).fetchone()
+        except errors.CheckViolation as violation:
+            raise _too_large(violation) from None
         assert row is not None
         return Stored(memory=Memory.model_validate(row), created=row["created"])
 
-    async def get(self, memory_id: UUID) -> Memory:
-        """The memory with this id. Raises ToolError if there is none."""
-        query = SQL("SELECT {columns} FROM memories WHERE id = %s").format(columns=COLUMNS)
-        async with self.database.connection() as connection:
-            row = await (await connection.execute(query, (memory_id,))).fetchone()
+    async def get(self, memory_id: UUID, scope: Scope) -> Memory:
+        """The memory with this id. Raises ToolError if the scope has none."""
+        query = SQL("SELECT {columns} FROM memories WHERE id = %(id)s AND {scope}").format(
+            columns=WHOLE, scope=scope.condition()
+        )
+        values = scope.parameters() | {"id": memory_id}
+        async with self.database.transaction() as connection:
+            row = await (await connection.execute(query, values)).fetchone()
         return _found(row, memory_id)
 
     async def page(self, scope: Scope, limit: int, cursor: str | None) -> MemoryPage:
@@ -100,10 +151,10 @@ class MemoryStore:
         query = SQL(
             "SELECT {columns} FROM memories WHERE {scope} AND {after}"
             " ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
-        ).format(columns=COLUMNS, scope=scope.condition(), after=after)
-        async with self.database.connection() as connection:
+        ).format(columns=LISTED, scope=scope.condition(), after=after)
+        async with self.database.transaction() as connection:
             rows = await (await connection.execute(query, values)).fetchall()
-        memories = that_fit([listed(row) for row in rows[:limit]])
+        memories = that_fit([Memory.model_validate(row) for row in rows[:limit]])
         last = memories[-1] if len(rows) > len(memories) else None
         return MemoryPage(
             memories=memories,
@@ -113,60 +164,72 @@ class MemoryStore:
     async def update(
         self,
         memory_id: UUID,
+        scope: Scope,
         content: str | None,
         tags: list[str] | None,
         metadata: dict[str, JsonValue] | None,
     ) -> Memory:
-        """Replace what is given; None leaves a field as it is."""
-        values = {
+        """Replace what is given; None leaves a field as it is. Raises ToolError if the scope has
+        no such memory, another one with this content, or the memory would be too large."""
+        query = _UPDATE.format(columns=LISTED, scope=scope.condition())
+        values = scope.parameters() | {
             "id": memory_id,
             "content": content,
             "tags": None if tags is None else sorted(set(tags)),
             "metadata": None if metadata is None else Jsonb(metadata),
         }
         try:
-            async with self.database.connection() as connection:
-                row = await (await connection.execute(_UPDATE, values)).fetchone()
+            async with self.database.transaction() as connection:
+                row = await (await connection.execute(query, values)).fetchone()
         except errors.UniqueViolation:
             raise ToolError(
                 f"memory {memory_id}: another memory of the same user, agent and run already has "
                 "this content; delete one of the two instead"
             ) from None
+        except errors.CheckViolation as violation:
+            raise _too_large(violation) from None
         return _found(row, memory_id)
 
-    async def delete(self, memory_id: UUID) -> None:
-        """Delete one memory. Raises ToolError if there is none."""
-        async with self.database.connection() as connection:
-            deleted = await connection.execute("DELETE FROM memories WHERE id = %s", (memory_id,))
+    async def delete(self, memory_id: UUID, scope: Scope) -> None:
+        """Delete one memory. Raises ToolError if the scope has none with this id."""
+        query = SQL("DELETE FROM memories WHERE id = %(id)s AND {scope}").format(
+            scope=scope.condition()
+        )
+        values = scope.parameters() | {"id": memory_id}
+        async with self.database.transaction() as connection:
+            deleted = await connection.execute(query, values)
         if deleted.rowcount == 0:
             raise _missing(memory_id)
 
     async def delete_all(self, scope: Scope) -> int:
         """Delete all memories of a scope; how many there were."""
         query = SQL("DELETE FROM memories WHERE {scope}").format(scope=scope.condition())
-        async with self.database.connection() as connection:
+        async with self.database.transaction() as connection:
             return (await connection.execute(query, scope.parameters())).rowcount
 
     async def stats(self, scope: Scope) -> Stats:
-        """Numbers on the memories of a scope."""
-        condition, values = scope.condition(), scope.parameters()
-        async with self.database.connection() as connection:
-            totals = await connection.execute(_STATS.format(scope=condition), values)
-            row = await totals.fetchone()
-            tags = await connection.execute(_TOP_TAGS.format(scope=condition), values)
-            return Stats.model_validate({**(row or {}), "top_tags": await tags.fetchall()})
+        """Numbers on the newest memories of a scope."""
+        query = _STATS.format(scope=scope.condition(), most=Literal(COUNTED))
+        async with self.database.transaction() as connection:
+            row = await (await connection.execute(query, scope.parameters())).fetchone()
+        assert row is not None
+        return Stats.model_validate({**row, "complete": row["memories"] < COUNTED})
 
-    async def entities(self, kind: EntityKind | None, limit: int, cursor: str | None) -> EntityPage:
-        """The users, agents and runs that have memories, by kind and id."""
+    async def entities(
+        self, scope: Scope, kind: EntityKind | None, limit: int, cursor: str | None
+    ) -> EntityPage:
+        """The users, agents and runs that have the newest memories of a scope, by kind and
+        id."""
         after_kind, after_id = cursors.read_entity(cursor) if cursor else (None, None)
-        values = {
+        values = scope.parameters() | {
             "kind": kind,
             "after_kind": after_kind,
             "after_id": after_id,
             "limit": limit + 1,
         }
-        async with self.database.connection() as connection:
-            rows = await (await connection.execute(_ENTITIES, values)).fetchall()
+        query = _ENTITIES.format(scope=scope.condition(), most=Literal(COUNTED))
+        async with self.database.transaction() as connection:
+            rows = await (await connection.execute(query, values)).fetchall()
         entities = that_fit([Entity.model_validate(row) for row in rows[:limit]])
         last = entities[-1] if len(rows) > len(entities) else None
         return EntityPage(
@@ -179,6 +242,10 @@ def _found(row: DictRow | None, memory_id: UUID) -> Memory:
     if row is None:
         raise _missing(memory_id)
     return Memory.model_validate(row)
+
+
+def _too_large(violation: errors.CheckViolation) -> ToolError:
+    return ToolError(_LIMITS[str(violation.diag.constraint_name)])
 
 
 def _missing(memory_id: UUID) -> ToolError:

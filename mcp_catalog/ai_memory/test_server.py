@@ -9,14 +9,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.server.mcpserver.exceptions import ToolError
+from psycopg import Error, OperationalError, errors
 from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
 from sophia_mcp.server import Server
 from sophia_mcp.settings import read_settings
 
-from mcp_catalog.ai_memory import cursors
+from mcp_catalog.ai_memory import cursors, problems
 from mcp_catalog.ai_memory.scope import Scope
 from mcp_catalog.ai_memory.server import build
 from tests.support.mcp_process import free_port
+from tests.support.polling import eventually
 from tests.support.tool_calls import tools_of
 
 TOOLS = {
@@ -108,6 +110,45 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(url: str):
     with pytest.raises(SettingError, match=r"^secret MEMORY_DATABASE_URL: expected") as caught:
         build(read_settings("ai_memory", {"MEMORY_DATABASE_URL": url}))
     assert "hid" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (errors.QueryCanceled(), "took longer than 10 s and was stopped; narrow the query"),
+        (errors.LockNotAvailable(), "another call is changing the same memories"),
+        (errors.AdminShutdown(), "unavailable (AdminShutdown 57P01); try again"),
+        (errors.ConnectionTimeout("hidden"), "unavailable (no connection); try again"),
+        (OperationalError("failed to resolve host 'hid@den'"), "host name can't be resolved"),
+        (OperationalError("hidden"), "unavailable (no connection); try again"),
+        (errors.DiskFull("hidden"), "refused (DiskFull 53100); calling again changes nothing"),
+        (errors.ReadOnlySqlTransaction("hidden"), "refused (ReadOnlySqlTransaction 25006)"),
+        (errors.InsufficientPrivilege("hidden"), "refused (InsufficientPrivilege 42501)"),
+    ],
+)
+def test_what_postgres_says_is_told_in_words_of_our_own(error: Error, said: str):
+    told = problems.for_model(error, 10)
+    assert told is not None
+    assert said in str(told)
+    for text in (str(told), told.reason, problems.reason(error)):
+        assert "hid" not in text
+
+
+def test_a_fault_of_the_statement_is_nothing_to_tell_a_model():
+    assert problems.for_model(errors.UndefinedColumn(), 10) is None
+
+
+async def test_no_line_of_the_log_repeats_the_address(caplog: pytest.LogCaptureFixture):
+    url = "postgresql://memory:hidden-password@hidden-host.invalid/memory"
+    server = build(read_settings("ai_memory", {"MEMORY_DATABASE_URL": url}))
+    async with tools_of(server) as tools:
+        said = await eventually(
+            lambda: tools.error("get_memory_stats"),
+            lambda said: "can't be resolved" in said,
+            "the reason told",
+        )
+    assert "the schema is not ready" in caplog.text
+    assert "hidden" not in said + caplog.text + str([vars(line) for line in caplog.records])
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())

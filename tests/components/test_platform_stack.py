@@ -169,6 +169,12 @@ def test_a_database_of_the_first_version_stays_where_its_clients_are_for_one_run
         assert networks_of(seen)["database"] == ["id-of-data-overlay", "id-of-services-overlay"]
 
 
+def test_no_stand_in_of_the_plan_is_deployed(seen):
+    services = [item for item in seen.values() if item.type == "swarm:index:Service"]
+    assert len(services) == 4
+    assert not [item.name for item in services if "known-later" in str(item.inputs)]
+
+
 def test_services_wait_for_every_member(seen):
     members = {name for name, item in seen.items() if item.type == "swarm:index:Member"}
     assert len(members) == 4

@@ -5,7 +5,9 @@ import asyncio
 import contextlib
 import json
 import re
+import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -299,7 +301,7 @@ def test_what_would_lose_the_database_is_refused_in_the_preview(platform, change
 
 
 def test_a_changed_server_changes_nothing_else(platform):
-    source = platform.root / "mcp_catalog" / "lambda_labs_cli" / "lambda_labs_cli" / "server.py"
+    source = platform.root / "mcp_catalog" / "lambda_labs_cli" / "server.py"
     with edited(source, lambda text: text + "# changed\n"):
         touched = changed(platform.pulumi("preview", "--json"))
         assert touched
@@ -309,8 +311,26 @@ def test_a_changed_server_changes_nothing_else(platform):
         assert docker.tasks(platform.home, AI_MEMORY) == before
 
 
+async def test_a_new_server_is_one_folder_and_three_minutes(platform):
+    began = time.monotonic()
+    done = platform.make("new-server", "NAME=slack")
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = platform.root / "mcp_catalog" / "slack"
+    try:
+        platform.run("ops", "up")
+        assert time.monotonic() - began < 180
+        async with connected(platform.outputs(), "slack") as client:
+            tools = {tool.name for tool in (await client.list_tools()).tools}
+            assert tools == {"list_things", "get_thing"}, "nothing that writes"
+            answer = await client.call_tool("list_things", {})
+        assert "SLACK_API_KEY is not set" in json.dumps(answer.model_dump(mode="json"))
+    finally:
+        shutil.rmtree(folder)
+        platform.run("ops", "up")
+
+
 def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, outputs):
-    main = platform.root / "mcp_catalog" / "ai_memory" / "ai_memory" / "__main__.py"
+    main = platform.root / "mcp_catalog" / "ai_memory" / "server.py"
     before = docker.tasks(platform.home, AI_MEMORY)
     with edited(main, lambda text: 'raise SystemExit("kaputt: wrong build")\n' + text):
         output = platform.run("ops", "up", ok=False)

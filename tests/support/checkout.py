@@ -53,6 +53,19 @@ class Checkout:
         )
         return output
 
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`make …`; the virtual environment is the one of this run, and never made anew."""
+        return subprocess.run(
+            ["make", "--silent", "--old-file=.venv/.ready", *arguments],
+            cwd=self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
     def shell_environment(self) -> dict[str, str]:
         """What `eval "$(make env)"` gives a shell."""
         script = f"{sys.executable} -m toolchain env && {sys.executable} -m simulator env"

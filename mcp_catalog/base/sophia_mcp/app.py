@@ -17,6 +17,10 @@ from .server import Server
 
 logger = logging.getLogger(__name__)
 
+BODY_BYTES = 512 * 1024
+"""Of a request. As Python objects it can be 55 times as large, which a replica must survive. The
+longest call there is, a memory with every character escaped, has half of it."""
+
 _ROUTES = frozenset({"/mcp", "/health", "/metrics"})
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS"})
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -28,6 +32,7 @@ def make_app(server: Server, health: Health, allowed_hosts: tuple[str, ...]) -> 
     app: Starlette = server.streamable_http_app(
         stateless_http=True,
         json_response=False,
+        max_request_body_size=BODY_BYTES,
         transport_security=TransportSecuritySettings(
             allowed_hosts=[host for name in names for host in (name, f"{name}:*")],
             # Browsers come through the gateway, which checks Origin and takes it off.

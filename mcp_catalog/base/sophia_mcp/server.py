@@ -29,7 +29,8 @@ Check = Callable[[], Awaitable[None]]
 class Server(MCPServer[Any]):
     """MCPServer with a policy, an audit trail, metrics, limits, and errors that say where to look.
 
-    tools: all that the server can do; the settings say which of them there are (policy.py).
+    tools: all that the server can do (`declared`); the settings say which of them there are, see
+        policy.py.
     upstreams: opened with the server; /health tells of them.
     lifespan: entered once a process; what it yields is `ctx.request_context.lifespan_context`.
     check: raises while what else the server needs does not answer; the text goes into /health.
@@ -59,6 +60,7 @@ class Server(MCPServer[Any]):
             lifespan=self._opened,
             subscriptions=False,
         )
+        self.declared = tuple(tools)
         offered = policy.offered(tools, policy.read_policy(settings))
         self._kinds = {tool.name: tool.kind for tool in offered}
         for tool in offered:
@@ -95,9 +97,11 @@ class Server(MCPServer[Any]):
                 result = await super().call_tool(name, arguments, context)
             if limit.cancelled_caught:
                 outcome = "timeout"
+                advice = "Ask for less, or try again later."
+                if self._kinds[tool] != "read":
+                    advice = "It may have taken effect all the same: look before you repeat it."
                 raise ToolError(
-                    f"{name} took longer than {self._call_seconds:g} s and was stopped. "
-                    "Ask for less, or try again later."
+                    f"{name} took longer than {self._call_seconds:g} s and was stopped. {advice}"
                 )
             self._refuse_floods(tool, result)
             outcome = "ok"
@@ -144,9 +148,12 @@ class Server(MCPServer[Any]):
             return
         if (size := pages.size(result)) > pages.MOST_BYTES:
             self.metrics.answers_refused.labels(tool).inc()
+            advice = "Ask for less: a smaller limit, a narrower filter, one item."
+            if self._kinds[tool] != "read":
+                advice = "What was asked for is done all the same: do not repeat it."
             raise _Flood(
                 f"The answer has {size // 1000} kB, more than the {pages.MOST_BYTES // 1000} kB "
-                "that fit. Ask for less: a smaller limit, a narrower filter, one item."
+                f"that fit. {advice}"
             )
 
 

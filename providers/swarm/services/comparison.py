@@ -31,40 +31,43 @@ _DROPPED = f"{_CONTAINER}.Privileges.NoNewPrivileges"
 """Engines before 25.0 (API 1.44) drop it: there `no-new-privileges` of daemon.json does it."""
 
 
-def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
+def differences(wanted: Any, live: Any, path: str = "", *, ours: bool = False) -> list[str]:
     """Paths, like `TaskTemplate.ContainerSpec.Image`, at which a live spec is not the wanted one.
 
     Absent equals empty, since the Engine leaves out what is empty. Values are not told: they may be
     anything. The former label of ownership stands for today's. path: of both within a spec.
+    ours: only keys that we write, which no Engine, however new, changes by itself.
     """
-    return list(_differences(wanted, live, path))
+    return list(_differences(wanted, live, path, ours))
 
 
-def _differences(wanted: Any, live: Any, path: str) -> Iterator[str]:
+def _differences(wanted: Any, live: Any, path: str, ours: bool) -> Iterator[str]:
     if path == _COUNTER or (path == _DROPPED and not live):
         return
     if isinstance(wanted or {}, Mapping) and isinstance(live or {}, Mapping):
-        yield from _in_mappings(wanted or {}, live or {}, path)
+        yield from _in_mappings(wanted or {}, live or {}, path, ours)
     elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
         for index, value in enumerate(wanted):
-            yield from _differences(value, live[index], f"{path}[{index}]")
+            yield from _differences(value, live[index], f"{path}[{index}]", ours)
     elif (wanted or _added(path)) != (live or _added(path)):
         yield path
 
 
-def _in_mappings(wanted: Mapping[str, Any], live: Mapping[str, Any], path: str) -> Iterator[str]:
+def _in_mappings(
+    wanted: Mapping[str, Any], live: Mapping[str, Any], path: str, ours: bool
+) -> Iterator[str]:
     # In labels and options every key is the user's, so an added one counts, empty or not.
-    counts_empty = path.endswith(("Labels", "Options"))
+    users = path.endswith(("Labels", "Options"))
     for key in dict.fromkeys([*wanted, *live]):
         inner = f"{path}.{key}" if path else key
         if key == labels.OWNER and key not in live and labels.FORMER_OWNER in live:
             continue
         if key == labels.FORMER_OWNER and key not in wanted:
             continue
-        if counts_empty and key not in wanted:
+        if key in wanted or not (users or ours):
+            yield from _differences(wanted.get(key), live.get(key), inner, ours)
+        elif users:
             yield inner
-        else:
-            yield from _differences(wanted.get(key), live.get(key), inner)
 
 
 def _added(path: str) -> Any:

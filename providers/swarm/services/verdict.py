@@ -234,7 +234,7 @@ class Watch:
 
     def _rolled_back(self, seen: Observation) -> Verdict | None:
         state, message = seen.update_state, seen.update_message
-        foreign = differences(self.wanted, seen.service["Spec"])
+        foreign = differences(self.wanted, seen.service["Spec"], ours=True)
         if state.startswith("rollback") and (foreign or self.posted):
             return RolledBack(message)
         if not foreign:

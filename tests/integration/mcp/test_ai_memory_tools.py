@@ -6,12 +6,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import yaml
 from fastmcp import Client as FastClient
 from mcp import Client
-from sophia_mcp.settings import read_settings
+from sophia_mcp.settings import Settings, read_settings
 
 from mcp_catalog.ai_memory.server import build
 from tests.support.docker import docker
+from tests.support.mcp_process import ROOT
 from tests.support.polling import eventually
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -23,14 +25,17 @@ def user() -> str:
     return f"user-{uuid4()}"
 
 
+def settings(url: str, **environment: str) -> Settings:
+    """As server.yaml gives them."""
+    described = yaml.safe_load((ROOT / "mcp_catalog" / "ai_memory" / "server.yaml").read_text())
+    given = described["run"]["env"] | {"MEMORY_DATABASE_URL": url} | environment
+    return read_settings("ai_memory", given)
+
+
 @pytest.fixture
 async def memory(postgres):
     """A client of a server in this process, on the containers' database once it is ready."""
-    server = build(
-        read_settings(
-            "ai_memory", {"MEMORY_DATABASE_URL": postgres.url, "MCP_ALLOW_WRITES": "true"}
-        )
-    )
+    server = build(settings(postgres.url))
     ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
 
@@ -239,12 +244,15 @@ async def test_long_memories_come_cut_in_pages_that_a_model_can_take_in(memory: 
     seen, cursor = [], None
     while True:
         page = await ok(memory, "get_memories", user_id=user, limit=30, cursor=cursor)
-        seen += [entry["content"] for entry in page["memories"]]
+        seen += page["memories"]
         if (cursor := page["next_cursor"]) is None:
             break
-    assert [content.split()[1] for content in seen] == [str(n) for n in reversed(range(30))]
-    assert all(content.endswith(f"… [cut: 2000 of {len(f'long {n} ') + 15_000} characters]")
-               for n, content in zip(reversed(range(30)), seen, strict=True))  # fmt: skip
+    assert [entry["content"] for entry in seen] == [
+        f"long {n} ".ljust(2_000, "\u2603") for n in reversed(range(30))
+    ]
+    assert all(entry["truncated"] for entry in seen)
+    whole = await ok(memory, "get_memory", memory_id=seen[0]["id"])
+    assert (len(whole["content"]), whole["truncated"]) == (15_008, False)
     found = await ok(memory, "search_memories", query="long", user_id=user, limit=30)
     assert found["more"]
     assert 0 < len(found["hits"]) < 30
@@ -255,5 +263,6 @@ async def test_content_comes_back_as_it_was(memory: Client, user: str):
     stored = await ok(
         memory, "store_memory", content=content, user_id=user, metadata={"k": content[:500]}
     )
-    assert stored["memory"]["content"] == content
-    assert stored["memory"]["metadata"] == {"k": content[:500]}
+    assert stored["memory"]["content"] == content[:2_000]
+    got = await ok(memory, "get_memory", memory_id=stored["memory"]["id"])
+    assert (got["content"], got["metadata"]) == (content, {"k": content[:500]})

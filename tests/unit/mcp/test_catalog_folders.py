@@ -1,5 +1,6 @@
 """What a server's files say about it agrees."""
 
+import json
 import re
 from pathlib import Path
 
@@ -23,14 +24,14 @@ def test_there_are_servers():
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_folder_has_what_a_server_is(folder: Path):
     names = {path.name for path in folder.iterdir()}
-    assert {"server.yaml", "server.py", "README.md", "test_server.py"} <= names
+    assert {"server.yaml", "server.py", "README.md", "test_server.py", "tools.json"} <= names
     assert not {"Dockerfile", "__main__.py"} & names, "all servers share those of base/"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_description_and_code_agree(folder: Path):
     described = yaml.safe_load((folder / "server.yaml").read_text())
-    code = "".join(path.read_text() for path in folder.glob("*.py"))
+    code = "".join(p.read_text() for p in folder.glob("*.py") if not p.name.startswith("test_"))
     config = described.get("config", {})
     asked = [secret["env"] for secret in config.get("secrets", [])]
     asked += [variable["name"] for variable in config.get("env", [])]
@@ -38,6 +39,8 @@ def test_description_and_code_agree(folder: Path):
     for name in asked:
         # Those of the runtime's own are read there.
         assert name.startswith("MCP_") or f'"{name}"' in code, f"nothing reads {name}"
+    shown = json.loads((folder / "tools.json").read_text())
+    assert shown["title"] == described["about"]["title"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

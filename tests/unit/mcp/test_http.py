@@ -88,14 +88,6 @@ async def test_only_a_local_origin_is_served(toy: Replica, origin: str, refused:
     assert (answer.status_code == 403) is refused
 
 
-async def test_a_body_above_four_megabytes_is_refused(toy: Replica):
-    async with httpx2.AsyncClient() as http:
-        answer = await http.post(
-            toy.url, headers={"Content-Type": "application/json"}, content=b" " * (5 << 20)
-        )
-    assert answer.status_code == 413
-
-
 def test_an_unknown_path_is_not_found_and_logged_as_json(toy: Replica):
     assert toy.get("/nowhere")[0] == 404
     (line,) = until(

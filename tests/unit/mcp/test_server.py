@@ -74,6 +74,13 @@ async def test_an_answer_that_floods_is_refused_with_advice(toy_in_process: Serv
     assert refused == 1
 
 
+async def test_a_flood_after_a_change_does_not_invite_to_repeat_it(build_toy):
+    async with Client(build_toy(MCP_ALLOW_WRITES="true")) as client:
+        result = await client.call_tool("change", {"size": 200_000})
+    assert result.is_error
+    assert "What was asked for is done all the same: do not repeat it." in result.content[0].text
+
+
 async def test_a_tool_ends_below_the_grace(build_toy):
     server = build_toy(GRACE_SECONDS="1")
     async with Client(server) as client:
@@ -82,6 +89,12 @@ async def test_a_tool_ends_below_the_grace(build_toy):
         assert "slow took longer than 0.9 s and was stopped" in result.content[0].text
         assert not (await client.call_tool("add", {"a": 1, "b": 2})).is_error
     assert calls(server, "slow", "timeout") == 1
+
+
+async def test_a_change_that_was_stopped_may_have_happened(build_toy):
+    async with Client(build_toy(MCP_ALLOW_WRITES="true", GRACE_SECONDS="1")) as client:
+        result = await client.call_tool("change", {"seconds": 60})
+    assert "may have taken effect all the same" in result.content[0].text
 
 
 @pytest.mark.parametrize(

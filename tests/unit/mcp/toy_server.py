@@ -38,9 +38,10 @@ async def flood(size: int) -> str:
     return "x" * size
 
 
-async def change() -> str:
+async def change(size: int = 1, seconds: float = 0) -> str:
     """Change something."""
-    return "changed"
+    await asyncio.sleep(seconds)
+    return "c" * size
 
 
 async def wipe() -> str:

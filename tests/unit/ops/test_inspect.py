@@ -105,6 +105,11 @@ def test_a_log_is_found_after_a_rename_and_without_what_lost_nodes_wrote(
     told = capsys.readouterr().out
     assert "docker service logs --tail 100 sophia-old-gateway\n" in told
     assert "lost now is missing" in told
+    outputs["networks"] = {"prometheus": ["edge"]}
+    inspect.logs("new", "prometheus")
+    assert "sophia-old-prometheus\n" in capsys.readouterr().out
+    with pytest.raises(inspect.NotUp, match="got SERVICE=promtheus, expected one of prometheus"):
+        inspect.logs("new", "promtheus")
 
 
 def test_the_login_key_is_neither_on_the_command_line_nor_in_a_file(doors, tmp_path, monkeypatch):

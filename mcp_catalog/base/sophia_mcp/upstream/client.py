@@ -20,20 +20,14 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sophia_mcp import audit
-from sophia_mcp.errors import (
-    DependencyError,
-    NotConfigured,
-    Refused,
-    Unreachable,
-    Unusable,
-    UpstreamError,
-)
+from sophia_mcp.errors import DependencyError, NotConfigured, UpstreamError
 from sophia_mcp.metrics import Metrics
 
 from . import faults, retry
 from .auth import Auth
-from .breaker import FAILURES, WINDOW_S, Breaker
+from .breaker import Breaker
 from .pace import Pace
+from .wording import Wording
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +83,8 @@ class Upstream:
     ) -> None:
         self.name = name
         self._url = url.rstrip("/")
-        self._host = urlsplit(url).netloc.rpartition("@")[2]
         self._auth = auth or Auth()
+        self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide)
         self._limits = limits or Limits()
         self._breaker = Breaker()
         self._last_failure = ""
@@ -142,7 +136,7 @@ class Upstream:
         answer = await self.request("POST", *path, body=body, repeatable=not mutates)
         envelope = self._read(_GraphQL, answer)
         if envelope.errors or envelope.data is None:
-            raise Refused(self._says("refused the query", faults.told(answer.content)), 200)
+            raise self._wording.refused_query(answer.content)
         return self._validated(kind, TypeAdapter(kind).validate_python, envelope.data)
 
     async def request(
@@ -175,7 +169,8 @@ class Upstream:
         except TimeoutError:
             if not timer.expired():
                 raise
-            raise self._in_vain(call, f"no answer within {limit:g} s", "timeout") from None
+            why = f"no answer within {limit:g} s"
+            raise self._wording.in_vain(why, "timeout", doubtful=not call.repeatable) from None
 
     async def _tried(self, call: _Call, timer: asyncio.Timeout) -> Answer:
         ends_at, now = timer.when() or 0.0, asyncio.get_running_loop().time
@@ -198,19 +193,13 @@ class Upstream:
     async def _once(self, call: _Call, timer: asyncio.Timeout) -> Answer:
         async with self._pace.turn():
             if (seconds := self._breaker.refusal()) is not None:
-                raise Unreachable(
-                    f"{self.name} at {self._host} has failed {FAILURES} times within "
-                    f"{WINDOW_S:g} s ({self._last_failure}). It is asked again in {seconds:.0f} s: "
-                    "try then.",
-                    "left_alone",
-                    sent=False,
-                )
+                raise self._wording.left_alone(self._last_failure, seconds)
             started, outcome = perf_counter(), "crash"
             try:
                 status, headers, content = await self._exchange(call)
                 outcome = f"{status // 100}xx"
             except httpx2.RequestError as error:
-                failure = self._unreached(call, error)
+                failure = self._wording.unreached(error, doubtful=not call.repeatable)
                 outcome = failure.reason
                 raise failure from None
             except UpstreamError as error:
@@ -225,7 +214,8 @@ class Upstream:
                 self._measured().upstream_try(self.name, call.method, outcome, seconds)
                 self._note(outcome)
             if status >= 300:
-                raise self._refusal(status, headers, content)
+                wait = retry.retry_after(headers, datetime.now(UTC))
+                raise self._wording.refusal(status, wait, content, doubtful=not call.repeatable)
             return Answer(status, headers, content)
 
     async def _exchange(self, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
@@ -242,11 +232,7 @@ class Upstream:
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > most:
-                    raise Unusable(
-                        f"{self.name}'s answer is longer than {most // 1000} kB and was given up. "
-                        "Ask for less: a smaller limit, a narrower filter, one item.",
-                        "too_large",
-                    )
+                    raise self._wording.too_long(most)
             return response.status_code, response.headers, bytes(content)
 
     def _note(self, outcome: str) -> None:
@@ -260,47 +246,9 @@ class Upstream:
             self._breaker.succeeded()
         self._measured().upstream_open.labels(self.name).set(self._breaker.is_open)
 
-    def _refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> UpstreamError:
-        if status < 400:
-            text = f"{self.name} at {self._host} answers {status}, a redirect, which is not "
-            return Unusable(f"{text}followed: ask the operator to check its address.", "redirect")
-        wait = retry.retry_after(headers, datetime.now(UTC))
-        said = faults.told(content)
-        text = self._says(f"refused ({status})", said)
-        advice = faults.advice(status, wait)
-        return Refused(f"{text} {advice}".strip(), status, transient=status in retry.TRANSIENT,
-                       wait=wait)  # fmt: skip
-
-    def _unreached(self, call: _Call, error: httpx2.RequestError) -> UpstreamError:
-        """What went wrong, in our words: httpx's may hold what was sent."""
-        connecting = isinstance(
-            error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
-        )
-        if isinstance(error, httpx2.TimeoutException):
-            return self._in_vain(call, "no answer in time", "timeout", sent=not connecting)
-        if connecting:
-            why = f"can't be reached: {_cause(error)}"
-            return self._in_vain(call, why, "unreachable", sent=False)
-        return self._in_vain(call, f"broken connection ({type(error).__name__})", "broken")
-
-    def _in_vain(self, call: _Call, why: str, reason: str, *, sent: bool = True) -> UpstreamError:
-        doubt = "" if call.repeatable or not sent else (
-            " It may have taken effect all the same: look before you repeat it."
-        )  # fmt: skip
-        return Unreachable(
-            f"{self.name} at {self._host}: {why}.{doubt or ' Try again later.'}",
-            reason,
-            transient=True,
-            sent=sent,
-        )
-
-    def _says(self, what: str, said: str) -> str:
-        text = self._auth.hide(said)
-        return f"{self.name} {what}: {text}" if text else f"{self.name} {what}."
-
     def _read(self, kind: type[T], answer: Answer) -> T:
         if page := faults.html_title(answer.content):
-            raise self._not_the_api(page)
+            raise self._wording.not_the_api(page)
         return self._validated(kind, TypeAdapter(kind).validate_json, answer.content)
 
     def _validated(self, kind: type[T], validate: Any, content: object) -> T:
@@ -309,15 +257,8 @@ class Upstream:
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "its start"
-            raise self._not_the_api(f"at {where}: {first['msg']}") from None
+            raise self._wording.not_the_api(f"at {where}: {first['msg']}") from None
         return read
-
-    def _not_the_api(self, got: str) -> Unusable:
-        return Unusable(
-            f"{self.name} at {self._host}: expected an answer of its API, got {got}. "
-            "Ask the operator of this server whether the address is right.",
-            "not_its_api",
-        )
 
     def _measured(self) -> Metrics:
         assert self._metrics is not None
@@ -342,13 +283,3 @@ def _segment(text: str) -> str:
     if text in ("", ".", ".."):
         raise ToolError(f"expected an id or a name, got {text!r}")
     return quote(text, safe="")
-
-
-def _cause(error: BaseException) -> str:
-    """The operating system's words for it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
-        seen = seen.__cause__ or seen.__context__
-    return "no connection"

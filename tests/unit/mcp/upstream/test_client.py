@@ -30,7 +30,7 @@ from tests.support.polling import eventually
 from tests.support.upstream import Service
 
 KEY = "s3cr3t-key-0123"
-QUICK = Limits(deadline_s=2, read_s=0.5, connect_s=0.5)
+QUICK = Limits(deadline_s=1, read_s=0.4, connect_s=0.5)
 
 
 @pytest.fixture
@@ -132,8 +132,8 @@ MISBEHAVIOUR: dict[str, tuple[Any, type[UpstreamError], str]] = {
         replies.Reply(302, headers={"Location": "http://127.0.0.1:9/?key=hidden"}),
         Unusable, r"answers 302, a redirect, which is not followed",
     ),
-    "hanging": (replies.hanging(), Unreachable, r"no answer (in time|within 2 s)"),
-    "trickling": (replies.trickling(), Unreachable, r"no answer within 2 s"),
+    "hanging": (replies.hanging(), Unreachable, r"no answer (in time|within 1 s)"),
+    "trickling": (replies.trickling(), Unreachable, r"no answer within 1 s"),
     "malformed": (replies.malformed(), Unreachable, r"broken connection \(RemoteProtocolError\)"),
     "silent": (replies.silent(), Unreachable, r"broken connection \(RemoteProtocolError\)"),
     "reset": (replies.reset(), Unreachable, r"broken connection \(\w+Error\)"),
@@ -170,11 +170,13 @@ async def test_nobody_there_is_said_with_the_host():
             await slack.get(int, "x")
 
 
-async def test_a_credential_that_the_service_repeats_is_hidden(service: Service):
-    service.routes["GET /x"] = replies.refused(401, {"message": f"token {KEY} is unknown"})
+@pytest.mark.parametrize("before", [0, 285, 290, 299])
+async def test_a_credential_that_the_service_repeats_is_hidden(service: Service, before: int):
+    service.routes["GET /x"] = replies.refused(401, {"message": f"{'x' * before} {KEY} is odd"})
     async with opened(service.url) as slack:
-        with pytest.raises(Refused, match=r"token \*\*\* is unknown"):
+        with pytest.raises(Refused, match=r" \*|…") as caught:
             await slack.get(int, "x")
+    assert KEY[:4] not in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -205,7 +207,7 @@ async def test_what_is_not_safe_to_repeat_is_sent_once(service: Service, reply: 
         with pytest.raises(UpstreamError) as caught:
             await slack.send(int, "POST", "x", body={"a": 1})
     assert len(service.asked) == 1
-    assert ("may have taken effect" in str(caught.value)) is isinstance(caught.value, Unreachable)
+    assert "It may have taken effect all the same: look before you repeat it." in str(caught.value)
 
 
 async def test_the_caller_says_what_else_is_safe_to_repeat(service: Service):

@@ -1,0 +1,101 @@
+"""What went wrong with a service, as sentences that a model can act on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx2
+
+from sophia_mcp.errors import Refused, Unreachable, Unusable, UpstreamError
+
+from . import faults, retry
+from .breaker import FAILURES, WINDOW_S
+
+_DOUBT = "It may have taken effect all the same: look before you repeat it."
+_LATER = "Try again later."
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Of one service. host: of its address. hide: takes credentials out of a text.
+
+    doubtful: the request is not safe to repeat, so that the reader has to know whether it arrived.
+    """
+
+    name: str
+    host: str
+    hide: Callable[[str], str]
+
+    def refusal(
+        self, status: int, wait: float | None, content: bytes, *, doubtful: bool
+    ) -> UpstreamError:
+        """An answer with a status from 300 on. wait: seconds that it asks to be left alone for."""
+        if status < 400:
+            return Unusable(
+                f"{self.name} at {self.host} answers {status}, a redirect, which is not followed: "
+                "ask the operator of this server to check its address.",
+                "redirect",
+            )
+        advice = _DOUBT if doubtful and status >= 500 else faults.advice(status, wait)
+        text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
+        return Refused(text, status, transient=status in retry.TRANSIENT, wait=wait)
+
+    def refused_query(self, content: bytes) -> Refused:
+        """An error of GraphQL."""
+        return Refused(self._says("refused the query", content), 200)
+
+    def unreached(self, error: httpx2.RequestError, *, doubtful: bool) -> Unreachable:
+        """No answer. In our words: httpx's may hold what was sent."""
+        connecting = httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
+        sent = not isinstance(error, connecting)
+        if isinstance(error, httpx2.TimeoutException):
+            why, reason = "no answer in time", "timeout"
+        elif sent:
+            why, reason = f"broken connection ({type(error).__name__})", "broken"
+        else:
+            why, reason = f"can't be reached: {_cause(error)}", "unreachable"
+        return self.in_vain(why, reason, doubtful=doubtful and sent, sent=sent)
+
+    def in_vain(self, why: str, reason: str, *, doubtful: bool, sent: bool = True) -> Unreachable:
+        """No answer, for this reason."""
+        text = f"{self.name} at {self.host}: {why}. {_DOUBT if doubtful else _LATER}"
+        return Unreachable(text, reason, transient=True, sent=sent)
+
+    def left_alone(self, last_failure: str, seconds: float) -> Unreachable:
+        """Not asked, because it keeps failing."""
+        return Unreachable(
+            f"{self.name} at {self.host} has failed {FAILURES} times within {WINDOW_S:g} s "
+            f"({last_failure}). It is asked again in {seconds:.0f} s: try then.",
+            "left_alone",
+            sent=False,
+        )
+
+    def too_long(self, most: int) -> Unusable:
+        """An answer of more than so many bytes."""
+        return Unusable(
+            f"{self.name}'s answer is longer than {most // 1000} kB and was given up. "
+            "Ask for less: a smaller limit, a narrower filter, one item.",
+            "too_large",
+        )
+
+    def not_the_api(self, got: str) -> Unusable:
+        """An answer of something else."""
+        return Unusable(
+            f"{self.name} at {self.host}: expected an answer of its API, got {got}. "
+            "Ask the operator of this server whether the address is right.",
+            "not_its_api",
+        )
+
+    def _says(self, what: str, content: bytes) -> str:
+        # Before it is cut: half a credential would not be recognized.
+        text = faults.told(self.hide(content.decode(errors="replace")).encode())
+        return f"{self.name} {what}: {text}" if text else f"{self.name} {what}."
+
+
+def _cause(error: BaseException) -> str:
+    """The operating system's words for it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    return "no connection"

@@ -1,0 +1,79 @@
+"""`make new-server NAME=slack`: the folder of a new server, from mcp_catalog/_template/."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from components.catalog.loader import NAME, NO_SERVER
+from ops import tool_schemas
+from ops.progress import say
+
+CATALOG = tool_schemas.CATALOG
+TEMPLATE = "_template"
+
+NEXT = """\
+mcp_catalog/{name}/ is there, and works. Next:
+  1. server.yaml   what it is, its credentials and settings
+  2. server.py     its tools; README.md what one should know; test_server.py against a stand-in
+  3. .venv/bin/python -m pytest mcp_catalog/{name}
+  4. make tool-schemas check
+  5. {upper}_API_KEY=… PYTHONPATH=mcp_catalog/base .venv/bin/python -m sophia_mcp {name}
+     serves http://127.0.0.1:8000/mcp
+  6. make up       on the platform; without its key it says "not configured"
+The page with all of it: mcp_catalog/README.md"""
+
+
+class BadName(Exception):
+    """No server can be called that."""
+
+
+def create(name: str) -> Path:
+    """The folder, whole or not at all.
+
+    Raises BadName when the name can't be one, or is taken.
+    """
+    if not re.fullmatch(NAME, name) or keyword.iskeyword(name) or name in NO_SERVER:
+        raise BadName(
+            f"NAME: got {name!r}, expected lower case letters, digits and _, beginning with a "
+            "letter (31 at most), and no word of Python; run `make new-server NAME=slack`"
+        )
+    target = CATALOG / name
+    if target.exists():
+        raise BadName(
+            f"NAME: got {name!r}, expected a new name; mcp_catalog/{name}/ is there already"
+        )
+    with tempfile.TemporaryDirectory(dir=CATALOG, prefix=".new-") as scratch:
+        fresh = Path(scratch) / name
+        fresh.mkdir()
+        for file in sorted((CATALOG / TEMPLATE).iterdir()):
+            if file.is_file():
+                (fresh / file.name).write_text(_named(file.read_text("utf-8"), name), "utf-8")
+        # A long name breaks lines.
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(fresh)], check=True)
+        fresh.rename(target)
+    return target
+
+
+def _named(text: str, name: str) -> str:
+    text = text.replace(TEMPLATE, name).replace("TEMPLATE", name.upper())
+    return text.replace("Template", name.replace("_", " ").capitalize())
+
+
+def main() -> int:
+    try:
+        create(name := " ".join(sys.argv[1:]))
+    except BadName as error:
+        say(f"error: {error}")
+        return 2
+    tool_schemas.write(name)
+    say(NEXT.format(name=name, upper=name.upper()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Any workload as Swarm objects: what it is given, and what it starts after."""
+
+import dataclasses
+
+import pulumi
+import pytest
+
+from components.handles import (
+    ClusterHandle,
+    Ground,
+    NetworkHandle,
+    RegistryHandle,
+    ServiceHandle,
+    VolumeHandle,
+)
+from components.plan.volumes import VolumePlan
+from components.plan.workload import File, MountedVolume, Workload
+from components.workload import Given, deploy
+from providers.swarm import resources as swarm
+from providers.swarm.services.model import Health, Placement, Resources
+
+PLAIN = Workload(
+    name="web",
+    user=10005,
+    port=8000,
+    health=Health(["CMD", "true"], interval_s=5, retries=2),
+    resources=Resources(),
+    stop_grace_s=30,
+    networks=("edge",),
+)
+
+
+class Platform(pulumi.ComponentResource):
+    def __init__(self):
+        super().__init__("test:index:Platform", "platform")
+
+
+def run(workload, **given):
+    parent, provider = Platform(), swarm.Provider("services")
+    ground = Ground(
+        "sophia-dev",
+        ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
+        {
+            name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}"))
+            for name in ("edge", "other")
+        },
+        RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
+    )
+    return deploy(workload, ground, Given("image@sha256:1", **given), parent)
+
+
+def test_what_is_left_empty_is_not_in_the_inputs(registered):
+    inputs = registered(lambda: run(PLAIN))["web-service"].inputs
+    assert not {"command", "args", "env", "secrets", "configs", "mounts", "ports"} & set(inputs)
+    assert inputs["networks"] == ["id-of-edge"]
+    assert inputs["user"] == "10005:10005"
+
+
+def test_it_starts_after_what_it_needs_though_it_takes_no_value_of_it(registered):
+    def program():
+        other = swarm.KeyPair("other")
+        handle = ServiceHandle("o", "sophia-dev-o", pulumi.Output.from_input("t"), 1, other)
+        run(dataclasses.replace(PLAIN, needs=("o",)), needed=[handle])
+
+    assert "other" in registered(program)["web-service"].dependencies
+
+
+def test_files_are_its_users_and_their_contents_come_by_target(registered, preview):
+    workload = dataclasses.replace(
+        PLAIN, secrets=(File("key", "API_KEY"),), configs=(File("settings", "/etc/web", "cfg"),)
+    )
+    seen = registered(lambda: run(workload, contents={"API_KEY": "hush", "/etc/web": "a: 1"}))
+    assert seen["web-key"].inputs["namePrefix"] == "sophia-dev-web-api_key"
+    assert seen["web-settings"].inputs["namePrefix"] == "sophia-dev-web-cfg"
+    assert {seen[name].parent for name in ("web-key", "web-settings", "web-service")} == {
+        "platform"
+    }
+    assert seen["web-settings"].inputs["data"] == "a: 1"
+    assert "data" in seen["web-key"].secrets
+    assert "hush" not in str(seen["web-service"].inputs)
+    if not preview:
+        for kind, name in (("secrets", "web-key"), ("configs", "web-settings")):
+            (file,) = seen["web-service"].inputs[kind]
+            assert (file["id"], file["uid"], file["gid"]) == (f"id-of-{name}", 10005, 10005)
+
+
+VOLUME = MountedVolume(VolumePlan("data", "/opt/data", 10005), "/data", "VOLUME")
+
+
+def test_what_is_not_given_is_an_error_and_no_stand_in(registered):
+    workload = dataclasses.replace(PLAIN, secrets=(File("key", "API_KEY"),))
+    with pytest.raises(KeyError, match="API_KEY"):
+        registered(lambda: run(workload))
+    with pytest.raises(ValueError, match="web has a volume, and was given none"):
+        registered(lambda: run(dataclasses.replace(PLAIN, volume=VOLUME)))
+
+
+def test_a_volume_pins_it_to_its_node_and_keeps_the_rest_of_the_placement(registered):
+    workload = dataclasses.replace(
+        PLAIN,
+        volume=VOLUME,
+        placement=Placement(["node.labels.tier == primary"], ["node.labels.node"]),
+        env={"A": "b"},
+    )
+    volume = VolumeHandle(pulumi.Output.from_input("data-1"), pulumi.Output.from_input("m-2"))
+    inputs = registered(lambda: run(workload, volume=volume))["web-service"].inputs
+    assert inputs["env"] == {"A": "b", "VOLUME": "data-1"}
+    assert inputs["placement"] == {
+        "constraints": ["node.labels.tier == primary", "node.labels.node == m-2"],
+        "spread": ["node.labels.node"],
+    }
+    (mount,) = inputs["mounts"]
+    assert (mount["source"], mount["target"]) == ("/opt/data", "/data")

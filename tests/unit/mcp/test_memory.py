@@ -1,0 +1,93 @@
+"""No request within the body limit takes a replica near the memory that its container has."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import yaml
+
+from tests.support import mcp_process
+from tests.support.mcp_process import ROOT, Replica
+
+pytestmark = pytest.mark.slow
+
+LIMIT = 512 * 1024
+SERVERS = ["ai_memory", "lambda_labs_cli"]
+HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": "2025-11-25",
+}
+
+
+@pytest.fixture
+def replica(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Replica]:
+    environment = {"MCP_ALLOW_WRITES": "true"}
+    command = ["-m", "sophia_mcp", request.param]
+    with mcp_process.running(command, tmp_path / "log", environment, (ROOT,)) as running:
+        yield running
+
+
+def container_mb(server: str) -> int:
+    described = yaml.safe_load((ROOT / "mcp_catalog" / server / "server.yaml").read_text())
+    return int(described["deploy"]["resources"]["memory_mb"])
+
+
+def call(tool: str, **arguments: str) -> bytes:
+    """A tool call whose arguments are JSON texts as they are."""
+    inner = ",".join(f"{json.dumps(name)}:{text}" for name, text in arguments.items())
+    params = f'{{"name":"{tool}","arguments":{{{inner}}}}}'
+    return f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}'.encode()
+
+
+def many(text: str, around: str) -> str:
+    """As many of `text` as the body limit has room for."""
+    return around % ",".join([text] * ((LIMIT - 400) // (len(text) + 1)))
+
+
+SHAPES = {
+    "empty objects": call("store_memory", content='"x"', metadata=many("{}", '{"a":[%s]}')),
+    "empty lists": call("store_memory", content='"x"', metadata=many("[]", '{"a":[%s]}')),
+    "tags": call("store_memory", content='"x"', tags=many('"t"', "[%s]")),
+    "an argument that nobody asked for": call("get_memory_stats", odd=many("{}", "[%s]")),
+    "one long text": call("store_memory", content=json.dumps("x" * (LIMIT - 400))),
+    "escaped text": call("store_memory", content='"' + "\\u2603" * ((LIMIT - 400) // 6) + '"'),
+    "depth": call("store_memory", content='"x"', metadata="[" * 200_000 + "]" * 200_000),
+    "parameters of a list": b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"a":%s}}'
+    % many("{}", "[%s]").encode(),
+    "a batch": many('{"jsonrpc":"2.0","id":1,"method":"ping"}', "[%s]").encode(),
+}  # fmt: skip
+
+
+def peak_mb(replica: Replica) -> int:
+    status = Path(f"/proc/{replica.process.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+
+@pytest.mark.parametrize(
+    ("replica", "most"), [(name, container_mb(name)) for name in SERVERS], indirect=["replica"]
+)
+async def test_no_shape_of_a_request_takes_much_memory(replica: Replica, most: int):
+    assert all(len(body) <= LIMIT for body in SHAPES.values())
+
+    async def send(http: httpx2.AsyncClient, body: bytes) -> Any:
+        return await http.post(replica.url, headers=HEADERS, content=body)
+
+    async with httpx2.AsyncClient(timeout=60) as http:
+        for name, body in SHAPES.items():
+            await asyncio.gather(*(send(http, body) for _ in range(4)))
+            assert replica.process.poll() is None, name
+            assert peak_mb(replica) < most * 0.9, name
+
+
+@pytest.mark.parametrize("replica", SERVERS[:1], indirect=True)
+async def test_a_body_above_the_limit_is_refused(replica: Replica):
+    async with httpx2.AsyncClient() as http:
+        refused = await http.post(replica.url, headers=HEADERS, content=b" " * (LIMIT + 1))
+        taken = await http.post(replica.url, headers=HEADERS, content=SHAPES["escaped text"])
+    assert refused.status_code == 413
+    assert taken.status_code == 200
