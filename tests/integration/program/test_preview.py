@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 from asyncssh import generate_private_key
 
 from simulator import cloud
-from tests.support.program import Program
+from tests.support import wrong_settings
+from tests.support.program import ROOT, Program
 
 pytestmark = pytest.mark.slow
 
@@ -32,39 +35,91 @@ def test_a_preview_of_production_plans_everything_and_makes_nothing(program):
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})
 
 
-GROUP = {"role": "manager", "tier": "primary", "instanceTypes": ["gpu_1x_a11"], "count": 2}
+REGISTRY = {"server": "registry.example", "username": "u"}
 
 
-def test_bad_configuration_is_one_message_with_every_fault_and_makes_nothing(program):
-    program.configure(
-        "dev",
-        nodeGroups=[
-            {**GROUP, "name": "a", "regions": ["us-east-9"]},
-            {**GROUP, "name": "a", "regions": ["us-east-1"], "tier": "first", "cuont": 1},
-        ],
-        registry={"server": "registry.example", "username": "u"},
-        servers=["ai_memry"],
-        gateway={"port": 2377, "hosts": ["https://mcp.example.com"]},
-        secretss={},
-    )
+def own_catalog(program: Program) -> Path:
+    """A copy of the catalog, to change."""
+    catalog = program.folder / "mcp_catalog"
+    catalog.unlink()
+    shutil.copytree(ROOT / "mcp_catalog", catalog)
+    return catalog
+
+
+def test_a_bad_configuration_is_one_message_with_every_error_and_makes_nothing(program):
+    slack = own_catalog(program) / "slack"
+    slack.mkdir()
+    (slack / "server.yaml").write_text(wrong_settings.SLACK)
+    program.configure("dev", **wrong_settings.VALUES)
     said = program.pulumi("up", "--yes", "--skip-preview", "--stack", "dev", status=1)
-    for fault in (
-        "sophia:nodeGroups[0].instanceTypes[0]: got 'gpu_1x_a11', expected one of",
-        "sophia:nodeGroups[0].regions[0]: got 'us-east-9', expected one of",
-        "sophia:nodeGroups[1].name: got 'a', expected a name that no other group has",
-        "sophia:nodeGroups[1].tier: got 'first', expected one of primary, secondary",
-        "sophia:nodeGroups[1].cuont: got an unknown key, expected one of",
-        "sophia:nodeGroups: got 4 managers, expected an odd number of managers",
-        "sophia:servers[0]: got 'ai_memry', expected one of",
-        "sophia:gateway.port: got 2377, expected another port",
-        "sophia:gateway.hosts[0]: got 'https://mcp.example.com', expected a DNS name",
-        "sophia:nodeGroups: got managers in any of us-east-9, us-east-1, expected one region",
-        "sophia:secretss: got an unknown key, expected one of",
-    ):
-        assert fault in said, f"missing: {fault}\n{said}"
+    for error in wrong_settings.ERRORS:
+        assert error in said, f"missing: {error}\n{said}"
+    assert f"{len(wrong_settings.ERRORS)} errors in the configuration; nothing was changed" in said
+    assert wrong_settings.HIDDEN not in said
     assert "Traceback" not in said
     assert "unhandled" not in said
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})
+    kept = re.findall(r"urn:pulumi:\S+", program.pulumi("stack", "--show-urns"))
+    assert all("::pulumi:" in urn for urn in kept), "what is the engine's own"
+
+
+def test_servers_are_taken_as_config_set_writes_them(program):
+    program.configure("dev", registry=REGISTRY)
+    server = "servers.lambda_labs_cli"
+    for key, value in {
+        "replicas": "3",
+        "resources.memoryMb": "300",
+        "resources.cpus": "0.75",
+        "allowWrites": "true",
+        "allowDestructive[0]": "terminate_instance",
+        "tools.deny[0]": "restart_instance",
+        "env.LAMBDA_API_URL": "https://other.example/v1",
+    }.items():
+        program.pulumi("config", "set", "--path", f"{server}.{key}", value)
+    program.pulumi("config", "set", "--path", "--secret", f"{server}.secrets.LAMBDA_API_KEY", "123")
+    said = program.pulumi("preview", "--diff").replace('"', "")
+    assert "lambda_labs_cli-service" in said
+    assert "ai_memory-service" not in said, "a mapping names all that run"
+    for planned in (
+        *("replicas : 3", "memoryMb : 300", "cpus : 0.75", "MCP_ALLOW_WRITES : true"),
+        *("MCP_ALLOW_DESTRUCTIVE: terminate_instance", "MCP_TOOLS_DENY : restart_instance"),
+        "LAMBDA_API_URL : https://other.example/v1",
+    ):
+        name, _, value = planned.partition(":")
+        assert re.search(rf"\b{name.strip()}\s*: {re.escape(value.strip())}\n", said), planned
+    assert "data : [secret]" in re.sub(r" +:", " :", said)
+
+
+def test_servers_may_be_a_list(program):
+    program.configure("dev", registry=REGISTRY)
+    program.pulumi("config", "set", "--path", "servers[0]", "ai_memory")
+    said = program.pulumi("preview", "--diff")
+    assert "ai_memory-service" in said
+    assert "lambda_labs_cli-service" not in said
+
+
+def test_a_credential_comes_from_the_environment_and_dev_starts_without_any(program):
+    described = own_catalog(program) / "lambda_labs_cli" / "server.yaml"
+    more = "  secrets:\n    - {env: EXTRA_TOKEN, description: More}\n"
+    described.write_text(described.read_text().replace("  secrets:\n", more))
+    program.configure("dev", registry=REGISTRY)
+    file = program.folder / "Pulumi.dev.yaml"
+    kept = file.read_text()
+    said = program.pulumi("preview")
+    assert "lambda_labs_cli-service" in said
+    assert "extra-token" not in said
+    program.environment["EXTRA_TOKEN"] = "of-the-shell"
+    said = program.pulumi("preview", "--diff")
+    assert "lambda_labs_cli-extra-token" in said
+    assert "of-the-shell" not in said
+    assert file.read_text() == kept
+    del program.environment["EXTRA_TOKEN"]
+    program.pulumi("config", "set", "startUnconfigured", "false")
+    said = program.pulumi("preview", status=1)
+    assert "1 error in the configuration" in said
+    assert (
+        "sophia:secrets.EXTRA_TOKEN: got nothing, expected a text; lambda_labs_cli needs it" in said
+    )
 
 
 MISSPELT = """
@@ -155,7 +210,7 @@ def test_an_output_that_waits_stays_as_it_was_when_a_run_fails(program):
 
 
 def test_a_refused_key_is_one_fault(program):
-    program.configure("dev", registry={"server": "registry.example", "username": "u"})
+    program.configure("dev", registry=REGISTRY)
     program.environment["LAMBDA_API_KEY"] = "wrong"
     said = program.pulumi("preview", "--stack", "dev", status=1)
     assert "1 error in the configuration" in said
