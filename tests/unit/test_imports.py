@@ -17,7 +17,7 @@ VALUES = {
     "components.reading",
     *(
         f"components.settings_{part}"
-        for part in ("model", "rules", "firewall", "gateway", "overlay", "servers")
+        for part in ("model", "rules", "firewall", "gateway", "nodes", "overlay", "servers")
     ),
 }
 """Pure modules that hold values and their rules."""
