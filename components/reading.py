@@ -298,10 +298,9 @@ class Reader:
         self._asked.append(name)
         value = self._values.get(name)
         if value is None or (value in ("", [], ()) and (default is REQUIRED or value != default)):
-            if default is REQUIRED:
+            if default is REQUIRED and self.readable:
                 self.missing(name, expected, advice or "set it")
-                return stand_in
-            return default
+            return stand_in if default is REQUIRED else default
         if good(value):
             return value
         self.fault(name, value, expected, advice or closest(str(value), suggest), hidden=hidden)

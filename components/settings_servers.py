@@ -87,7 +87,7 @@ def _variables(
     inner = reader.inner("env", hidden=True)
     found = {}
     for variable in server.variables:
-        required = variable.required and needed and variable.name not in platform and inner.readable
+        required = variable.required and needed and variable.name not in platform
         found[variable.name] = inner.token(
             variable.name,
             REQUIRED if required else "",

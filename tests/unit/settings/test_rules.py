@@ -318,6 +318,16 @@ BAD = {
         "sophia:volumes.database: got 'manager-4', expected one of manager-1, manager-2",
         "did you mean 'manager-",
     ),
+    "a text in place of the registry": (
+        changed(registry="registry.example"),
+        "sophia:registry: got a str (not shown), expected a mapping of keys to values",
+        "",
+    ),
+    "a text in place of a group": (
+        changed(nodeGroups=[*GOOD["nodeGroups"], "worker"]),
+        "sophia:nodeGroups[2]: got 'worker', expected a mapping of keys to values",
+        "",
+    ),
     "bad address": (
         changed(lambdaApiUrl="cloud.lambda.ai"),
         "sophia:lambdaApiUrl: got 'cloud.lambda.ai', expected an address such as https://",
