@@ -217,9 +217,9 @@ def test_an_api_that_does_not_answer_is_one_fault_beside_the_others(configured):
 
 def test_the_api_is_asked_at_the_pace_of_all_processes(configured, tmp_path):
     address = "http://127.0.0.1:1/api/v1"
+    began = time.monotonic()
     Pacer(slots=slots.shared(str(tmp_path), address, "k")).hold(0.4)
     configured([("lambdaApiUrl", address), ("lambdaApiKey", "k")], secret=["lambdaApiKey"])
-    began = time.monotonic()
     faults_of_load()
     assert time.monotonic() - began >= 0.4
 
