@@ -121,7 +121,14 @@ def test_servers_and_callers_come_and_go_without_a_restart_and_no_stream_is_cut(
 def test_a_configuration_that_haproxy_refuses_changes_nothing(changeable):
     with calling(changeable) as seen:
         changeable.configure("global\n    nonsense\n")
-        until(lambda: docker("logs", changeable.name), lambda log: "'nonsense'" in log, "why", 30)
+        until(
+            lambda: [
+                line for line in docker("logs", changeable.name).splitlines() if "stays" in line
+            ],
+            lambda told: any("'nonsense'" in line for line in told),
+            "why it is refused",
+            30,
+        )
     assert set(seen) == {200}
 
 
