@@ -11,15 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import audit
+from . import audit, bodies
 from .health import Health
 from .server import Server
 
 logger = logging.getLogger(__name__)
-
-BODY_BYTES = 512 * 1024
-"""Of a request. As Python objects it can be 55 times as large, which a replica must survive. The
-longest call there is, a memory with every character escaped, has half of it."""
 
 _ROUTES = frozenset({"/mcp", "/health", "/metrics"})
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS"})
@@ -32,7 +28,7 @@ def make_app(server: Server, health: Health, allowed_hosts: tuple[str, ...]) -> 
     app: Starlette = server.streamable_http_app(
         stateless_http=True,
         json_response=False,
-        max_request_body_size=BODY_BYTES,
+        max_request_body_size=bodies.MOST_BYTES,
         transport_security=TransportSecuritySettings(
             allowed_hosts=[host for name in names for host in (name, f"{name}:*")],
             # Browsers come through the gateway, which checks Origin and takes it off.
@@ -79,7 +75,7 @@ def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
         # A stateless server has nothing to say on a stream of its own, and an open one would
         # hold up the process's end.
         stream = route == "/mcp" and method == "GET"
-        inner = _no_stream if stream else app
+        inner = _no_stream if stream else posted if method == "POST" else app
         try:
             with server.metrics.in_flight.track_inprogress():
                 await inner(scope, receive, send_marked)
@@ -101,7 +97,7 @@ def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
                     },
                 )
 
-    replica = health.replica.encode()
+    replica, posted = health.replica.encode(), bodies.bounded(app)
     return edge
 
 

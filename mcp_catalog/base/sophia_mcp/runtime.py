@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from time import monotonic
@@ -67,7 +68,10 @@ def serve(server: Server, settings: Settings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.grace_seconds,
     )
-    DrainingServer(config, health, settings.drain_seconds).run()
+    listener = config.bind_socket()
+    # Connections inherit it: of a body that nobody reads yet no more than this is in our memory.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+    DrainingServer(config, health, settings.drain_seconds).run([listener])
 
 
 def build_of(name: str) -> Build:
