@@ -47,9 +47,9 @@ def refusal(config: str) -> str:
     """What HAProxy has against a configuration, or ""."""
     CANDIDATE.write_text(config)
     check = subprocess.run(
-        ["haproxy", "-c", "-q", "-f", str(CANDIDATE)], capture_output=True, text=True, check=False
+        ["haproxy", "-c", "-f", str(CANDIDATE)], capture_output=True, text=True, check=False
     )
-    return check.stderr.strip()[:4000] if check.returncode else ""
+    return f"status {check.returncode}, {check.stderr.strip()[:4000]}" if check.returncode else ""
 
 
 def keep_servers() -> None:

@@ -172,6 +172,14 @@ class Gateway:
             told = {name.lower(): value for name, value in got.getheaders()}
             return Answer(got.status, told, got.read())
 
+    def refuses(self) -> bool:
+        """Whether it takes no connection."""
+        try:
+            self.call("GET", "/health")
+        except (OSError, http.client.HTTPException):
+            return True
+        return False
+
     def logs(self) -> list[dict[str, Any]]:
         """The access log's lines."""
         lines = docker("logs", self.name).splitlines()

@@ -1,31 +1,17 @@
-"""What the gateway lets through, how it says no, and that it follows replicas by itself."""
+"""What the gateway lets through, and how it says no."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
-import shutil
-import socket
-import threading
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
 from components.plan import gateway as plan
 from tests.support.docker import docker
-from tests.support.gateway import (
-    ALICES,
-    CALLERS,
-    HOST,
-    HOSTS,
-    ORIGIN,
-    address,
-    configuration,
-)
+from tests.support.gateway import ALICES, HOST, ORIGIN
 from tests.support.polling import until
 
 pytestmark = pytest.mark.containers
@@ -212,109 +198,6 @@ def test_a_call_ends_when_its_client_leaves(gateway):
     until(lambda: gateway.count("left"), lambda times: times == 1, "the server is told", 10)
 
 
-def test_connections_of_one_address_are_bounded(gateway):
-    with contextlib.ExitStack() as opened:
-        silent = [
-            opened.enter_context(socket.create_connection((address(gateway.name), plan.PORT), 5))
-            for _ in range(plan.CONNECTIONS_PER_SOURCE + 1)
-        ]
-        # Nobody answers before a client speaks: an end, or a reset, is a refusal.
-        ended = until(lambda: [one for one in silent if is_closed(one)], bool, "a refusal", 5)
-        assert len(ended) <= 5, "the one too many, and calls of before that are not over yet"
-        assert refused(gateway)
-    until(lambda: refused(gateway), lambda seen: not seen, "the bound lets in again", 10)
-
-
-def is_closed(connection):
-    connection.setblocking(False)
-    try:
-        return connection.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except ConnectionError:
-        return True
-
-
-@pytest.fixture
-def impatient(gateway, tmp_path):
-    """A gateway whose patience with clients is a fifth, and that takes fewer calls."""
-    folder = shutil.copytree(gateway.folder, tmp_path, dirs_exist_ok=True)
-    text = (folder / "haproxy.cfg").read_text()
-    for timeout, shorter in (
-        ("timeout client 30s", "timeout client 6s"),
-        ("timeout http-request 15s", "timeout http-request 3s"),
-        (f"time {plan.BODY_S}s", "time 6s"),
-        (f"' {plan.BODY_S} '", "' 6 '"),
-        (f"gt {plan.RATE}", "gt 20"),
-    ):
-        assert timeout in text
-        text = text.replace(timeout, shorter)
-    (folder / "haproxy.cfg").chmod(0o644)
-    (folder / "haproxy.cfg").write_text(text)
-    made = replace(gateway, folder=folder)
-    made.start()
-    return made
-
-
-def test_silent_and_slow_connections_end_and_calls_that_take_long_do_not(impatient):
-    """All at once, since each takes as long as a timeout."""
-    headers = {"Host": HOST, "Authorization": f"Bearer {impatient.token}"}
-
-    def silent_socket():
-        with socket.create_connection((address(impatient.name), plan.PORT), 20) as silent:
-            assert silent.recv(1) == b""
-
-    def half_a_request():
-        with impatient.connection() as connection:
-            connection.sock.sendall(b"POST / HTTP/1.1\r\n")
-            assert b" 408 " in connection.sock.recv(100)
-
-    def a_body_in_drops(begun):
-        with impatient.connection() as connection:
-            connection.putrequest("POST", HERE, skip_host=True)
-            for name, value in {**headers, "Content-Length": "99999"}.items():
-                connection.putheader(name, value)
-            connection.endheaders(b"x" * begun)
-            connection.sock.settimeout(0.5)
-            answer = until(lambda: after_a_drop(connection.sock), bool, "an end to the drops", 20)
-            assert b" 408 " in answer
-
-    def after_a_drop(sock):
-        try:
-            return sock.recv(100)
-        except TimeoutError:
-            sock.sendall(b"x")
-        return b""
-
-    def long_call():
-        with impatient.connection() as connection:
-            connection.request("POST", f"{HERE}/sleep/10", body=b"{}", headers=headers)
-            assert connection.getresponse().status == 200
-
-    def silent_stream():
-        with impatient.connection() as connection:
-            connection.request("GET", f"{HERE}/events", headers=headers)
-            stream = connection.getresponse()
-            assert stream.readline() == b"data: first\n"
-            assert impatient.call("GET", f"{HERE}/sleep/10").status == 200
-            impatient.release()
-            assert stream.read() == b"\ndata: second\n\n"
-
-    with ThreadPoolExecutor() as clients:
-        jobs = (silent_socket, half_a_request, long_call, silent_stream)
-        drops = [clients.submit(a_body_in_drops, begun) for begun in (1, 30_000)]
-        for job in [*drops, *(clients.submit(job) for job in jobs)]:
-            job.result()
-
-
-def test_a_caller_that_runs_in_a_loop_is_slowed_down_and_nobody_else(impatient):
-    answers = [impatient.call("GET", HERE) for _ in range(21)]
-    assert Counter(answer.status for answer in answers) == {200: 20, 429: 1}
-    assert answers[-1].headers["retry-after"] == str(plan.RATE_PERIOD_S)
-    alice = {"Authorization": f"Bearer {ALICES}"}
-    assert impatient.call("GET", "/mcp/github", **alice).status == 503
-
-
 def test_both_replicas_get_calls(gateway):
     def replicas():
         return {gateway.call("GET", HERE).json["replica"] for _ in range(10)}
@@ -407,129 +290,6 @@ def test_the_log_tells_each_call_in_a_line_and_never_the_token(gateway):
     everything = docker("logs", gateway.name)
     assert gateway.token not in everything
     assert "token=query" not in everything
-
-
-def test_replicas_come_and_go_without_a_reload(gateway):
-    lost, kept = gateway.replicas
-    docker("kill", lost)
-    gateway.replicas.remove(lost)
-    until(gateway.healthy, lambda seen: seen["ai_memory"] == 1, "the lost replica is left out", 15)
-    assert {gateway.call("GET", HERE).json["replica"] for _ in range(5)} == {kept}
-
-    docker("kill", kept)
-    gateway.replicas.remove(kept)
-    until(lambda: gateway.call("GET", HERE).status, lambda seen: seen == 503, "no replica", 15)
-
-    new = gateway.replica("ai_memory")
-    until(
-        lambda: gateway.call("GET", HERE).json.get("replica"),
-        lambda seen: seen == new,
-        "the new replica takes calls",
-        15,
-    )
-    gateway.replica("ai_memory")
-    until(gateway.healthy, lambda seen: seen["ai_memory"] == 2, "two replicas again", 15)
-
-
-def test_a_stopping_gateway_finishes_what_is_in_flight(gateway):
-    served = gateway.name
-    headers = {"Host": HOST, "Authorization": f"Bearer {gateway.token}"}
-    with gateway.connection() as connection:
-        connection.request("GET", f"{HERE}/events", headers=headers)
-        stream = connection.getresponse()
-        assert stream.readline() == b"data: first\n"
-
-        docker("kill", "--signal", "SIGUSR1", served)
-        until(lambda: refused(gateway), bool, "new connections are refused", 10)
-        gateway.release()
-        assert stream.read() == b"\ndata: second\n\n"
-
-    assert docker("wait", served) == "0"
-    gateway.start()
-
-
-def refused(gateway):
-    try:
-        gateway.call("GET", "/health")
-    except (OSError, http.client.HTTPException):
-        return True
-    return False
-
-
-@pytest.fixture
-def changeable(gateway):
-    """The gateway, with its former configuration afterwards."""
-    yield gateway
-    gateway.configure(configuration(gateway.prefix, HOSTS))
-    alice = {"Authorization": f"Bearer {ALICES}"}
-    until(lambda: gateway.call("GET", HERE, **alice).status, lambda seen: seen == 403, "alice")
-
-
-@contextlib.contextmanager
-def calling(gateway):
-    """Calls all the time; the statuses, once it is over."""
-    seen, over = Counter(), threading.Event()
-
-    def calls():
-        while not over.is_set():
-            seen[gateway.call("GET", HERE).status] += 1
-
-    with ThreadPoolExecutor() as clients:
-        made = [clients.submit(calls) for _ in range(4)]
-        try:
-            yield seen
-        finally:
-            over.set()
-        for one in made:
-            one.result()
-
-
-def test_servers_and_callers_come_and_go_without_a_restart_and_no_stream_is_cut(changeable):
-    gateway, headers = changeable, {"Host": HOST, "Authorization": f"Bearer {changeable.token}"}
-    callers = {**CALLERS, plan.digest("bobs"): plan.Caller("bob", ("slack",))}
-    del callers[plan.digest(ALICES)]
-    slack = gateway.replica("slack")
-    with gateway.connection() as connection, calling(gateway) as seen:
-        connection.request("GET", f"{HERE}/events", headers=headers)
-        stream = connection.getresponse()
-        assert stream.readline() == b"data: first\n"
-
-        servers = ("ai_memory", "github", "slack")
-        gateway.configure(configuration(gateway.prefix, HOSTS, servers, callers))
-        bob = {"Authorization": "Bearer bobs"}
-        answer = until(
-            lambda: gateway.call("GET", "/mcp/slack", **bob),
-            lambda answer: answer.status == 200,
-            "the new server answers the new caller",
-            30,
-        )
-        assert answer.json["replica"] == slack
-        alice = {"Authorization": f"Bearer {ALICES}"}
-        assert gateway.call("GET", "/mcp/github", **alice).status == 401, "revoked"
-
-        gateway.release()
-        assert stream.read() == b"\ndata: second\n\n"
-    assert seen[200] > 20
-    assert set(seen) == {200}, "no call failed while the configuration changed"
-    docker("kill", slack)
-    gateway.replicas.remove(slack)
-
-
-def test_a_configuration_that_haproxy_refuses_changes_nothing(changeable):
-    with calling(changeable) as seen:
-        changeable.configure("global\n    nonsense\n")
-        until(lambda: docker("logs", changeable.name), lambda log: "'nonsense'" in log, "why", 30)
-    assert set(seen) == {200}
-
-
-def test_a_gateway_waits_for_its_configuration(gateway):
-    late = replace(gateway, publisher=f"{gateway.prefix}-late")
-    late.launch()
-    until(lambda: docker("logs", late.name), lambda log: "waiting" in log, "it waits", 20)
-    late.publish()
-    until(lambda: late.call("GET", "/health").status, lambda seen: seen == 200, "it serves", 20)
-    docker("kill", late.publisher)
-    assert late.call("GET", HERE).status in (200, 503), "it goes on without the other"
 
 
 def test_haproxy_accepts_a_large_platform(gateway, tmp_path):
