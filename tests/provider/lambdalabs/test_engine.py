@@ -34,14 +34,16 @@ account = lambdalabs.Provider("account", api_url=os.environ["LAMBDA_API_URL"],
 through = pulumi.ResourceOptions(provider=account)
 waiting = pulumi.ResourceOptions(provider=account,
     custom_timeouts=pulumi.CustomTimeouts(create=wanted["patience"]))
-key = lambdalabs.SshKey("key", name="operator", public_key=wanted["public_key"], opts=through)
+# The account refuses to delete the key of a machine that stays.
+kept = pulumi.ResourceOptions.merge(
+    through, pulumi.ResourceOptions(retain_on_delete=wanted["retain"]))
+key = lambdalabs.SshKey("key", name="operator", public_key=wanted["public_key"], opts=kept)
 name = lambdalabs.InstanceName("name", name=wanted["name"], opts=through)
 machine = lambdalabs.Instance("machine", name=name.name,
     instance_types=wanted["types"].split(","), regions=wanted["regions"].split(","),
     ssh_key_name=key.name, user_data=wanted["user_data"], generation=wanted["generation"],
     account_key=key.id, tags=dict(project="nodes", stack="dev"),
-    opts=pulumi.ResourceOptions.merge(through, pulumi.ResourceOptions(
-        retain_on_delete=wanted["retain"])))
+    opts=kept)
 ready = lambdalabs.InstanceReady("ready", instance_id=machine.id, user="ubuntu",
     private_key=wanted["private_key"], host_key=wanted["host_key"], gpu_probe=False, opts=waiting)
 pulumi.export("machine", machine.id)
@@ -271,7 +273,7 @@ def test_a_machine_that_was_taken_out_of_the_state_outlives_its_name(listening: 
     stack.up()
     [machine] = stack.rented()
     state = json.loads(stack("stack", "export"))["deployment"]["resources"]
-    for name in ("ready", "machine"):
+    for name in ("ready", "machine", "key"):
         (urn,) = [one["urn"] for one in state if one["urn"].endswith(f"::{name}")]
         stack("state", "delete", urn, "--yes")
     stack("destroy", "--yes", "--skip-preview")

@@ -78,6 +78,7 @@ async def stack(fleet: Fleet, tmp_path: Path) -> AsyncIterator[Stack]:
         "private_key": fleet.login.private_key,
         "group": "",
         "services": {"web": service(replicas=2), "tool": service()},
+        "jobs": {},
     }
     yield stack
     fleet.remove(*nodes)

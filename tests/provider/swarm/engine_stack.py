@@ -60,6 +60,8 @@ for name, fields in wanted["services"].items():
     swarm.Service(name, name=name, **fields, secrets=[
         dict(id=secret.secret_id, name=secret.secret_name, target="token")
     ], opts=pulumi.ResourceOptions(**where))
+for name, fields in wanted["jobs"].items():
+    swarm.Job(name, name=name, **fields, opts=pulumi.ResourceOptions(**where))
 """
 
 
@@ -74,6 +76,11 @@ def service(script: str = SERVE, **fields: Any) -> dict[str, Any]:
         "stop_grace_s": 2.0,
         **fields,
     }
+
+
+def job(script: str, **fields: Any) -> dict[str, Any]:
+    usual = service(script)
+    return {key: usual[key] for key in ("image", "command", "init", "resources")} | fields
 
 
 @dataclass
@@ -98,6 +105,17 @@ class Stack:
         )
         assert (done.returncode == 0) is ok, f"pulumi {arguments}:\n{done.stdout}"
         return done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command that is to be killed."""
+        return subprocess.Popen(
+            ["pulumi", *arguments, "--stack", "dev", "--non-interactive"],
+            cwd=self.folder,
+            env=self.environment | {"WANTED": json.dumps(self.wanted)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def up(self, *arguments: str, ok: bool = True) -> str:
         return self("up", "--yes", "--skip-preview", *arguments, ok=ok)

@@ -6,7 +6,7 @@ import pytest
 
 from simulator import machines
 from simulator.docker import docker
-from tests.provider.swarm.engine_stack import Stack, service
+from tests.provider.swarm.engine_stack import Stack, job, service
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -47,6 +47,25 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
     for node in stack.nodes:
         docker("exec", node.container, "rm", "/opt/broken")
     stack.up()
+
+    # A job fails: so does `up`, with its words. Another is killed with its `up`, and runs once.
+    stack.wanted["jobs"] = {"migrate": job("echo no such table; exit 3")}
+    said = stack.up(ok=False)
+    assert "job migrate: exited with code 3" in said
+    assert "no such table" in said
+    stack.wanted["jobs"] = {"migrate": job("sleep 8; echo migrated")}
+    process = stack.start("up", "--yes", "--skip-preview")
+    running = until(lambda: stack.containers("migrate"), bool, "the job runs")
+    process.kill()
+    process.wait()
+    stack("cancel", "--yes")
+    stack.up()
+    ended = stack.on(0, "service", "ps", "migrate", "-q", "--no-trunc").split()
+    assert len(ended) == len(running) == 1
+    stack.up("--expect-no-changes")
+    stack.wanted["jobs"] = {}
+    stack.up()
+    assert stack.on(0, "service", "ls", "-q", "--filter", "name=migrate") == ""
 
     # The cluster ends, alive: both machines are in no swarm, none of its containers is left.
     stack("destroy", "--yes", "--skip-preview")

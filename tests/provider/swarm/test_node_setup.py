@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from providers.runtime.declare import Incomplete
 from providers.swarm import docker_config
 from providers.swarm.cluster import Cluster
 from providers.swarm.docker_config import DAEMON
@@ -17,7 +18,8 @@ from providers.swarm.member import Member
 from providers.swarm.node_setup import NodeSetup, NodeSetupInputs, NodeSetupOutputs, SetupFile
 from providers.swarm.pool import Pool
 from providers.swarm.service import Service
-from providers.swarm.services.model import Placement
+from providers.swarm.services.model import Placement, Resources
+from providers.swarm.services.patience import Patience
 from simulator import node_image
 from simulator.docker import docker
 from tests.provider.swarm.fleet import (
@@ -240,3 +242,59 @@ async def test_a_login_key_is_added_tried_and_only_then_the_old_one_goes(fleet: 
         assert await lets_in(by_hand.private_key), "a person's key is none of ours"
     assert on(jana, "stat", "-c", "%U %a", keys) == "ubuntu 600"
     fleet.remove(jana)
+
+
+GPUS = daemon(
+    **{
+        "default-runtime": "nvidia",
+        "runtimes": {"nvidia": {"path": "nvidia-container-runtime", "runtimeArgs": []}},
+        "node-generic-resources": [docker_config.GPUS],
+    }
+)
+
+
+def put(machine: Machine, path: str, text: str) -> None:
+    on(machine, "sh", "-c", f"printf %s '{text}' >{path}; chmod 0755 {path}")
+
+
+async def test_a_nodes_gpus_are_published_and_a_service_gets_its_own(fleet: Fleet) -> None:
+    """GPUs that only nvidia-smi tells of, and a runtime of NVIDIA's that is runc."""
+    (lola,) = await fleet.start("lola")
+    pool = Pool(fleet.config(lola))
+    setup = NodeSetup(pool)
+    await setup.create(make_context(), setup_of(lola, fleet, GPUS))
+    assert on(lola, "docker", "info", "--format", "{{.DefaultRuntime}}") == "runc", "it has none"
+
+    put(lola, "/usr/bin/nvidia-smi", "#!/bin/sh\necho GPU-a\necho GPU-b\n")
+    put(lola, "/usr/bin/nvidia-container-runtime", '#!/bin/sh\nexec runc "$@"\n')
+    inputs = setup_of(lola, fleet, GPUS)
+    found = await setup.read(make_context(), "", inputs, NOTHING)
+    assert found.outputs.differs == [DAEMON]
+    await setup.update(make_context(), "", inputs, found.outputs, inputs)
+    assert (await setup.read(make_context(), "", inputs, NOTHING)).outputs == NOTHING
+    assert on(lola, "docker", "info", "--format", "{{.DefaultRuntime}}") == "nvidia"
+    told = on(lola, "head", "-n", "1", "/etc/nvidia-container-runtime/config.toml")
+    assert told == 'swarm-resource = "DOCKER_RESOURCE_NVIDIA-GPU"'
+
+    cluster = await Cluster(pool).create(make_context(), cluster_inputs(lola))
+    await Member(pool).create(make_context(), member_inputs(lola, cluster.outputs))
+    load_image(node_image.ensure(print), [lola.container])
+    one_each = service("one-each", replicas=2, resources=Resources(0.1, 32, 32, gpus=1))
+    await Service(pool).create(make_context(), one_each)
+    names = on(lola, "docker", "ps", "-q", "--filter", "name=one-each").split()
+    given = [on(lola, "docker", "exec", name, "cat", "/proc/1/environ") for name in names]
+    assert sorted(
+        word.partition("=")[2]
+        for text in given
+        for word in text.split("\0")
+        if word.startswith("DOCKER_RESOURCE_NVIDIA-GPU=")
+    ) == ["GPU-a", "GPU-b"]
+
+    three = service("three", resources=Resources(0.1, 32, 32, gpus=3))
+    with pytest.raises(
+        Incomplete,
+        match=r"no suitable node: it reserves 3 GPUs, .* the largest node has 2 GPUs,",
+    ):
+        await Service(pool, Patience(pending=2.0)).create(make_context(), three)
+    await pool.close()
+    fleet.remove(lola)

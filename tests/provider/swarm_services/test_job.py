@@ -62,6 +62,11 @@ async def test_a_job_runs_once_for_its_inputs_and_again_for_others(swarm, pool, 
     assert await jobs.update(told.context, *args, labelled) == made.outputs
     assert (iteration(swarm, "once"), started(swarm, "once")) == (first, 1)
 
+    # What it has done is done.
+    swarm.docker("service", "rm", "once")
+    assert await jobs.update(told.context, *args, labelled) == made.outputs
+    assert started(swarm, "once") == 0
+
     again = dataclasses.replace(inputs, triggers={"day": "2"})
     assert await jobs.update(told.context, *args, again) == made.outputs
     assert iteration(swarm, "once") != first
@@ -105,7 +110,7 @@ async def test_all_tasks_have_to_end_well(swarm, pool, tell) -> None:
     await Job(pool).delete(tell("many").context, "many", inputs, made.outputs)
 
 
-async def test_an_interrupted_run_goes_on_and_is_waited_for(swarm, pool, tell) -> None:
+async def test_an_interrupted_job_still_runs_and_is_waited_for(swarm, pool, tell) -> None:
     jobs, told = Job(pool), tell("long")
     inputs = job("long", "sleep 4; echo at last")
     running = asyncio.create_task(jobs.create(told.context, inputs))
@@ -117,7 +122,7 @@ async def test_an_interrupted_run_goes_on_and_is_waited_for(swarm, pool, tell) -
         await running
     first = iteration(swarm, "long")
     short = dataclasses.replace(tell("long").context, timeout=0.5)
-    with pytest.raises(JobFailed, match=r"not ended within 0 s, and goes on: tasks 0 of 1 done"):
+    with pytest.raises(JobFailed, match=r"not ended within 0 s and still runs: tasks 0 of 1 done"):
         await jobs.update(short, "long", inputs, NOTHING, inputs)
     outputs = await jobs.update(tell("long").context, "long", inputs, NOTHING, inputs)
     assert outputs == JobOutputs(0, ["at last"])

@@ -19,6 +19,7 @@ from providers.swarm.pool import Pool
 from providers.swarm.secret import Secret, SecretInputs
 from providers.swarm.service import Service
 from providers.swarm.services import labels
+from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import (
     File,
     Health,
@@ -198,6 +199,43 @@ async def test_changes_by_hand_show_and_are_undone(
 
     swarm.docker("service", "rm", "drift")
     assert await lifecycle.read(told.context, id, inputs, NO_OUTPUTS) is None
+
+
+BY_HAND = {
+    "--host-add": ("api.example:192.0.2.1", "ContainerSpec.Hosts"),
+    "--dns-add": ("192.0.2.53", "ContainerSpec.DNSConfig.Nameservers"),
+    "--dns-search-add": ("example", "ContainerSpec.DNSConfig.Search"),
+    "--dns-option-add": ("timeout:1", "ContainerSpec.DNSConfig.Options"),
+    "--group-add": ("999", "ContainerSpec.Groups"),
+    "--sysctl-add": ("net.core.somaxconn=128", "ContainerSpec.Sysctls.net.core.somaxconn"),
+    "--ulimit-add": ("nofile=100:100", "ContainerSpec.Ulimits"),
+    "--tty=true": ("", "ContainerSpec.TTY"),
+    "--workdir": ("/tmp", "ContainerSpec.Dir"),
+    "--stop-signal": ("SIGINT", "ContainerSpec.StopSignal"),
+    "--health-cmd": ("true", "ContainerSpec.Healthcheck.Test"),
+    "--replicas-max-per-node": ("7", "Placement.MaxReplicas"),
+    "--generic-resource-add": ("rack=1", "Resources.Reservations.GenericResources"),
+}
+"""What `docker service update` can set and we never write, and where it shows."""
+
+
+async def test_whatever_is_changed_by_hand_is_named_and_undone(
+    swarm: Any, pool: Pool, lifecycle: Service, make: Make, told: Any
+) -> None:
+    inputs = service("byhand")
+    id = await make(inputs)
+    words = [word for flag, (value, _) in BY_HAND.items() for word in (flag, value) if word]
+    swarm.docker("service", "update", "--detach", *words, "byhand")
+    live = (await pool.request("GET", f"/services/{id}"))["Spec"]
+    found = set(differences(render(inputs, told.context.urn), live))
+    assert found == {f"TaskTemplate.{path}" for _, path in BY_HAND.values()}
+    _, condition = await read(lifecycle, told.context, id, inputs)
+    outputs = await lifecycle.update(
+        told.context, id, inputs, ServiceOutputs(id, "", condition), inputs
+    )
+    assert Service.drifted(inputs, outputs) is None
+    live = (await pool.request("GET", f"/services/{id}"))["Spec"]
+    assert differences(render(inputs, told.context.urn), live) == []
 
 
 async def test_labels_and_scale_change_without_restarting_anything(
