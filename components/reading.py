@@ -192,9 +192,11 @@ class Reader:
         return int(self._value(name, default, low, good, expected, advice))
 
     def number(self, name: str, default: Any = REQUIRED, *, low: float, high: float) -> float:
-        """A number from low to high, both included."""
+        """A number from low to high, both included. `config set --path` writes `0.5` as a text."""
 
         def good(value: object) -> bool:
+            if isinstance(value, str):
+                return bool(re.fullmatch(r"\d+(\.\d+)?", value)) and low <= float(value) <= high
             plain = isinstance(value, int | float) and not isinstance(value, bool)
             return plain and low <= value <= high  # type: ignore[operator]
 

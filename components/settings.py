@@ -24,7 +24,7 @@ import pulumi.runtime.config
 from components import settings_overlay, settings_rules
 from components.catalog.loader import Catalog
 from components.plan import networks, provided
-from components.reading import Fault
+from components.reading import Fault, Reader
 from components.settings_model import (
     LOGIN_KEY,
     NAMED_AFTER,
@@ -237,7 +237,8 @@ def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> 
         return None
     try:
         shared = slots.shared(os.environ.get("XDG_RUNTIME_DIR", ""), url, key)
-        pacer = Pacer(_requests_per_second(values), slots=shared)
+        pace = settings_rules.pace(Reader(project, values, []))  # the rules report what is wrong
+        pacer = Pacer(pace.requests_per_second, slots=shared)
         found = _patiently(LambdaClient(url, key).instance_types, pacer)
     except (InvalidKey, Forbidden) as error:
         advice = "instance types and regions were not checked"
@@ -257,13 +258,6 @@ def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> 
         pulumi.log.warn(f"Lambda Cloud's instance types: left out one that can't be read, {odd}")
     regions = frozenset(region for offer in found for region in offer.regions)
     return Offers({offer.name: offer.price_cents_per_hour for offer in found}, regions)
-
-
-def _requests_per_second(values: Mapping[str, object]) -> float:
-    """As configured; the rules judge it later."""
-    pace = values.get("pace")
-    given = pace.get("requestsPerSecond") if isinstance(pace, dict) else None
-    return float(given) if isinstance(given, int | float) and given > 0 else 1.0
 
 
 def _patiently(call: Callable[[], T], pacer: Pacer) -> T:

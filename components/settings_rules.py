@@ -87,7 +87,7 @@ def read(
                 " or set LAMBDA_API_KEY",
             )
         ),
-        pace=_pace(top),
+        pace=pace(top),
         ssh_user=top.text(
             "sshUser",
             "ubuntu",
@@ -276,15 +276,16 @@ def _long_names(key: str, settings: Settings) -> list[Fault]:
     return faults
 
 
-def _pace(top: Reader) -> Pace:
+def pace(top: Reader) -> Pace:
+    """How fast the API may be asked."""
     reader = top.inner("pace")
-    pace = Pace(
+    found = Pace(
         requests_per_second=reader.number("requestsPerSecond", 1.0, low=0.1, high=1000),
         launch_interval=reader.number("launchInterval", 12.0, low=0, high=600),
         poll_seconds=reader.number("pollSeconds", 5.0, low=0.1, high=600),
     )
     reader.finish()
-    return pace
+    return found
 
 
 def _registry(top: Reader) -> Registry:

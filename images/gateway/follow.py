@@ -12,12 +12,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 CONFIG, CANDIDATE = Path("/tmp/haproxy.cfg"), Path("/tmp/haproxy.cfg.new")
 SERVERS, SOCKET = Path("/tmp/servers"), "/tmp/haproxy.sock"
+STOPPING = threading.Event()
 PAUSE = 2.0
 """Seconds between two looks."""
 
@@ -84,7 +86,7 @@ def follow(url: str, haproxy: subprocess.Popen[bytes], running: str) -> int:
             config = fetched(url)
         except (OSError, http.client.HTTPException):
             continue  # it runs with what it has
-        if config == tried:
+        if config == tried or STOPPING.is_set():
             continue
         tried = config
         if reason := refusal(config):
@@ -95,8 +97,9 @@ def follow(url: str, haproxy: subprocess.Popen[bytes], running: str) -> int:
         except OSError as error:
             say(f"replicas are looked for anew: {error}")
         CANDIDATE.rename(CONFIG)
-        haproxy.send_signal(signal.SIGUSR2)
-        say("the new configuration is taken in")
+        if not STOPPING.is_set():  # a reload would be a new start
+            haproxy.send_signal(signal.SIGUSR2)
+            say("the new configuration is taken in")
 
 
 def main(url: str) -> int:
@@ -107,8 +110,13 @@ def main(url: str) -> int:
         sys.exit(f"the configuration is refused: {reason}")
     CANDIDATE.rename(CONFIG)
     haproxy = subprocess.Popen(["haproxy", "-W", "-db", "-f", str(CONFIG)])
+
+    def stop(given: int, _: object) -> None:
+        STOPPING.set()
+        haproxy.send_signal(given)
+
     for number in (signal.SIGUSR1, signal.SIGTERM):
-        signal.signal(number, lambda given, _: haproxy.send_signal(given))
+        signal.signal(number, stop)
     return follow(url, haproxy, config)
 
 

@@ -41,8 +41,8 @@ class JobFailed(SwarmError):
 class Job(Lifecycle[JobInputs, JobOutputs]):
     """Runs when it is made and whenever an input changes; once for the same inputs if it succeeds.
 
-    An `up` that is killed while it runs is gone on with by the next one; one that has failed is
-    tried again by the next one. It may so run more than once, and has to bear that.
+    The next `up` waits for a job whose `up` was killed, and tries a failed one again. So it may run
+    more than once, and has to bear that.
     """
 
     token = "swarm:index:Job"
@@ -65,7 +65,7 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
             return Created(inputs.name, await self._run(context, inputs))
         except JobFailed as failure:
             raise Incomplete(inputs.name, failure.outputs, failure.reasons) from failure
-        except Cancelled as interruption:  # it goes on
+        except Cancelled as interruption:  # it still runs
             raise Incomplete(inputs.name, _NOTHING, [str(interruption)]) from interruption
 
     async def update(
@@ -139,7 +139,7 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
                 raise await self._given_up(context, id, inputs, homeless(seen, lost), _NOTHING)
             line = _progress(seen, inputs)
             if now > deadline:
-                cause = f"not ended within {context.timeout:.0f} s, and goes on: {line}"
+                cause = f"has not ended within {context.timeout:.0f} s and still runs: {line}"
                 raise JobFailed(inputs.name, f"{cause}. The next `up` waits for it", _NOTHING)
             if line != progress:
                 progress = line

@@ -153,8 +153,12 @@ def test_a_caller_has_a_name_inside_and_uses_the_servers_it_may(gateway):
     assert gateway.call("GET", HERE, **alice).status == 403
     assert gateway.call("GET", "/mcp/github", **alice).status == 503, "hers, without a replica"
     assert gateway.call("GET", "/mcp/nobody", **alice).status == 404
-    told = [line for line in gateway.logs() if line["caller"] == "alice"]
-    assert {line["status"] for line in told} == {403, 503, 404}
+    until(
+        lambda: {line["status"] for line in gateway.logs() if line["caller"] == "alice"},
+        lambda seen: seen == {403, 503, 404},
+        "alice's lines in the log",
+        10,
+    )
 
 
 def test_the_challenge_tells_a_wrong_token_from_none(gateway):
@@ -216,7 +220,7 @@ def test_connections_of_one_address_are_bounded(gateway):
         ]
         # Nobody answers before a client speaks: an end, or a reset, is a refusal.
         ended = until(lambda: [one for one in silent if is_closed(one)], bool, "a refusal", 5)
-        assert {*ended} <= {*silent[-5:]}, "a call before may not be over yet"
+        assert len(ended) <= 5, "the one too many, and calls of before that are not over yet"
         assert refused(gateway)
     until(lambda: refused(gateway), lambda seen: not seen, "the bound lets in again", 10)
 

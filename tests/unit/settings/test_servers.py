@@ -157,9 +157,10 @@ def test_two_servers_may_have_different_values_of_one_name():
 
 
 def test_settings_are_taken_as_config_set_writes_them():
-    """`pulumi config set --path` stores `2` as a number and `true` as a flag."""
+    """`pulumi config set --path` stores `2` as a number, `true` as a flag and `0.5` as a text."""
     env = {"SLACK_TEAM_ID": 2, "SLACK_API_URL": True}
-    servers, _ = chosen({"slack": {**SLACK_GIVEN, "env": env}})
+    servers, _ = chosen({"slack": {**SLACK_GIVEN, "env": env, "resources": {"cpus": "0.5"}}})
+    assert servers["slack"].deploy.resources.cpus == 0.5
     assert servers["slack"].env["SLACK_TEAM_ID"] == "2"
     assert servers["slack"].env["SLACK_API_URL"] == "true"
 
@@ -264,6 +265,16 @@ BAD = {
         {"offline": {"resources": {"memory_mb": 64}}},
         "sophia:servers.offline.resources.memory_mb: got an unknown key, expected one of cpus",
         "did you mean 'memoryMb'?",
+    ),
+    "a word for processors": (
+        {"offline": {"resources": {"cpus": "half"}}},
+        "sophia:servers.offline.resources.cpus: got 'half', expected a number from 0.05 to 64",
+        "",
+    ),
+    "too many processors, as a text": (
+        {"offline": {"resources": {"cpus": "65.0"}}},
+        "sophia:servers.offline.resources.cpus: got '65.0', expected a number from 0.05 to 64",
+        "",
     ),
     "too little memory": (
         {"offline": {"resources": {"memoryMb": 1}}},
