@@ -47,7 +47,8 @@ class Container:
 def described_environment(server: str) -> list[str]:
     """The variables that its server.yaml gives to every container, as options of `docker run`."""
     described = yaml.safe_load((ROOT / "mcp_catalog" / server / "server.yaml").read_text())
-    return [f"--env={name}={value}" for name, value in described["run"]["env"].items()]
+    given = described.get("run", {}).get("env", {})
+    return [f"--env={name}={value}" for name, value in given.items()]
 
 
 def run(name: str, image: str, *options: str) -> None:
