@@ -149,6 +149,7 @@ class Database:
             logger.info("the database is ready", extra={"trigrams": self.trigrams})
 
     async def _insist(self, step: Callable[[], Awaitable[None]], complaint: str) -> None:
+        told = None
         while True:
             try:
                 await step()
@@ -156,7 +157,9 @@ class Database:
                 problem = problems.reason(error)
                 if self._problem is not None:
                     self._problem = problem
-                logger.warning(complaint, extra={"problem": problem})
+                if problem != told:
+                    logger.warning(complaint, extra={"problem": problem})
+                told = problem
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return

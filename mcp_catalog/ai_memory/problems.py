@@ -36,12 +36,14 @@ _CONNECTING = {
     "no pg_hba.conf entry": "it admits no such user from here, or only with TLS",
     "does not exist": "it has no such database or user",
     "certificate": "its TLS certificate is not accepted",
+    "closed": "the connection broke",
+    "eof detected": "the connection broke",
+    "reset by peer": "the connection broke",
     "ssl": "no agreement on TLS",
     "starting up": "it is starting",
     "shutting down": "it is shutting down",
     "too many": "it has no connection left",
     "remaining connection slots": "it has no connection left",
-    "closed the connection": "the connection broke",
 }
 
 

@@ -120,6 +120,10 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(url: str):
         (errors.AdminShutdown(), "unavailable (AdminShutdown 57P01); try again"),
         (errors.ConnectionTimeout("hidden"), "unavailable (no connection); try again"),
         (OperationalError("failed to resolve host 'hid@den'"), "host name can't be resolved"),
+        (
+            OperationalError("consuming input failed: SSL connection has been closed hidden"),
+            "unavailable (the connection broke); try again",
+        ),
         (OperationalError("hidden"), "unavailable (no connection); try again"),
         (errors.DiskFull("hidden"), "refused (DiskFull 53100); calling again changes nothing"),
         (errors.ReadOnlySqlTransaction("hidden"), "refused (ReadOnlySqlTransaction 25006)"),

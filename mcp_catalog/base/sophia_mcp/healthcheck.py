@@ -1,13 +1,13 @@
-"""Docker's health check, run as a file: `python -I -S healthcheck.py`. Standard library only, to
-start fast.
+"""Docker's health check, run as a file: `python -I -S healthcheck.py`. Standard library only, and
+of it no `socket`, whose imports take longer than all the rest: 21 replicas run this every 5 s.
 
 Exit 0 when the process answers and has been ready once. `degraded`, `not_configured` and `draining`
 pass: a restart heals neither its database nor its credentials nor its stop, and the gateway reads
 /health itself. The body is printed, so that `docker inspect` and a failed deployment show why.
 """
 
+import _socket
 import os
-import socket
 import sys
 
 _ALIVE = ("ok", "degraded", "not_configured", "draining")
@@ -16,11 +16,14 @@ _ALIVE = ("ok", "degraded", "not_configured", "draining")
 def probe(port: int, seconds: float = 2.0) -> tuple[bool, str]:
     """Whether the replica on this machine's `port` lives, and what it said."""
     try:
-        with socket.create_connection(("127.0.0.1", port), seconds) as connection:
-            connection.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            answer = b""
-            while chunk := connection.recv(4096):
-                answer += chunk
+        connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        connection.settimeout(seconds)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while chunk := connection.recv(4096):
+            answer += chunk
+        connection.close()
     except OSError as error:
         return False, f"no answer on port {port}: {error}"
     body = answer.partition(b"\r\n\r\n")[2].decode(errors="replace")

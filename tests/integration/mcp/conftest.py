@@ -47,7 +47,8 @@ class Container:
 def described_environment(server: str) -> list[str]:
     """The variables that its server.yaml gives to every container, as options of `docker run`."""
     described = yaml.safe_load((ROOT / "mcp_catalog" / server / "server.yaml").read_text())
-    return [f"--env={name}={value}" for name, value in described["run"]["env"].items()]
+    given = described.get("run", {}).get("env", {})
+    return [f"--env={name}={value}" for name, value in given.items()]
 
 
 def run(name: str, image: str, *options: str) -> None:
@@ -179,3 +180,23 @@ def replicas(start_replica) -> list[Container]:
     for replica in both:
         until(replica.health, lambda status: status == "healthy", f"{replica.name} healthy")
     return both
+
+
+@pytest.fixture(params=["ai_memory", "lambda_labs_cli"])
+def limited(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A replica without its credential, limited as server.yaml says: its name and address."""
+    server = request.param
+    described = yaml.safe_load((ROOT / "mcp_catalog" / server / "server.yaml").read_text())
+    limits = described["deploy"]["resources"]
+    port = free_port()
+    name = docker(
+        "run", "--detach", *HARDENED, "--memory", f"{limits['memory_mb']}m",
+        "--memory-swap", f"{limits['memory_mb']}m", "--cpus", str(limits["cpus"]),
+        "--pids-limit", str(limits["pids"]), "--health-interval", "1s",
+        "--publish", f"127.0.0.1:{port}:8000", *described_environment(server),
+        request.getfixturevalue(f"{server}_image"),
+    )  # fmt: skip
+    try:
+        yield name, f"http://127.0.0.1:{port}/mcp"
+    finally:
+        docker("rm", "--force", name)

@@ -28,6 +28,8 @@ def place(postgres) -> Iterator[str]:
     """The URL of a schema of the test's own, where sessions may take 200 ms a statement."""
     name = f"test_{uuid4().hex[:8]}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
+        # Not in the test's schema, with which it would go.
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
         connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
         options = f"-csearch_path={name},public%20-cstatement_timeout=200ms"
         yield f"{postgres.url}?options={options.replace('=', '%3D')}"

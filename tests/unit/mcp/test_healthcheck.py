@@ -55,7 +55,7 @@ def test_a_replica_without_its_credential_is_alive(toy_command: list[str], tmp_p
     assert (status, '"status":"not_configured"' in said) == (0, True)
 
 
-@pytest.mark.parametrize("heavy", ["mcp", "starlette", "json", "asyncio", "logging"])
+@pytest.mark.parametrize("heavy", ["mcp", "starlette", "json", "asyncio", "logging", "socket"])
 def test_it_imports_little(heavy: str):
     script = f"import sophia_mcp.healthcheck, sys; sys.exit({heavy!r} in sys.modules)"
     done = subprocess.run(
