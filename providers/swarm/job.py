@@ -1,8 +1,8 @@
 """`Job`: runs to its end. Create and update return when it has, or say why it failed.
 
-Swarm runs a job again at *any* update of its service, a label's too (swarmkit, UpdateService), and
-may start a failed task anew whatever its restart policy says. So nothing is ever updated: to run
-again is to remove and to create, and a job that has failed is removed at once.
+Swarm runs a job again at *any* update of its service, a label's too (swarmkit, UpdateService). So
+nothing is ever updated: to run again is to remove and to create. A job that has failed is removed
+at once, so that nothing tries it again unseen.
 """
 
 from __future__ import annotations
