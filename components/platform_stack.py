@@ -173,6 +173,8 @@ class PlatformStack(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, providers=[account]),
         )
+        # A change that would lose the volume is refused before any of it gets into the state.
+        of_machines = pulumi.ResourceOptions(parent=self, providers=[account], depends_on=[home])
         machines = [
             LambdaInstance(
                 node.name,
@@ -191,7 +193,7 @@ class PlatformStack(pulumi.ComponentResource):
                     confirm_data_loss=settings.confirm_data_loss,
                     firewall_rulesets=firewall.rulesets_of(node),
                 ),
-                pulumi.ResourceOptions(parent=self, providers=[account]),
+                of_machines,
             ).handle
             for node in planned
         ]

@@ -184,6 +184,9 @@ def test_services_wait_for_every_member(seen):
 def test_machines_are_made_after_the_volumes_home_and_one_of_them_holds_it(seen, preview):
     machines = [item for item in seen.values() if item.type == "lambdalabs:index:Instance"]
     assert all("database-home" in reached(seen, item.name) for item in machines)
+    # And with them what is below the same component, their nonces for one.
+    wholes = [item for item in seen.values() if item.type == "sophia:index:LambdaInstance"]
+    assert [item.dependencies for item in wholes] == [["database-home"]] * 4
     if not preview:
         held = {item.name: item.inputs["volumes"] for item in machines}
         assert held.pop("manager-1-instance") == ["database-0a1b2c3d"]
