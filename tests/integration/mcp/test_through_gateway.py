@@ -118,6 +118,8 @@ async def test_a_killed_replica_fails_no_call_but_those_that_it_had(behind):
 
 @pytest.mark.parametrize("mode", [MODERN, LEGACY])
 async def test_a_model_reads_that_the_database_is_away(behind, postgres, mode):
+    # One that never was well would be starting, not degraded.
+    await asyncio.to_thread(until, lambda: states(behind), lambda seen: seen == {"ok"}, "well")
     docker("stop", postgres.container)
     try:
         await asyncio.to_thread(

@@ -15,6 +15,7 @@ from providers.swarm.pool import Pool
 from providers.swarm.service import Service
 from simulator.docker import docker
 from tests.provider.swarm_services.samples import service
+from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
@@ -86,5 +87,11 @@ async def test_only_those_on_its_network_reach_a_service_and_it_has_no_way_out(
     inputs, made = running["other"]
     both = dataclasses.replace(inputs, networks=[*inputs.networks, networks["data"]])
     await Service(pool).update(tell("other").context, made.id, inputs, made.outputs, both)
-    assert inside(swarm, "other", "python3", "-c", CONNECT, database).strip() == "reached"
+    # The former task may still be there for a moment.
+    await asyncio.to_thread(
+        until,
+        lambda: inside(swarm, "other", "python3", "-c", CONNECT, database).strip(),
+        lambda said: said == "reached",
+        "the new network",
+    )
     assert address(swarm, "database") == database, "nothing else was touched"
