@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from components.plan import own_certificate
-from components.plan.gateway import Caller
+from components.plan.gateway import CALLER, Caller
 from components.reading import Reader, closest, listed
 from components.settings_model import Gateway, Sensitive
 
@@ -19,9 +19,6 @@ _NAME = rf"(?=.{{1,253}}$)({_LABEL}\.)*(?!\d+$){_LABEL}"
 """RFC 1123, in small letters. The last label is no number: that would be an address."""
 _ORIGIN = rf"[a-z][a-z0-9+.-]*://({_NAME}|[0-9.]+|\[[0-9a-f:]+\])(:[0-9]{{1,5}})?"
 _DEFAULT_PORTS = (r"http://[^/]*:80", r"https://[^/]*:443")
-
-
-_CALLER = r"[a-z0-9][a-z0-9._-]{0,31}"
 
 
 def read(top: Reader, servers: Sequence[str]) -> Gateway:
@@ -69,7 +66,7 @@ def _origins(reader: Reader) -> tuple[str, ...]:
 def _callers(reader: Reader, servers: Sequence[str]) -> tuple[Caller, ...]:
     callers = []
     for name in reader.names():
-        if not re.fullmatch(_CALLER, name):
+        if not CALLER.fullmatch(name):
             expected = "a caller's name: 1 to 32 small letters, digits, '.', '-' and '_'"
             reader.fault("", name, expected, "for example alice")
         entry = reader.inner(name)

@@ -13,11 +13,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from components.plan import names, networks
+from components.plan import names, networks, templates
 from components.plan.workload import File, Workload
 from providers.swarm.services.model import Health, Mount, Placement, Port, Resources
 
@@ -66,11 +63,9 @@ _HEALTH = Health(
     retries=2,
     start_period_s=30,
 )
-_TEMPLATES = Path(__file__).parents[2] / "templates" / "gateway"
 _SERVER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]-]+")
-_CALLER = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 
@@ -100,6 +95,8 @@ class Caller:
     rotate: str = ""
 
 
+CALLER = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+"""What callers may be called."""
 DEFAULT_CALLER = "default"
 """The caller that every platform has. Its token is the output `gateway_token`."""
 
@@ -135,15 +132,8 @@ def config(
         *_origin_faults(origins),
     ]:
         raise ValueError("the gateway can't be configured: " + "; ".join(faults))
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    return environment.get_template("haproxy.cfg.j2").render(
+    return templates.render(
+        "gateway/haproxy.cfg.j2",
         routes=sorted(routes, key=lambda route: route.server),
         hosts=sorted(set(hosts)),
         origins=sorted(set(origins)),
@@ -227,14 +217,14 @@ def _refusal(message: str) -> str:
     return json.dumps({"jsonrpc": "2.0", "id": None, "error": error})
 
 
+def _repeated(kind: str, names: Sequence[str]) -> list[str]:
+    twice = sorted(name for name in set(names) if names.count(name) > 1)
+    return [f"{kind} {name!r} is given twice" for name in twice]
+
+
 def _route_faults(routes: Sequence[Route]) -> list[str]:
-    names = [route.server for route in routes]
     return [
-        *(
-            f"server {name!r} is given twice"
-            for name in sorted(set(names))
-            if names.count(name) > 1
-        ),
+        *_repeated("server", [route.server for route in routes]),
         *(
             f"server {route.server!r}: expected small letters, digits, '-' and '_'"
             for route in routes
@@ -264,17 +254,12 @@ def _host_faults(hosts: Sequence[str]) -> list[str]:
 
 
 def _caller_faults(callers: Mapping[str, Caller]) -> list[str]:
-    names = [caller.name for caller in callers.values()]
     return [
+        *_repeated("caller", [caller.name for caller in callers.values()]),
         *(
-            f"caller {name!r} is given twice"
-            for name in sorted(set(names))
-            if names.count(name) > 1
-        ),
-        *(
-            f"caller {caller.name!r}: expected small letters, digits, '.', '-' and '_'"
+            f"caller {caller.name!r}: expected 1 to 32 small letters, digits, '.', '-' and '_'"
             for caller in callers.values()
-            if not _CALLER.fullmatch(caller.name)
+            if not CALLER.fullmatch(caller.name)
         ),
         *(
             f"caller {caller.name!r}: its token's digest is no SHA-256 in hexadecimal"
