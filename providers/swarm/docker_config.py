@@ -8,6 +8,8 @@ import json
 import shlex
 from collections.abc import Sequence
 
+from providers.swarm.services.placement import GPU
+
 DAEMON = "/etc/docker/daemon.json"
 _KNOWN = "/var/lib/sophia/daemon.json"
 """Copy on the node of what Docker runs with: a run may end between the writing and the restart."""
@@ -45,8 +47,8 @@ def fault(content: str) -> str | None:
 
 
 _PUBLISHED = "node-generic-resources"
-GPUS = "NVIDIA-GPU=*"
-"""In `node-generic-resources`: all that the node has, each as NVIDIA-GPU=<its UUID>."""
+GPUS = f"{GPU}=*"
+"""In `node-generic-resources`: all that the node has, each as `<GPU>=<its UUID>`."""
 
 FIND_GPUS = (
     "command -v nvidia-smi >/dev/null || exit 0; nvidia-smi --query-gpu=uuid --format=csv,noheader"
@@ -54,7 +56,7 @@ FIND_GPUS = (
 """A script that prints the UUIDs of a node's GPUs, one a line."""
 
 _RUNTIME = "/etc/nvidia-container-runtime/config.toml"
-_SWARM = 'swarm-resource = "DOCKER_RESOURCE_NVIDIA-GPU"'
+_SWARM = f'swarm-resource = "DOCKER_RESOURCE_{GPU}"'
 
 HAND_OUT_GPUS = (
     f"set -eu; mkdir -p $(dirname {_RUNTIME}); [ -s {_RUNTIME} ] || echo >{_RUNTIME};"
@@ -71,7 +73,7 @@ def with_gpus(content: str, uuids: Sequence[str]) -> str:
     parsed = json.loads(content)
     if GPUS not in parsed.get(_PUBLISHED, []):
         return content
-    own = [f"NVIDIA-GPU={uuid}" for uuid in uuids]
+    own = [f"{GPU}={uuid}" for uuid in uuids]
     named = [name for one in parsed[_PUBLISHED] for name in (own if one == GPUS else [one])]
     if not own and parsed.get("default-runtime") == "nvidia":
         del parsed["default-runtime"]
