@@ -3,15 +3,10 @@
 import pulumi
 
 from components.database import Database, DatabaseArgs
-from components.handles import (
-    ClusterHandle,
-    Ground,
-    NetworkHandle,
-    RegistryHandle,
-    VolumeHandle,
-)
+from components.handles import VolumeHandle
 from components.plan.database import workload
 from providers.swarm import resources as swarm
+from tests.components.ground import ground
 
 
 def database(made=None):
@@ -19,15 +14,7 @@ def database(made=None):
         "database",
         DatabaseArgs(
             workload("database"),
-            Ground(
-                "sophia-dev",
-                ClusterHandle(swarm.Provider("services"), pulumi.Output.from_input("c"), (), ()),
-                {
-                    name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}"))
-                    for name in ("services", "data")
-                },
-                RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
-            ),
+            ground(swarm.Provider("services")),
             volume=VolumeHandle(
                 pulumi.Output.from_input("database-0a1b2c3d"), pulumi.Output.from_input("m-2")
             ),

@@ -1,12 +1,10 @@
 """One server as a service: its secrets as files, its order, and nothing secret in the open."""
 
-import pulumi
-
 from components.catalog.model import Deploy, Health, Resources, SecretVariable, Server
-from components.handles import ClusterHandle, Ground, NetworkHandle, RegistryHandle
 from components.mcp_service import McpService, McpServiceArgs
 from components.plan.mcp_service import mcp_service
 from providers.swarm import resources as swarm
+from tests.components.ground import ground
 
 SERVER = Server(
     name="ai_memory",
@@ -24,15 +22,7 @@ def service(handles=None):
         "ai_memory",
         McpServiceArgs(
             workload=mcp_service(SERVER, "sophia-dev", ["MEMORY_DATABASE_URL"], ("database",)),
-            ground=Ground(
-                "sophia-dev",
-                ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
-                {
-                    name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}"))
-                    for name in ("services", "data")
-                },
-                RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
-            ),
+            ground=ground(provider),
             image="registry.example/ai-memory@sha256:0",
             secrets={"MEMORY_DATABASE_URL": database.private_key},
         ),

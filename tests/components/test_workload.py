@@ -5,19 +5,13 @@ import dataclasses
 import pulumi
 import pytest
 
-from components.handles import (
-    ClusterHandle,
-    Ground,
-    NetworkHandle,
-    RegistryHandle,
-    ServiceHandle,
-    VolumeHandle,
-)
+from components.handles import ServiceHandle, VolumeHandle
 from components.plan.volumes import VolumePlan
 from components.plan.workload import File, MountedVolume, Workload
 from components.workload import Given, deploy
 from providers.swarm import resources as swarm
 from providers.swarm.services.model import Health, Placement, Resources
+from tests.components.ground import ground
 
 PLAIN = Workload(
     name="web",
@@ -37,16 +31,8 @@ class Platform(pulumi.ComponentResource):
 
 def run(workload, **given):
     parent, provider = Platform(), swarm.Provider("services")
-    ground = Ground(
-        "sophia-dev",
-        ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
-        {
-            name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}"))
-            for name in ("edge", "other")
-        },
-        RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
-    )
-    return deploy(workload, ground, Given("image@sha256:1", **given), parent)
+    below = ground(provider, ("edge", "other"))
+    return deploy(workload, below, Given("image@sha256:1", **given), parent)
 
 
 def test_what_is_left_empty_is_not_in_the_inputs(registered):
