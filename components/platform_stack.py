@@ -215,8 +215,11 @@ class PlatformStack(pulumi.ComponentResource):
                 database = self._database(workload, ground, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
+            elif workload.name == workloads.PUBLISHER:
+                continue  # its gateway's component makes it
             elif workload.name == workloads.GATEWAY:
-                gateway = self._gateway(workload, ground, needed)
+                publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
+                gateway = self._gateway(workload, publisher, ground, needed)
                 made[workload.name] = gateway.handle
             else:
                 given = settings.credentials[workload.name]
@@ -237,13 +240,18 @@ class PlatformStack(pulumi.ComponentResource):
         return Database(workload.name, args, self._child)
 
     def _gateway(
-        self, workload: Workload, ground: Ground, servers: Sequence[ServiceHandle]
+        self,
+        workload: Workload,
+        publisher: Workload,
+        ground: Ground,
+        servers: Sequence[ServiceHandle],
     ) -> Gateway:
         settings = self._settings.gateway
         return Gateway(
             workload.name,
             GatewayArgs(
                 workload=workload,
+                publisher=publisher,
                 ground=ground,
                 image=self._image(workload.name, "images", self._settings.base_image).reference,
                 servers=servers,

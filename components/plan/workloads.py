@@ -15,22 +15,25 @@ from components.settings_model import Settings
 from providers.swarm.services.rules import faults_of
 
 DATABASE, GATEWAY = "database", "gateway"
+PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
 def planned(settings: Settings) -> tuple[Workload, ...]:
     """All of them."""
+    gateways = gateway.workload(
+        GATEWAY,
+        settings.prefix,
+        settings.gateway.port,
+        [server.name for server in settings.servers],
+    )
     every = (
         database.workload(DATABASE),
         *(
             _server(server, settings.prefix, settings.credentials[server.name])
             for server in settings.servers
         ),
-        gateway.workload(
-            GATEWAY,
-            settings.prefix,
-            settings.gateway.port,
-            [server.name for server in settings.servers],
-        ),
+        gateway.publisher(gateways),
+        gateways,
     )
     return tuple(
         replace(one, networks=attached(one.networks, settings.former_networks.get(one.name, ())))

@@ -41,7 +41,9 @@ def seen(registered, exports, tmp_path, monkeypatch):
 
 
 def run(registered, tmp_path, monkeypatch, exports=None, former=None, **changes):
-    """Everything that the platform registers; exports gets what it hands out. former: networks."""
+    """Everything that the platform registers; exports gets what it hands out, the networks as their
+    value. former: networks.
+    """
     monkeypatch.chdir(tmp_path)  # contexts of images are staged below the working directory
     for work in ("stage", "have"):  # downloads and Docker; their own tests see to them
         monkeypatch.setattr(f"components.image_cache.ImageCache.{work}", lambda *given: None)
@@ -56,7 +58,12 @@ def run(registered, tmp_path, monkeypatch, exports=None, former=None, **changes)
     assert faults == ()
     settings = replace(settings, former_networks=former or {})
     handed_out = {} if exports is None else exports
-    return registered(lambda: handed_out.update(PlatformStack("platform", settings).exports))
+
+    def program():
+        handed_out.update(PlatformStack("platform", settings).exports)
+        handed_out["networks"].apply(lambda known: handed_out.update(networks=known))
+
+    return registered(program)
 
 
 def reached(seen, name):
@@ -173,6 +180,14 @@ def test_no_stand_in_of_the_plan_is_deployed(seen):
     services = [item for item in seen.values() if item.type == "swarm:index:Service"]
     assert services
     assert not [item.name for item in services if "known-later" in str(item.inputs)]
+
+
+def test_every_service_is_planned_so_that_its_rules_are_checked_and_its_logs_are_found(
+    seen, exports, preview
+):
+    services = {item.name for item in seen.values() if item.type == "swarm:index:Service"}
+    if not preview:
+        assert {f"{name}-service" for name in exports["networks"]} == services
 
 
 def test_services_wait_for_every_member(seen):
