@@ -35,8 +35,9 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         gateway.publisher(gateways),
         gateways,
     )
+    layouts, former = settings.layouts, settings.former_networks
     return tuple(
-        replace(one, networks=attached(one.networks, settings.former_networks.get(one.name, ())))
+        replace(one, networks=attached(one.networks, layouts, former.get(one.name, ())))
         for one in every
     )
 
