@@ -11,7 +11,7 @@ from providers.runtime import codec
 from providers.runtime.difference import difference
 from providers.swarm.docker_config import DAEMON, HAND_OUT_GPUS, Step, step, with_gpus
 from providers.swarm.keypair import generate
-from providers.swarm.node_setup import NodeSetup, NodeSetupInputs, SetupFile
+from providers.swarm.node_setup import NodeSetup, NodeSetupInputs, SetupFile, _write
 
 OLD, NEW = generate().public_key, generate().public_key
 SETUP = NodeSetupInputs(
@@ -124,3 +124,12 @@ def faults(**change):
 def test_what_would_lock_out_or_stop_docker_is_refused(change, path):
     assert faults() == []
     assert faults(**change) == [path]
+
+
+def test_what_runs_at_each_boot_starts_now_and_ends_with_its_file():
+    unit = "/etc/systemd/system/one.service"
+    begun = _write({unit: "[Service]", "/etc/systemd/system/one.service.d/x.conf": ""}, frozenset())
+    assert begun.endswith("systemctl enable --quiet one.service\nsystemctl restart one.service")
+    ended = _write({}, frozenset({unit})).splitlines()
+    assert ended.index("systemctl disable --quiet --now one.service") < ended.index(f"rm -f {unit}")
+    assert "restart one.service" not in str(ended)
