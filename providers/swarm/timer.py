@@ -91,9 +91,9 @@ systemctl restart {self.unit}
             for path, text in self.files.items()
         )
         return (
-            f"{{ {sums}; systemctl show --property DropInPaths --value {self._units};"
-            f" systemctl is-enabled --quiet {self.unit} && systemctl is-active --quiet {self.unit}"
-            f" || echo {self.unit}; }} 2>/dev/null"
+            f"{{ {sums}; systemctl show --property DropInPaths --value {self._units}"
+            f" | grep -F {self.job}; systemctl is-enabled --quiet {self.unit}"
+            f" && systemctl is-active --quiet {self.unit} || echo {self.unit}; }} 2>/dev/null"
         )
 
     def remove(self) -> str:

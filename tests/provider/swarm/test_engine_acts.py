@@ -101,7 +101,13 @@ def test_no_act_on_any_kind_ends_what_runs(acted: Stack) -> None:
     assert running(acted) == before
     acted.up("--expect-no-changes")
 
+    # A run of its schedule is no news to the job.
+    assert runs_of_the_job(acted) == ran
+    acted.on(0, "service", "update", "--force", "--detach", "job")
+    scheduled = runs_of_the_job(acted)
+    assert scheduled != ran
     acted.up("--target", known["web"], "--target-dependents")
     acted("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    acted.up("--expect-no-changes")
     assert running(acted) == before
-    assert runs_of_the_job(acted) == ran
+    assert runs_of_the_job(acted) == scheduled
