@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account, Calls
 from providers.lambdalabs.errors import (
@@ -17,17 +13,22 @@ from providers.lambdalabs.errors import (
     LambdaError,
     NoMachine,
     NotFound,
-    NotGone,
     OtherAccount,
 )
-from providers.lambdalabs.models import BROKEN, COMING, GOING, UNRECORDED, Launch, Machine, Offer
-from providers.runtime.declare import Change, Context, Created, Fault, Found, Lifecycle, prop
-
-MARK = "pulumi:instance"
-"""Tag that tells which specification a machine was launched for, see `mark`."""
-
-LAUNCH = "pulumi:launch"
-"""Tag that all machines have in common that one `create` launched, on purpose or not."""
+from providers.lambdalabs.instance_spec import (
+    LAUNCH,
+    MARK,
+    InstanceInputs,
+    InstanceOutputs,
+    candidates,
+    faults,
+    is_listed,
+    is_ours,
+    mark,
+)
+from providers.lambdalabs.machine import give_back, look, recorded, terminate
+from providers.lambdalabs.models import BROKEN, COMING, GOING, Launch, Machine
+from providers.runtime.declare import Change, Context, Created, Fault, Found, Lifecycle
 
 STACK_TAGS = ("project", "stack")
 """Tags that all machines of a stack share."""
@@ -37,54 +38,6 @@ LAUNCH_TRIES = 3
 
 SEARCH_LOOKS = 4
 """How often the machines are listed in `Account.search_seconds`."""
-
-
-@dataclass(frozen=True)
-class InstanceInputs:
-    name: str = prop(
-        replace=True,
-        doc="Name and hostname: lowercase letters, digits and hyphens, at most 63 characters."
-        " Make it unique (a nonce), best by an `InstanceName`: a machine of exactly this name is"
-        f" adopted. In Lambda Cloud `{UNRECORDED}` follows it until a state has the machine's id.",
-    )
-    instance_types: list[str] = prop(
-        doc="Types to launch, the preferred one first. A machine of another type is replaced."
-    )
-    regions: list[str] = prop(
-        doc="Regions to launch in, the preferred one first. A machine elsewhere is replaced."
-    )
-    ssh_key_name: str = prop(doc="Name of a registered key, which the machine boots with.")
-    image_family: str = prop(replace=True, default="", doc='"": the region\'s default image.')
-    user_data: str = prop(
-        secret=True, default="", doc="cloud-init user data. A change awaits the next generation."
-    )
-    tags: dict[str, str] = prop(
-        default_factory=dict, doc="Tags of the machine. A change awaits the next generation."
-    )
-    generation: str = prop(replace=True, default="", doc="Change it to get a new machine.")
-    volumes: list[str] = prop(
-        default_factory=list,
-        doc="Ids of the volumes on its disk: it is not replaced while it holds one.",
-    )
-    confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost all the same.")
-    account_key: str = prop(
-        default="",
-        doc="Id of an SSH key of the account (an `SshKey`'s id). Where the account has neither"
-        " it nor a machine with these tags, the API key is another account's: nothing is believed"
-        " to be gone.",
-    )
-    firewall_rulesets: dict[str, list[str]] = prop(
-        default_factory=dict,
-        doc="By region, ids of the firewall rulesets that a machine gets there. A change awaits the"
-        " next generation.",
-    )
-
-
-@dataclass(frozen=True)
-class InstanceOutputs:
-    status: str = prop(doc="As last read: booting, active, unhealthy, …")
-    instance_type: str = prop(doc="The type that was free.")
-    region: str = prop(doc="The region it is in.")
 
 
 class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
@@ -99,7 +52,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
     @staticmethod
     def check(inputs: InstanceInputs) -> list[Fault]:
-        return list(_faults(inputs))
+        return list(faults(inputs))
 
     @staticmethod
     def stale(inputs: InstanceInputs, outputs: InstanceOutputs) -> str | None:
@@ -146,7 +99,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         calls = self._account.calls(context)
         usable = []
         for machine in await calls.machines():
-            if not _is_ours(machine, context.urn, inputs) or not _is_listed(machine, inputs):
+            if not is_ours(machine, context.urn, inputs) or not is_listed(machine, inputs):
                 continue
             if self._account.launched.get(machine.id, context.urn) != context.urn:
                 continue  # of another resource, to which somebody gave the same name
@@ -308,7 +261,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         """Lists repeatedly, since what was launched may appear late."""
         for _ in range(SEARCH_LOOKS):
             await calls.sleep(self._account.search_seconds / SEARCH_LOOKS)
-            ours = [m for m in await calls.machines() if _is_ours(m, context.urn, inputs)]
+            ours = [m for m in await calls.machines() if is_ours(m, context.urn, inputs)]
             if adopted := await self._adopted(context, calls, ours):
                 self._account.launched[adopted.id] = context.urn
                 return adopted
@@ -329,140 +282,10 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         return Created(best.id, _outputs(best))
 
 
-def mark(inputs: InstanceInputs) -> str:
-    """Tells specifications of one name apart: equal for a repeated try, different for another image
-    or generation, so that a replacement under the same name never adopts what it replaces. Pure.
-
-    Without the urn: a resource that is moved or renamed (an alias) has the same machine.
-    """
-    return _hash(inputs.name, inputs.image_family, inputs.generation)
-
-
-def _marks(urn: str, inputs: InstanceInputs) -> Container[str | None]:
-    """The marks of a machine for these inputs; the second was given before docs/adr/0010."""
-    return mark(inputs), _hash(urn, inputs.image_family, inputs.generation)
-
-
-def _hash(*spec: str) -> str:
-    return hashlib.sha256(repr(spec).encode()).hexdigest()[:32]
-
-
-def candidates(
-    inputs: InstanceInputs, offers: dict[str, Offer]
-) -> Iterator[tuple[str, str, str | None]]:
-    """Each type in order in each region in order, with why it need not be tried, or None. Pure."""
-    for kind in inputs.instance_types:
-        offer = offers.get(kind)
-        for region in inputs.regions:
-            if offer is None:
-                yield kind, region, f"no such type, expected one of {', '.join(sorted(offers))}"
-            elif region not in offer.regions:
-                yield kind, region, "no capacity listed"
-            else:
-                yield kind, region, None
-
-
-async def look(calls: Calls, id: str) -> Machine | None:
-    """The machine, or None when it is gone or going."""
-    try:
-        machine = await calls.machine(id)
-    except NotFound:
-        return None
-    return None if machine.status in GOING else machine
-
-
-async def recorded(context: Context, account: Account, machine: Machine) -> None:
-    """Notes, here and in the machine's name, that its id is in the state: the end of its
-    `InstanceName` ends it no more."""
-    account.recorded.add(machine.id)
-    if machine.recorded:
-        return
-    calls = account.calls(context)
-    try:
-        await calls(account.client.rename, machine.id, machine.name)
-    except LambdaError as error:
-        context.warn(
-            f"{machine.name}: machine {machine.id} could not be renamed, which the next run tries"
-            f" again. Until then it does not outlive a `pulumi state delete`: {error}"
-        )
-
-
-async def give_back(calls: Calls, id: str) -> None:
-    """Terminates a machine and waits until the API agrees. Raises `NotGone` at the deadline."""
-    terminated = False
-    while True:
-        try:
-            machine = await calls.machine(id, calls.poll_seconds)
-        except NotFound:
-            return
-        if machine.status == "terminated":
-            return
-        if machine.status != "terminating" and not terminated:
-            await terminate(calls, id)
-            terminated = True
-            continue
-        if calls.left < calls.poll_seconds:
-            raise NotGone(
-                f"machine {id} ({machine.name}) was terminated and is still {machine.status}",
-                suggestion="It may still be billed: look at it in Lambda Cloud, then run the"
-                " command again",
-            )
-        await calls.sleep(calls.poll_seconds)
-
-
-async def terminate(calls: Calls, id: str) -> None:
-    """Asks for a machine's end, and is content when it has come already."""
-    try:
-        await calls.terminate(id)
-    except LambdaError:
-        # Terminating twice is an error in some versions of the API.
-        if await look(calls, id) is not None:
-            raise
-
-
-def _is_ours(machine: Machine, urn: str, inputs: InstanceInputs) -> bool:
-    # Without the tag the name, which ends with a nonce, has to do.
-    told = machine.tags.get(MARK, mark(inputs))
-    return machine.name == inputs.name and told in _marks(urn, inputs)
-
-
 def _price(machine: Machine) -> str:
     cents = machine.price_cents_per_hour
     return "" if cents is None else f", {cents / 100:.2f} USD an hour"
 
 
-def _is_listed(machine: Machine, inputs: InstanceInputs) -> bool:
-    # One that isn't is about to be replaced, see `stale`; what is not told is not held against it.
-    kind, region = machine.instance_type, machine.region
-    return kind in ("", *inputs.instance_types) and region in ("", *inputs.regions)
-
-
 def _outputs(machine: Machine) -> InstanceOutputs:
     return InstanceOutputs(machine.status, machine.instance_type, machine.region)
-
-
-def _faults(inputs: InstanceInputs) -> Iterator[Fault]:
-    """The limits of OpenAPI 1.8.3, InstanceLaunchRequest and RequestedTagEntry."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", inputs.name):
-        yield Fault(
-            "name",
-            f"got {inputs.name!r}, expected 1 to 63 lowercase letters, digits or hyphens",
-        )
-    for path, values in (("instanceTypes", inputs.instance_types), ("regions", inputs.regions)):
-        if not values:
-            yield Fault(path, "got an empty list, expected at least one")
-        for value in sorted({value for value in values if values.count(value) > 1}):
-            yield Fault(path, f"{value!r} is listed more than once")
-    if not inputs.ssh_key_name:
-        yield Fault("sshKeyName", "got an empty string, expected the name of a registered key")
-    if (size := len(inputs.user_data.encode())) > 1_000_000:
-        yield Fault("userData", f"{size} bytes, expected at most 1,000,000")
-    for key, value in inputs.tags.items():
-        if not re.fullmatch(r"[a-z][a-z0-9:-]{1,54}", key) or key in (MARK, LAUNCH):
-            yield Fault(
-                f"tags.{key}",
-                "expected a key of 2 to 55 lowercase letters, digits, hyphens or colons that starts"
-                f" with a letter and is not {MARK} or {LAUNCH}",
-            )
-        if len(value) > 128:
-            yield Fault(f"tags.{key}", f"{len(value)} characters, expected at most 128")

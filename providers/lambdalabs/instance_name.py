@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from providers.lambdalabs.account import Account
-from providers.lambdalabs.instance import give_back
+from providers.lambdalabs.machine import give_back
 from providers.lambdalabs.models import GOING
 from providers.runtime.declare import Context, Created, Lifecycle, prop
 

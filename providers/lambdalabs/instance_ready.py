@@ -16,7 +16,7 @@ from providers.lambdalabs.errors import (
     NotReached,
     NotReady,
 )
-from providers.lambdalabs.instance import recorded, terminate
+from providers.lambdalabs.machine import recorded, terminate
 from providers.lambdalabs.models import BROKEN, GOING, Machine
 from providers.lambdalabs.ssh import Door, NoAnswer, Unreached, knock, probe_cuda
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop

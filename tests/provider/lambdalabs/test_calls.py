@@ -9,9 +9,10 @@ import pytest
 from providers.lambdalabs import errors
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
-from providers.lambdalabs.instance import Instance, InstanceInputs, InstanceOutputs
+from providers.lambdalabs.instance import Instance
 from providers.lambdalabs.instance_name import InstanceName, InstanceNameInputs
 from providers.lambdalabs.instance_ready import InstanceReady, InstanceReadyInputs
+from providers.lambdalabs.instance_spec import InstanceInputs, InstanceOutputs
 from providers.lambdalabs.models import Listed, Machine
 from providers.lambdalabs.pacer import Pacer
 from simulator import cloud as simulator

@@ -14,7 +14,8 @@ from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.firewall_rule import FirewallRule
 from providers.lambdalabs.firewall_rules import FirewallRules, FirewallRulesInputs
 from providers.lambdalabs.firewall_ruleset import FirewallRuleset, FirewallRulesetInputs
-from providers.lambdalabs.instance import Instance, InstanceInputs
+from providers.lambdalabs.instance import Instance
+from providers.lambdalabs.instance_spec import InstanceInputs
 from providers.lambdalabs.models import Rule
 from providers.lambdalabs.pacer import Pacer
 from providers.lambdalabs.rulesets import GLOBAL

@@ -9,15 +9,15 @@ import pytest
 from providers.lambdalabs import errors
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
-from providers.lambdalabs.instance import (
+from providers.lambdalabs.instance import Instance
+from providers.lambdalabs.instance_name import InstanceName, InstanceNameInputs, InstanceNameOutputs
+from providers.lambdalabs.instance_spec import (
     LAUNCH,
     MARK,
-    Instance,
     InstanceInputs,
     InstanceOutputs,
     mark,
 )
-from providers.lambdalabs.instance_name import InstanceName, InstanceNameInputs, InstanceNameOutputs
 from providers.lambdalabs.models import Launch, Listed, Machine
 from providers.lambdalabs.pacer import Pacer
 from providers.runtime.declare import Cancelled

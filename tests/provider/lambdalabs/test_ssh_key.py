@@ -6,7 +6,8 @@ import asyncssh
 import pytest
 
 from providers.lambdalabs import errors, ssh_key
-from providers.lambdalabs.instance import Instance, InstanceInputs
+from providers.lambdalabs.instance import Instance
+from providers.lambdalabs.instance_spec import InstanceInputs
 from providers.lambdalabs.ssh_key import SshKey, SshKeyInputs, SshKeyOutputs
 
 

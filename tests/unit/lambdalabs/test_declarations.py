@@ -8,18 +8,19 @@ import json
 import asyncssh
 import pytest
 
-from providers.lambdalabs import instance
 from providers.lambdalabs.firewall_rule import FirewallRule
 from providers.lambdalabs.firewall_rules import FirewallRules, FirewallRulesInputs
 from providers.lambdalabs.firewall_ruleset import FirewallRuleset, FirewallRulesetInputs
-from providers.lambdalabs.instance import (
-    Instance,
+from providers.lambdalabs.instance import Instance
+from providers.lambdalabs.instance_ready import InstanceReady, InstanceReadyInputs
+from providers.lambdalabs.instance_spec import (
+    LAUNCH,
+    MARK,
     InstanceInputs,
     InstanceOutputs,
     candidates,
     mark,
 )
-from providers.lambdalabs.instance_ready import InstanceReady, InstanceReadyInputs
 from providers.lambdalabs.models import Offer
 from providers.lambdalabs.provider import LambdaLabs, LambdaLabsConfig
 from providers.lambdalabs.ssh_key import SshKey, SshKeyInputs, fingerprint, material
@@ -58,8 +59,8 @@ def test_good_inputs_have_no_faults():
         ({"tags": {"Project": "x"}}, "tags.Project"),
         ({"tags": {"a" * 56: "x"}}, "tags." + "a" * 56),
         ({"tags": {"project": "x" * 129}}, "tags.project"),
-        ({"tags": {instance.MARK: "x"}}, "tags." + instance.MARK),
-        ({"tags": {instance.LAUNCH: "x"}}, "tags." + instance.LAUNCH),
+        ({"tags": {MARK: "x"}}, "tags." + MARK),
+        ({"tags": {LAUNCH: "x"}}, "tags." + LAUNCH),
     ],
 )
 def test_each_wrong_input_is_named(change, path):

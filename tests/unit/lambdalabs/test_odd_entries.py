@@ -8,7 +8,8 @@ import pytest
 
 from providers.lambdalabs.account import Account
 from providers.lambdalabs.client import LambdaClient
-from providers.lambdalabs.instance import Instance, InstanceInputs, InstanceOutputs
+from providers.lambdalabs.instance import Instance
+from providers.lambdalabs.instance_spec import InstanceInputs, InstanceOutputs
 from providers.lambdalabs.models import Machine
 from providers.lambdalabs.pacer import Pacer
 from providers.lambdalabs.ssh_key import SshKey, SshKeyInputs, SshKeyOutputs
