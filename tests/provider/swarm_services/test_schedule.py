@@ -72,7 +72,9 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
     jobs, schedules, told = Job(pool), Schedule(pool), tell("nightly")
     on_manager = Placement(["node.role == manager"])
     mounts = [Mount("bind", "/node", "/opt", read_only=True)]
-    nightly = job("nightly", "[ ! -e /node/broken ]", mounts=mounts, placement=on_manager)
+    nightly = job(
+        "nightly", "echo copied; [ ! -e /node/broken ]", mounts=mounts, placement=on_manager
+    )
     raced = job("raced", "true")
     for inputs in (nightly, raced):
         await jobs.create(tell(inputs.name).context, inputs)
@@ -110,6 +112,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
     assert await schedules.update(*args, WELL, once) == WELL
     (line,) = until(lambda: status(swarm), lambda seen: "ended well" in seen[0], "its end")
     assert line.endswith("; next run Thu 2099-01-01 00:00:00 UTC")
+    assert "copied" in swarm.docker("service", "logs", "--tail", "100", "nightly")
     ran = iteration(swarm, "nightly")
     assert (await jobs.create(told.context, nightly)).outputs.exit_status == 0
     outputs = JobOutputs(0, [])
