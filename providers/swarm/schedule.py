@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from providers.runtime.declare import Context, Created, Fault, Found, Incomplete, Lifecycle, prop
 from providers.swarm import calendar
@@ -34,6 +34,7 @@ class ScheduleInputs:
 
 @dataclass(frozen=True)
 class ScheduleOutputs:
+    written: str = prop(default="", volatile=True, doc="Tells one version of the timer's files.")
     differs: list[str] = prop(
         default_factory=list,
         volatile=True,
@@ -65,16 +66,18 @@ class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
 
     @staticmethod
     def drifted(inputs: ScheduleInputs, outputs: ScheduleOutputs) -> str | None:
-        if not outputs.differs:
-            return None
-        return f"the timer of {inputs.job} is not as wanted on {', '.join(outputs.differs)}"
+        if outputs.differs:
+            return f"the timer of {inputs.job} is not as wanted on {', '.join(outputs.differs)}"
+        if outputs.written != _timer(inputs).fingerprint:
+            return f"the timer of {inputs.job} is another one in this version of the program"
+        return None
 
     async def create(self, context: Context, inputs: ScheduleInputs) -> Created[ScheduleOutputs]:
         """Raises `Incomplete` where a manager refuses: others may have it by then."""
         try:
             return Created(inputs.job, await self._write(context, inputs))
         except SwarmError as error:
-            nowhere = ScheduleOutputs([manager.node for manager in inputs.managers])
+            nowhere = ScheduleOutputs("", [manager.node for manager in inputs.managers])
             raise Incomplete(inputs.job, nowhere, [str(error)]) from None
 
     async def read(
@@ -89,7 +92,7 @@ class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
             for node, answer in said.items()
             if (node in outputs.differs if isinstance(answer, SwarmError) else answer)
         ]
-        return Found(inputs, ScheduleOutputs(differs))
+        return Found(inputs, replace(outputs, differs=differs))
 
     async def update(
         self,
@@ -125,7 +128,7 @@ class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
                 f"{node} is away, and gets the timer of {inputs.job} from the next `pulumi up`;"
                 f" the other managers run it: {failure}"
             )
-        return ScheduleOutputs(list(failed))
+        return ScheduleOutputs(_timer(inputs).fingerprint, list(failed))
 
     async def _remove(
         self, context: Context, inputs: ScheduleInputs, managers: Sequence[Manager]

@@ -20,6 +20,8 @@ _SERVICE = """\
 [Unit]
 Description=Runs {job}, a job of the Swarm, if its schedule has come
 After=docker.service
+# However often its times come.
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
@@ -66,6 +68,11 @@ class Timer:
             f"{_UNITS}/{self._service}": _SERVICE.format(**named),
             f"{_UNITS}/{self.unit}": _TIMER.format(**named),
         }
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs whenever the files do: with another expression, or another version of them."""
+        return hashlib.sha256("\0".join(self.files.values()).encode()).hexdigest()[:12]
 
     def write(self) -> str:
         """A script that brings it, and takes back what was done to it by hand. It fails with

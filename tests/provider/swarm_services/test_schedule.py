@@ -22,8 +22,11 @@ from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
-ALWAYS, ONCE = "*:*:*", "2099-01-01"
-WELL = ScheduleOutputs()
+ALWAYS, ONCE = "*:*:0/3", "2099-01-01"
+
+
+def well(calendar: str) -> ScheduleOutputs:
+    return ScheduleOutputs(Timer("nightly", calendar).fingerprint)
 
 
 def schedule(swarm: Any, calendar: str, *nodes: str) -> ScheduleInputs:
@@ -103,13 +106,13 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
         assert read.outputs == made.outputs, "believed"
     assert swarm.worker in str(Schedule.drifted(both, made.outputs))
     args = (told.context, "nightly", both)
-    assert await schedules.update(*args, made.outputs, both) == WELL
-    assert (await schedules.read(*args, WELL)).outputs == WELL
+    assert await schedules.update(*args, made.outputs, both) == well(ALWAYS)
+    assert (await schedules.read(*args, well(ALWAYS))).outputs == well(ALWAYS)
 
     # Its time comes: the job runs again, which is no news to the job itself.
     until(lambda: iteration(swarm, "nightly"), lambda seen: seen != first, "a scheduled run", 40)
     once = schedule(swarm, ONCE)
-    assert await schedules.update(*args, WELL, once) == WELL
+    assert await schedules.update(*args, well(ALWAYS), once) == well(ONCE)
     (line,) = until(lambda: status(swarm), lambda seen: "ended well" in seen[0], "its end")
     assert line.endswith("; next run Thu 2099-01-01 00:00:00 UTC")
     assert "copied" in swarm.docker("service", "logs", "--tail", "100", "nightly")
@@ -129,10 +132,11 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
         f"rm {path} && systemctl daemon-reload",
     ):
         on(swarm.manager, change)
-        seen = await schedules.read(told.context, "nightly", once, WELL)
+        seen = await schedules.read(told.context, "nightly", once, well(ONCE))
         assert seen.outputs.differs == [swarm.manager], change
-        assert await schedules.update(told.context, "nightly", once, seen.outputs, once) == WELL
-        assert (await schedules.read(told.context, "nightly", once, WELL)).outputs == WELL
+        await schedules.update(told.context, "nightly", once, seen.outputs, once)
+        seen = await schedules.read(told.context, "nightly", once, seen.outputs)
+        assert seen.outputs == well(ONCE), change
 
     # Several find it due at once, as managers do.
     (program,) = [path for path in Timer("nightly", ONCE).files if path.endswith(".py")]
@@ -142,7 +146,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
     # A run that fails, and one that can't begin, are seen.
     on(swarm.manager, "touch /opt/broken")
     try:
-        await schedules.update(told.context, "nightly", once, WELL, both)
+        await schedules.update(told.context, "nightly", once, well(ONCE), both)
         until(lambda: status(swarm), lambda seen: "FAILED" in seen[0], "a failed run", 40)
         assert "non-zero exit (1)" in status(swarm)[0]
     finally:
@@ -153,16 +157,16 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
 
     # A manager leaves the list, and is away when all of it ends.
     alone = schedule(swarm, ALWAYS, swarm.manager)
-    await schedules.update(told.context, "nightly", both, WELL, alone)
+    await schedules.update(told.context, "nightly", both, well(ALWAYS), alone)
     assert traces(swarm.worker) == ""
     async with away(pool, both):
-        await schedules.delete(told.context, "nightly", both, WELL)
+        await schedules.delete(told.context, "nightly", both, well(ALWAYS))
     assert "keeps the timer of nightly. If it comes back" in told.warnings[-1]
     assert traces(swarm.manager) == ""
-    await schedules.delete(told.context, "nightly", both, WELL)
+    await schedules.delete(told.context, "nightly", both, well(ALWAYS))
     async with away(pool, only):
         with pytest.raises(SwarmError, match="not deleted: no manager answers"):
-            await schedules.delete(told.context, "nightly", only, WELL)
+            await schedules.delete(told.context, "nightly", only, well(ALWAYS))
     for inputs in (nightly, raced):
         await jobs.delete(told.context, inputs.name, inputs, outputs)
 
