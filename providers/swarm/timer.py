@@ -77,12 +77,12 @@ class Timer:
     def write(self) -> str:
         """A script that brings it, and takes back what was done to it by hand. It fails with
         systemd's words where it can't read the expression, or no such time is left."""
-        calendar = shlex.quote(self._calendar)
+        calendar, never = self._calendar, f"no time of {self._calendar!r} is left"
         puts = "\n".join(put(path, text) for path, text in self.files.items())
         return f"""set -eu
 {PUT}
-times=$(systemd-analyze calendar -- {calendar})
-case "$times" in *": never"*) echo no time of {calendar} is left >&2; exit 1;; esac
+times=$(systemd-analyze calendar -- {shlex.quote(calendar)})
+case "$times" in *": never"*) echo {shlex.quote(never)} >&2; exit 1;; esac
 {puts}
 systemctl revert {self._units}
 systemctl daemon-reload
