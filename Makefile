@@ -29,7 +29,7 @@ purge: $(VENV)/.ready ## down, then remove all that it leaves: images, caches, s
 
 STACK ?= dev
 
-status: $(VENV)/.ready ## show nodes and services; of another stack: make status STACK=prod
+status: $(VENV)/.ready ## show nodes, services and jobs; of another stack: make status STACK=prod
 	@exec $(BIN)/python -m ops status --stack "$(STACK)"
 
 logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_memory
