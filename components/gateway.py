@@ -22,7 +22,8 @@ CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    """image: with its digest. servers: those that it leads to.
+    """publisher: who hands out the configuration. image: with its digest, for both.
+    servers: those that it leads to.
 
     hosts: DNS names, besides the managers' addresses, by which clients may call it.
     origins: websites whose scripts may call it. callers: those beside the default one, which may
@@ -32,6 +33,7 @@ class GatewayArgs:
     """
 
     workload: Workload
+    publisher: Workload
     ground: Ground
     image: pulumi.Input[str]
     servers: Sequence[ServiceHandle]
@@ -94,7 +96,7 @@ class Gateway(pulumi.ComponentResource):
         )
         config = {plan.CONFIG_FILE: self._config(args, addresses, digests)}
         given = Given(args.image, config, needed=args.servers)
-        publisher = deploy(plan.publisher(args.workload), args.ground, given, self)
+        publisher = deploy(args.publisher, args.ground, given, self)
         given = Given(args.image, {plan.CERTIFICATE_SECRET: shown.pem}, needed=[publisher])
         self.handle = deploy(args.workload, args.ground, given, self)
 

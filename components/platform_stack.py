@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pulumi
@@ -12,8 +13,10 @@ from components.database import Database, DatabaseArgs
 from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
+    ClusterHandle,
     Ground,
     LoginHandle,
+    NetworkHandle,
     NodeHandle,
     RegistryHandle,
     ServiceHandle,
@@ -49,6 +52,8 @@ class PlatformStack(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         if pulumi.runtime.is_dry_run():
             pulumi.log.info(cost.expected(settings.node_groups, settings.prices), self)
+        if len(settings.layouts) > 1:
+            pulumi.log.info(networks.SWAP, self)
         login = self._login()
         planned = nodes.nodes(settings.node_groups)
         home = volumes.home(
@@ -72,20 +77,6 @@ class PlatformStack(pulumi.ComponentResource):
             ),
             self._child,
         ).handle
-        made = {
-            name: SwarmNetwork(
-                name,
-                SwarmNetworkArgs(
-                    cluster=cluster,
-                    prefix=settings.prefix,
-                    encrypted=settings.overlay.encrypted,
-                    mtu=settings.overlay.mtu,
-                    internal=name in networks.INTERNAL,
-                ),
-                self._child,
-            ).handle
-            for name in networks.NETWORKS
-        }
         registry = RegistryHandle(
             server=settings.registry.server,
             repository=settings.registry.repository,
@@ -100,7 +91,9 @@ class PlatformStack(pulumi.ComponentResource):
         volume = volumes.directory(
             plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
         )
-        gateway, attached = self._services(Ground(settings.prefix, cluster, made, registry), volume)
+        gateway, attached = self._services(
+            Ground(settings.prefix, cluster, self._networks(cluster), registry), volume
+        )
 
         managers = cluster.managers
         self.exports = {
@@ -118,6 +111,8 @@ class PlatformStack(pulumi.ComponentResource):
             NAMED_AFTER: settings.stack,
             SUBNET_SIZE: settings.overlay.subnet_size,
             networks.OUTPUT: attached,
+            # Handed out with it.
+            networks.LAYOUTS: attached.apply(lambda _: [*map(asdict, settings.layouts)]),
         }
         self.register_outputs({})
 
@@ -168,7 +163,10 @@ class PlatformStack(pulumi.ComponentResource):
                 machines=planned,
                 sources=Sources(settings.firewall.ssh_sources, settings.firewall.gateway_sources),
                 gateway_port=settings.gateway.port,
-                encrypted=settings.overlay.encrypted,
+                # Also for networks that are left in this run.
+                encrypted=any(
+                    layout.encrypted for layout in (*settings.layouts, *settings.former_layouts)
+                ),
                 account_key=key.id,
             ),
             pulumi.ResourceOptions(parent=self, providers=[account]),
@@ -199,6 +197,22 @@ class PlatformStack(pulumi.ComponentResource):
         ]
         return [firewall.admitted(machine) for machine in machines]
 
+    def _networks(self, cluster: ClusterHandle) -> dict[str, NetworkHandle]:
+        """By name: those of this run's layouts, of which the former one stays as it is."""
+        made = {}
+        for layout in self._settings.layouts:
+            for network in networks.NETWORKS:
+                args = SwarmNetworkArgs(
+                    cluster=cluster,
+                    prefix=self._settings.prefix,
+                    encrypted=layout.encrypted,
+                    mtu=layout.mtu,
+                    internal=network in networks.INTERNAL,
+                )
+                name = layout.name(network)
+                made[name] = SwarmNetwork(name, args, self._child).handle
+        return made
+
     def _services(
         self, ground: Ground, volume: VolumeHandle
     ) -> tuple[Gateway, pulumi.Output[dict[str, list[str]]]]:
@@ -215,8 +229,11 @@ class PlatformStack(pulumi.ComponentResource):
                 database = self._database(workload, ground, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
+            elif workload.name == workloads.PUBLISHER:
+                continue  # its gateway's component makes it
             elif workload.name == workloads.GATEWAY:
-                gateway = self._gateway(workload, ground, needed)
+                publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
+                gateway = self._gateway(workload, publisher, ground, needed)
                 made[workload.name] = gateway.handle
             else:
                 given = settings.credentials[workload.name]
@@ -237,13 +254,18 @@ class PlatformStack(pulumi.ComponentResource):
         return Database(workload.name, args, self._child)
 
     def _gateway(
-        self, workload: Workload, ground: Ground, servers: Sequence[ServiceHandle]
+        self,
+        workload: Workload,
+        publisher: Workload,
+        ground: Ground,
+        servers: Sequence[ServiceHandle],
     ) -> Gateway:
         settings = self._settings.gateway
         return Gateway(
             workload.name,
             GatewayArgs(
                 workload=workload,
+                publisher=publisher,
                 ground=ground,
                 image=self._image(workload.name, "images", self._settings.base_image).reference,
                 servers=servers,

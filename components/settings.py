@@ -13,10 +13,10 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pulumi
 import pulumi.runtime.config
@@ -92,11 +92,25 @@ def load(catalog: Catalog) -> Settings:
     if faults or found:
         raise SettingsError((*faults, *found))
     former = kept.get(networks.OUTPUT, networks.BEFORE if kept else {})
-    return replace(
+    settings = replace(
         settings,
         former_login=Sensitive(str(kept.get(LOGIN_KEY, ""))),
         former_networks=cast(Mapping[str, list[str]], former),
+        former_layouts=_former_layouts(kept),
     )
+    if len(settings.layouts) > 1 and (
+        narrow := settings_overlay.no_room(project, settings.overlay)
+    ):
+        raise SettingsError((narrow,))
+    return settings
+
+
+def _former_layouts(kept: Mapping[str, object]) -> list[networks.Layout]:
+    found = cast(Sequence[Mapping[str, Any]], kept.get(networks.LAYOUTS, []))
+    # Numbers come as floats.
+    return [
+        networks.Layout(one["encrypted"], int(one["mtu"]), int(one["generation"])) for one in found
+    ]
 
 
 def handed_out() -> Mapping[str, object]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from components.catalog.model import Server
-from components.plan import names
+from components.plan import names, networks
 from components.plan.gateway import Caller
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
@@ -126,7 +126,7 @@ class Settings:
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
     prices: US cents an hour, by instance type, as far as the cloud tells.
     former_login: what the last `up` handed out as LOGIN_KEY, or "". former_networks: those that it
-    left each workload on.
+    left each workload on; former_layouts: theirs, newest first.
     """
 
     project: str
@@ -151,6 +151,12 @@ class Settings:
     rotation: Rotation
     former_login: Sensitive = Sensitive("")
     former_networks: Mapping[str, Collection[str]] = field(default_factory=dict)
+    former_layouts: Sequence[networks.Layout] = ()
+
+    @property
+    def layouts(self) -> tuple[networks.Layout, ...]:
+        """Those of this run's networks, the wanted one first."""
+        return networks.layouts(self.overlay.encrypted, self.overlay.mtu, self.former_layouts)
 
     @property
     def prefix(self) -> str:

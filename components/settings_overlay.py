@@ -22,8 +22,8 @@ PRIVATE = tuple(
 DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
 """What Docker gives to docker0 and docker_gwbridge on every machine."""
 
-SUBNETS = 3
-"""Swarm's ingress, `services` and `data`. A changed one takes another before the old one goes."""
+SUBNETS = 1 + len(networks.NETWORKS)
+"""Swarm's ingress, and ours."""
 
 SUBNET_SIZE, FIRST_SUBNET_SIZE = 20, 24
 """Prefix length unless one is given: of a new platform, and of one of the first version."""
@@ -66,6 +66,22 @@ def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
     return 3 + machines + 2 * replicas + 1 + managers
 
 
+def no_room(project: str, overlay: Overlay) -> Fault | None:
+    """What is wrong if networks of another mtu or encryption are made beside the former ones."""
+    pools = map(ipaddress.IPv4Network, overlay.address_pools)
+    found, needed = _rooms(pools, overlay.subnet_size), SUBNETS + len(networks.NETWORKS)
+    if found >= needed:
+        return None
+    got = f"another mtu or encrypted, which makes other networks beside the {SUBNETS} of before"
+    expected = f"pools with room for {needed}; they have room for {found} and can't be changed"
+    return Fault(f"{project}:overlay", got, expected, "take the former values back")
+
+
+def _rooms(pools: Iterable[ipaddress.IPv4Network], subnet_size: int) -> int:
+    """How many subnets there are in these pools."""
+    return sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
+
+
 def _pools(reader: Reader, overlay: Overlay) -> None:
     taken = [
         (ipaddress.IPv4Network(bridge), "Docker's own bridge on every machine")
@@ -97,7 +113,7 @@ def _pools(reader: Reader, overlay: Overlay) -> None:
 
 
 def _room(reader: Reader, pools: Sequence[ipaddress.IPv4Network], subnet_size: int) -> None:
-    found = sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
+    found = _rooms(pools, subnet_size)
     if found < SUBNETS:
         ours = " and ".join(networks.NETWORKS)
         expected = f"room for {SUBNETS} (Swarm's ingress, and the networks {ours})"

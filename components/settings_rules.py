@@ -114,7 +114,7 @@ def _long_names(key: str, settings: Settings) -> list[Fault]:
         (server.name, f"mcp_catalog/{server.name}/server.yaml: name", names.LONGEST)
         for server in settings.servers
     ]
-    wanted.append(("gateway-config", "project and stack", names.LONGEST))
+    wanted.append((workloads.PUBLISHER, "project and stack", names.LONGEST))
     faults = []
     for name, where, longest in wanted:
         full = f"{settings.prefix}-{name}"

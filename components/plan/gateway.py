@@ -54,7 +54,8 @@ CORS_RESPONSE_HEADERS = ("mcp-session-id", "retry-after", "www-authenticate", "x
 DRAIN_S = 20
 """Seconds that a stopping gateway has for what is in flight."""
 
-_PUBLISHER = "-config"
+PUBLISHER = "-config"
+"""How the name ends of who hands out the configuration."""
 _PYTHON = ("python3", "-I", "-S")
 _HEALTH = Health(
     test=["CMD", *_PYTHON, f"{LIBRARY}/healthcheck.py"],
@@ -166,7 +167,7 @@ def workload(name: str, prefix: str, published_port: int, servers: Iterable[str]
 
     prefix: of physical names. A host port can't be held twice, so the old task stops first.
     """
-    handed_out = f"{names.physical(prefix, f'{name}{_PUBLISHER}')}:{HEALTH_PORT}"
+    handed_out = f"{names.physical(prefix, f'{name}{PUBLISHER}')}:{HEALTH_PORT}"
     return Workload(
         name=name,
         kind="global",
@@ -195,7 +196,7 @@ def publisher(gateway: Workload) -> Workload:
     Never two at once, or gateways would go back and forth between the old one and the new.
     """
     return Workload(
-        name=f"{gateway.name}{_PUBLISHER}",
+        name=f"{gateway.name}{PUBLISHER}",
         user=USER_ID,
         port=HEALTH_PORT,
         args=(*_PYTHON, f"{LIBRARY}/publish.py"),

@@ -15,6 +15,7 @@ def files(*, gpu: bool, registry_server: str, registry_ca: str) -> dict[str, str
         "/etc/ssh/sshd_config.d/10-sophia.conf": templates.render("sshd.conf.j2"),
         "/etc/apt/apt.conf.d/52-sophia": templates.render("apt.conf.j2"),
         "/etc/docker/daemon.json": templates.render("daemon.json.j2", gpu=gpu),
+        "/etc/systemd/system/sophia-link-local.service": templates.render("link-local.service.j2"),
     }
     if registry_ca:
         # Docker reads it at each pull.

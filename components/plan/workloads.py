@@ -16,25 +16,29 @@ from providers.swarm import calendar
 from providers.swarm.services.rules import faults_of, job_faults
 
 DATABASE, GATEWAY = "database", "gateway"
+PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
 def planned(settings: Settings) -> tuple[Workload, ...]:
     """All of them."""
+    gateways = gateway.workload(
+        GATEWAY,
+        settings.prefix,
+        settings.gateway.port,
+        [server.name for server in settings.servers],
+    )
     every = (
         database.workload(DATABASE),
         *(
             _server(server, settings.prefix, settings.credentials[server.name])
             for server in settings.servers
         ),
-        gateway.workload(
-            GATEWAY,
-            settings.prefix,
-            settings.gateway.port,
-            [server.name for server in settings.servers],
-        ),
+        gateway.publisher(gateways),
+        gateways,
     )
+    layouts, former = settings.layouts, settings.former_networks
     return tuple(
-        replace(one, networks=attached(one.networks, settings.former_networks.get(one.name, ())))
+        replace(one, networks=attached(one.networks, layouts, former.get(one.name, ())))
         for one in every
     )
 

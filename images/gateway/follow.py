@@ -105,6 +105,7 @@ def follow(url: str, haproxy: subprocess.Popen[bytes], running: str) -> int:
 def main(url: str) -> int:
     for number in (signal.SIGUSR1, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
+    SERVERS.write_text("1\n")  # the format's version; HAProxy warns of a file that isn't there
     config = first(url)
     if reason := refusal(config):
         sys.exit(f"the configuration is refused: {reason}")

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import asyncssh
@@ -45,6 +46,7 @@ _SILENCE = 20.0
 """Seconds for a machine that boots to let us in again."""
 _DOCKER = 150.0
 """Seconds for Docker to stop, start and, if it refuses, to start as it was."""
+_UNITS = "/etc/systemd/system/"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class NodeSetupInputs:
         default_factory=list,
         doc=f"{DAEMON} makes Docker reload or restart, as far as it differs from what Docker runs"
         f" with; {docker_config.GPUS} in its node-generic-resources stands for the node's GPUs."
-        " sshd reads its files anew.",
+        f" sshd reads its files anew. What {_UNITS}NAME.service describes starts now and at each"
+        " boot.",
     )
 
 
@@ -321,11 +324,21 @@ def _edited(user: str, change: str) -> str:
 def _write(files: dict[str, str], gone: frozenset[str]) -> str:
     """A script that writes what differs, each file in one step, and removes what is gone. Pure."""
     lines = ["set -eu", docker_config.PUT]
-    lines += [docker_config.put(path, text) for path, text in files.items()]
+    lines += [f"systemctl disable --quiet --now {unit}" for unit in _units(sorted(gone))]
     lines += [f"rm -f {shlex.quote(path)}" for path in sorted(gone)]
+    lines += [docker_config.put(path, text) for path, text in files.items()]
     # Again each time: a run may have ended between the writing and this. It ends no connection.
     lines += ["systemctl try-reload-or-restart ssh"]
+    if units := _units(files):
+        names = " ".join(units)
+        lines += [f"systemctl enable --quiet {names}", f"systemctl restart {names}"]
     return "\n".join(lines)
+
+
+def _units(paths: Iterable[str]) -> list[str]:
+    """The services of systemd's among these files."""
+    names = [path.removeprefix(_UNITS) for path in paths if path.startswith(_UNITS)]
+    return [name for name in names if name.endswith(".service") and "/" not in name]
 
 
 def _differing(user: str, keys: list[str], revoked: list[str], files: dict[str, str]) -> str:
@@ -338,4 +351,7 @@ def _differing(user: str, keys: list[str], revoked: list[str], files: dict[str, 
     for path, text in files.items():
         sum = hashlib.sha256(text.encode()).hexdigest()
         lines += [f"echo {sum} {shlex.quote(path)} | sha256sum -c --status || echo {path}"]
+    lines += [
+        f"systemctl is-active --quiet {unit} || echo {_UNITS}{unit}" for unit in _units(files)
+    ]
     return f"{{ {'; '.join(lines)}; }} 2>/dev/null | sort -u"

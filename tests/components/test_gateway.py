@@ -37,10 +37,12 @@ def gateway(made=None, port=8443, **changes):
         for number in (1, 2)
     )
     dns_name = server.id.apply(lambda _: "tasks.sophia-dev-github")
+    workload = plan.workload("gateway", "sophia-dev", port, ["github"])
     built = Gateway(
         "gateway",
         GatewayArgs(
-            workload=plan.workload("gateway", "sophia-dev", port, ["github"]),
+            workload=workload,
+            publisher=plan.publisher(workload),
             ground=Ground(
                 "sophia-dev",
                 ClusterHandle(provider, pulumi.Output.from_input("c"), (), managers),

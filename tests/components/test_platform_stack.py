@@ -1,6 +1,6 @@
 """The whole platform as one graph: what waits for what, what is secret, what is handed out."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pulumi
@@ -40,8 +40,10 @@ def seen(registered, exports, tmp_path, monkeypatch):
     return run(registered, tmp_path, monkeypatch, exports)
 
 
-def run(registered, tmp_path, monkeypatch, exports=None, former=None, **changes):
-    """Everything that the platform registers; exports gets what it hands out. former: networks."""
+def run(registered, tmp_path, monkeypatch, exports=None, former=None, layouts=(), **changes):
+    """Everything that the platform registers; exports gets what it hands out, networks and layouts
+    as values. former: networks; layouts: theirs.
+    """
     monkeypatch.chdir(tmp_path)  # contexts of images are staged below the working directory
     for work in ("stage", "have"):  # downloads and Docker; their own tests see to them
         monkeypatch.setattr(f"components.image_cache.ImageCache.{work}", lambda *given: None)
@@ -54,9 +56,17 @@ def run(registered, tmp_path, monkeypatch, exports=None, former=None, **changes)
         offers=offers,
     )
     assert faults == ()
-    settings = replace(settings, former_networks=former or {})
+    settings = replace(settings, former_networks=former or {}, former_layouts=layouts)
     handed_out = {} if exports is None else exports
-    return registered(lambda: handed_out.update(PlatformStack("platform", settings).exports))
+
+    def program():
+        handed_out.update(PlatformStack("platform", settings).exports)
+        for output in (networks.OUTPUT, networks.LAYOUTS):
+            handed_out[output].apply(
+                lambda known, output=output: handed_out.update({output: known})
+            )
+
+    return registered(program)
 
 
 def reached(seen, name):
@@ -169,10 +179,66 @@ def test_a_database_of_the_first_version_stays_where_its_clients_are_for_one_run
         assert networks_of(seen)["database"] == ["id-of-data-overlay", "id-of-services-overlay"]
 
 
+PLAIN = {"database": ["data"], "ai_memory": ["services", "data"], "lambda_labs_cli": ["services"]}
+PLAIN["gateway"] = PLAIN["gateway-config"] = ["services"]
+ENCRYPTED = networks.Layout(encrypted=True, mtu=0)
+SMALLER = networks.Layout(encrypted=False, mtu=1400, generation=2)
+
+
+def test_networks_of_another_layout_take_the_place_of_the_former_ones_in_two_runs(
+    registered, preview, tmp_path, monkeypatch
+):
+    overlay, told, said = {"encrypted": False, "mtu": 1400}, {}, []
+    monkeypatch.setattr(pulumi.log, "info", lambda text, *about: said.append(text))
+    seen = run(
+        registered, tmp_path, monkeypatch, told, PLAIN, layouts=(ENCRYPTED,), overlay=overlay
+    )
+    assert networks.SWAP in said
+    before, after = (seen[f"services{end}-overlay"].inputs for end in ("", "-2"))
+    assert (before["encrypted"], before.get("mtu")) == (True, None), "as it is"
+    assert before["namePrefix"] == "sophia-dev-services"
+    assert (after["encrypted"], after["mtu"]) == (False, 1400)
+    assert [seen[f"data{end}-overlay"].inputs["internal"] for end in ("", "-2")] == [True, True]
+    if preview:
+        return
+    assert networks_of(seen)["ai_memory"] == [
+        f"id-of-{name}-overlay" for name in ("services-2", "data-2", "services", "data")
+    ]
+    assert networks_of(seen)["gateway"] == ["id-of-services-2-overlay", "id-of-services-overlay"]
+    assert opened(seen) == "all", "packets of the former networks are let through"
+
+    for open_to in ("all", "tcp"):  # until nothing is left of them
+        former, layouts = (
+            told["networks"],
+            tuple(networks.Layout(**one) for one in told["network_layouts"]),
+        )
+        seen = run(registered, tmp_path, monkeypatch, told, former, layouts, overlay=overlay)
+        assert "services-overlay" not in seen
+        assert networks_of(seen)["ai_memory"] == [
+            "id-of-services-2-overlay",
+            "id-of-data-2-overlay",
+        ]
+        assert told["network_layouts"] == [asdict(SMALLER)]
+        assert opened(seen) == open_to
+
+
+def opened(seen):
+    """The first protocol that machines let one another in by."""
+    return seen["firewall-node-us-east-1-worker-1"].inputs["rules"][0]["protocol"]
+
+
 def test_no_stand_in_of_the_plan_is_deployed(seen):
     services = [item for item in seen.values() if item.type == "swarm:index:Service"]
     assert services
     assert not [item.name for item in services if "known-later" in str(item.inputs)]
+
+
+def test_every_service_is_planned_so_that_its_rules_are_checked_and_its_logs_are_found(
+    seen, exports, preview
+):
+    services = {item.name for item in seen.values() if item.type == "swarm:index:Service"}
+    if not preview:
+        assert {f"{name}-service" for name in exports["networks"]} == services
 
 
 def test_services_wait_for_every_member(seen):
@@ -254,7 +320,7 @@ def test_what_is_handed_out(seen, exports):
         *("manager_ip", "manager_ips", "gateway_url", "gateway_urls", "gateway_token"),
         "gateway_tokens",
         *("gateway_certificate", "ca_certificate", "mcp_endpoints", "nodes", "ssh_private_key"),
-        *("named_after", "networks", "subnet_size"),
+        *("named_after", "networks", "network_layouts", "subnet_size"),
     }
     assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
     assert isinstance(exports["gateway_token"], pulumi.Output)

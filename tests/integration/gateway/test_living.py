@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,13 @@ from tests.support.polling import until
 pytestmark = pytest.mark.containers
 
 HERE = "/mcp/ai_memory"
+
+
+def warnings(name):
+    """What a gateway has said on either of its streams, but for its calls."""
+    command = ["docker", "logs", name]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
+    return [line for line in done.stdout.decode().splitlines() if not line.startswith("{")]
 
 
 def test_replicas_come_and_go_without_a_reload(gateway):
@@ -40,6 +48,9 @@ def test_replicas_come_and_go_without_a_reload(gateway):
     )
     gateway.replica("ai_memory")
     until(gateway.healthy, lambda seen: seen["ai_memory"] == 2, "two replicas again", 15)
+    told = [line for line in warnings(gateway.name) if "Server mcp-ai_memory/" in line]
+    assert told
+    assert all(line.startswith("[WARNING]") for line in told), "each change once"
 
 
 def test_a_stopping_gateway_finishes_what_is_in_flight(gateway):
@@ -138,5 +149,6 @@ def test_a_gateway_waits_for_its_configuration(gateway):
     until(lambda: docker("logs", late.name), lambda log: "waiting" in log, "it waits", 20)
     late.publish()
     until(lambda: late.call("GET", "/health").status, lambda seen: seen == 200, "it serves", 20)
+    assert not [line for line in warnings(late.name) if "state file" in line]
     docker("kill", late.publisher)
     assert late.call("GET", HERE).status in (200, 503), "it goes on without the other"

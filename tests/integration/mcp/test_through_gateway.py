@@ -41,7 +41,12 @@ class Behind:
         return Target(url, "get_memory_stats", authority=authority, token=TOKEN)
 
     def number(self, wanted: int) -> None:
-        """Waits until the gateway uses so many replicas."""
+        """Waits until the gateway uses so many replicas.
+
+        They are well before: a Swarm's DNS tells of no others, and the gateway believes it until
+        it has asked for the first time.
+        """
+        until(lambda: states(self), lambda seen: seen == {"ok"}, "every replica is well")
         until(
             lambda: self.gateway.healthy()["ai_memory"],
             lambda seen: seen == wanted,

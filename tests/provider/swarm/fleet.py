@@ -17,8 +17,10 @@ from providers.swarm.engine import Endpoint
 from providers.swarm.errors import SwarmError
 from providers.swarm.keypair import KeyPairOutputs, generate
 from providers.swarm.member import Member, MemberInputs
+from providers.swarm.node_setup import NodeSetupInputs, SetupFile
 from providers.swarm.pool import Pool, SwarmConfig
 from simulator import machines, network
+from simulator.docker import docker
 
 POOLS = ["10.96.0.0/12"]
 
@@ -195,3 +197,27 @@ async def form(pool: Pool, nodes: list[Machine]) -> tuple[Any, list[str]]:
         member = await Member(pool).create(make_context(machine.name), inputs)
         ids.append(member.id)
     return created.outputs, ids
+
+
+def setup_of(machine: Machine, fleet: Fleet, *files: SetupFile, **changes: Any) -> NodeSetupInputs:
+    """A setup of these files, with the fleet's login."""
+    inputs = NodeSetupInputs(
+        node=machine.name,
+        instance_id=machine.container,
+        address=machine.address,
+        host_key=machine.host_key,
+        user="ubuntu",
+        authorized_keys=[fleet.login.public_key],
+        files=[*files],
+    )
+    return replace(inputs, **changes)
+
+
+def on(machine: Machine, *command: str) -> str:
+    """What a command says on a machine."""
+    return docker("exec", machine.container, *command).strip()
+
+
+def started(machine: Machine) -> str:
+    """When its Docker started last."""
+    return on(machine, "systemctl", "show", "docker", "-p", "ExecMainStartTimestampMonotonic")

@@ -21,7 +21,6 @@ from providers.swarm.service import Service
 from providers.swarm.services.model import Placement, Resources
 from providers.swarm.services.patience import Patience
 from simulator import node_image
-from simulator.docker import docker
 from tests.provider.swarm.fleet import (
     Fleet,
     Machine,
@@ -29,6 +28,9 @@ from tests.provider.swarm.fleet import (
     eventually,
     make_context,
     member_inputs,
+    on,
+    setup_of,
+    started,
 )
 from tests.provider.swarm_services.samples import load_image, service
 
@@ -38,29 +40,8 @@ NOTHING = NodeSetupOutputs()
 SSHD = SetupFile("/etc/ssh/sshd_config.d/10-test.conf", "MaxSessions 200\n")
 
 
-def setup_of(machine: Machine, fleet: Fleet, *files: SetupFile, **changes) -> NodeSetupInputs:
-    inputs = NodeSetupInputs(
-        node=machine.name,
-        instance_id=machine.container,
-        address=machine.address,
-        host_key=machine.host_key,
-        user="ubuntu",
-        authorized_keys=[fleet.login.public_key],
-        files=[*files],
-    )
-    return replace(inputs, **changes)
-
-
 def daemon(**keys) -> SetupFile:
     return SetupFile(DAEMON, json.dumps({"no-new-privileges": True} | keys))
-
-
-def on(machine: Machine, *command: str) -> str:
-    return docker("exec", machine.container, *command).strip()
-
-
-def started(machine: Machine) -> str:
-    return on(machine, "systemctl", "show", "docker", "-p", "ExecMainStartTimestampMonotonic")
 
 
 def driver(machine: Machine) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from components.plan import networks as plan
 from providers.swarm.network import Network, NetworkInputs
 from providers.swarm.pool import Pool
 from providers.swarm.service import Service
@@ -95,3 +96,53 @@ async def test_only_those_on_its_network_reach_a_service_and_it_has_no_way_out(
         "the new network",
     )
     assert address(swarm, "database") == database, "nothing else was touched"
+
+
+MEET = f"""
+echo nameserver 127.0.0.11 >/run/resolver
+mount --bind /run/resolver /etc/resolv.conf
+exec python3 -c '{CONNECT}' tasks.trust-server
+"""
+
+
+async def test_services_that_take_other_networks_one_after_the_other_meet_all_the_while(
+    swarm: Any, pool: Pool, tell: Any
+) -> None:
+    """Two runs in which first the server and then its client is updated, as `pulumi up` does."""
+    wanted = service("trust-server"), service("trust-client")
+    made: dict[str, Any] = {}
+    running: list[Any] = []
+    known: tuple[plan.Layout, ...] = ()
+    former: tuple[str, ...] = ()
+    for mtu in (1400, 1300, 1300):
+        known = plan.layouts(False, mtu, known)
+        for layout in known:
+            inputs = NetworkInputs(f"trust-{layout.name(plan.EDGE)}", mtu=layout.mtu)
+            if layout.name(plan.EDGE) not in made:
+                network = await Network(pool).create(tell().context, inputs)
+                made[layout.name(plan.EDGE)] = (inputs, network)
+        former = plan.attached((plan.EDGE,), known, former)
+        ids = [made[name][1].id for name in former]
+        for place, plain in enumerate(wanted):
+            now = dataclasses.replace(plain, networks=ids)
+            context = tell(plain.name).context
+            if len(running) <= place:
+                one = await Service(pool).create(context, now)
+                running.append((now, one.id, one.outputs))
+            else:
+                was, id, outputs = running[place]
+                new = await Service(pool).update(context, id, was, outputs, now)
+                running[place] = (now, id, new)
+            if len(running) == len(wanted):
+                await asyncio.to_thread(
+                    until,
+                    lambda: inside(swarm, "client", "unshare", "--mount", "sh", "-c", MEET),
+                    lambda said: said == "reached",
+                    f"the client reaches the server by name, {plain.name} is on {former}",
+                    10,
+                )
+    assert former == ("services-2",)
+    for now, id, outputs in running:
+        await Service(pool).delete(tell(now.name).context, id, now, outputs)
+    for inputs, network in made.values():
+        await Network(pool).delete(tell().context, network.id, inputs, network.outputs)

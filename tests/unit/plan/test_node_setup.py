@@ -32,3 +32,9 @@ def test_a_registry_without_a_ca_of_its_own_adds_no_file():
 def test_sshd_takes_many_sessions_and_docker_is_not_upgraded_by_itself():
     assert "MaxSessions 200" in made()["/etc/ssh/sshd_config.d/10-sophia.conf"]
     assert '"docker"' in made()["/etc/apt/apt.conf.d/52-sophia"]
+
+
+def test_a_service_keeps_containers_from_what_a_cloud_tells_the_machine():
+    unit = made()["/etc/systemd/system/sophia-link-local.service"]
+    assert "DOCKER-USER --destination 169.254.0.0/16" in unit
+    assert "WantedBy=docker.service" in unit

@@ -14,10 +14,12 @@ from components import settings
 from components.catalog import loader
 from components.catalog.loader import Catalog
 from components.catalog.model import SecretVariable, Server
+from components.plan.networks import Layout
 from components.settings_model import SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.pacer import Pacer
 from tests.support import wrong_settings
+from tests.unit.settings.samples import GOOD
 
 ENVIRONMENT = {
     "LAMBDA_API_URL": "http://127.0.0.1:1/api/v1",
@@ -314,3 +316,25 @@ def test_a_refusal_on_the_way_is_not_blamed_on_the_key(configured):
     [about] = [line for line in faults if line.startswith("sophia:lambdaApiUrl")]
     assert "text/html" in about
     assert "403" in about
+
+
+def test_other_networks_beside_the_former_ones_need_room(configured, monkeypatch):
+    former = [{"encrypted": True, "mtu": 1400.0, "generation": 2.0}]
+    outputs = {"named_after": "dev", "subnet_size": 24.0, "network_layouts": former}
+    monkeypatch.setattr(settings, "handed_out", lambda: outputs)
+    monkeypatch.setattr(settings, "_offers", lambda *given: None)
+
+    def configure(**overlay):
+        values = {**GOOD, "overlay": {"addressPools": ["10.200.0.0/22"], **overlay}}
+        configured([(key, json.dumps(value)) for key, value in values.items()], secret=values)
+
+    configure(mtu=1400)
+    assert settings.load(NO_SERVERS).layouts == (Layout(True, 1400, 2),)
+    configure()
+    assert faults_of_load() == [
+        "sophia:overlay: got another mtu or encrypted, which makes other networks beside the 3 of"
+        " before, expected pools with room for 5; they have room for 4 and can't be changed; take"
+        " the former values back"
+    ]
+    configure(addressPools=["10.200.0.0/21"])
+    assert settings.load(NO_SERVERS).layouts == (Layout(True, 0, 3), Layout(True, 1400, 2))

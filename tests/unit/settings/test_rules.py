@@ -40,6 +40,7 @@ def test_the_rules_of_services_are_told_when_nothing_else_is_wrong(monkeypatch):
     assert [fault.split(": ")[:2] for fault in faults] == [
         ["workload database", "placement.constraints[0]"],
         ["workload lambda_labs_cli", "placement.constraints[0]"],
+        ["workload gateway-config", "placement.constraints[0]"],
         ["workload gateway", "placement.constraints[0]"],
     ]
 

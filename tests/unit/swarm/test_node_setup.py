@@ -15,7 +15,7 @@ from providers.swarm import node_setup
 from providers.swarm.docker_config import DAEMON, HAND_OUT_GPUS, Step, step, with_gpus
 from providers.swarm.errors import ConnectionFailed, Unanswered
 from providers.swarm.keypair import generate
-from providers.swarm.node_setup import NodeSetup, NodeSetupInputs, SetupFile
+from providers.swarm.node_setup import NodeSetup, NodeSetupInputs, SetupFile, _write
 
 OLD, NEW = generate().public_key, generate().public_key
 SETUP = NodeSetupInputs(
@@ -167,3 +167,12 @@ async def test_a_machine_that_is_slow_to_tell_of_its_first_boot_is_waited_for(mo
 async def test_a_machine_that_lets_nobody_in_any_more_is_told(monkeypatch):
     with pytest.raises(ConnectionFailed, match="away"):
         await booted(monkeypatch, Booting("running", *[ConnectionFailed("away")] * 9))
+
+
+def test_what_runs_at_each_boot_starts_now_and_ends_with_its_file():
+    unit = "/etc/systemd/system/one.service"
+    begun = _write({unit: "[Service]", "/etc/systemd/system/one.service.d/x.conf": ""}, frozenset())
+    assert begun.endswith("systemctl enable --quiet one.service\nsystemctl restart one.service")
+    ended = _write({}, frozenset({unit})).splitlines()
+    assert ended.index("systemctl disable --quiet --now one.service") < ended.index(f"rm -f {unit}")
+    assert "restart one.service" not in str(ended)
