@@ -13,10 +13,17 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True)
-class Credential:
-    """A secret by its name. value: None when it was not given; never printed."""
+class Needed:
+    """What a server can't work without, by its name. value: None when it was not given."""
 
     name: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Credential(Needed):
+    """A secret. Its value is never printed."""
+
     value: str | None = field(repr=False)
 
 
@@ -69,6 +76,15 @@ class Settings:
             SettingError: the file is there and can't be read.
         """
         return Credential(name, self.secret_or_none(name))
+
+    def needed(self, name: str) -> Needed:
+        """The environment variable `name`, for `Upstream(needs=…)`: as a credential, it may be
+        missing at the start."""
+        return Needed(name, self.environment.get(name) or None)
+
+    def text(self, name: str, default: str) -> str:
+        """The environment variable `name`."""
+        return self.environment.get(name) or default
 
     def number(self, name: str, default: int, *, least: int, most: int) -> int:
         """The environment variable `name` as a whole number within [least, most]."""

@@ -59,8 +59,17 @@ def test_a_secret_file_that_can_not_be_read_is_one_line(tmp_path):
         read_settings("toy", {}, tmp_path).credential("KEY")
 
 
+def test_what_is_needed_may_be_missing_at_the_start():
+    settings = read_settings("toy", {"TEAM": "T0123", "EMPTY": ""})
+    given = [settings.needed(name) for name in ("TEAM", "EMPTY", "MISSING")]
+    assert [one.value for one in given] == ["T0123", None, None]
+    assert [one.name for one in given] == ["TEAM", "EMPTY", "MISSING"]
+
+
 def test_flags_choices_and_texts():
     settings = read_settings("toy", {"ON": "true", "OFF": "", "SIZE": "big", "LIST": " a,, b "})
+    assert settings.text("SIZE", "small") == "big"
+    assert settings.text("OFF", "small") == settings.text("MISSING", "small") == "small"
     assert settings.flag("ON")
     assert not settings.flag("OFF")
     assert settings.flag("MISSING", True)
