@@ -1,5 +1,6 @@
 """What the process is told from outside: environment variables and secret files."""
 
+import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ class Settings:
     """Settings of one replica.
 
     server: its name, that of its folder in the catalog.
-    port: the TCP port to listen on, on all addresses of the container.
+    address, port: where to listen; every address, unless it is told one.
     allowed_hosts: Host header values to accept besides the server's own name and loopback.
     drain_seconds: how long requests are still taken after SIGTERM, while /health says 503.
     grace_seconds: how long the calls in flight may take after that. The sum must stay under
@@ -41,6 +42,7 @@ class Settings:
     """
 
     server: str
+    address: str
     port: int
     allowed_hosts: tuple[str, ...]
     log_level: str
@@ -133,8 +135,8 @@ def read_settings(
 ) -> Settings:
     """Settings from an environment.
 
-    PORT (8000), MCP_ALLOWED_HOSTS (comma-separated), LOG_LEVEL (INFO), DRAIN_SECONDS (5),
-    GRACE_SECONDS (20). Which tools there are: policy.py.
+    LISTEN_ADDRESS (0.0.0.0), PORT (8000), MCP_ALLOWED_HOSTS (comma-separated), LOG_LEVEL (INFO),
+    DRAIN_SECONDS (5), GRACE_SECONDS (20). Which tools there are: policy.py.
 
     Raises:
         SettingError: a value is out of range or of the wrong kind.
@@ -144,6 +146,7 @@ def read_settings(
         raise SettingError(f"LOG_LEVEL: expected one of {', '.join(_LEVELS)}, got {level!r}")
     return Settings(
         server=server,
+        address=_address(environment),
         port=_number(environment, "PORT", 8000, 1, 65535),
         allowed_hosts=_texts(environment, "MCP_ALLOWED_HOSTS"),
         log_level=level,
@@ -153,6 +156,15 @@ def read_settings(
         environment=environment,
         secrets_directory=secrets_directory,
     )
+
+
+def _address(environment: Mapping[str, str]) -> str:
+    text = environment.get("LISTEN_ADDRESS", "0.0.0.0")
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        expected = "an address of this machine such as 127.0.0.1"
+        raise SettingError(f"LISTEN_ADDRESS: expected {expected}, got {text!r}") from None
 
 
 def _texts(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from sophia_mcp.settings import read_settings
 def test_defaults():
     settings = read_settings("toy", {})
     assert (settings.port, settings.drain_seconds, settings.grace_seconds) == (8000, 5, 20)
-    assert settings.allowed_hosts == ()
+    assert (settings.address, settings.allowed_hosts) == ("0.0.0.0", ())
 
 
 def test_hosts_are_split_and_trimmed():
@@ -17,7 +17,8 @@ def test_hosts_are_split_and_trimmed():
 @pytest.mark.parametrize(
     ("name", "value"),
     [("PORT", "http"), ("PORT", "0"), ("PORT", "70000"), ("DRAIN_SECONDS", "-1"),
-     ("GRACE_SECONDS", "0"), ("GRACE_SECONDS", "1.5"), ("LOG_LEVEL", "LOUD")],
+     ("GRACE_SECONDS", "0"), ("GRACE_SECONDS", "1.5"), ("LOG_LEVEL", "LOUD"),
+     ("LISTEN_ADDRESS", "localhost")],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_what_was_expected(name: str, value: str):
     with pytest.raises(SettingError, match=rf"^{name}: expected .*, got '{value}'$"):
