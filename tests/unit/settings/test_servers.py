@@ -131,7 +131,8 @@ def test_the_values_given_beat_what_the_platform_has():
 
 
 def test_a_variable_that_the_catalog_sets_is_a_default_where_it_can_be_given():
-    catalog = Catalog((server("a", variables=[variable("PAGE")], env={"PAGE": "10"}),))
+    asked = [variable("PAGE", required=True)]
+    catalog = Catalog((server("a", variables=asked, env={"PAGE": "10"}),))
     for given, expected in ({}, "10"), ({"PAGE": 20}, "20"):
         found, faults = check(changed(servers={"a": {"env": given}}), catalog)
         assert faults == []
