@@ -149,7 +149,7 @@ CATALOG = loader.load(FOLDER)
 def asking(*variables):
     deploy = CATALOG.servers[0].deploy
     secrets = tuple(SecretVariable(name, "", "", True) for name in variables)
-    return Catalog((Server("a", "A", "A", deploy, secrets=secrets),))
+    return Catalog((Server("a", deploy, secrets=secrets),))
 
 
 def test_the_environment_completes_the_credentials_that_servers_ask_for():

@@ -22,7 +22,7 @@ from tests.unit.settings.samples import changed, check
 
 def server(name: str, secrets=(), variables=(), env=None) -> Server:
     deploy = Deploy(2, 1, Resources(0.1, 64, 32), Health(3, 3, 3, 30))
-    return Server(name, name, name, deploy, env=env or {}, secrets=secrets, variables=variables)
+    return Server(name, deploy, env=env or {}, secrets=secrets, variables=variables)
 
 
 def secret(env: str, required=True) -> SecretVariable:
