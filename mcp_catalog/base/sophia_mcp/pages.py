@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 MOST_BYTES = 100_000
 """Of an answer; about 25,000 tokens."""
@@ -19,7 +19,9 @@ Cursor = Annotated[
     str | None, Field(max_length=1_000, description="next_cursor of the answer before")
 ]
 NextCursor = Annotated[
-    str | None, Field(description="Give it as cursor to get the next page; null on the last")
+    str | None,
+    AfterValidator(lambda given: given or None),  # on the last page, some services say ""
+    Field(description="Give it as cursor to get the next page; null on the last"),
 ]
 
 T = TypeVar("T", bound=BaseModel)

@@ -39,3 +39,12 @@ def test_a_page_holds_what_fits_and_at_least_one():
     assert len(pages.that_fit(entries, 1)) == 1
     assert pages.that_fit(entries) == entries
     assert pages.that_fit([]) == []
+
+
+class Page(BaseModel):
+    next_cursor: pages.NextCursor = None
+
+
+@pytest.mark.parametrize(("said", "read"), [("abc", "abc"), ("", None), (None, None)])
+def test_the_last_page_leads_nowhere_however_a_service_says_that(said: str | None, read: object):
+    assert Page(next_cursor=said).next_cursor == read
