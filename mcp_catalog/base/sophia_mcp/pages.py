@@ -74,6 +74,18 @@ def that_fit(entries: Sequence[T], budget: int = PAGE_BYTES) -> list[T]:
     return kept
 
 
+def compact(result: CallToolResult) -> CallToolResult:
+    """The same with its data as one text without indentation, which for a deep one is most of it.
+    A tool's own text stays as it is.
+    """
+    data = result.structured_content
+    own = data is None or isinstance(data.get("result"), str)
+    if own or not all(isinstance(item, TextContent) for item in result.content):
+        return result
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return result.model_copy(update={"content": [TextContent(type="text", text=text)]})
+
+
 def size(result: CallToolResult) -> int:
     """Bytes of an answer that a model reads. What is said both as text and as data counts once."""
     return sum(
