@@ -131,16 +131,11 @@ class Stack:
 
     def _run(self, arguments: tuple[str, ...], *, quiet: bool) -> subprocess.CompletedProcess[str]:
         command = ("pulumi", *arguments, "--non-interactive")
-        with self._without_salt() if self.ours else self._untouched():
+        if self.ours:
+            self._leave_no_salt()  # one of another passphrase would be refused
+        sets = arguments[:2] == ("config", "set")
+        with contextlib.nullcontext() if sets else self._untouched():
             return processes.run(command, self.environment, self.root, quiet=quiet)
-
-    @contextlib.contextmanager
-    def _without_salt(self) -> Iterator[None]:
-        self._leave_no_salt()  # one of another passphrase would be refused
-        try:
-            yield
-        finally:
-            self._leave_no_salt()
 
     @contextlib.contextmanager
     def _untouched(self) -> Iterator[None]:
@@ -156,10 +151,9 @@ class Stack:
                 path.write_bytes(before)
 
     def _leave_no_salt(self) -> None:
-        """Takes the engine's encryption salt out of the stack's configuration file.
+        """Takes the salt that a killed engine, or one run by hand, left in the configuration file.
 
-        It notes one there whenever it runs, and makes a new one of the passphrase where there is
-        none: in a tracked file it is but noise, unless the file holds values encrypted with it.
+        The engine makes a new one where there is none: only values encrypted with it need it.
         """
         path = self.root / f"Pulumi.{self.name}.yaml"
         text = path.read_text()

@@ -26,7 +26,7 @@ REPLICAS = {1: 2, 2: 1}
 """How many replicas a tier has unless a server asks for more."""
 
 RESOURCES = Resources(cpus=0.5, memory_mb=256, pids=128)
-HEALTH = Health(interval_s=5, timeout_s=10, retries=2, start_period_s=60)
+HEALTH = Health(interval_s=5, timeout_s=10, retries=2, start_period_s=120)
 """Limits and check of a replica unless a server asks for others."""
 
 NAME = r"[a-z][a-z0-9_]{0,30}"

@@ -1,4 +1,4 @@
-"""What is mended in the stack's files without the engine."""
+"""What is repaired in the stack's files without the engine."""
 
 import dataclasses
 import json
@@ -10,6 +10,10 @@ from ops.stack import Stack, StackError
 
 SALT = "encryptionsalt: v1:AAAA=:v1:BBBB\n"
 CONFIG = "config:\n  sophia:sshUser: debian\n"
+ENGINE = f"""\
+[ -f Pulumi.dev.yaml ] && sed -i 's/: true$/: "true"/; $a {SALT.rstrip()}' Pulumi.dev.yaml
+echo '{{}}'
+"""
 SECRET = "config:\n  sophia:lambdaApiKey:\n    secure: v1:CCCC\n"
 
 
@@ -17,7 +21,7 @@ SECRET = "config:\n  sophia:lambdaApiKey:\n    secure: v1:CCCC\n"
 def stack(tmp_path, monkeypatch) -> Stack:
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path / "home"))
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\necho '{}'\n")
+    (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\n" + ENGINE)
     (tmp_path / "bin" / "pulumi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     return Stack("dev", "sophia", {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, tmp_path)
@@ -25,9 +29,14 @@ def stack(tmp_path, monkeypatch) -> Stack:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(CONFIG, CONFIG), (CONFIG + SALT, CONFIG), (SALT + SECRET, SALT + SECRET)],
+    [
+        (CONFIG, CONFIG),
+        (CONFIG + SALT, CONFIG),
+        (SALT + SECRET, SALT + SECRET),
+        (CONFIG + "  sophia:startUnconfigured: true\n",) * 2,
+    ],
 )
-def test_the_engines_salt_goes_unless_values_need_it(stack, before, after):
+def test_a_run_leaves_the_file_as_it_was_without_a_salt_that_no_value_needs(stack, before, after):
     file = stack.root / "Pulumi.dev.yaml"
     file.write_text(before)
     stack.outputs()
