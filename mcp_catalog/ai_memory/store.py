@@ -9,7 +9,7 @@ from psycopg import errors
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Composed, Literal
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 from sophia_mcp.pages import that_fit
 
 from . import cursors
@@ -118,7 +118,7 @@ class MemoryStore:
         self.per_caller = per_caller
 
     async def add(
-        self, content: str, scope: Scope, tags: list[str], metadata: dict[str, JsonValue]
+        self, content: str, scope: Scope, tags: list[str], metadata: dict[str, Any]
     ) -> Stored:
         """Keep a memory once: the same content in the same scope takes on the new tags and keys."""
         values = scope.parameters() | {
@@ -167,7 +167,7 @@ class MemoryStore:
         scope: Scope,
         content: str | None,
         tags: list[str] | None,
-        metadata: dict[str, JsonValue] | None,
+        metadata: dict[str, Any] | None,
     ) -> Memory:
         """Replace what is given; None leaves a field as it is. Raises ToolError if the scope has
         no such memory, another one with this content, or the memory would be too large."""

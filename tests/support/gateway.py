@@ -200,9 +200,12 @@ def write_files(
     hosts: Sequence[str],
     servers: Sequence[str] = ("github", "ai_memory"),
     rate: int = plan.RATE,
+    origins: Sequence[str] = (ORIGIN,),
 ) -> None:
     """Configuration, and certificate with key, as Swarm would mount them."""
-    (folder / "haproxy.cfg").write_text(configuration(prefix, hosts, servers, rate=rate))
+    (folder / "haproxy.cfg").write_text(
+        configuration(prefix, hosts, servers, rate=rate, origins=origins)
+    )
     mounted = folder / "secrets"
     mounted.mkdir()
     (mounted / plan.CERTIFICATE_SECRET).write_text(pem)
@@ -218,9 +221,10 @@ def configuration(
     servers: Sequence[str] = ("github", "ai_memory"),
     callers: Mapping[str, plan.Caller] = CALLERS,
     rate: int = plan.RATE,
+    origins: Sequence[str] = (ORIGIN,),
 ) -> str:
     routes = [plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port) for server in servers]
-    return plan.config(routes, hosts, callers, [ORIGIN], rate)
+    return plan.config(routes, hosts, callers, origins, rate)
 
 
 def platforms_certificate() -> tuple[str, str]:

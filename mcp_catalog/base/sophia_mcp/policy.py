@@ -1,5 +1,6 @@
 """Pure: which of a server's tools there are, by what they do and what the operator allows."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +28,11 @@ class Tool:
     @property
     def name(self) -> str:
         return self.function.__name__
+
+    @property
+    def description(self) -> str:
+        """The docstring, without the indentation of its source."""
+        return inspect.getdoc(self.function) or ""
 
     def annotations(self, open_world: bool) -> ToolAnnotations:
         """What clients are told of it, to decide whether to ask a person first."""

@@ -12,7 +12,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, InputRequiredResult
+from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
 from pydantic import ValidationError
 
 from . import audit, pages, policy
@@ -21,6 +21,9 @@ from .settings import Settings
 from .upstream import Upstream
 
 logger = logging.getLogger(__name__)
+
+VERSION = "1.0.0"
+"""Of the runtime, as clients show it; what exactly runs, an image's tag says."""
 
 Lifespan = Callable[[MCPServer[Any]], AbstractAsyncContextManager[Any]]
 Check = Callable[[], Awaitable[None]]
@@ -56,6 +59,7 @@ class Server(MCPServer[Any]):
         super().__init__(
             settings.server,
             title=title,
+            version=VERSION,
             instructions=instructions,
             lifespan=self._opened,
             subscriptions=False,
@@ -64,7 +68,11 @@ class Server(MCPServer[Any]):
         offered = policy.offered(tools, policy.read_policy(settings))
         self._kinds = {tool.name: tool.kind for tool in offered}
         for tool in offered:
-            self.add_tool(tool.function, annotations=tool.annotations(bool(upstreams)))
+            self.add_tool(
+                tool.function,
+                description=tool.description,
+                annotations=tool.annotations(bool(upstreams)),
+            )
 
     async def check(self) -> None:
         """Raises whatever keeps the server from working as a whole; see health.py."""
@@ -140,6 +148,18 @@ class Server(MCPServer[Any]):
                     "arguments": audit.sizes(arguments, self._arguments_of(name)),
                 },
             )
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[Any, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        """As MCPServer's, which takes an unknown name for a crash: an internal error for the
+        client, a traceback in the log."""
+        if self._prompt_manager.get_prompt(name) is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown prompt: {name}")
+        return await super().get_prompt(name, arguments, context)
 
     def _arguments_of(self, name: str) -> dict[str, Any]:
         tool = self._tool_manager.get_tool(name)

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,6 +16,7 @@ import yaml
 from components.image_cache import ImageCache, read
 from simulator.images import ensure_base
 from tests.support.docker import docker
+from tests.support.gateway import TOKEN, Gateway, platforms_certificate, trusting, write_files
 from tests.support.mcp_process import ROOT, free_port
 from tests.support.polling import until
 
@@ -94,13 +98,19 @@ def server_base(build, debian: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def ai_memory_image(build, server_base: str) -> str:
-    return build(ROOT / "mcp_catalog" / "ai_memory", server_base)
+def server_image(build, server_base: str):
+    """The image of a server of the catalog, by its name."""
+    return cache(lambda server: build(ROOT / "mcp_catalog" / server, server_base))
 
 
 @pytest.fixture(scope="session")
-def lambda_labs_cli_image(build, server_base: str) -> str:
-    return build(ROOT / "mcp_catalog" / "lambda_labs_cli", server_base)
+def ai_memory_image(server_image) -> str:
+    return server_image("ai_memory")
+
+
+@pytest.fixture(scope="session")
+def lambda_labs_cli_image(server_image) -> str:
+    return server_image("lambda_labs_cli")
 
 
 @pytest.fixture(scope="session")
@@ -180,6 +190,55 @@ def replicas(start_replica) -> list[Container]:
     for replica in both:
         until(replica.health, lambda status: status == "healthy", f"{replica.name} healthy")
     return both
+
+
+@pytest.fixture(scope="session")
+def open_gateway(build, debian: str, network: str, tmp_path_factory: pytest.TempPathFactory):
+    """Runs a gateway with so many servers behind it, on a port of this machine: the gateway, and
+    the outputs of a stack that has it. A server's replicas are `alias(server)` on the network."""
+    image = build(ROOT / "images" / "gateway", debian)
+
+    @contextmanager
+    def opened(
+        servers: Sequence[str], origins: Sequence[str] = ()
+    ) -> Iterator[tuple[Gateway, dict[str, Any]]]:
+        pem, authority = platforms_certificate()
+        folder, port = tmp_path_factory.mktemp("gateway"), free_port()
+        write_files(folder, PREFIX, pem, ["127.0.0.1"], servers, 1_000_000, origins)
+        gateway = Gateway(
+            PREFIX,
+            network,
+            image,
+            debian,
+            folder,
+            trusting(authority),
+            host="127.0.0.1",
+            options=("--publish", f"127.0.0.1:{port}:8443"),
+        )
+        url = f"https://127.0.0.1:{port}"
+        try:
+            gateway.start()
+            yield (
+                gateway,
+                {
+                    "ca_certificate": authority,
+                    "gateway_token": TOKEN,
+                    "gateway_url": url,
+                    "gateway_urls": [url],
+                    "mcp_endpoints": {server: f"{url}/mcp/{server}" for server in servers},
+                    "nodes": {},
+                    "ssh_private_key": "",
+                },
+            )
+        finally:
+            docker("rm", "--force", gateway.name, gateway.publisher, ok=False)
+
+    return opened
+
+
+def alias(server: str) -> str:
+    """The name that a gateway finds a server's replicas by."""
+    return f"tasks.{PREFIX}-{server}"
 
 
 @pytest.fixture(params=["ai_memory", "lambda_labs_cli"])

@@ -12,17 +12,16 @@ from typing import Any
 
 import pytest
 
-from tests.integration.mcp.conftest import PREFIX, Container
+from tests.integration.mcp.conftest import Container, alias
 from tests.support.docker import docker
-from tests.support.gateway import TOKEN, Gateway, platforms_certificate, trusting, write_files
+from tests.support.gateway import TOKEN, Gateway
 from tests.support.load import Target, load
 from tests.support.mcp_calls import LEGACY, MODERN, connected
-from tests.support.mcp_process import ROOT, free_port
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
-SERVICE = f"tasks.{PREFIX}-ai_memory"
+SERVICE = alias("ai_memory")
 CLIENTS = 50
 
 
@@ -51,42 +50,19 @@ class Behind:
 
 
 @pytest.fixture(scope="module")
-def behind(
-    build, debian: str, network: str, start_replica, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Behind]:
-    pem, authority = platforms_certificate()
-    folder, port = tmp_path_factory.mktemp("gateway"), free_port()
-    write_files(folder, PREFIX, pem, ["127.0.0.1"], ["ai_memory"], rate=1_000_000)
-    image = build(ROOT / "images" / "gateway", debian)
-    gateway = Gateway(
-        PREFIX,
-        network,
-        image,
-        debian,
-        folder,
-        trusting(authority),
-        host="127.0.0.1",
-        options=("--publish", f"127.0.0.1:{port}:8443"),
-    )
-
+def behind(open_gateway, start_replica) -> Iterator[Behind]:
     def start(name: str) -> Container:
-        alias = ("--network-alias", SERVICE, "--env", f"MCP_ALLOWED_HOSTS={SERVICE},127.0.0.1")
-        return start_replica(name, *alias)
+        called = ("--network-alias", SERVICE, "--env", f"MCP_ALLOWED_HOSTS={SERVICE},127.0.0.1")
+        return start_replica(name, *called)
 
-    made = Behind(gateway, {}, [], start)
-    try:
-        gateway.start()
-        made.outputs |= {
-            "ca_certificate": authority,
-            "gateway_token": TOKEN,
-            "mcp_endpoints": {"ai_memory": f"https://127.0.0.1:{port}/mcp/ai_memory"},
-        }
-        made.replicas += [start(f"behind-{number}") for number in (1, 2)]
-        made.number(2)
-        yield made
-    finally:
-        used = [gateway.name, gateway.publisher, *(one.name for one in made.replicas)]
-        docker("rm", "--force", *used, ok=False)
+    with open_gateway(["ai_memory"]) as (gateway, outputs):
+        made = Behind(gateway, outputs, [], start)
+        try:
+            made.replicas += [start(f"behind-{number}") for number in (1, 2)]
+            made.number(2)
+            yield made
+        finally:
+            docker("rm", "--force", *(one.name for one in made.replicas), ok=False)
 
 
 async def test_a_rolling_update_under_fifty_clients_fails_no_call(behind):

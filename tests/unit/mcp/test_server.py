@@ -2,6 +2,8 @@ import logging
 
 import pytest
 from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from sophia_mcp.errors import NotConfigured
 from sophia_mcp.server import Server
 
@@ -148,3 +150,12 @@ async def test_an_unknown_tool_makes_no_label_of_its_own(toy_in_process: Server)
         result = await client.call_tool("x" * 5000, {})
     assert result.is_error
     assert calls(toy_in_process, "unknown", "error") == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_unknown_prompt_is_the_callers_mistake(toy_in_process: Server, caplog, mode: str):
+    async with Client(toy_in_process, mode=mode) as client:
+        with pytest.raises(MCPError, match="Unknown prompt: nobody's") as refused:
+            await client.get_prompt("nobody's")
+    assert refused.value.code == INVALID_PARAMS
+    assert "Traceback" not in caplog.text
