@@ -46,6 +46,8 @@ LOGIN = 15.0
 """Seconds for all of ssh's handshake with a machine that has taken the connection, and so lives."""
 CALL = 15.0
 """Seconds one call may take."""
+SCRIPT = 60.0
+"""Seconds a script may take: a busy machine needs a while for sudo and a shell alone."""
 _SOCKETS = "sophia-swarm-"
 
 
@@ -120,7 +122,7 @@ class Engine:
         with contextlib.suppress(ValueError):
             self.ahead = time.time() - parsedate_to_datetime(date).timestamp()
 
-    async def run(self, script: str, within: float = CALL) -> str:
+    async def run(self, script: str, within: float = SCRIPT) -> str:
         """What a script prints in root's shell, stripped. It goes as input, so it may hold secrets.
 
         Raises `ConnectionFailed`, `Unanswered` (it may have run) and `ScriptFailed`.

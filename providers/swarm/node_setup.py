@@ -38,8 +38,9 @@ from providers.swarm.keypair import public_line
 from providers.swarm.maintenance import drained
 from providers.swarm.pool import Pool
 
-_BOOT = 30.0
-"""Seconds that one look at the first boot may take; it ends earlier when the boot has ended."""
+_BOOT = 90.0
+"""Seconds that one look at the first boot may take. It waits for 20 itself, or until the boot has
+ended; a machine that boots is busy."""
 _SILENCE = 20.0
 """Seconds for a machine that boots to let us in again."""
 _DOCKER = 150.0
@@ -186,7 +187,10 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
                 heard = loop.time()
             except (WrongHostKey, LockedOut):
                 raise
-            except (ConnectionFailed, Unanswered):  # what is installed may restart sshd
+            except Unanswered:  # it let us in
+                heard = loop.time()
+                await node.close()
+            except ConnectionFailed:  # what is installed may restart sshd
                 if loop.time() - heard > _SILENCE:
                     raise
             context.progress("cloud-init is at work")

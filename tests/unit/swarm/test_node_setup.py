@@ -1,5 +1,6 @@
 """What a change of a node's setup takes, and what is refused before any node is touched."""
 
+import asyncio
 import dataclasses
 import json
 import subprocess
@@ -8,8 +9,11 @@ import tomllib
 import pytest
 
 from providers.runtime import codec
+from providers.runtime.declare import Context
 from providers.runtime.difference import difference
+from providers.swarm import node_setup
 from providers.swarm.docker_config import DAEMON, HAND_OUT_GPUS, Step, step, with_gpus
+from providers.swarm.errors import ConnectionFailed, Unanswered
 from providers.swarm.keypair import generate
 from providers.swarm.node_setup import NodeSetup, NodeSetupInputs, SetupFile
 
@@ -124,3 +128,42 @@ def faults(**change):
 def test_what_would_lock_out_or_stop_docker_is_refused(change, path):
     assert faults() == []
     assert faults(**change) == [path]
+
+
+class Booting:
+    """A machine whose looks at the first boot end as given; Docker answers afterwards."""
+
+    def __init__(self, *looks):
+        self.looks = list(looks)
+
+    async def run(self, script, **options):
+        look = self.looks.pop(0)
+        if isinstance(look, Exception):
+            raise look
+        return look
+
+    async def request(self, method, path, **options):
+        return {}
+
+    async def close(self):
+        pass
+
+
+async def booted(monkeypatch, node):
+    setup = NodeSetup(None)
+    monkeypatch.setattr(setup, "_node", lambda inputs: node)
+    monkeypatch.setattr(node_setup, "_SILENCE", 0.0)
+    context = Context("urn::setup", 30.0, asyncio.Event(), progress=print, warn=print)
+    await setup._booted(context, SETUP)
+
+
+async def test_a_machine_that_is_slow_to_tell_of_its_first_boot_is_waited_for(monkeypatch):
+    slow = Unanswered("a script on 192.0.2.1: no end within 90 s")
+    node = Booting(slow, "running", slow, slow, "ended")
+    await booted(monkeypatch, node)
+    assert node.looks == []
+
+
+async def test_a_machine_that_lets_nobody_in_any_more_is_told(monkeypatch):
+    with pytest.raises(ConnectionFailed, match="away"):
+        await booted(monkeypatch, Booting("running", *[ConnectionFailed("away")] * 9))
