@@ -10,7 +10,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans env new-server tool-schemas test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans env new-server serve tool-schemas test test-fast test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,7 +29,7 @@ purge: $(VENV)/.ready ## down, then remove all that it leaves: images, caches, s
 
 STACK ?= dev
 
-status: $(VENV)/.ready ## show nodes and services; of another stack: make status STACK=prod
+status: $(VENV)/.ready ## show nodes, services and jobs; of another stack: make status STACK=prod
 	@exec $(BIN)/python -m ops status --stack "$(STACK)"
 
 logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_memory
@@ -47,6 +47,9 @@ env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(m
 
 new-server: $(VENV)/.ready ## write the folder of a new MCP server: make new-server NAME=slack
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.new_server "$(NAME)"
+
+serve: $(VENV)/.ready ## run one server alone, on 127.0.0.1:8000: make serve NAME=slack
+	@LISTEN_ADDRESS=127.0.0.1 PYTHONPATH=mcp_catalog/base exec $(BIN)/python -m sophia_mcp "$(NAME)"
 
 tool-schemas: $(VENV)/.ready ## write what every server shows to a model: mcp_catalog/*/tools.json
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.tool_schemas

@@ -93,6 +93,15 @@ class ServiceHandle:
 
 
 @dataclass(frozen=True)
+class JobHandle:
+    """A job. name: the plain one. ready: its run within this `up`, for whoever needs that it has
+    ended well."""
+
+    name: str
+    ready: pulumi.Resource
+
+
+@dataclass(frozen=True)
 class VolumeHandle:
     """A directory on one node's disk, there and marked once its outputs resolve.
 

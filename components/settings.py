@@ -4,7 +4,7 @@ What configuration leaves out is taken from the environment (`make env` prints i
 LAMBDA_API_URL, LAMBDA_API_KEY, SOPHIA_REGISTRY_SERVER, SOPHIA_REGISTRY_USERNAME,
 SOPHIA_REGISTRY_PASSWORD, SOPHIA_REGISTRY_CA (a file), SOPHIA_BASE_IMAGE,
 SOPHIA_OVERLAY_ENCRYPTED (true or false), SOPHIA_GATEWAY_CERTIFICATE and SOPHIA_GATEWAY_PRIVATE_KEY
-(files), and the servers' credentials by their own names.
+(files), and the servers' credentials and settings by their own names.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def load(catalog: Catalog) -> Settings:
         values,
         project=project,
         stack=str(kept.get(NAMED_AFTER, pulumi.get_stack())),
-        catalog=catalog,
+        catalog=with_variables(catalog, os.environ),
         offers=_offers(project, values, faults),
     )
     if faults or found:
@@ -199,6 +199,20 @@ def with_credentials(given: object, catalog: Catalog, environment: Mapping[str, 
     for variable in asked - set(provided.CREDENTIALS):
         _complete(result, variable, environment.get(variable, ""))
     return result
+
+
+def with_variables(catalog: Catalog, environment: Mapping[str, str]) -> Catalog:
+    """The catalog, what its servers' `config.env` asks for completed by the environment.
+
+    Not with what the platform has, as above.
+    """
+    own = provided.variables(api_url="")
+    servers = []
+    for server in catalog.servers:
+        asked = {variable.name for variable in server.variables} - set(own)
+        found = {name: environment[name] for name in sorted(asked) if environment.get(name)}
+        servers.append(replace(server, env={**server.env, **found}))
+    return replace(catalog, servers=tuple(servers))
 
 
 def _complete(values: dict[str, object], key: str, value: str) -> None:

@@ -87,14 +87,14 @@ def _variables(
     inner = reader.inner("env", hidden=True)
     found = {}
     for variable in server.variables:
-        required = variable.required and needed and variable.name not in platform
+        known = variable.name in platform or variable.name in server.env
         found[variable.name] = inner.token(
             variable.name,
-            REQUIRED if required else "",
+            REQUIRED if variable.required and needed and not known else "",
             expected=_such_as(variable),
             advice=f"{server.name} needs it ({variable.description}): run"
-            f" `pulumi config set --path '{inner.key(variable.name)}' …`; a mapping `servers`"
-            " names every server that runs",
+            f" `pulumi config set --path '{inner.key(variable.name)}' …` (a mapping `servers`"
+            f" names every server that runs), or set {variable.name} in the environment",
         )
     for secret in server.secrets:
         inner.retired(secret.env, reader.key(f"secrets.{secret.env}"), "it is a credential")

@@ -1,16 +1,18 @@
-"""A workload on the Swarm: its secrets and configs, then its service."""
+"""A workload on the Swarm: its secrets and configs, then its service, or its job and schedule."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 import pulumi
 
-from components.handles import Ground, ServiceHandle, VolumeHandle
+from components.handles import Ground, JobHandle, ServiceHandle, VolumeHandle
 from components.plan import workload as plan
 from components.plan.workload import File, Workload
 from providers.swarm import resources as swarm
+from providers.swarm.services.model import TaskInputs
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,14 @@ class Given:
     """What a workload gets that is only known when something runs.
 
     image: with its digest. contents: of its secrets and configs, by target. What any of these
-    waits for, the service waits for. volume: for a workload that has one.
+    waits for, the workload waits for. volume: for a workload that has one.
     needed: what it starts after.
     """
 
     image: pulumi.Input[str]
     contents: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     volume: VolumeHandle | None = None
-    needed: Sequence[ServiceHandle] = ()
+    needed: Sequence[ServiceHandle | JobHandle] = ()
 
 
 def deploy(
@@ -35,8 +37,63 @@ def deploy(
 
     Raises KeyError or ValueError for a content or a volume that was not given.
     """
-    opts = pulumi.ResourceOptions(parent=parent, provider=ground.cluster.provider)
     planned = plan.service_inputs(workload, ground.prefix)
+    opts = _options(ground, parent)
+    inputs = _inputs(planned, workload, ground, given, opts)
+    service = swarm.Service(f"{workload.name}-service", opts=_after(opts, given), **inputs)
+    return ServiceHandle(
+        name=workload.name,
+        physical_name=planned.name,
+        dns_name=service.dns_name,
+        port=workload.port,
+        ready=service,
+    )
+
+
+def deploy_job(
+    workload: Workload, ground: Ground, given: Given, parent: pulumi.Resource
+) -> JobHandle:
+    """The same of a job, which runs now, and of a cron's schedule, which runs it again."""
+    planned = plan.job_inputs(workload, ground.prefix)
+    opts = _options(ground, parent)
+    inputs = _inputs(planned, workload, ground, given, opts)
+    job = swarm.Job(f"{workload.name}-job", opts=_after(opts, given), **inputs)
+    if workload.kind == "cron":
+        swarm.Schedule(
+            f"{workload.name}-schedule",
+            job=planned.name,
+            calendar=workload.schedule,
+            managers=[
+                {
+                    "node": manager.name,
+                    "instance_id": manager.instance_id,
+                    "address": manager.address,
+                    "host_key": manager.host_key,
+                }
+                for manager in ground.cluster.managers
+            ],
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[job])),
+        )
+    return JobHandle(name=workload.name, ready=job)
+
+
+def _options(ground: Ground, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(parent=parent, provider=ground.cluster.provider)
+
+
+def _after(opts: pulumi.ResourceOptions, given: Given) -> pulumi.ResourceOptions:
+    needed = pulumi.ResourceOptions(depends_on=[handle.ready for handle in given.needed])
+    return pulumi.ResourceOptions.merge(opts, needed)
+
+
+def _inputs(
+    planned: TaskInputs,
+    workload: Workload,
+    ground: Ground,
+    given: Given,
+    opts: pulumi.ResourceOptions,
+) -> dict[str, Any]:
+    """What is planned, with what was given in the places of the stand-ins."""
     # What is empty is left out, as a person would.
     inputs = {
         item.name: value
@@ -45,11 +102,11 @@ def deploy(
     }
     if workload.secrets:
         inputs["secrets"] = [
-            _secret(one, workload, ground, given, opts) for one in workload.secrets
+            _file("secret", one, workload, ground, given, opts) for one in workload.secrets
         ]
     if workload.configs:
         inputs["configs"] = [
-            _config(one, workload, ground, given, opts) for one in workload.configs
+            _file("config", one, workload, ground, given, opts) for one in workload.configs
         ]
     if workload.volume is not None:
         if given.volume is None:
@@ -67,44 +124,29 @@ def deploy(
         "username": ground.registry.username,
         "password": ground.registry.password,
     }
-    after = pulumi.ResourceOptions(depends_on=[handle.ready for handle in given.needed])
-    opts = pulumi.ResourceOptions.merge(opts, after)
-    service = swarm.Service(f"{workload.name}-service", opts=opts, **inputs)
-    return ServiceHandle(
-        name=workload.name,
-        physical_name=planned.name,
-        dns_name=service.dns_name,
-        port=workload.port,
-        ready=service,
-    )
+    return inputs
 
 
-def _secret(
-    file: File, workload: Workload, ground: Ground, given: Given, opts: pulumi.ResourceOptions
+def _file(
+    kind: Literal["secret", "config"],
+    file: File,
+    workload: Workload,
+    ground: Ground,
+    given: Given,
+    opts: pulumi.ResourceOptions,
 ) -> dict[str, object]:
-    made = swarm.Secret(
+    """Makes a secret or config; how it is mounted."""
+    make = swarm.Secret if kind == "secret" else swarm.Config
+    made = make(
         f"{workload.name}-{file.role}",
         name_prefix=file.prefix(ground.prefix, workload.name),
         data=given.contents[file.target],
         opts=opts,
     )
-    return _mounted(file, workload, made.secret_id, made.secret_name)
-
-
-def _config(
-    file: File, workload: Workload, ground: Ground, given: Given, opts: pulumi.ResourceOptions
-) -> dict[str, object]:
-    made = swarm.Config(
-        f"{workload.name}-{file.role}",
-        name_prefix=file.prefix(ground.prefix, workload.name),
-        data=given.contents[file.target],
-        opts=opts,
-    )
-    return _mounted(file, workload, made.config_id, made.config_name)
-
-
-def _mounted(
-    file: File, workload: Workload, id: pulumi.Output[str], name: pulumi.Output[str]
-) -> dict[str, object]:
-    owner = workload.user
-    return {"id": id, "name": name, "target": file.target, "uid": owner, "gid": owner}
+    return {
+        "id": getattr(made, f"{kind}_id"),
+        "name": getattr(made, f"{kind}_name"),
+        "target": file.target,
+        "uid": workload.user,
+        "gid": workload.user,
+    }

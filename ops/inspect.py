@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from components.plan import names
-from ops import client, gateways
+from ops import client, gateways, jobs
 from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
 from ops.stack import PROJECT, Stack, of_this_shell
@@ -27,13 +27,15 @@ class NotUp(Exception):
 
 
 def status(name: str) -> None:
-    """The ways in; nodes and services of a stack, as its Swarm sees them."""
+    """The ways in; nodes and services of a stack, as its Swarm sees them; how its jobs went."""
     outputs = _outputs(name)
     for line in gateways.lines(outputs):
         say(line)
     for node, known in sorted(outputs["nodes"].items()):
         say(f"{node:<12} {known['address']:<16} {known['role']}, {known['tier']}")
     sys.stdout.write(_asked(outputs, "docker node ls && docker service ls"))
+    for line in jobs.lines(_asked(outputs, jobs.LOOK), _prefix(outputs, name)):
+        say(line)
 
 
 def logs(name: str, service: str) -> None:
@@ -46,9 +48,7 @@ def logs(name: str, service: str) -> None:
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
             + ", ".join(sorted(known))
         )
-    # States of the first version don't tell it; since then it survives `pulumi stack rename`.
-    prefix = names.prefix(PROJECT, outputs.get("named_after", name))
-    physical = names.physical(prefix, service)
+    physical = names.physical(_prefix(outputs, name), service)
     told = _asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:
@@ -56,6 +56,12 @@ def logs(name: str, service: str) -> None:
 
 
 _INCOMPLETE = "incomplete log stream"
+
+
+def _prefix(outputs: dict[str, Any], name: str) -> str:
+    """Of physical names. States of the first version don't tell it; since then it survives
+    `pulumi stack rename`."""
+    return names.prefix(PROJECT, outputs.get("named_after", name))
 
 
 def shell(name: str, node: str) -> int:

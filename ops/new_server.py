@@ -18,13 +18,13 @@ TEMPLATE = "_template"
 
 NEXT = """\
 mcp_catalog/{name}/ is there, and works. Next:
-  1. server.yaml   what it is, its credentials and settings
+  1. server.yaml   its credentials and settings
   2. server.py     its tools; README.md what one should know; test_server.py against a stand-in
   3. .venv/bin/python -m pytest mcp_catalog/{name}
   4. make tool-schemas check
-  5. {upper}_API_KEY=… PYTHONPATH=mcp_catalog/base .venv/bin/python -m sophia_mcp {name}
-     serves http://127.0.0.1:8000/mcp
-  6. make up       on the platform; without its key it says "not configured"
+  5. {upper}_API_KEY=… make serve NAME={name}
+     .venv/bin/fastmcp call http://127.0.0.1:8000/mcp list_things limit=5
+  6. {upper}_API_KEY=… make up; without its key it says "not configured"
 The page with all of it: mcp_catalog/README.md"""
 
 

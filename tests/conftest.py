@@ -38,8 +38,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         engine.ensure(print)
 
 
-LONGEST = ("tests/e2e/test_platform.py", "tests/provider/swarm_services", "tests/provider/swarm")
+LONGEST = (
+    "tests/e2e/test_platform.py",
+    "tests/provider/swarm_services",
+    "tests/provider/swarm",
+    "tests/provider/lambdalabs/test_engine",
+)
 """Begun first, in this order."""
+
+SHARED = ("tests/provider/swarm", "tests/integration/")
+"""Folders whose tests share costly fixtures."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,12 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByFolder(LoadScopeScheduling):
-    """Tests that share costly fixtures, those of one folder, stay in one process."""
+    """Tests that share costly fixtures stay in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        shared = file.startswith(("tests/provider/", "tests/integration/"))
-        return file.rsplit("/", 1)[0] if shared else file
+        return file.rsplit("/", 1)[0] if file.startswith(SHARED) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:

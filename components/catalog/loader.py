@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,11 @@ REPLICAS = {1: 2, 2: 1}
 """How many replicas a tier has unless a server asks for more."""
 
 RESOURCES = Resources(cpus=0.5, memory_mb=256, pids=128)
-"""Limits of a replica unless a server asks for others."""
+HEALTH = Health(interval_s=5, timeout_s=10, retries=2, start_period_s=120)
+"""Limits and check of a replica unless a server asks for others."""
 
 NAME = r"[a-z][a-z0-9_]{0,30}"
+NAME_RULE = "a folder's name in lower case letters, digits and _ (31 at most)"
 ENV = r"[A-Z][A-Z0-9_]{0,62}"
 
 
@@ -53,6 +56,10 @@ def load(folder: Path) -> Catalog:
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         if place.name in NO_SERVER or place.name.startswith((".", "_")):
             continue
+        if not re.fullmatch(NAME, place.name):
+            advice = "rename it: it is the route and the end of the service's name"
+            faults.append(Fault(f"{folder.name}/", f"{place.name!r}", NAME_RULE, advice))
+            continue
         file = place / "server.yaml"
         label = f"{folder.name}/{place.name}/server.yaml"
         if not file.is_file():
@@ -75,23 +82,15 @@ def parse(label: str, text: str, folder: str, faults: list[Fault]) -> Server | N
     top = Reader(label, content, faults, separator=": ")
     if not isinstance(content, dict):
         return None
-    name = top.text("name", pattern=NAME, expected="lower case letters, digits and _ (31 at most)")
-    if name and name != folder:
-        advice = "rename one of them: the folder is the route and the end of the service's name"
-        top.fault("name", name, f"{folder!r}, the name of its folder", advice)
-    about, run, config = top.inner("about"), top.inner("run"), top.inner("config")
+    run, config = top.inner("run"), top.inner("config")
     server = Server(
-        name=name,
-        title=about.text("title", pattern=".{1,100}", expected="a text of 1 to 100 characters"),
-        description=about.text(
-            "description", pattern=".{1,100}", expected="a text of 1 to 100 characters"
-        ),
+        name=folder,
         env=_environment(run),
         secrets=tuple(map(_secret, config.items("secrets", ()))),
         variables=tuple(map(_variable, config.items("env", ()))),
         deploy=_deploy(top.inner("deploy")),
     )
-    for reader in (about, run, config, top):
+    for reader in (run, config, top):
         reader.finish()
     return server
 
@@ -143,10 +142,12 @@ def _deploy(reader: Reader) -> Deploy:
         replicas=reader.integer("replicas", REPLICAS[tier], low=1, high=MAX_REPLICAS),
         resources=resources(reader.inner("resources"), RESOURCES, "memory_mb"),
         health=Health(
-            interval_s=health.integer("interval_s", 5, low=1, high=300),
-            timeout_s=health.integer("timeout_s", 3, low=1, high=300),
-            retries=health.integer("retries", 3, low=1, high=20),
-            start_period_s=health.integer("start_period_s", 30, low=0, high=3600),
+            interval_s=health.integer("interval_s", HEALTH.interval_s, low=1, high=300),
+            timeout_s=health.integer("timeout_s", HEALTH.timeout_s, low=1, high=300),
+            retries=health.integer("retries", HEALTH.retries, low=1, high=20),
+            start_period_s=health.integer(
+                "start_period_s", HEALTH.start_period_s, low=0, high=3600
+            ),
         ),
     )
     for inner in (health, reader):

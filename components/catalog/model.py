@@ -73,8 +73,6 @@ class Server:
     """
 
     name: str
-    title: str
-    description: str
     deploy: Deploy
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretVariable, ...] = ()

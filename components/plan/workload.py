@@ -1,7 +1,8 @@
-"""What runs on the Swarm, as one value: an MCP server, the database, the gateway. Pure.
+"""What runs on the Swarm, as one value: an MCP server, the database, the gateway, a backup. Pure.
 
 A workload says everything that is known before anything runs. Ids, digests and the contents of
-files come later; `service_inputs` has stand-ins for them, so that a first preview checks all rules.
+files come later; `service_inputs` and `job_inputs` have stand-ins for them, so that a first preview
+checks all rules.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from components.plan import names
 from components.plan.nodes import NODE_LABEL
@@ -18,8 +19,13 @@ from providers.swarm.services import model
 from providers.swarm.services.model import Health, Mount, Placement, Port, Resources, Update
 from providers.swarm.services.patience import watched_s
 
-Kind = Literal["service", "global"]
-"""`service`: so many replicas. `global`: one task on every node that fits."""
+Kind = Literal["service", "global", "job", "cron"]
+"""`service`: so many replicas. `global`: one task on every node that fits. `job`: one task that
+runs to its end, within the `up` that makes or changes it. `cron`: a job that is run again by its
+schedule."""
+
+JOBS = ("job", "cron")
+"""The kinds that end."""
 
 _MODE = {"service": "replicated", "global": "global"}
 _LATER = "known-later"
@@ -59,21 +65,26 @@ class Workload:
     """One thing that runs.
 
     name: plain, and the logical name of its component. user: uid and gid of its processes, owner
-    of its files. port: where its tasks listen, for others on its networks; ports: published.
-    needs: names of workloads that must be healthy before this one starts.
-    networks: names of those that it is on, see `networks`.
+    of its files. stop_grace_s: seconds from SIGTERM to SIGKILL.
+    needs: names of workloads that must be healthy, or jobs that must have ended well, before this
+    one starts. networks: names of those that it is on, see `networks`.
+
+    Of what keeps running, and `workloads.faults` refuses them for a job:
+    port: where its tasks listen, for others on its networks; ports: published.
     order: `stop-first` where two tasks must never run at once (state, host ports).
-    stop_grace_s: seconds from SIGTERM to SIGKILL.
+
+    schedule: when a cron runs, as systemd's calendar expression, in UTC: `*-*-* 03:00`.
     """
 
     name: str
     user: int
-    port: int
-    health: Health
     resources: Resources
     stop_grace_s: float
-    order: Literal["start-first", "stop-first"] = "start-first"
     kind: Kind = "service"
+    schedule: str = ""
+    port: int = 0
+    health: Health | None = None
+    order: Literal["start-first", "stop-first"] = "start-first"
     replicas: int = 1
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
@@ -91,6 +102,24 @@ class Workload:
 
 def service_inputs(workload: Workload, prefix: str) -> model.ServiceInputs:
     """The Swarm service, with stand-ins for what is only known when something runs."""
+    health = workload.health
+    return model.ServiceInputs(
+        **_task(workload, prefix),
+        mode=_MODE[workload.kind],
+        replicas=workload.replicas,
+        ports=list(workload.ports),
+        health=health,
+        update=Update(order=workload.order, monitor_s=watched_s(health) if health else 0),
+    )
+
+
+def job_inputs(workload: Workload, prefix: str) -> model.JobInputs:
+    """The same of a job."""
+    return model.JobInputs(**_task(workload, prefix))
+
+
+def _task(workload: Workload, prefix: str) -> dict[str, Any]:
+    """The fields of `model.TaskInputs`."""
     volume, placement = workload.volume, workload.placement
     mounts, env = list(workload.mounts), dict(workload.env)
     if volume is not None:
@@ -99,27 +128,22 @@ def service_inputs(workload: Workload, prefix: str) -> model.ServiceInputs:
         placement = dataclasses.replace(
             placement, constraints=[*placement.constraints, on_node(_LATER)]
         )
-    return model.ServiceInputs(
-        name=names.physical(prefix, workload.name),
-        image=f"{_LATER}@sha256:0",
-        command=list(workload.command),
-        args=list(workload.args),
-        env=env,
-        user=f"{workload.user}:{workload.user}",
-        mode=_MODE[workload.kind],
-        replicas=workload.replicas,
-        networks=list(workload.networks),
-        secrets=[_stand_in(file, workload) for file in workload.secrets],
-        configs=[_stand_in(file, workload) for file in workload.configs],
-        mounts=mounts,
-        ports=list(workload.ports),
-        health=workload.health,
-        resources=workload.resources,
-        placement=placement,
-        update=Update(order=workload.order, monitor_s=watched_s(workload.health)),
-        stop_grace_s=workload.stop_grace_s,
-        labels=dict(workload.labels),
-    )
+    return {
+        "name": names.physical(prefix, workload.name),
+        "image": f"{_LATER}@sha256:0",
+        "command": list(workload.command),
+        "args": list(workload.args),
+        "env": env,
+        "user": f"{workload.user}:{workload.user}",
+        "networks": list(workload.networks),
+        "secrets": [_stand_in(file, workload) for file in workload.secrets],
+        "configs": [_stand_in(file, workload) for file in workload.configs],
+        "mounts": mounts,
+        "resources": workload.resources,
+        "placement": placement,
+        "stop_grace_s": workload.stop_grace_s,
+        "labels": dict(workload.labels),
+    }
 
 
 def on_node(node: str) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
 from components.plan import database, gateway, mcp_service, provided
 from components.plan.networks import attached
-from components.plan.workload import Workload, service_inputs
+from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
-from providers.swarm.services.rules import faults_of
+from providers.swarm import calendar
+from providers.swarm.services.rules import faults_of, job_faults
 
 DATABASE, GATEWAY = "database", "gateway"
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
@@ -63,14 +64,43 @@ def in_order(workloads: Iterable[Workload]) -> list[Workload]:
 
 
 def faults(workloads: Iterable[Workload], prefix: str) -> list[Fault]:
-    """Everything that can be seen before anything runs: of needs, and of each service's rules."""
+    """Everything that can be seen before anything runs: of needs, of kinds, and of the rules for
+    services and jobs."""
     every = list(workloads)
     broken = [
         Fault(f"workload {workload.name}: {fault.path}", fault.reason)
         for workload in every
-        for fault in faults_of(service_inputs(workload, prefix))
+        for fault in (
+            job_faults(job_inputs(workload, prefix))
+            if workload.kind in JOBS
+            else faults_of(service_inputs(workload, prefix))
+        )
     ]
-    return [*_needs(every), *broken]
+    of_kinds = [fault for workload in every for fault in _kind(workload)]
+    return [*_needs(every), *of_kinds, *broken]
+
+
+def _kind(workload: Workload) -> Iterator[Fault]:
+    """What its kind has no use for, and what it lacks."""
+    where, kind = f"workload {workload.name}", workload.kind
+    if kind in JOBS:
+        for key, got, expected in (
+            ("replicas", workload.replicas, 1),
+            ("port", workload.port, 0),
+            ("ports", [port.published for port in workload.ports], []),
+            ("order", workload.order, "start-first"),
+        ):
+            if got != expected:
+                yield Fault(f"{where}: {key}", repr(got), f"none: a {kind} is one task that ends")
+    if kind in JOBS and workload.health:
+        yield Fault(f"{where}: health", "a check", f"none: a {kind}'s exit status tells its health")
+    if kind not in JOBS and not workload.health:
+        yield Fault(f"{where}: health", "none", f"the check that a {kind} is watched by")
+    if kind != "cron" and workload.schedule:
+        advice = "make its kind cron" if kind in JOBS else ""
+        yield Fault(f"{where}: schedule", repr(workload.schedule), f"none of a {kind}", advice)
+    if kind == "cron" and (wrong := calendar.fault(workload.schedule)):
+        yield Fault(f"{where}: schedule", wrong)
 
 
 def _needs(workloads: list[Workload]) -> list[Fault]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp.pages import NextCursor
 
 MAX_CONTENT = 20_000
+MAX_CONTENT_BYTES = 4 * MAX_CONTENT + 2
 MAX_METADATA_BYTES = 8_192
 MAX_TAGS = 20
 LISTED_CONTENT = 2_000
@@ -26,6 +27,17 @@ def _storable(text: str) -> str:
     return text
 
 
+def _readable(text: str) -> str:
+    """Refuses what get_memory could not give back within the bound of an answer."""
+    size = len(json.dumps(_storable(text), ensure_ascii=False).encode())
+    if size > MAX_CONTENT_BYTES:
+        raise ValueError(
+            f"expected at most {MAX_CONTENT_BYTES} bytes as JSON, got {size}; a control character "
+            "takes six, so remove those"
+        )
+    return text
+
+
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
     size = len(_storable(text).encode())
@@ -39,7 +51,7 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
 Content = Annotated[
     str,
     Field(min_length=1, max_length=MAX_CONTENT, description="The fact to remember, as text"),
-    AfterValidator(_storable),
+    AfterValidator(_readable),
 ]
 Query = Annotated[
     str,

@@ -1,13 +1,15 @@
 """Every statement that reads or writes memories, but for the search."""
 
-from typing import Any, LiteralString
+from collections.abc import Mapping
+from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
 from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import errors
 from psycopg.rows import DictRow
-from psycopg.sql import SQL, Literal
+from psycopg.sql import SQL, Composed, Literal
 from psycopg.types.json import Jsonb
+from pydantic import BaseModel
 from sophia_mcp.pages import that_fit
 
 from . import cursors
@@ -26,6 +28,8 @@ from .models import (
     Stored,
 )
 from .scope import Scope
+
+T = TypeVar("T", bound=BaseModel)
 
 WHOLE = SQL(
     "id, user_id, agent_id, run_id, content, false AS truncated, tags, metadata, created_at,"
@@ -142,7 +146,7 @@ class MemoryStore:
 
     async def page(self, scope: Scope, limit: int, cursor: str | None) -> MemoryPage:
         """The newest memories of a scope, or those after `cursor`."""
-        values: dict[str, Any] = {**scope.parameters(), "limit": limit + 1}
+        values: dict[str, Any] = dict(scope.parameters())
         after = SQL("true")
         if cursor is not None:
             values["after_time"], values["after_id"] = cursors.read_memory(cursor)
@@ -151,10 +155,7 @@ class MemoryStore:
             "SELECT {columns} FROM memories WHERE {scope} AND {after}"
             " ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
         ).format(columns=LISTED, scope=scope.condition(), after=after)
-        async with self.database.transaction() as connection:
-            rows = await (await connection.execute(query, values)).fetchall()
-        memories = that_fit([Memory.model_validate(row) for row in rows[:limit]])
-        last = memories[-1] if len(rows) > len(memories) else None
+        memories, last = await self._page(Memory, query, values, limit)
         return MemoryPage(
             memories=memories,
             next_cursor=cursors.of_memory(last.created_at, last.id) if last else None,
@@ -224,17 +225,23 @@ class MemoryStore:
             "kind": kind,
             "after_kind": after_kind,
             "after_id": after_id,
-            "limit": limit + 1,
         }
         query = _ENTITIES.format(scope=scope.condition(), most=Literal(COUNTED))
-        async with self.database.transaction() as connection:
-            rows = await (await connection.execute(query, values)).fetchall()
-        entities = that_fit([Entity.model_validate(row) for row in rows[:limit]])
-        last = entities[-1] if len(rows) > len(entities) else None
+        entities, last = await self._page(Entity, query, values, limit)
         return EntityPage(
             entities=entities,
             next_cursor=cursors.of_entity(last.kind, last.id) if last else None,
         )
+
+    async def _page(
+        self, kind: type[T], query: Composed, values: Mapping[str, Any], limit: int
+    ) -> tuple[list[T], T | None]:
+        """What fits of a query's first rows, and the last of them if there are more."""
+        async with self.database.transaction() as connection:
+            found = await connection.execute(query, {**values, "limit": limit + 1})
+            rows = await found.fetchall()
+        entries = that_fit([kind.model_validate(row) for row in rows[:limit]])
+        return entries, entries[-1] if len(rows) > len(entries) else None
 
 
 def _found(row: DictRow | None, memory_id: UUID) -> Memory:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import Error, OperationalError, errors
+from pydantic import TypeAdapter
 from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
+from sophia_mcp.policy import reads
 from sophia_mcp.server import Server
 from sophia_mcp.settings import read_settings
 
 from mcp_catalog.ai_memory import cursors, problems
+from mcp_catalog.ai_memory.models import Content, Memory, Metadata
 from mcp_catalog.ai_memory.scope import Scope
 from mcp_catalog.ai_memory.server import build
 from tests.support.mcp_process import free_port
@@ -53,6 +57,7 @@ async def test_every_tool_has_a_schema_for_what_it_gives(server: Server):
         ("store_memory", {"content": ""}, "at least 1 character"),
         ("store_memory", {"content": "x" * 20_001}, "at most 20000 characters"),
         ("store_memory", {"content": "a\0b"}, "without NUL"),
+        ("store_memory", {"content": "\x01" * 14_000}, "at most 80002 bytes as JSON, got 84002"),
         ("store_memory", {"content": "x", "user_id": ""}, "at least 1 character"),
         ("store_memory", {"content": "x", "user_id": "u" * 201}, "at most 200 characters"),
         ("store_memory", {"content": "x", "tags": ["t"] * 21}, "at most 20 items"),
@@ -153,6 +158,34 @@ async def test_no_line_of_the_log_repeats_the_address(caplog: pytest.LogCaptureF
         )
     assert "the schema is not ready" in caplog.text
     assert "hidden" not in said + caplog.text + str([vars(line) for line in caplog.records])
+
+
+async def test_the_largest_memory_that_is_stored_can_be_read():
+    """In the letters that take most, and with metadata as deep as they may be."""
+    deep: Any = 1
+    for _ in range(150):
+        deep = [deep]
+    memory = Memory(
+        id=uuid4(),
+        content=TypeAdapter(Content).validate_python("😀" * 20_000),
+        truncated=False,
+        user_id="\x01" * 200,
+        agent_id="\x01" * 200,
+        run_id="\x01" * 200,
+        tags=["\x01" * 50] * 20,
+        metadata=TypeAdapter(Metadata).validate_python({str(key): deep for key in range(26)}),
+        created_at=datetime.now(UTC),
+        updated_at=datetime.now(UTC),
+    )
+
+    async def get_memory() -> Memory:
+        """Gives it."""
+        return memory
+
+    settings = read_settings("ai_memory", {})
+    server = Server(settings, title="", instructions="", tools=[reads(get_memory)])
+    async with tools_of(server) as tools:
+        assert await tools.ok("get_memory") == memory.model_dump(mode="json")
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from sophia_mcp.errors import SettingError
 from sophia_mcp.settings import read_settings
-from sophia_mcp.upstream import client as upstream_client
-from sophia_mcp.upstream.pace import Pace
 
 from mcp_catalog.lambda_labs_cli.server import build
 from tests.support import upstream as replies
@@ -105,12 +103,6 @@ def cloud() -> Iterator[Service]:
         service.routes[f"{operations}/restart"] = changed("restarted_instances", "booting")
         service.routes[f"{operations}/terminate"] = changed("terminated_instances", "terminating")
         yield service
-
-
-@pytest.fixture(autouse=True)
-def _without_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One call a second is the account's limit, not the stand-in's."""
-    monkeypatch.setattr(upstream_client, "Pace", lambda at_once, _: Pace(at_once, None))
 
 
 @asynccontextmanager

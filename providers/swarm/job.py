@@ -14,7 +14,15 @@ from typing import Any
 from providers.runtime.declare import Cancelled, Context, Created, Fault, Incomplete, Lifecycle
 from providers.swarm.errors import NoManager, NotFound, NotSettled, SwarmError
 from providers.swarm.pool import Pool
-from providers.swarm.services import diagnosis, evidence, labels, ownership, removal, rollout
+from providers.swarm.services import (
+    diagnosis,
+    evidence,
+    labels,
+    last_run,
+    ownership,
+    removal,
+    rollout,
+)
 from providers.swarm.services.model import JobInputs, JobOutputs
 from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import SPEC_LABEL, registry_auth, render_job
@@ -24,7 +32,6 @@ from providers.swarm.services.verdict import Observation, homeless, is_homeless
 Json = dict[str, Any]
 
 _ATTEMPTS = 3
-_FAILED = ("failed", "rejected", "orphaned")
 _NO_STATUS = -1
 _NOTHING = JobOutputs(_NO_STATUS, [])
 
@@ -113,7 +120,7 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
         except NotFound:
             return False
         is_same = _label(seen.service["Spec"]) == _label(wanted)
-        return is_same and len(_of(seen, *_FAILED)) <= inputs.retries
+        return is_same and len(_of(seen, *last_run.FAILED)) <= inputs.retries
 
     async def _ended(
         self, context: Context, id: str, inputs: JobInputs, auth: dict[str, str]
@@ -126,7 +133,7 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
                 seen = await rollout.observe(self._pool, id, context)
             except NotFound:
                 raise JobFailed(inputs.name, "somebody removed it meanwhile", _NOTHING) from None
-            failed, done = _of(seen, *_FAILED), _of(seen, "complete")
+            failed, done = _of(seen, *last_run.FAILED), _of(seen, "complete")
             if len(failed) > inputs.retries:
                 cause, outputs = await self._explained(failed, auth)
                 raise await self._given_up(context, id, inputs, cause, outputs)
@@ -167,17 +174,9 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
 
 
 def _of(seen: Observation, *states: str) -> list[Json]:
-    """The tasks of its last iteration that are in one of these states."""
-    last = _iteration(seen.service.get("JobStatus"))
-    return [
-        task
-        for task in seen.tasks
-        if _iteration(task) == last and task["Status"]["State"] in states
-    ]
-
-
-def _iteration(of: Json | None) -> int:
-    return int(((of or {}).get("JobIteration") or {}).get("Index") or 0)
+    """The tasks of its last run that are in one of these states."""
+    tasks = last_run.tasks_of(seen.service, seen.tasks)
+    return [task for task in tasks if task["Status"]["State"] in states]
 
 
 def _label(spec: Json) -> str:

@@ -14,6 +14,7 @@ from providers.swarm import (
     member,
     network,
     node_setup,
+    schedule,
     secret,
     service,
     volume,
@@ -39,6 +40,7 @@ class Swarm(Provider):
         config.Config,
         service.Service,
         job.Job,
+        schedule.Schedule,
         volume_home.VolumeHome,
         volume.Volume,
     )

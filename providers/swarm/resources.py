@@ -18,6 +18,7 @@ from providers.swarm import (
     network,
     node_setup,
     provider,
+    schedule,
     secret,
     service,
     volume,
@@ -133,6 +134,10 @@ class Job(InCluster, lifecycle=job.Job):
 
     exit_status: pulumi.Output[int]
     logs: pulumi.Output[list[str]]
+
+
+class Schedule(InCluster, lifecycle=schedule.Schedule):
+    """Inputs: see `schedule.ScheduleInputs`."""
 
 
 class VolumeHome(Declared, lifecycle=volume_home.VolumeHome):

@@ -2,16 +2,18 @@
 
 import pulumi
 
-from components.handles import ClusterHandle, Ground, NetworkHandle, RegistryHandle
+from components.handles import ClusterHandle, Ground, NetworkHandle, NodeHandle, RegistryHandle
 
 
 def ground(
-    provider: pulumi.ProviderResource, networks: tuple[str, ...] = ("services", "data")
+    provider: pulumi.ProviderResource,
+    networks: tuple[str, ...] = ("services", "data"),
+    managers: tuple[NodeHandle, ...] = (),
 ) -> Ground:
-    """A cluster without machines, and networks called `id-of-<name>`."""
+    """A cluster of these managers, and networks called `id-of-<name>`."""
     return Ground(
         "sophia-dev",
-        ClusterHandle(provider, pulumi.Output.from_input("c"), (), ()),
+        ClusterHandle(provider, pulumi.Output.from_input("c"), (), managers),
         {name: NetworkHandle(name, pulumi.Output.from_input(f"id-of-{name}")) for name in networks},
         RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
     )

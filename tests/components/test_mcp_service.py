@@ -8,8 +8,6 @@ from tests.components.ground import ground
 
 SERVER = Server(
     name="ai_memory",
-    title="AI memory",
-    description="Memory",
     deploy=Deploy(1, 2, Resources(0.5, 256, 128), Health(3, 3, 3, 30)),
     secrets=(SecretVariable("MEMORY_DATABASE_URL", "", "", True),),
 )

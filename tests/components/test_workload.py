@@ -5,10 +5,10 @@ import dataclasses
 import pulumi
 import pytest
 
-from components.handles import ServiceHandle, VolumeHandle
+from components.handles import JobHandle, NodeHandle, ServiceHandle, VolumeHandle
 from components.plan.volumes import VolumePlan
 from components.plan.workload import File, MountedVolume, Workload
-from components.workload import Given, deploy
+from components.workload import Given, deploy, deploy_job
 from providers.swarm import resources as swarm
 from providers.swarm.services.model import Health, Placement, Resources
 from tests.components.ground import ground
@@ -25,14 +25,14 @@ PLAIN = Workload(
 
 
 class Platform(pulumi.ComponentResource):
-    def __init__(self):
-        super().__init__("test:index:Platform", "platform")
+    def __init__(self, name="platform"):
+        super().__init__("test:index:Platform", name)
 
 
-def run(workload, **given):
+def run(workload, make=deploy, managers=(), **given):
     parent, provider = Platform(), swarm.Provider("services")
-    below = ground(provider, ("edge", "other"))
-    return deploy(workload, below, Given("image@sha256:1", **given), parent)
+    below = ground(provider, ("edge", "other"), managers)
+    return make(workload, below, Given("image@sha256:1", **given), parent)
 
 
 def test_what_is_left_empty_is_not_in_the_inputs(registered):
@@ -97,3 +97,73 @@ def test_a_volume_pins_it_to_its_node_and_keeps_the_rest_of_the_placement(regist
     }
     (mount,) = inputs["mounts"]
     assert (mount["source"], mount["target"]) == ("/opt/data", "/data")
+
+
+JOB = dataclasses.replace(PLAIN, name="backup", kind="job", port=0, health=None)
+
+
+def manager(number):
+    known = {
+        key: pulumi.Output.from_input(f"{key}-{number}")
+        for key in ("instance_id", "address", "private_address", "host_key")
+    }
+    return NodeHandle(
+        f"manager-{number}", f"sophia-dev-manager-{number}", "manager", "primary",
+        ready=swarm.KeyPair(f"ready-{number}"), **known,
+    )  # fmt: skip
+
+
+def run_job(workload, **given):
+    return run(workload, deploy_job, **given)
+
+
+def test_a_job_is_no_service_and_gets_the_same_files(registered, preview):
+    workload = dataclasses.replace(JOB, secrets=(File("key", "API_KEY"),))
+    seen = registered(lambda: run_job(workload, contents={"API_KEY": "hush"}))
+    assert {item.type for item in seen.values()} == {
+        "test:index:Platform", "pulumi:providers:swarm", "swarm:index:Secret", "swarm:index:Job",
+    }  # fmt: skip
+    job = seen["backup-job"]
+    assert (job.parent, job.provider) == ("platform", "services")
+    assert job.inputs["name"] == "sophia-dev-backup"
+    assert not {"mode", "update", "health", "ports", "replicas"} & set(job.inputs)
+    assert "hush" not in str(job.inputs)
+    if not preview:
+        (file,) = job.inputs["secrets"]
+        assert (file["id"], file["name"], file["uid"]) == (
+            "id-of-backup-key", "name-of-backup-key", 10005,
+        )  # fmt: skip
+
+
+def test_a_cron_is_a_job_with_a_timer_on_each_manager(registered, preview):
+    workload = dataclasses.replace(JOB, kind="cron", schedule="*-*-* 03:00")
+    seen = registered(lambda: run_job(workload, managers=(manager(1), manager(2))))
+    schedule = seen["backup-schedule"]
+    assert "backup-job" in schedule.dependencies, "its first run has ended well by then"
+    assert schedule.inputs["job"] == seen["backup-job"].inputs["name"], "by name: jobs are remade"
+    assert schedule.inputs["calendar"] == "*-*-* 03:00"
+    assert schedule.inputs["managers"] == [
+        {
+            "node": f"manager-{number}",
+            "instanceId": f"instance_id-{number}",
+            "address": f"address-{number}",
+            "hostKey": f"host_key-{number}",
+        }
+        for number in (1, 2)
+    ]
+
+
+def test_who_needs_a_job_starts_once_it_has_ended(registered):
+    def program():
+        job = run_job(JOB)
+        assert isinstance(job, JobHandle)
+        given = Given("image@sha256:1", needed=[job])
+        parent, provider = Platform("other"), swarm.Provider("other-services")
+        deploy(
+            dataclasses.replace(PLAIN, needs=("backup",)),
+            ground(provider, ("edge",)),
+            given,
+            parent,
+        )
+
+    assert "backup-job" in registered(program)["web-service"].dependencies

@@ -296,7 +296,12 @@ LOSSES = {
 def test_what_would_lose_the_database_is_refused_in_the_preview(platform, change):
     with edited(platform.root / "Pulumi.dev.yaml", change):
         output = platform.pulumi("preview", ok=False)
-        assert re.search(r"volume database would be lost: .*\bconfirmDataLoss database-", output)
+    assert re.search(r"volume database would be lost: .*\bconfirmDataLoss database-", output)
+
+
+def test_an_up_that_would_lose_the_database_changes_nothing(platform):
+    """Of the losses above the one that touches most."""
+    with edited(platform.root / "Pulumi.dev.yaml", LOSSES["other group"]):
         applied = platform.pulumi("up", "--yes", "--skip-preview", ok=False)
     assert "volume database would be lost" in applied
     assert changed(platform.pulumi("preview", "--json")) == set(), "nothing was changed"
@@ -327,8 +332,7 @@ async def test_a_new_server_is_one_folder_and_three_minutes(platform):
             answer = await client.call_tool("list_things", {})
         assert "SLACK_API_KEY is not set" in json.dumps(answer.model_dump(mode="json"))
     finally:
-        shutil.rmtree(folder)
-        platform.run("ops", "up")
+        shutil.rmtree(folder)  # the next `up` takes it away
 
 
 def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, outputs):
@@ -341,6 +345,7 @@ def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, ou
     assert set(docker.tasks(platform.home, AI_MEMORY)) & set(before), "the old version serves"
     platform.run("ops", "up")
     assert len(docker.tasks(platform.home, AI_MEMORY)) == 2
+    assert "slack" not in platform.outputs()["mcp_endpoints"], "its folder is gone"
 
 
 def test_a_lost_node_is_healed_by_a_plain_up(platform, outputs):

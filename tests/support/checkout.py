@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ class Checkout:
             check=False,
         )
 
-    def shell_environment(self) -> dict[str, str]:
-        """What `eval "$(make env)"` gives a shell."""
+    @cached_property
+    def shell(self) -> dict[str, str]:
+        """What `eval "$(make env)"` gives a shell; a person does it once, too."""
         script = f"{sys.executable} -m toolchain env && {sys.executable} -m simulator env"
         done = subprocess.run(
             ["bash", "-c", f'eval "$({script})" && env -0'],
@@ -86,7 +88,7 @@ class Checkout:
         done = subprocess.run(
             ["pulumi", *arguments, "--stack", stack, "--non-interactive"],
             cwd=self.root,
-            env=self.shell_environment() | {"PULUMI_ERROR_OUTPUT_STRING": "1"},
+            env=self.shell | {"PULUMI_ERROR_OUTPUT_STRING": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

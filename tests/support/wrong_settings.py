@@ -1,8 +1,6 @@
 """A configuration that is wrong in more than twenty ways, and how each is reported."""
 
 SLACK = """
-name: slack
-about: {title: Slack, description: Reads and writes Slack}
 config:
   secrets:
     - {env: SLACK_BOT_TOKEN, example: xoxb-1, description: A bot's token}

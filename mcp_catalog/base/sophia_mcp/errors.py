@@ -4,7 +4,7 @@ RuntimeFault                 the process can't start as it was told to
 └── SettingError             an environment variable or a secret file has a wrong value
 DependencyError              what the server needs does not answer; /health says so
 ToolError                    (the SDK's: its text reaches the model)
-├── NotConfigured            a credential was not given; the server runs without it
+├── NotConfigured            a credential or setting was not given; the server runs without it
 └── UpstreamError            a service did not give an answer that can be used
     ├── Refused              it answered with an error; has its status
     ├── Unreachable          no answer, or none in time
@@ -27,18 +27,18 @@ class DependencyError(Exception):
 
 
 class NotConfigured(ToolError):
-    """A credential was not given. Tools that need it say so; everything else works.
+    """A credential or setting was not given. Tools that need it say so; everything else works.
 
-    what: the service that it opens. missing: names of the credentials.
+    what: the service that it is for. missing: names of what was not given.
     """
 
     reason = "not_configured"
 
     def __init__(self, what: str, missing: tuple[str, ...]) -> None:
-        names = " and ".join(missing)
+        names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
         super().__init__(
-            f"{what} is not configured: {names} is not set. Ask the operator of this server to "
-            "set it; calling again changes nothing until then."
+            f"{what} is not configured: {names} {verb} not set. Ask the operator of this server "
+            "for it; calling again changes nothing until then."
         )
 
 
@@ -68,7 +68,7 @@ class UpstreamError(ToolError):
 
 
 class Refused(UpstreamError):
-    """The service answered with an error. status: of HTTP; 200 for an error of GraphQL."""
+    """The service answered with an error. status: of HTTP; 200 if only the answer says so."""
 
     def __init__(
         self, text: str, status: int, *, transient: bool = False, wait: float | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 MOST_BYTES = 100_000
 """Of an answer; about 25,000 tokens."""
@@ -19,7 +19,9 @@ Cursor = Annotated[
     str | None, Field(max_length=1_000, description="next_cursor of the answer before")
 ]
 NextCursor = Annotated[
-    str | None, Field(description="Give it as cursor to get the next page; null on the last")
+    str | None,
+    AfterValidator(lambda given: given or None),  # on the last page, some services say ""
+    Field(description="Give it as cursor to get the next page; null on the last"),
 ]
 
 T = TypeVar("T", bound=BaseModel)
@@ -70,6 +72,18 @@ def that_fit(entries: Sequence[T], budget: int = PAGE_BYTES) -> list[T]:
             break
         kept.append(entry)
     return kept
+
+
+def compact(result: CallToolResult) -> CallToolResult:
+    """The same with its data as one text without indentation, which for a deep one is most of it.
+    A tool's own text stays as it is.
+    """
+    data = result.structured_content
+    own = data is None or isinstance(data.get("result"), str)
+    if own or not all(isinstance(item, TextContent) for item in result.content):
+        return result
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return result.model_copy(update={"content": [TextContent(type="text", text=text)]})
 
 
 def size(result: CallToolResult) -> int:

@@ -52,11 +52,11 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve(server: Server, settings: Settings) -> None:
-    """Listen on `settings.port` until a signal says to stop."""
+    """Listen where the settings say until a signal says to stop."""
     health = Health(server.name, settings.replica, server.check)
     config = uvicorn.Config(
         make_app(server, health, settings.allowed_hosts),
-        host="0.0.0.0",
+        host=settings.address,
         port=settings.port,
         http="h11",
         ws="none",

@@ -111,7 +111,9 @@ class Server(MCPServer[Any]):
                 raise ToolError(
                     f"{name} took longer than {self._call_seconds:g} s and was stopped. {advice}"
                 )
-            self._refuse_floods(tool, result)
+            if isinstance(result, CallToolResult):
+                result = pages.compact(result)
+                self._refuse_floods(tool, result)
             outcome = "ok"
             return result
         except UnexpectedToolError as error:
@@ -163,9 +165,7 @@ class Server(MCPServer[Any]):
         tool = self._tool_manager.get_tool(name)
         return tool.parameters.get("properties", {}) if tool else {}
 
-    def _refuse_floods(self, tool: str, result: CallToolResult | InputRequiredResult) -> None:
-        if not isinstance(result, CallToolResult):
-            return
+    def _refuse_floods(self, tool: str, result: CallToolResult) -> None:
         if (size := pages.size(result)) > pages.MOST_BYTES:
             self.metrics.answers_refused.labels(tool).inc()
             advice = "Ask for less: a smaller limit, a narrower filter, one item."

@@ -1,5 +1,6 @@
 """What the process is told from outside: environment variables and secret files."""
 
+import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +14,17 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True)
-class Credential:
-    """A secret by its name. value: None when it was not given; never printed."""
+class Needed:
+    """What a server can't work without, by its name. value: None when it was not given."""
 
     name: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Credential(Needed):
+    """A secret. Its value is never printed."""
+
     value: str | None = field(repr=False)
 
 
@@ -25,7 +33,7 @@ class Settings:
     """Settings of one replica.
 
     server: its name, that of its folder in the catalog.
-    port: the TCP port to listen on, on all addresses of the container.
+    address, port: where to listen; every address, unless it is told one.
     allowed_hosts: Host header values to accept besides the server's own name and loopback.
     drain_seconds: how long requests are still taken after SIGTERM, while /health says 503.
     grace_seconds: how long the calls in flight may take after that. The sum must stay under
@@ -34,6 +42,7 @@ class Settings:
     """
 
     server: str
+    address: str
     port: int
     allowed_hosts: tuple[str, ...]
     log_level: str
@@ -69,6 +78,15 @@ class Settings:
             SettingError: the file is there and can't be read.
         """
         return Credential(name, self.secret_or_none(name))
+
+    def needed(self, name: str) -> Needed:
+        """The environment variable `name`, for `Upstream(needs=…)`: as a credential, it may be
+        missing at the start."""
+        return Needed(name, self.environment.get(name) or None)
+
+    def text(self, name: str, default: str) -> str:
+        """The environment variable `name`."""
+        return self.environment.get(name) or default
 
     def number(self, name: str, default: int, *, least: int, most: int) -> int:
         """The environment variable `name` as a whole number within [least, most]."""
@@ -117,8 +135,8 @@ def read_settings(
 ) -> Settings:
     """Settings from an environment.
 
-    PORT (8000), MCP_ALLOWED_HOSTS (comma-separated), LOG_LEVEL (INFO), DRAIN_SECONDS (5),
-    GRACE_SECONDS (20). Which tools there are: policy.py.
+    LISTEN_ADDRESS (0.0.0.0), PORT (8000), MCP_ALLOWED_HOSTS (comma-separated), LOG_LEVEL (INFO),
+    DRAIN_SECONDS (5), GRACE_SECONDS (20). Which tools there are: policy.py.
 
     Raises:
         SettingError: a value is out of range or of the wrong kind.
@@ -128,6 +146,7 @@ def read_settings(
         raise SettingError(f"LOG_LEVEL: expected one of {', '.join(_LEVELS)}, got {level!r}")
     return Settings(
         server=server,
+        address=_address(environment),
         port=_number(environment, "PORT", 8000, 1, 65535),
         allowed_hosts=_texts(environment, "MCP_ALLOWED_HOSTS"),
         log_level=level,
@@ -137,6 +156,15 @@ def read_settings(
         environment=environment,
         secrets_directory=secrets_directory,
     )
+
+
+def _address(environment: Mapping[str, str]) -> str:
+    text = environment.get("LISTEN_ADDRESS", "0.0.0.0")
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        expected = "an address of this machine such as 127.0.0.1"
+        raise SettingError(f"LISTEN_ADDRESS: expected {expected}, got {text!r}") from None
 
 
 def _texts(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

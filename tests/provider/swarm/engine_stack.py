@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import toolchain
+from providers.swarm.services.model import JobInputs, ServiceInputs
 from simulator.docker import docker
 from tests.provider.swarm.fleet import Machine
-from tests.provider.swarm_services.samples import IMAGE, SERVE
+from tests.provider.swarm_services import samples
+from tests.provider.swarm_services.samples import SERVE
 from tests.support.checkout import ROOT
 
 PROJECT = f"""\
@@ -66,21 +69,19 @@ for name, fields in wanted["jobs"].items():
 
 
 def service(script: str = SERVE, **fields: Any) -> dict[str, Any]:
-    return {
-        "image": IMAGE,
-        "command": ["/bin/sh", "-c", script],
-        "init": False,
-        "resources": {"cpus": 0.5, "memory_mb": 32, "pids": 32},
-        "update": {"monitor_s": 2.0},
-        "restart": {"delay_s": 0.5},
-        "stop_grace_s": 2.0,
-        **fields,
-    }
+    """As `samples.service`, for `Stack.wanted`."""
+    return _given(samples.service("", script)) | {"update": {"monitor_s": 2.0}} | fields
 
 
 def job(script: str, **fields: Any) -> dict[str, Any]:
-    usual = service(script)
-    return {key: usual[key] for key in ("image", "command", "init", "resources")} | fields
+    """As `samples.job`, for `Stack.wanted`."""
+    return _given(samples.job("", script)) | fields
+
+
+def _given(inputs: ServiceInputs | JobInputs) -> dict[str, Any]:
+    """What is not empty. The program gives names."""
+    given = dataclasses.asdict(inputs)
+    return {key: value for key, value in given.items() if value not in ("", [], {}, None)}
 
 
 @dataclass

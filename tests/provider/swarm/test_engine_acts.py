@@ -33,6 +33,10 @@ job = swarm.Job("job", name="job", image=wanted["services"]["web"]["image"],
     command=["/bin/sh", "-c", "sleep 1; echo done"], networks=[network.network_id],
     resources=dict(cpus=0.5, memory_mb=32, pids=32), opts=pulumi.ResourceOptions(**where))
 pulumi.export("job", job.logs)
+swarm.Schedule("schedule", job="job", calendar="monthly", managers=[
+    dict(node=node["name"], instance_id=node["name"], address=node["address"],
+        host_key=node["host_key"]) for node in nodes if node["role"] == "manager"
+], opts=pulumi.ResourceOptions(**where | dict(depends_on=[job])))
 swarm.Service("all", name="all", **wanted["services"]["web"], networks=[network.network_id],
     configs=[dict(id=config.config_id, name=config.config_name, target="/etc/a.yaml")],
     opts=pulumi.ResourceOptions(**where))
@@ -97,7 +101,13 @@ def test_no_act_on_any_kind_ends_what_runs(acted: Stack) -> None:
     assert running(acted) == before
     acted.up("--expect-no-changes")
 
+    # A run of its schedule is no news to the job.
+    assert runs_of_the_job(acted) == ran
+    acted.on(0, "service", "update", "--force", "--detach", "job")
+    scheduled = runs_of_the_job(acted)
+    assert scheduled != ran
     acted.up("--target", known["web"], "--target-dependents")
     acted("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    acted.up("--expect-no-changes")
     assert running(acted) == before
-    assert runs_of_the_job(acted) == ran
+    assert runs_of_the_job(acted) == scheduled

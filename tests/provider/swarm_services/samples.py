@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from providers.swarm.services.model import (
+    JobInputs,
     Resources,
     Restart,
     ServiceInputs,
@@ -32,17 +33,24 @@ SURE = 5.0
 
 def service(name: str, script: str = SERVE, **fields: Any) -> ServiceInputs:
     """A small service, one replica; `fields` are added to the usual ones, or replace them."""
-    usual: dict[str, Any] = {
+    usual = {"update": Update(monitor_s=1.0), "restart": Restart(delay_s=0.5)}
+    return ServiceInputs(**(_task(name, script) | usual | fields))
+
+
+def job(name: str, script: str, **fields: Any) -> JobInputs:
+    """A small job, as `service` is one."""
+    return JobInputs(**(_task(name, script) | fields))
+
+
+def _task(name: str, script: str) -> dict[str, Any]:
+    return {
         "name": name,
         "image": IMAGE,
         "command": ["/bin/sh", "-c", script],
         "init": False,
         "resources": Resources(cpus=0.5, memory_mb=32, pids=32),
-        "update": Update(monitor_s=1.0),
-        "restart": Restart(delay_s=0.5),
         "stop_grace_s": 2.0,
     }
-    return ServiceInputs(**(usual | fields))
 
 
 def load_image(node_image: str, nodes: Iterable[str]) -> None:

@@ -6,31 +6,18 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-from typing import Any
 
 import pytest
 
 from providers.runtime.declare import Incomplete
 from providers.swarm.job import Job, JobFailed
-from providers.swarm.services.model import JobInputs, JobOutputs, Placement, Resources
+from providers.swarm.services.model import JobOutputs, Placement
 from providers.swarm.services.patience import Patience
-from tests.provider.swarm_services.samples import IMAGE
+from tests.provider.swarm_services.samples import IMAGE, job
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 NOTHING = JobOutputs(-1, [])
-
-
-def job(name: str, script: str, **fields: Any) -> JobInputs:
-    usual: dict[str, Any] = {
-        "name": name,
-        "image": IMAGE,
-        "command": ["/bin/sh", "-c", script],
-        "init": False,
-        "resources": Resources(cpus=0.5, memory_mb=32, pids=32),
-        "stop_grace_s": 1.0,
-    }
-    return JobInputs(**(usual | fields))
 
 
 def started(swarm, name: str) -> int:

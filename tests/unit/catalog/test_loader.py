@@ -8,8 +8,6 @@ from components.catalog import loader
 
 CATALOG = Path(__file__).parents[3] / "mcp_catalog"
 GOOD = """
-name: slack
-about: {title: Slack, description: Reads and writes Slack}
 run: {env: {SLACK_PAGE: "100"}}
 config:
   secrets:
@@ -53,10 +51,6 @@ def test_a_good_entry(catalog):
 
 
 BAD = {
-    "folder is not the name": (
-        ("name: slack", "name: slock"),
-        "mcp_catalog/slack/server.yaml: name: got 'slock', expected 'slack', the name of its",
-    ),
     "unknown tier": (
         ("tier: 1", "tier: 3"),
         "mcp_catalog/slack/server.yaml: deploy.tier: got 3, expected one of 1, 2",
@@ -81,10 +75,6 @@ BAD = {
         ("cpus: 0.5", "cpu: 0.5"),
         "mcp_catalog/slack/server.yaml: deploy.resources.cpu: got an unknown key, expected one of",
     ),
-    "long description": (
-        ("Reads and writes Slack", "x" * 101),
-        "mcp_catalog/slack/server.yaml: about.description: got 'xxx",
-    ),
     "bad variable name": (
         ("env: SLACK_BOT_TOKEN", "env: slack-token"),
         "mcp_catalog/slack/server.yaml: config.secrets[0].env: got 'slack-token', expected",
@@ -103,6 +93,12 @@ def test_a_fault_names_file_key_and_rule(catalog, case):
     found = faults(catalog(slack=GOOD.replace(old, new)))
     assert len(found) == 1, found
     assert found[0].startswith(expected)
+
+
+def test_the_folders_name_is_the_servers(catalog):
+    assert loader.load(catalog(slack=GOOD)).names() == ["slack"]
+    [fault] = faults(catalog(slack=GOOD, **{"my-server": GOOD}))
+    assert fault.startswith("mcp_catalog/: got 'my-server', expected a folder's name in lower case")
 
 
 def test_text_that_is_no_yaml_and_a_folder_without_description(catalog):

@@ -1,5 +1,6 @@
 """`python -m sophia_mcp <name>`, as the image runs it."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ def test_a_server_of_the_catalog_starts_by_its_name_without_any_credential(tmp_p
         status, body = replica.health()
     assert (status, body["status"], body["server"]) == (200, "not_configured", "ai_memory")
     assert "MEMORY_DATABASE_URL is not set" in body["problem"]
+
+
+def test_a_server_listens_where_it_is_told(tmp_path: Path):
+    command, told = ["-m", "sophia_mcp", "lambda_labs_cli"], {"LISTEN_ADDRESS": "127.0.0.1"}
+    with mcp_process.running(command, tmp_path / "log", told, (ROOT,)) as replica:
+        assert replica.health()[0] == 200
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", replica.port)).close()
 
 
 @pytest.mark.parametrize(

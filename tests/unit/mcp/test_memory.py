@@ -15,19 +15,21 @@ from tests.support.worst_bodies import HEADERS, LIMIT, SHAPES
 
 pytestmark = pytest.mark.slow
 
-SERVERS = ["ai_memory", "lambda_labs_cli"]
+SERVER = "ai_memory"
+"""Whose tools read the worst bodies as what they are. Both servers get them under their containers'
+limits, in tests/integration/mcp/test_memory_limit.py."""
 
 
 @pytest.fixture
-def replica(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Replica]:
+def replica(tmp_path: Path) -> Iterator[Replica]:
     environment = {"MCP_ALLOW_WRITES": "true"}
-    command = ["-m", "sophia_mcp", request.param]
+    command = ["-m", "sophia_mcp", SERVER]
     with mcp_process.running(command, tmp_path / "log", environment, (ROOT,)) as running:
         yield running
 
 
-def container_mb(server: str) -> int:
-    described = yaml.safe_load((ROOT / "mcp_catalog" / server / "server.yaml").read_text())
+def container_mb() -> int:
+    described = yaml.safe_load((ROOT / "mcp_catalog" / SERVER / "server.yaml").read_text())
     return int(described["deploy"]["resources"]["memory_mb"])
 
 
@@ -36,10 +38,8 @@ def peak_mb(replica: Replica) -> int:
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
-@pytest.mark.parametrize(
-    ("replica", "most"), [(name, container_mb(name)) for name in SERVERS], indirect=["replica"]
-)
-async def test_no_shape_of_a_request_takes_much_memory(replica: Replica, most: int):
+async def test_no_shape_of_a_request_takes_much_memory(replica: Replica):
+    most = container_mb()
     assert all(len(body) <= LIMIT for body in SHAPES.values())
     answered = asyncio.Event()
 
@@ -69,7 +69,6 @@ async def test_no_shape_of_a_request_takes_much_memory(replica: Replica, most: i
             assert await watching < 2, name
 
 
-@pytest.mark.parametrize("replica", SERVERS[:1], indirect=True)
 async def test_a_body_above_the_limit_is_refused(replica: Replica):
     async with httpx2.AsyncClient() as http:
         refused = await http.post(replica.url, headers=HEADERS, content=b" " * (LIMIT + 1))

@@ -1,7 +1,10 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 from pydantic import BaseModel
 from sophia_mcp import pages
 
@@ -39,3 +42,36 @@ def test_a_page_holds_what_fits_and_at_least_one():
     assert len(pages.that_fit(entries, 1)) == 1
     assert pages.that_fit(entries) == entries
     assert pages.that_fit([]) == []
+
+
+class Page(BaseModel):
+    next_cursor: pages.NextCursor = None
+
+
+@pytest.mark.parametrize(("said", "read"), [("abc", "abc"), ("", None), (None, None)])
+def test_the_last_page_leads_nowhere_however_a_service_says_that(said: str | None, read: object):
+    assert Page(next_cursor=said).next_cursor == read
+
+
+def result(data: dict[str, object] | None, *content: ContentBlock) -> CallToolResult:
+    return CallToolResult(content=list(content), structured_content=data)
+
+
+def texts(found: CallToolResult) -> list[str]:
+    return [item.text for item in found.content if isinstance(item, TextContent)]
+
+
+def test_data_is_one_text_without_indentation():
+    indented = TextContent(type="text", text=json.dumps({"a": ["ä"]}, indent=2))
+    found = pages.compact(result({"a": ["ä"]}, indented))
+    assert texts(found) == ['{"a":["ä"]}']
+    assert found.structured_content == {"a": ["ä"]}
+    several = [TextContent(type="text", text=text) for text in ("1", "2")]
+    assert texts(pages.compact(result({"result": [1, 2]}, *several))) == ['{"result":[1,2]}']
+
+
+def test_a_tools_own_text_stays_as_it_is():
+    own = TextContent(type="text", text='{ "a": 1 }')
+    picture = ImageContent(type="image", data="", mime_type="image/png")
+    for one in (result(None, own), result({"result": own.text}, own), result({}, own, picture)):
+        assert pages.compact(one) is one

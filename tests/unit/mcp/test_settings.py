@@ -6,7 +6,7 @@ from sophia_mcp.settings import read_settings
 def test_defaults():
     settings = read_settings("toy", {})
     assert (settings.port, settings.drain_seconds, settings.grace_seconds) == (8000, 5, 20)
-    assert settings.allowed_hosts == ()
+    assert (settings.address, settings.allowed_hosts) == ("0.0.0.0", ())
 
 
 def test_hosts_are_split_and_trimmed():
@@ -17,7 +17,8 @@ def test_hosts_are_split_and_trimmed():
 @pytest.mark.parametrize(
     ("name", "value"),
     [("PORT", "http"), ("PORT", "0"), ("PORT", "70000"), ("DRAIN_SECONDS", "-1"),
-     ("GRACE_SECONDS", "0"), ("GRACE_SECONDS", "1.5"), ("LOG_LEVEL", "LOUD")],
+     ("GRACE_SECONDS", "0"), ("GRACE_SECONDS", "1.5"), ("LOG_LEVEL", "LOUD"),
+     ("LISTEN_ADDRESS", "localhost")],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_what_was_expected(name: str, value: str):
     with pytest.raises(SettingError, match=rf"^{name}: expected .*, got '{value}'$"):
@@ -59,8 +60,17 @@ def test_a_secret_file_that_can_not_be_read_is_one_line(tmp_path):
         read_settings("toy", {}, tmp_path).credential("KEY")
 
 
+def test_what_is_needed_may_be_missing_at_the_start():
+    settings = read_settings("toy", {"TEAM": "T0123", "EMPTY": ""})
+    given = [settings.needed(name) for name in ("TEAM", "EMPTY", "MISSING")]
+    assert [one.value for one in given] == ["T0123", None, None]
+    assert [one.name for one in given] == ["TEAM", "EMPTY", "MISSING"]
+
+
 def test_flags_choices_and_texts():
     settings = read_settings("toy", {"ON": "true", "OFF": "", "SIZE": "big", "LIST": " a,, b "})
+    assert settings.text("SIZE", "small") == "big"
+    assert settings.text("OFF", "small") == settings.text("MISSING", "small") == "small"
     assert settings.flag("ON")
     assert not settings.flag("OFF")
     assert settings.flag("MISSING", True)

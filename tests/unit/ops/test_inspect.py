@@ -1,14 +1,16 @@
 """Which node is asked about a platform, by the real ssh, and what it needs for that."""
 
 import asyncio
+import json
 import shutil
 import threading
 
 import asyncssh
 import pytest
 
-from ops import inspect
+from ops import inspect, jobs
 from tests.support.node_stack import NETWORK, public
+from tests.unit.ops.test_jobs import SERVICE, TASK
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh client")
 LOST, BROKEN, WELL, STRANGE = (str(NETWORK[number]) for number in range(50, 54))
@@ -39,6 +41,9 @@ def answer(process: asyncssh.SSHServerProcess[str]) -> None:
     if address == BROKEN:
         process.stderr.write("Cannot connect to the Docker daemon\n")
         process.exit(1)
+    elif process.command == jobs.LOOK:
+        process.stdout.write(f"{json.dumps([SERVICE])}\n{json.dumps([TASK])}\n")
+        process.exit(0)
     elif "logs" in str(process.command):
         process.stdout.write(f"{process.command}\nerror: incomplete log stream\n")
         process.exit(1)
@@ -91,6 +96,18 @@ def test_no_manager_that_answers_is_one_error_with_each_ones_reason(doors):
     assert "refused" in lost
     assert broken.strip() == f"manager-2 ({BROKEN}): Cannot connect to the Docker daemon"
     assert "verification failed" in strange
+
+
+def test_the_status_tells_how_jobs_went(doors, monkeypatch, capsys):
+    outputs = managers(WELL) | {"gateway_urls": [], "named_after": "dev"}
+    for node in outputs["nodes"].values():
+        node["tier"] = "primary"
+    monkeypatch.setattr(inspect, "_outputs", lambda name: outputs)
+    inspect.status("new")
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"{WELL} docker node ls && docker service ls",
+        "backup       ended well, begun on 2026-11-26 at 03:00:02 UTC",
+    ]
 
 
 def test_a_log_is_found_after_a_rename_and_without_what_lost_nodes_wrote(

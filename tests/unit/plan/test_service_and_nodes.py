@@ -22,8 +22,6 @@ def server(tier=1, replicas=2) -> Server:
     deploy = Deploy(tier, replicas, Resources(0.5, 256, 128), Health(3, 3, 3, 30))
     return Server(
         "ai_memory",
-        "AI memory",
-        "Memory",
         deploy,
         env={"POOL": "8", "LAMBDA_API_URL": "https://x"},
         variables=(Variable("LAMBDA_API_URL", "", "", False),),

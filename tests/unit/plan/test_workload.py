@@ -5,9 +5,16 @@ from __future__ import annotations
 import dataclasses
 
 from components.plan.volumes import VolumePlan
-from components.plan.workload import File, MountedVolume, Workload, on_node, service_inputs
-from providers.swarm.services.model import Health, Placement, Port, Resources
-from providers.swarm.services.rules import faults_of
+from components.plan.workload import (
+    File,
+    MountedVolume,
+    Workload,
+    job_inputs,
+    on_node,
+    service_inputs,
+)
+from providers.swarm.services.model import Health, Placement, Port, Resources, TaskInputs
+from providers.swarm.services.rules import faults_of, job_faults
 
 PLAIN = Workload(
     name="web",
@@ -35,6 +42,18 @@ def test_what_comes_later_has_stand_ins_that_the_rules_take():
     ]  # fmt: skip
     assert "VOLUME" in inputs.env
     assert [(mount.source, mount.target) for mount in inputs.mounts] == [("/opt/data", "/data")]
+
+
+def test_a_job_has_the_same_task():
+    volume = MountedVolume(VolumePlan("data", "/opt/data", 10001), "/data", "VOLUME")
+    service = dataclasses.replace(PLAIN, secrets=(File("token", "TOKEN"),), volume=volume)
+    job = dataclasses.replace(service, kind="job", port=0, health=None)
+    inputs, other = job_inputs(job, "sophia-dev"), service_inputs(service, "sophia-dev")
+    assert job_faults(inputs) == []
+    same = {item.name for item in dataclasses.fields(TaskInputs)}
+    assert {name: getattr(inputs, name) for name in same} == {
+        name: getattr(other, name) for name in same
+    }
 
 
 def test_a_volume_adds_its_node_to_the_placement_and_takes_nothing_away():

@@ -16,7 +16,7 @@ from providers.swarm.services.model import Health, Placement, Port, Resources
 
 def workload(name: str, *needs: str, **changes: object) -> Workload:
     health = Health(["CMD", "true"], interval_s=5, retries=2)
-    plain = Workload(name, 10001, 8000, health, Resources(), 30, needs=needs)
+    plain = Workload(name, 10001, Resources(), 30, port=8000, health=health, needs=needs)
     return dataclasses.replace(plain, **changes)
 
 
@@ -74,6 +74,54 @@ def test_rules_of_services_are_checked_with_ids_still_unknown_and_all_at_once():
         ["workload", "c:", "resources.reserveMemoryMb:"],
     ]
     assert "unknown key, expected node.id" in faults[0]
+
+
+def ending(name: str, *needs: str, **changes: object) -> Workload:
+    return dataclasses.replace(workload(name, *needs, kind="job", port=0, health=None), **changes)
+
+
+def test_jobs_are_needed_as_services_are_and_a_good_one_has_no_fault():
+    nightly = ending("backup", kind="cron", schedule="*-*-* 03:00")
+    every = [workload("web", "migrate"), ending("migrate", "database"), workload("database")]
+    assert said(*every, nightly) == []
+    names = [one.name for one in workloads.in_order(every)]
+    assert names == ["database", "migrate", "web"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"replicas": 2}, "replicas: got 2, expected none: a job is one task that ends"),
+        ({"port": 80}, "port: got 80, expected none: a job is one task that ends"),
+        ({"order": "stop-first"}, "order: got 'stop-first', expected none: a job is one task that"),
+        ({"ports": (Port(8443, 80),)}, "ports: got [8443], expected none: a job is one task that"),
+        ({"health": Health(["CMD", "true"])}, "health: got a check, expected none: a job's exit s"),
+        ({"schedule": "daily"}, "schedule: got 'daily', expected none of a job; make its kind cro"),
+        (
+            {"kind": "cron"},
+            "schedule: got '', expected systemd's calendar expression in UTC, as in",
+        ),
+        (
+            {"kind": "cron", "schedule": "at noon"},
+            "schedule: got 'at noon', expected systemd's calendar expression in UTC, as in 'daily'",
+        ),
+        ({"resources": Resources(memory_mb=2)}, "resources.memoryMb: got 2, expected at least 6"),
+        ({"kind": "service"}, "health: got none, expected the check that a service is watched by"),
+    ],
+)
+def test_what_makes_no_sense_for_a_kind_is_refused(change, told):
+    (fault,) = said(ending("once", **change))
+    assert fault.startswith(f"workload once: {told}")
+
+
+def test_a_service_has_no_schedule():
+    (fault,) = said(workload("web", schedule="daily"))
+    assert fault == "workload web: schedule: got 'daily', expected none of a service"
+
+
+def test_all_that_is_wrong_with_a_job_is_told_at_once():
+    faults = said(ending("once", replicas=2, port=80, schedule="daily"))
+    assert [fault.split(":")[1] for fault in faults] == [" replicas", " port", " schedule"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=12))

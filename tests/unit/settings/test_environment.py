@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from components import settings
 from components.catalog import loader
 from components.catalog.loader import Catalog
-from components.catalog.model import SecretVariable, Server
+from components.catalog.model import SecretVariable, Server, Variable
 from components.plan.networks import Layout
 from components.settings_model import SettingsError
 from providers.lambdalabs import slots
@@ -150,7 +151,7 @@ CATALOG = loader.load(FOLDER)
 def asking(*variables):
     deploy = CATALOG.servers[0].deploy
     secrets = tuple(SecretVariable(name, "", "", True) for name in variables)
-    return Catalog((Server("a", "A", "A", deploy, secrets=secrets),))
+    return Catalog((Server("a", deploy, secrets=secrets),))
 
 
 def test_the_environment_completes_the_credentials_that_servers_ask_for():
@@ -165,6 +166,15 @@ def test_the_environment_completes_the_credentials_that_servers_ask_for():
 def test_the_environment_takes_no_place_of_what_the_platform_has():
     environment = {"LAMBDA_API_KEY": "the platform's", "MEMORY_DATABASE_URL": "of the shell"}
     assert settings.with_credentials(None, CATALOG, environment) == {}
+
+
+def test_the_environment_completes_the_settings_that_servers_ask_for():
+    [server] = asking().servers
+    asked = tuple(Variable(name, "", "", False) for name in ("PAGE", "TEAM", "LAMBDA_API_URL"))
+    catalog = Catalog((replace(server, env={"PAGE": "10", "OWN": "1"}, variables=asked),))
+    environment = {"PAGE": "20", "TEAM": "", "OWN": "2", "LAMBDA_API_URL": "https://x"}
+    [found] = settings.with_variables(catalog, environment).servers
+    assert found == replace(catalog.servers[0], env={"PAGE": "20", "OWN": "1"})
 
 
 @pytest.fixture
@@ -250,6 +260,16 @@ def test_a_credential_of_the_environment_is_not_missing(configured, monkeypatch)
     )
     monkeypatch.setenv("A_TOKEN", "of the shell")
     assert not any("A_TOKEN" in line for line in faults_of_load(asking("A_TOKEN")))
+
+
+def test_a_setting_of_the_environment_is_not_missing(configured, monkeypatch):
+    [server] = asking().servers
+    catalog = Catalog((replace(server, variables=(Variable("TEAM_ID", "", "", True),)),))
+    configured([])
+    [missing] = [line for line in faults_of_load(catalog) if "TEAM_ID" in line]
+    assert missing.endswith("or set TEAM_ID in the environment")
+    monkeypatch.setenv("TEAM_ID", "T0123")
+    assert not any("TEAM_ID" in line for line in faults_of_load(catalog))
 
 
 @pytest.mark.parametrize("given", [{"a": {"secrets": {"A_TOKEN": "in-the-clear"}}}])

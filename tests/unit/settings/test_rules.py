@@ -350,7 +350,7 @@ def test_a_fault_is_one_line_with_key_got_expected(case):
 def test_faults_of_configuration_and_catalog_come_together(tmp_path):
     folder = tmp_path / "mcp_catalog"
     (folder / "slack").mkdir(parents=True)
-    (folder / "slack" / "server.yaml").write_text("name: slacker\n")
+    (folder / "slack" / "server.yaml").write_text("name: slack\n")
     _, faults = check({"nodeGroups": "none", "color": "red"}, loader.load(folder))
     keys = {line.split(": got ")[0] for line in faults}
     assert {

@@ -22,7 +22,7 @@ from tests.unit.settings.samples import changed, check
 
 def server(name: str, secrets=(), variables=(), env=None) -> Server:
     deploy = Deploy(2, 1, Resources(0.1, 64, 32), Health(3, 3, 3, 30))
-    return Server(name, name, name, deploy, env=env or {}, secrets=secrets, variables=variables)
+    return Server(name, deploy, env=env or {}, secrets=secrets, variables=variables)
 
 
 def secret(env: str, required=True) -> SecretVariable:
@@ -131,7 +131,8 @@ def test_the_values_given_beat_what_the_platform_has():
 
 
 def test_a_variable_that_the_catalog_sets_is_a_default_where_it_can_be_given():
-    catalog = Catalog((server("a", variables=[variable("PAGE")], env={"PAGE": "10"}),))
+    asked = [variable("PAGE", required=True)]
+    catalog = Catalog((server("a", variables=asked, env={"PAGE": "10"}),))
     for given, expected in ({}, "10"), ({"PAGE": 20}, "20"):
         found, faults = check(changed(servers={"a": {"env": given}}), catalog)
         assert faults == []

@@ -130,15 +130,6 @@ def test_what_would_lock_out_or_stop_docker_is_refused(change, path):
     assert faults(**change) == [path]
 
 
-def test_what_runs_at_each_boot_starts_now_and_ends_with_its_file():
-    unit = "/etc/systemd/system/one.service"
-    begun = _write({unit: "[Service]", "/etc/systemd/system/one.service.d/x.conf": ""}, frozenset())
-    assert begun.endswith("systemctl enable --quiet one.service\nsystemctl restart one.service")
-    ended = _write({}, frozenset({unit})).splitlines()
-    assert ended.index("systemctl disable --quiet --now one.service") < ended.index(f"rm -f {unit}")
-    assert "restart one.service" not in str(ended)
-
-
 class Booting:
     """A machine whose looks at the first boot end as given; Docker answers afterwards."""
 
@@ -176,3 +167,12 @@ async def test_a_machine_that_is_slow_to_tell_of_its_first_boot_is_waited_for(mo
 async def test_a_machine_that_lets_nobody_in_any_more_is_told(monkeypatch):
     with pytest.raises(ConnectionFailed, match="away"):
         await booted(monkeypatch, Booting("running", *[ConnectionFailed("away")] * 9))
+
+
+def test_what_runs_at_each_boot_starts_now_and_ends_with_its_file():
+    unit = "/etc/systemd/system/one.service"
+    begun = _write({unit: "[Service]", "/etc/systemd/system/one.service.d/x.conf": ""}, frozenset())
+    assert begun.endswith("systemctl enable --quiet one.service\nsystemctl restart one.service")
+    ended = _write({}, frozenset({unit})).splitlines()
+    assert ended.index("systemctl disable --quiet --now one.service") < ended.index(f"rm -f {unit}")
+    assert "restart one.service" not in str(ended)

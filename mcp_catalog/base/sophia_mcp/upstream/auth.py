@@ -20,11 +20,6 @@ class Auth:
     headers: Callable[[], Awaitable[Headers]] = _nothing
     credentials: tuple[Credential, ...] = ()
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Names of the credentials that were not given."""
-        return tuple(given.name for given in self.credentials if given.value is None)
-
     def hide(self, text: str) -> str:
         """The text without the credentials, which a service may repeat in an error."""
         for given in self.credentials:

@@ -7,7 +7,7 @@ body of ours.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,13 +17,14 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sophia_mcp import audit
 from sophia_mcp.errors import DependencyError, NotConfigured, UpstreamError
 from sophia_mcp.metrics import Metrics
+from sophia_mcp.settings import Needed
 
-from . import faults, retry
+from . import retry
+from .answers import Answer, Answers
 from .auth import Auth
 from .breaker import Breaker
 from .pace import Pace
@@ -54,15 +55,6 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a service said, with a status below 300."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-
-@dataclass(frozen=True)
 class _Call:
     method: str
     path: str
@@ -75,16 +67,32 @@ class _Call:
 class Upstream:
     """name: as people call it. url: what paths are below; without a query.
 
+    needs: settings without which it is of no use, besides the credentials of `auth`.
+    data: the key of every answer that holds what was asked for, as in `{"data": …}`.
+    ok: the key that is false where an answer is an error in spite of its status, as in
+        `{"ok": false, "error": "channel_not_found"}`.
+
     Give it to `Server(upstreams=…)`, which opens it. Every call raises ToolError, see errors.py.
     """
 
     def __init__(
-        self, name: str, url: str, *, auth: Auth | None = None, limits: Limits | None = None
+        self,
+        name: str,
+        url: str,
+        *,
+        auth: Auth | None = None,
+        limits: Limits | None = None,
+        needs: Sequence[Needed] = (),
+        data: str | None = None,
+        ok: str | None = None,
     ) -> None:
         self.name = name
         self._url = url.rstrip("/")
         self._auth = auth or Auth()
+        needed = (*self._auth.credentials, *needs)
+        self._missing = tuple(one.name for one in needed if one.value is None)
         self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide)
+        self._answers = Answers(self._wording, data, ok)
         self._limits = limits or Limits()
         self._breaker = Breaker()
         self._last_failure = ""
@@ -109,23 +117,23 @@ class Upstream:
     async def check(self) -> None:
         """For /health, from what calls have met; sends nothing.
 
-        Raises NotConfigured without its credentials, DependencyError while it is left alone.
+        Raises NotConfigured without what it needs, DependencyError while it is left alone.
         """
-        if missing := self._auth.missing:
-            raise NotConfigured(self.name, missing)
+        if self._missing:
+            raise NotConfigured(self.name, self._missing)
         if self._breaker.is_open:
             raise DependencyError(f"{self.name}: {self._last_failure}")
 
     async def get(self, kind: type[T], *path: str, params: Mapping[str, Any] | None = None) -> T:
         """GET the path below the address, as a `kind` that pydantic reads."""
-        return self._read(kind, await self.request("GET", *path, params=params))
+        return self._answers.read(kind, await self.request("GET", *path, params=params))
 
     async def send(
         self, kind: type[T], method: str, *path: str, body: object, repeatable: bool = False
     ) -> T:
         """Send `body` as JSON. repeatable: doing it twice is the same as doing it once."""
         answer = await self.request(method, *path, body=body, repeatable=repeatable)
-        return self._read(kind, answer)
+        return self._answers.read(kind, answer)
 
     async def graphql(
         self, kind: type[T], query: str, variables: Mapping[str, Any], *path: str
@@ -134,10 +142,7 @@ class Upstream:
         mutates = query.lstrip().startswith("mutation")
         body = {"query": query, "variables": dict(variables)}
         answer = await self.request("POST", *path, body=body, repeatable=not mutates)
-        envelope = self._read(_GraphQL, answer)
-        if envelope.errors or envelope.data is None:
-            raise self._wording.refused_query(answer.content)
-        return self._validated(kind, TypeAdapter(kind).validate_python, envelope.data)
+        return self._answers.graphql(kind, answer)
 
     async def request(
         self,
@@ -152,8 +157,8 @@ class Upstream:
 
         repeatable: GET and HEAD are, others only if the caller says so.
         """
-        if missing := self._auth.missing:
-            raise NotConfigured(self.name, missing)
+        if self._missing:
+            raise NotConfigured(self.name, self._missing)
         call = _Call(
             method,
             "/".join(map(_segment, path)),
@@ -246,28 +251,9 @@ class Upstream:
             self._breaker.succeeded()
         self._measured().upstream_open.labels(self.name).set(self._breaker.is_open)
 
-    def _read(self, kind: type[T], answer: Answer) -> T:
-        if page := faults.html_title(answer.content):
-            raise self._wording.not_the_api(page)
-        return self._validated(kind, TypeAdapter(kind).validate_json, answer.content)
-
-    def _validated(self, kind: type[T], validate: Any, content: object) -> T:
-        try:
-            read: T = validate(content)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "its start"
-            raise self._wording.not_the_api(f"at {where}: {first['msg']}") from None
-        return read
-
     def _measured(self) -> Metrics:
         assert self._metrics is not None
         return self._metrics
-
-
-class _GraphQL(BaseModel):
-    data: Any = None
-    errors: list[Any] | None = None
 
 
 _WORDS = {

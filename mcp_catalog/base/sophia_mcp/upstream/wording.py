@@ -39,9 +39,9 @@ class Wording:
         text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
         return Refused(text, status, transient=status in retry.TRANSIENT, wait=wait)
 
-    def refused_query(self, content: bytes) -> Refused:
-        """An error of GraphQL."""
-        return Refused(self._says("refused the query", content), 200)
+    def refused_though_200(self, content: bytes) -> Refused:
+        """An answer that says it is an error, with the status of a success."""
+        return Refused(self._says("refused", content), 200)
 
     def unreached(self, error: httpx2.RequestError, *, doubtful: bool) -> Unreachable:
         """No answer. In our words: httpx's may hold what was sent."""

@@ -20,7 +20,7 @@ from sophia_mcp.errors import (
     UpstreamError,
 )
 from sophia_mcp.metrics import Metrics
-from sophia_mcp.settings import Credential
+from sophia_mcp.settings import Credential, Needed
 from sophia_mcp.upstream import Auth, Limits, Upstream, basic, bearer, header, signed
 from sophia_mcp.upstream import retry as retry_module
 
@@ -106,6 +106,27 @@ async def test_without_its_credential_every_call_and_health_name_the_setting(ser
         with pytest.raises(NotConfigured, match="GONG_SECRET"):
             await slack.check()
     assert service.asked == []
+
+
+async def test_a_setting_that_it_needs_is_like_a_credential(service: Service):
+    token, team = Credential("SLACK_TOKEN", None), Needed("SLACK_TEAM_ID", None)
+    slack = Upstream("Slack", service.url, auth=bearer(token), needs=[team])
+    async with slack.opened(Metrics("slack")):
+        with pytest.raises(NotConfigured, match="SLACK_TOKEN and SLACK_TEAM_ID are not set"):
+            await slack.get(int, "x")
+        with pytest.raises(NotConfigured, match="SLACK_TEAM_ID"):
+            await slack.check()
+    assert service.asked == []
+
+
+async def test_answers_come_in_an_envelope(service: Service):
+    service.routes["GET /x"] = replies.ok({"ok": True, "data": 1})
+    service.routes["POST /x"] = replies.ok({"ok": False, "error": "channel_not_found"})
+    slack = Upstream("Slack", service.url, data="data", ok="ok")
+    async with slack.opened(Metrics("slack")):
+        assert await slack.get(int, "x") == 1
+        with pytest.raises(Refused, match="Slack refused: channel_not_found"):
+            await slack.send(int, "POST", "x", body={})
 
 
 MISBEHAVIOUR: dict[str, tuple[Any, type[UpstreamError], str]] = {
@@ -342,5 +363,5 @@ async def test_an_error_of_graphql_is_an_error_though_its_status_is_200(service:
     errors = [{"message": "No such team", "extensions": {"code": "NOT_FOUND"}}]
     service.routes["POST /graphql"] = replies.ok({"data": None, "errors": errors})
     async with opened(service.url) as linear:
-        with pytest.raises(Refused, match="Slack refused the query: NOT_FOUND: No such team"):
+        with pytest.raises(Refused, match="Slack refused: NOT_FOUND: No such team"):
             await linear.graphql(dict[str, int], "query { n }", {}, "graphql")

@@ -1,0 +1,64 @@
+"""What a service said, read as the kind of thing that a tool asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from . import faults
+from .wording import Wording
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service said, with a status below 300."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Reads those of one service. data, ok: see Upstream. Raises UpstreamError."""
+
+    wording: Wording
+    data: str | None
+    ok: str | None
+
+    def read(self, kind: type[T], answer: Answer) -> T:
+        """What was asked for, as a `kind` that pydantic reads."""
+        if self.data is None and self.ok is None:
+            return self._from_json(kind, answer)
+        inner: Any = self._from_json(dict[str, Any], answer)
+        if self.ok is not None and not inner.get(self.ok):
+            raise self.wording.refused_though_200(answer.content)
+        if self.data is not None:
+            if self.data not in inner:
+                raise self.wording.not_the_api(f"one without {self.data!r}")
+            inner = inner[self.data]
+        return self._validated(kind, TypeAdapter(kind).validate_python, inner)
+
+    def graphql(self, kind: type[T], answer: Answer) -> T:
+        """The `data` of an answer to a GraphQL query."""
+        envelope = self._from_json(dict[str, Any], answer)
+        if envelope.get("errors") or envelope.get("data") is None:
+            raise self.wording.refused_though_200(answer.content)
+        return self._validated(kind, TypeAdapter(kind).validate_python, envelope["data"])
+
+    def _from_json(self, kind: type[T], answer: Answer) -> T:
+        if page := faults.html_title(answer.content):
+            raise self.wording.not_the_api(page)
+        return self._validated(kind, TypeAdapter(kind).validate_json, answer.content)
+
+    def _validated(self, kind: type[T], validate: Any, content: object) -> T:
+        try:
+            read: T = validate(content)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "its start"
+            raise self.wording.not_the_api(f"at {where}: {first['msg']}") from None
+        return read

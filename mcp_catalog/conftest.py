@@ -1,0 +1,11 @@
+"""What the servers' own tests share."""
+
+import pytest
+from sophia_mcp.upstream import client
+from sophia_mcp.upstream.pace import Pace
+
+
+@pytest.fixture(autouse=True)
+def _without_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many calls a second are what a service allows; a stand-in for it allows any."""
+    monkeypatch.setattr(client, "Pace", lambda at_once, _: Pace(at_once, None))

@@ -1,0 +1,75 @@
+"""Jobs and their schedules in `make status`: how each ran last, and when it runs next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from providers.swarm.services import last_run
+from providers.swarm.services.verdict import TERMINAL
+
+Json = dict[str, Any]
+
+LOOK = """\
+jobs=$(docker service ls --quiet --filter mode=replicated-job) || exit
+if [ "$jobs" ]; then
+  docker service inspect $jobs
+  docker inspect --type task $(docker service ps --quiet --no-trunc $jobs)
+fi 2>/dev/null
+systemctl show --property Id,Result,NextElapseUSecRealtime 'job-*'
+"""
+"""A script for a manager that prints its jobs and their tasks as JSON, then what systemd knows of
+their timers. What ends between two lines of it is left out."""
+
+
+def lines(told: str, prefix: str) -> list[str]:
+    """One for each job and each schedule. told: by `LOOK`. prefix: of physical names."""
+    objects, units = _parsed(told)
+    services = {one["Spec"]["Name"]: one for one in objects if "JobStatus" in one}
+    tasks = [one for one in objects if "ServiceID" in one]
+    timers = {id[4:-6]: unit for id, unit in units.items() if id.endswith(".timer")}
+    found = []
+    for name in sorted(services | timers):
+        if name in services:
+            state = _state(services[name], last_run.tasks_of(services[name], tasks))
+        else:
+            state = "is not in the Swarm: it failed in the `up` that made it; run that again"
+        if name in timers:
+            state += f"; next run {timers[name]['NextElapseUSecRealtime'] or 'never'}"
+            if units.get(f"job-{name}.service", {}).get("Result", "success") != "success":
+                state += f"; could not be started: `sudo journalctl -u job-{name}` on a manager"
+        found.append(f"{name.removeprefix(f'{prefix}-'):<12} {state}")
+    return found
+
+
+def _state(service: Json, tasks: list[Json]) -> str:
+    begun = service["JobStatus"]["LastExecution"]
+    when = f"on {begun[:10]} at {begun[11:19]} UTC"
+    states = [task["Status"]["State"] for task in tasks]
+    if states.count("complete") >= service["Spec"]["Mode"]["ReplicatedJob"]["TotalCompletions"]:
+        return f"ended well, begun {when}"
+    if running := [state for state in states if state not in TERMINAL]:
+        return f"under way ({running[0]}), begun {when}"
+    failed = [task["Status"] for task in tasks if task["Status"]["State"] in last_run.FAILED]
+    if failed:
+        last = max(failed, key=lambda status: str(status.get("Timestamp")))
+        return f"FAILED, begun {when}: {last.get('Err') or last['State']}"
+    return f"has no task, begun {when}"
+
+
+def _parsed(told: str) -> tuple[list[Json], dict[str, dict[str, str]]]:
+    """The JSON objects at the beginning, and systemd's units by their names."""
+    objects: list[Json] = []
+    while told.startswith("["):
+        some, end = json.JSONDecoder().raw_decode(told)
+        objects += some
+        told = told[end:].lstrip()
+    units = [dict(_properties(block)) for block in told.split("\n\n") if block.strip()]
+    return objects, {unit["Id"]: unit for unit in units}
+
+
+def _properties(block: str) -> Iterator[tuple[str, str]]:
+    for line in block.strip().splitlines():
+        key, _, value = line.partition("=")
+        yield key, value

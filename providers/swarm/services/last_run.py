@@ -1,0 +1,21 @@
+"""Which tasks tell how a job's last run went. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Json = dict[str, Any]
+
+FAILED = ("failed", "rejected", "orphaned")
+
+
+def tasks_of(service: Json, tasks: Iterable[Json]) -> list[Json]:
+    """The tasks of its last run, out of all that the API shows: any update of a job begins one."""
+    last = _iteration(service.get("JobStatus"))
+    own = [task for task in tasks if task["ServiceID"] == service["ID"]]
+    return [task for task in own if _iteration(task) == last]
+
+
+def _iteration(of: Json | None) -> int:
+    return int(((of or {}).get("JobIteration") or {}).get("Index") or 0)
