@@ -8,6 +8,7 @@ PAGES = {"/haproxy.cfg": Path("/etc/haproxy/haproxy.cfg").read_bytes(), "/health
 
 class Handler(BaseHTTPRequestHandler):
     timeout = 5
+    wbufsize = -1  # all at once: the health check leaves after the first it reads
 
     def do_GET(self) -> None:
         page = PAGES.get(self.path)

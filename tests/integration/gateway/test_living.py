@@ -13,7 +13,7 @@ import pytest
 
 from components.plan import gateway as plan
 from tests.support.docker import docker
-from tests.support.gateway import ALICES, CALLERS, HOST, HOSTS, configuration
+from tests.support.gateway import ALICES, CALLERS, HOST, HOSTS, WORKLOAD, configuration
 from tests.support.polling import until
 
 pytestmark = pytest.mark.containers
@@ -141,6 +141,12 @@ def test_a_configuration_that_haproxy_refuses_changes_nothing(changeable):
             30,
         )
     assert set(seen) == {200}
+
+
+def test_health_checks_of_who_hands_out_the_configuration_leave_no_trace(gateway):
+    check = " ".join(plan.publisher(WORKLOAD).health.test[1:])
+    docker("exec", gateway.publisher, "sh", "-c", f"for _ in $(seq 30); do {check} || exit 1; done")
+    assert warnings(gateway.publisher) == []
 
 
 def test_a_gateway_waits_for_its_configuration(gateway):
