@@ -135,6 +135,8 @@ class Engine:
         except (TimeoutError, asyncssh.Error, OSError) as error:
             reason = str(error) or f"no end within {within:.0f} s"
             raise Unanswered(f"a script on {self.address}: {reason}") from None
+        if done.exit_status is None:
+            raise Unanswered(f"a script on {self.address}: the connection ended")
         if done.exit_status != 0:
             words = str(done.stderr or "").strip().splitlines()[-1:] or ["no output"]
             raise ScriptFailed(

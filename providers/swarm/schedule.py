@@ -13,9 +13,6 @@ from providers.swarm.pool import Pool
 from providers.swarm.services.naming import name_faults
 from providers.swarm.timer import Timer
 
-_SCRIPT = 60.0
-"""Seconds for systemd to read its units anew on a busy machine."""
-
 
 @dataclass(frozen=True)
 class Manager:
@@ -151,7 +148,10 @@ class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
         async def on(manager: Manager) -> str | SwarmError:
             node = self._pool.node(manager.address, manager.host_key)
             try:
-                return await node.run(script, within=_SCRIPT)
+                try:
+                    return await node.run(script)
+                except Unanswered:  # a new setup of the node ends connections; it may run twice
+                    return await node.run(script)
             except SwarmError as error:
                 return error
 
