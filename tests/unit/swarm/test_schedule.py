@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import shutil
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from providers.runtime import codec
+from providers.runtime.declare import Context
 from providers.runtime.difference import difference
 from providers.swarm import timer
+from providers.swarm.errors import Unanswered
 from providers.swarm.schedule import Manager, Schedule, ScheduleInputs, ScheduleOutputs
 from providers.swarm.timer import Timer
 
@@ -87,3 +90,27 @@ def test_systemd_finds_no_fault_in_the_units(tmp_path):
     assert len(found) == 2
     said = subprocess.run(["systemd-analyze", "verify", *found], capture_output=True, text=True)
     assert (said.returncode, said.stderr) == (0, "")
+
+
+class Answering:
+    """A pool of managers that answer scripts in turn as given."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def node(self, *_):
+        return self
+
+    async def run(self, script):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_a_script_whose_connection_ended_runs_again():
+    context = Context("urn::schedule", 30.0, asyncio.Event(), print, print)
+    alone = dataclasses.replace(DAILY, managers=[FIRST])
+    ended = Unanswered("the connection ended")
+    made = await Schedule(Answering(ended, "")).create(context, alone)
+    assert made.outputs == ScheduleOutputs(WRITTEN)
