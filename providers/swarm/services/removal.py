@@ -41,7 +41,8 @@ async def _until_ended(pool: Pool, context: Context, id: str, name: str) -> None
             for task in tasks
             if task["ServiceID"] == id
             and task["Status"]["State"] not in TERMINAL
-            and task.get("NodeID") not in lost
+            and task.get("NodeID")  # a job's task that waits for a node stays for a minute and more
+            and task["NodeID"] not in lost
         ]
         if not left:
             return
