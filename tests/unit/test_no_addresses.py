@@ -20,7 +20,8 @@ ALLOWED = [
         "203.0.113.0/24",
     )
 ]
-"""Loopback, "every address", where clouds tell a machine of itself, and what RFC 5737 keeps for documentation."""
+"""Loopback, "every address", where clouds tell a machine of itself, and what RFC 5737 keeps for
+documentation."""
 
 
 def addresses(text: str) -> list[str]:
