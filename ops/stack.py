@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from ops import processes
 from ops.progress import say
 from toolchain import environment, places
@@ -133,22 +135,22 @@ class Stack:
         command = ("pulumi", *arguments, "--non-interactive")
         if self.ours:
             self._leave_no_salt()  # one of another passphrase would be refused
-        sets = arguments[:2] == ("config", "set")
-        with contextlib.nullcontext() if sets else self._untouched():
+        with self._untouched():
             return processes.run(command, self.environment, self.root, quiet=quiet)
 
     @contextlib.contextmanager
     def _untouched(self) -> Iterator[None]:
-        """The stack's configuration file is as before, whatever the engine notes there."""
+        """The stack's configuration file is as before, whatever the engine notes there. In ours,
+        what somebody changes meanwhile stays, and so does what `config set` is told."""
         path = self.root / f"Pulumi.{self.name}.yaml"
-        before = path.read_bytes() if path.exists() else None
+        before = path.read_bytes() if path.exists() else b""
         try:
             yield
         finally:
-            if before is None:
-                path.unlink(missing_ok=True)
-            elif path.read_bytes() != before:
-                path.write_bytes(before)
+            after = path.read_bytes() if path.exists() else b""
+            noise = not self.ours or _meaning(after) == _meaning(before)
+            if after != before and noise:
+                path.write_bytes(before) if before else path.unlink()
 
     def _leave_no_salt(self) -> None:
         """Takes the salt that a killed engine, or one run by hand, left in the configuration file.
@@ -200,3 +202,12 @@ def of_this_shell(name: str) -> Stack:
     return Stack(
         name, PROJECT, {**ours, **os.environ, "PATH": ours["PATH"]}, places.ROOT, ours=False
     )
+
+
+def _meaning(text: bytes) -> dict[str, Any]:
+    """What a configuration file says, however it is written; the engine's salt says nothing."""
+    try:
+        said = yaml.load(text, yaml.BaseLoader) or {}  # makes texts of all scalars
+    except yaml.YAMLError:
+        return {"unreadable": text}
+    return {key: value for key, value in said.items() if key != "encryptionsalt"}

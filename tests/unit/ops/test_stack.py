@@ -43,6 +43,15 @@ def test_a_run_leaves_the_file_as_it_was_without_a_salt_that_no_value_needs(stac
     assert file.read_text() == after
 
 
+def test_what_somebody_writes_during_a_run_stays(stack):
+    file = stack.root / "Pulumi.dev.yaml"
+    file.write_text(CONFIG)
+    edit = f"#!/bin/sh\necho '  sophia:more: 1' >>Pulumi.dev.yaml\n{ENGINE}"
+    (stack.root / "bin" / "pulumi").write_text(edit)
+    stack.outputs()
+    assert "sophia:more: 1" in file.read_text()
+
+
 OWN = [
     "stacks/sophia/dev.json",
     "stacks/sophia/dev.json.bak",
