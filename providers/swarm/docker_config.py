@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import enum
 import json
-import shlex
 from collections.abc import Sequence
 
+from providers.swarm.node_files import PUT, put
 from providers.swarm.services.placement import GPU
 
 DAEMON = "/etc/docker/daemon.json"
@@ -90,19 +89,6 @@ def step(running: str, wanted: str) -> Step:
     if not changed:
         return Step.NONE
     return Step.RELOAD if changed <= RELOADABLE else Step.RESTART
-
-
-PUT = (
-    'put() { umask 022; mkdir -p "$(dirname "$1")"; echo "$2" | base64 -d >"$1.new";'
-    ' if cmp -s "$1.new" "$1"; then rm "$1.new"; else chmod 0644 "$1.new"; sync "$1.new";'
-    ' mv "$1.new" "$1"; fi; }'
-)
-"""Shell function `put PATH BASE64`: writes the file in one step, if it differs."""
-
-
-def put(path: str, content: str) -> str:
-    """The call of PUT's function that writes this file."""
-    return f"put {shlex.quote(path)} {base64.b64encode(content.encode()).decode()}"
 
 
 LOADED = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import shlex
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ from providers.runtime.declare import (
     prop,
 )
 from providers.runtime.private_keys import separate
-from providers.swarm import docker_config
+from providers.swarm import docker_config, node_files
 from providers.swarm.cluster import patient_info
 from providers.swarm.docker_config import DAEMON, Step
 from providers.swarm.engine import Endpoint, Engine
@@ -323,10 +322,10 @@ def _edited(user: str, change: str) -> str:
 
 def _write(files: dict[str, str], gone: frozenset[str]) -> str:
     """A script that writes what differs, each file in one step, and removes what is gone. Pure."""
-    lines = ["set -eu", docker_config.PUT]
+    lines = ["set -eu", node_files.PUT]
     lines += [f"systemctl disable --quiet --now {unit}" for unit in _units(sorted(gone))]
     lines += [f"rm -f {shlex.quote(path)}" for path in sorted(gone)]
-    lines += [docker_config.put(path, text) for path, text in files.items()]
+    lines += [node_files.put(path, text) for path, text in files.items()]
     # Again each time: a run may have ended between the writing and this. It ends no connection.
     lines += ["systemctl try-reload-or-restart ssh"]
     if units := _units(files):
@@ -348,9 +347,7 @@ def _differing(user: str, keys: list[str], revoked: list[str], files: dict[str, 
         lines += [
             f'grep -qsF -e {shlex.quote(_blob(k))} "$keys" {sign} echo "$keys"' for k in wanted
         ]
-    for path, text in files.items():
-        sum = hashlib.sha256(text.encode()).hexdigest()
-        lines += [f"echo {sum} {shlex.quote(path)} | sha256sum -c --status || echo {path}"]
+    lines += [node_files.differs(path, text) for path, text in files.items()]
     lines += [
         f"systemctl is-active --quiet {unit} || echo {_UNITS}{unit}" for unit in _units(files)
     ]

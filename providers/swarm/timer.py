@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from providers.swarm.docker_config import PUT, put
+from providers.swarm.node_files import PUT, differs, put
 
 _UNITS = "/etc/systemd/system"
 _WANTED = f"{_UNITS}/timers.target.wants"
@@ -92,11 +92,7 @@ systemctl restart {self.unit}
 
     def differing(self) -> str:
         """A script that prints what is otherwise, and nothing where all is as written."""
-        sums = "; ".join(
-            f"echo {hashlib.sha256(text.encode()).hexdigest()} {path}"
-            f" | sha256sum -c --status || echo {path}"
-            for path, text in self.files.items()
-        )
+        sums = "; ".join(differs(path, text) for path, text in self.files.items())
         return (
             f"{{ {sums}; systemctl show --property DropInPaths --value {self._units}"
             f" | grep -F {self.job}; systemctl is-enabled --quiet {self.unit}"

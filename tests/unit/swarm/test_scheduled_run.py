@@ -18,6 +18,7 @@ import pytest
 
 from providers.swarm import scheduled_run
 from providers.swarm.scheduled_run import Failed, run
+from providers.swarm.services.verdict import TERMINAL
 
 pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd")
 
@@ -194,3 +195,7 @@ def test_a_service_that_is_no_job_is_left_alone(swarm):
     with pytest.raises(Failed, match="backup is no job"):
         run("backup", THREE)
     assert swarm.updates == []
+
+
+def test_its_own_list_of_how_tasks_end_is_the_providers():
+    assert set(scheduled_run.ENDED) == TERMINAL
