@@ -48,7 +48,12 @@ def image_names() -> list[str] | None:
     chosen = ("--all", "--filter", f"label={images.LABEL}", "--quiet", "--no-trunc")
     names = []
     for identity in sorted(set(docker("images", *chosen).split())):
-        image = json.loads(docker("image", "inspect", "--format", "{{json .}}", identity))
+        try:
+            image = json.loads(docker("image", "inspect", "--format", "{{json .}}", identity))
+        except DockerError as error:
+            if "no such image" in str(error).lower():
+                continue  # somebody removed it since it was listed
+            raise
         label = image["Config"]["Labels"][images.LABEL]
         tags = image["RepoTags"] or []
         names += [tag for tag in tags if _title(tag.rpartition(":")[0]) == _title(label)]

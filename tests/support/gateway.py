@@ -8,6 +8,7 @@ import json
 import secrets
 import socket
 import ssl
+import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -92,6 +93,9 @@ class Gateway:
             *("--volume", f"{self.folder}/haproxy.cfg:{plan.CONFIG_FILE}:ro"),
             *(self.image, *plan.publisher(WORKLOAD).args),
         )
+        until(
+            lambda: listens(self.publisher, plan.HEALTH_PORT), bool, f"{self.publisher} listens", 15
+        )
 
     def configure(self, text: str) -> None:
         """As Swarm does for a changed config: another task takes the publisher's place."""
@@ -111,15 +115,8 @@ class Gateway:
             *(self.base, "python3", "/upstream.py", str(self.port)),
         )
         self.replicas.append(name)
-        until(lambda: self._listens(name), bool, f"{name} listens", 15)
+        until(lambda: listens(name, self.port), bool, f"{name} listens", 15)
         return name
-
-    def _listens(self, name: str) -> bool:
-        try:
-            socket.create_connection((address(name), self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
     def release(self) -> None:
         """Lets every replica send the second event of a stream."""
@@ -184,6 +181,21 @@ class Gateway:
         """The access log's lines."""
         lines = docker("logs", self.name).splitlines()
         return [json.loads(line) for line in lines if '"status":' in line]
+
+
+def listens(container: str, port: int) -> bool:
+    try:
+        socket.create_connection((address(container), port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def warnings(container: str) -> list[str]:
+    """What a container has said on either of its streams, but for its calls."""
+    command = ["docker", "logs", container]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
+    return [line for line in done.stdout.decode().splitlines() if not line.startswith("{")]
 
 
 def address(container: str) -> str:

@@ -10,7 +10,14 @@ import pytest
 
 from simulator import images
 from tests.support.docker import docker
-from tests.support.gateway import HOSTS, Gateway, platforms_certificate, trusting, write_files
+from tests.support.gateway import (
+    HOSTS,
+    Gateway,
+    platforms_certificate,
+    trusting,
+    warnings,
+    write_files,
+)
 from tests.support.polling import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,3 +46,11 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
         docker("rm", "--force", *left)
         docker("network", "rm", made.network)
         docker("rmi", "--force", made.image, ok=False)
+
+
+@pytest.fixture(autouse=True)
+def what_was_said(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the gateway said of its replicas: pytest shows it beside a failure."""
+    yield
+    if "gateway" in request.fixturenames:
+        print(*warnings(request.getfixturevalue("gateway").name)[-30:], sep="\n")

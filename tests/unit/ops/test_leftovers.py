@@ -87,6 +87,17 @@ def test_the_state_of_another_stack_stays_with_its_passphrase(home, capsys):
     assert not (home / "cache").exists()
 
 
+def test_an_image_that_is_removed_meanwhile_is_no_error(monkeypatch):
+    def docker(*words):
+        if words[0] == "images":
+            return "sha256:gone"
+        raise DockerError(f"`docker image inspect …` failed (1): No such image: {words[-1]}")
+
+    monkeypatch.setattr(leftovers, "docker", docker)
+    monkeypatch.setattr(engine, "answers", lambda: True)
+    assert leftovers.image_names() == []
+
+
 IMAGES = {
     "sha256:a": (["sophia-base:1", "foreign:1"], "sophia-base"),
     "sha256:b": (["192.0.2.2:5000/sophia/ai-memory:2"], "ai_memory"),
