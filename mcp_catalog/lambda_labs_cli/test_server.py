@@ -10,8 +10,9 @@ from sophia_mcp.settings import read_settings
 
 from mcp_catalog.lambda_labs_cli.server import build
 from tests.support import upstream as replies
-from tests.support.tool_calls import Tools, tools_of
-from tests.support.upstream import Request, Service
+from tests.support.stand_in import StandIn
+from tests.support.tool_calls import Tools
+from tests.support.upstream import Service
 
 KEY = "secret_sophia_0123"
 ALLOWED = {
@@ -72,43 +73,67 @@ IMAGES = [
 ]  # fmt: skip
 
 
+FILE_SYSTEM = {
+    "id": "f1", "name": "data", "mount_point": "/lambda/nfs/data", "is_in_use": False,
+    "region": region("us-west-1"), "created": "2026-01-01T00:00:00Z",
+}  # fmt: skip
+DATA = {
+    "instance-types": TYPES,
+    "instances": [WORKER, BOOTING, ENDED],
+    f"instances/{WORKER['id']}": WORKER,
+    "ssh-keys": [{"id": "k1", "name": "laptop", "public_key": "ssh-ed25519 AAAA"}],
+    "file-systems": [FILE_SYSTEM],
+    "images": IMAGES,
+}
+OPERATION = "POST /api/v1/instance-operations"
+
+
+def changed(word: str, status: str) -> Any:
+    return lambda request: replies.ok(
+        {"data": {word: [{**BOOTING, "id": i, "status": status}
+                         for i in request.body["instance_ids"]]}}
+    )  # fmt: skip
+
+
+STAND_IN = StandIn(
+    "lambda_labs_cli",
+    "LAMBDA_API_URL",
+    {"LAMBDA_API_KEY": KEY, **ALLOWED},
+    {
+        **{f"GET /api/v1/{path}": replies.ok({"data": value}) for path, value in DATA.items()},
+        f"{OPERATION}/launch": replies.ok({"data": {"instance_ids": ["3" * 32]}}),
+        f"{OPERATION}/restart": changed("restarted_instances", "booting"),
+        f"{OPERATION}/terminate": changed("terminated_instances", "terminating"),
+    },
+    {
+        "list_instance_types": {},
+        "cheapest_available_instance": {"gpus": 1},
+        "list_instances": {},
+        "get_instance": {"instance_id": WORKER["id"]},
+        "list_ssh_keys": {},
+        "list_file_systems": {},
+        "list_images": {},
+        "launch_instance": {
+            "instance_type": "cpu_4x_general", "ssh_key_name": "laptop", "name": "mine",
+        },
+        "restart_instances": {"instance_ids": [BOOTING["id"]]},
+        "terminate_instances": {"instance_ids": [BOOTING["id"]]},
+    },
+    below="/api/v1",
+    hidden=("53968f128c4a4489b688c2c0a181d083",),
+)  # fmt: skip
+
+
 @pytest.fixture
 def cloud() -> Iterator[Service]:
-    def launched(request: Request) -> replies.Reply:
-        return replies.ok({"data": {"instance_ids": ["3" * 32]}})
-
-    def changed(word: str, status: str) -> Any:
-        return lambda request: replies.ok(
-            {"data": {word: [{**BOOTING, "id": i, "status": status}
-                             for i in request.body["instance_ids"]]}}
-        )  # fmt: skip
-
-    with replies.serving() as service:
-        data = {
-            "instance-types": TYPES,
-            "instances": [WORKER, BOOTING, ENDED],
-            f"instances/{WORKER['id']}": WORKER,
-            "ssh-keys": [{"id": "k1", "name": "laptop", "public_key": "ssh-ed25519 AAAA"}],
-            "file-systems": [
-                {"id": "f1", "name": "data", "mount_point": "/lambda/nfs/data", "is_in_use": False,
-                 "region": region("us-west-1"), "created": "2026-01-01T00:00:00Z"}
-            ],
-            "images": IMAGES,
-        }  # fmt: skip
-        service.routes.update(
-            {f"GET /api/v1/{path}": replies.ok({"data": value}) for path, value in data.items()}
-        )
-        operations = "POST /api/v1/instance-operations"
-        service.routes[f"{operations}/launch"] = launched
-        service.routes[f"{operations}/restart"] = changed("restarted_instances", "booting")
-        service.routes[f"{operations}/terminate"] = changed("terminated_instances", "terminating")
+    with STAND_IN.serving() as service:
         yield service
 
 
 @asynccontextmanager
 async def connected(cloud: Service, **variables: str) -> AsyncIterator[Tools]:
-    environment = {"LAMBDA_API_URL": f"{cloud.url}/api/v1", "LAMBDA_API_KEY": KEY, **variables}
-    async with tools_of(build(read_settings("lambda_labs_cli", environment))) as tools:
+    nothing = dict.fromkeys(ALLOWED, "")
+    async with STAND_IN.connected(cloud, **{**nothing, **variables}) as tools:
         yield tools
 
 

@@ -1,0 +1,57 @@
+"""A service on the network as one server's tests play it: what it answers, and how it is asked."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sophia_mcp.server import Server
+from sophia_mcp.settings import read_settings
+
+from tests.support import upstream
+from tests.support.tool_calls import Tools, tools_of
+from tests.support.upstream import Answers, Service
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """server: the folder's name. address: the setting that the service's address is given by;
+    below: the path that the API has there. settings: what else the server needs, credentials too,
+    with everything allowed.
+
+    routes: a good answer for each address that a tool asks, by `METHOD /path`.
+    calls: for each tool, the arguments of a call that those answers serve.
+    """
+
+    server: str
+    address: str
+    settings: Mapping[str, str]
+    routes: Mapping[str, Answers]
+    calls: Mapping[str, Mapping[str, Any]]
+    below: str = ""
+    hidden: tuple[str, ...] = field(default=(), kw_only=True)
+    """Further texts that no answer, error or log line may hold."""
+
+    @contextmanager
+    def serving(self) -> Iterator[Service]:
+        """The service, with its good answers."""
+        with upstream.serving() as service:
+            service.routes.update(self.routes)
+            yield service
+
+    @asynccontextmanager
+    async def connected(self, service: Service, **changed: str) -> AsyncIterator[Tools]:
+        """The server's tools, on that service. changed: settings; "" takes one away."""
+        async with tools_of(self.built(service, **changed)) as tools:
+            yield tools
+
+    def built(self, service: Service, **changed: str) -> Server:
+        """The server, on that service."""
+        given = {self.address: f"{service.url}{self.below}", **self.settings, **changed}
+        environment = {name: value for name, value in given.items() if value}
+        module = importlib.import_module(f"mcp_catalog.{self.server}.server")
+        server: Server = module.build(read_settings(self.server, environment))
+        return server
