@@ -182,19 +182,27 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
         """Interrupts a child, then kills whatever is left of it and of what it started."""
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
-        # Not `wait()`: that also waits for whoever has inherited the child's output.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
-                while process.returncode is None:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+        await _gone(process)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        await _gone(process)  # asyncio complains of a child that outlives its loop
         self._children.discard(process)
 
     async def _output(self, *command: str) -> tuple[int, bytes]:
         process = await self._start(*command, stdout=asyncio.subprocess.PIPE)
         output, _ = await process.communicate()
         return await self._ended(process), output
+
+
+async def _gone(process: asyncio.subprocess.Process) -> None:
+    """Until a child has ended, but no longer than GRACE.
+
+    Not `wait()`: that also waits for whoever has inherited the child's output.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            while process.returncode is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
 
 async def _pump(
