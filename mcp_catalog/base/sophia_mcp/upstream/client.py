@@ -7,7 +7,7 @@ body of ours.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,7 +57,8 @@ class Limits:
 @dataclass(frozen=True)
 class _Call:
     method: str
-    path: str
+    url: str
+    signed: bool
     params: Mapping[str, Any] | None
     body: object
     headers: Mapping[str, str]
@@ -71,6 +72,7 @@ class Upstream:
     data: the key of every answer that holds what was asked for, as in `{"data": …}`.
     ok: the key that is false where an answer is an error in spite of its status, as in
         `{"ok": false, "error": "channel_not_found"}`.
+    explain: what to do about such an error, from its body; "" adds nothing.
 
     Give it to `Server(upstreams=…)`, which opens it. Every call raises ToolError, see errors.py.
     """
@@ -85,13 +87,14 @@ class Upstream:
         needs: Sequence[Needed] = (),
         data: str | None = None,
         ok: str | None = None,
+        explain: Callable[[bytes], str] | None = None,
     ) -> None:
         self.name = name
         self._url = url.rstrip("/")
         self._auth = auth or Auth()
         needed = (*self._auth.credentials, *needs)
         self._missing = tuple(one.name for one in needed if one.value is None)
-        self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide)
+        self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide, explain)
         self._answers = Answers(self._wording, data, ok)
         self._limits = limits or Limits()
         self._breaker = Breaker()
@@ -148,6 +151,7 @@ class Upstream:
         self,
         method: str,
         *path: str,
+        at: str | None = None,
         params: Mapping[str, Any] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
@@ -155,13 +159,17 @@ class Upstream:
     ) -> Answer:
         """Any request. path: its segments, each of them quoted. params: None values are left out.
 
+        at: a whole address in the place of a path, such as one for an upload that the service
+            named. It gets no credentials; the caller checks whose it is.
+        body: bytes as they are, anything else as JSON.
         repeatable: GET and HEAD are, others only if the caller says so.
         """
         if self._missing:
             raise NotConfigured(self.name, self._missing)
         call = _Call(
             method,
-            "/".join(map(_segment, path)),
+            at or "/".join((self._url, *map(_segment, path))),
+            at is None,
             {key: value for key, value in (params or {}).items() if value is not None} or None,
             body,
             headers or {},
@@ -226,12 +234,14 @@ class Upstream:
     async def _exchange(self, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
         assert self._http is not None, f"{self.name} is not opened: give it to Server(upstreams=…)"
         most = self._limits.answer_bytes
+        raw = call.body if isinstance(call.body, bytes) else None
         async with self._http.stream(
             call.method,
-            f"{self._url}/{call.path}" if call.path else self._url,
+            call.url,
             params=call.params,
-            json=call.body,
-            headers={**await self._auth.headers(), **call.headers},
+            content=raw,
+            json=call.body if raw is None else None,
+            headers={**(await self._auth.headers() if call.signed else {}), **call.headers},
         ) as response:
             content = bytearray()
             async for chunk in response.aiter_bytes():
