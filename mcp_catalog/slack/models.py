@@ -1,7 +1,7 @@
 """What Slack's objects are to a model: ids, names, times, and texts that can be read."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -31,8 +31,8 @@ def _texts(part: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-_Short = Annotated[str, AfterValidator(lambda text: cut(text, 200))]
-_Time = Annotated[datetime, BeforeValidator(lambda ts: datetime.fromtimestamp(float(ts), UTC))]
+_Text = Annotated[str, BeforeValidator(lambda given: given or "")]  # Slack: absent, null or ""
+_Short = Annotated[_Text, AfterValidator(lambda text: cut(text, 200))]
 
 
 class Page(BaseModel):
@@ -45,7 +45,7 @@ class Channel(BaseModel):
     """A channel, or a direct conversation."""
 
     id: str
-    name: str = Field("", description="Without #; of a direct message @ and whose it is")
+    name: _Text = Field("", description="Without #; of a direct message @ and whose it is")
     user_id: str | None = _at("user", default=None)
     topic: _Short = _at("topic", "value", default="")
     purpose: _Short = _at("purpose", "value", default="")
@@ -65,10 +65,10 @@ class User(BaseModel):
     """A person or an app."""
 
     id: str
-    handle: str = _at("name", default="")
-    display_name: str = _at("profile", "display_name", default="")
-    real_name: str = _at("profile", "real_name", default="")
-    title: str = _at("profile", "title", default="")
+    handle: _Text = _at("name", default="")
+    display_name: _Text = _at("profile", "display_name", default="")
+    real_name: _Text = _at("profile", "real_name", default="")
+    title: _Text = _at("profile", "title", default="")
     email: str | None = _at("profile", "email", default=None)
     time_zone: str | None = _at("tz", default=None)
     is_bot: bool = False
@@ -112,7 +112,7 @@ class Message(BaseModel):
     """A message. With its channel, ts is its id."""
 
     ts: str
-    time: _Time = _at("ts")
+    time: datetime = _at("ts")
     user: str | None = Field(
         None, validation_alias=AliasChoices(AliasPath("bot_profile", "name"), "username", "user")
     )
@@ -169,7 +169,7 @@ class Sent(BaseModel):
 
     channel_id: str = _at("channel")
     ts: str
-    time: _Time = _at("ts")
+    time: datetime = _at("ts")
 
 
 class Done(BaseModel):

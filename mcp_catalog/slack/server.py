@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urljoin
@@ -229,10 +230,12 @@ class Slack:
         if _TO_ALL.search(text):
             raise ToolError("text: <!channel>, <!everyone> and <!here> call everybody: name people")
         wanted = await self._known.id_of(channel)
-        if self._post_to and wanted not in [await self._known.id_of(c) for c in self._post_to]:
-            allowed = ", ".join(self._post_to)
-            raise ToolError(f"channel: SLACK_POST_CHANNELS of this server allows {allowed} only")
-        return wanted
+        for one in self._post_to or [wanted]:
+            with suppress(ToolError):  # the bot is not there, or not yet
+                if await self._known.id_of(one) == wanted:
+                    return wanted
+        allowed = ", ".join(self._post_to)
+        raise ToolError(f"channel: SLACK_POST_CHANNELS of this server allows {allowed} only")
 
 
 def _has(query: str | None, *texts: str) -> bool:
