@@ -4,14 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
+from sophia_mcp import postgres
+from sophia_mcp.errors import DependencyError, NotConfigured
 from sophia_mcp.settings import Credential
 
 from . import problems
@@ -19,25 +18,11 @@ from .schema import UnsuitableDatabase, build_indexes, migrate
 
 logger = logging.getLogger(__name__)
 
-# What libpq and the pool say of a connection repeats parts of its address.
-logging.getLogger("psycopg").setLevel(logging.CRITICAL)
-
 STATEMENT_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 _WAIT_SECONDS = 5.0  # for a free connection
 _INDEX_SECONDS = 10.0
-# A peer that vanished without a word is noticed within seconds.
-_CONNECTION: dict[str, Any] = {
-    "autocommit": True,
-    "client_encoding": "utf8",
-    "application_name": "ai_memory",
-    "connect_timeout": 3,
-    "tcp_user_timeout": 5_000,
-    "keepalives_idle": 10,
-    # A plan per call: the best one depends on how common a word is. A pooler between us and
-    # Postgres may give the next call another session, where nothing is prepared.
-    "prepare_threshold": None,
-}
+_CONNECTION = postgres.options("ai_memory")
 
 
 class Database:
@@ -51,10 +36,10 @@ class Database:
 
     def __init__(self, credential: Credential, pool_size: int) -> None:
         self._missing = () if credential.value else (credential.name,)
-        self._url = _checked(credential.name, credential.value) if credential.value else ""
+        self._url = postgres.checked(credential.name, credential.value) if credential.value else ""
         self._pool_size = pool_size
         self._problem: str | None = "the schema is not ready yet"
-        self._probe: AsyncConnection[Any] | None = None
+        self._probe = postgres.Probe(self._url, _CONNECTION)
         self.trigrams = False
 
     @asynccontextmanager
@@ -81,7 +66,7 @@ class Database:
             preparing.cancel()
             with suppress(asyncio.CancelledError):
                 await preparing
-            await self._forget_probe()
+            await self._probe.close()
             await self._pool.close()
 
     @asynccontextmanager
@@ -125,13 +110,8 @@ class Database:
         if self._problem is not None:
             raise DependencyError(f"database: {self._problem}")
         try:
-            if self._probe is None:
-                self._probe = await AsyncConnection.connect(self._url, **_CONNECTION)
-            await self._probe.execute("SELECT 1")
-        except (psycopg.Error, asyncio.CancelledError) as error:
-            await self._forget_probe()
-            if isinstance(error, asyncio.CancelledError):
-                raise
+            await self._probe.ask()
+        except psycopg.Error as error:
             raise DependencyError(f"database: {problems.reason(error)}") from None
 
     def _configured(self) -> None:
@@ -174,22 +154,3 @@ class Database:
             await AsyncConnection.connect(self._url, **_CONNECTION) as builder,
         ):
             self.trigrams = await build_indexes(holder, builder)
-
-    async def _forget_probe(self) -> None:
-        if self._probe is not None:
-            probe, self._probe = self._probe, None
-            await probe.close()
-
-
-def _checked(name: str, url: str) -> str:
-    """The URL. What libpq says of a wrong one repeats parts of it, the password among them."""
-    try:
-        host = str(conninfo_to_dict(url).get("host", ""))
-    except psycopg.ProgrammingError:
-        host = "@"
-    if not url.startswith(("postgresql://", "postgres://")) or "@" in host:
-        raise SettingError(
-            f"secret {name}: expected postgresql://user:password@host:port/database, with the "
-            "password's special characters as %40 and the like, got something else"
-        )
-    return url

@@ -7,6 +7,7 @@ included, those on a statement somebody's memories.
 import psycopg
 from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import errors
+from sophia_mcp import postgres
 
 from .schema import UnsuitableDatabase
 
@@ -23,39 +24,11 @@ class TookTooLong(Problem):
     """A statement was stopped at its time limit."""
 
 
-# SQLSTATE classes: connection exception, invalid authorization, operator intervention.
-_AWAY = ("08", "28", "57P")
-# libpq gives connections that fail no SQLSTATE, only a text.
-_CONNECTING = {
-    "timeout expired": "no answer within 3 s",
-    "resolve host": "its host name can't be resolved",
-    "could not translate host": "its host name can't be resolved",
-    "connection refused": "nothing listens at its address",
-    "password authentication failed": "it refuses the user or the password",
-    "no password supplied": "it asks for a password and the address has none",
-    "no pg_hba.conf entry": "it admits no such user from here, or only with TLS",
-    "does not exist": "it has no such database or user",
-    "certificate": "its TLS certificate is not accepted",
-    "closed": "the connection broke",
-    "eof detected": "the connection broke",
-    "reset by peer": "the connection broke",
-    "ssl": "no agreement on TLS",
-    "starting up": "it is starting",
-    "shutting down": "it is shutting down",
-    "too many": "it has no connection left",
-    "remaining connection slots": "it has no connection left",
-}
-
-
-def reason(error: Exception) -> str:
+def reason(error: psycopg.Error | UnsuitableDatabase) -> str:
     """Why Postgres gave no answer, for logs, /health and models."""
     if isinstance(error, UnsuitableDatabase):
         return str(error)
-    if isinstance(error, psycopg.Error) and error.sqlstate:
-        return _named(error)
-    text = str(error).lower()
-    found = (said for part, said in _CONNECTING.items() if part in text)
-    return next(found, "no connection")
+    return postgres.reason(error)
 
 
 def unavailable(problem: str) -> Problem:
@@ -71,27 +44,20 @@ def for_model(error: psycopg.Error, seconds: float) -> Problem | None:
         return TookTooLong(
             f"this took longer than {seconds:g} s and was stopped; narrow the query: name user_id, "
             "agent_id or run_id, or give fewer and rarer words",
-            _named(error),
+            postgres.named(error),
         )
     if isinstance(error, errors.LockNotAvailable | errors.DeadlockDetected):
         return Problem(
-            "another call is changing the same memories; try again in a few seconds", _named(error)
+            "another call is changing the same memories; try again in a few seconds",
+            postgres.named(error),
         )
-    state = error.sqlstate
-    if isinstance(error, errors.TooManyConnections) or (state and state.startswith(_AWAY)):
-        return unavailable(_named(error))
-    if isinstance(error, psycopg.OperationalError) and not state:
+    if postgres.is_away(error):
         return unavailable(reason(error))
     refusals = psycopg.OperationalError, errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege
     if isinstance(error, refusals):
         return Problem(
-            f"the memory database refused ({_named(error)}); calling again changes nothing until "
-            "its operator has seen to it",
-            _named(error),
+            f"the memory database refused ({postgres.named(error)}); calling again changes nothing "
+            "until its operator has seen to it",
+            postgres.named(error),
         )
     return None
-
-
-def _named(error: psycopg.Error) -> str:
-    """`DiskFull 53100`: the name of the SQLSTATE says what it is and nothing of the data."""
-    return f"{type(error).__name__} {error.sqlstate}"

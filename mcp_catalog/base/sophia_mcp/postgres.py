@@ -1,0 +1,120 @@
+"""What servers on PostgreSQL share: how they connect, and what is said when that fails.
+
+psycopg is not in the base image: the servers that import this bring it (their requirements.in).
+What Postgres and libpq say of a connection is never repeated: it may hold parts of the address,
+password included.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.conninfo import conninfo_to_dict
+
+from .errors import SettingError
+
+logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+
+# SQLSTATE classes: connection exception, invalid authorization, operator intervention.
+_AWAY = ("08", "28", "57P")
+# libpq gives connections that fail no SQLSTATE, only a text.
+_CONNECTING = {
+    "timeout expired": "no answer within 3 s",
+    "resolve host": "its host name can't be resolved",
+    "could not translate host": "its host name can't be resolved",
+    "connection refused": "nothing listens at its address",
+    "password authentication failed": "it refuses the user or the password",
+    "no password supplied": "it asks for a password and the address has none",
+    "no pg_hba.conf entry": "it admits no such user from here, or only with TLS",
+    "does not exist": "it has no such database or user",
+    "certificate": "its TLS certificate is not accepted",
+    "closed": "the connection broke",
+    "eof detected": "the connection broke",
+    "reset by peer": "the connection broke",
+    "ssl": "no agreement on TLS",
+    "starting up": "it is starting",
+    "shutting down": "it is shutting down",
+    "too many": "it has no connection left",
+    "remaining connection slots": "it has no connection left",
+}
+
+
+def options(server: str) -> dict[str, Any]:
+    """How to connect; server: the name that the database's operator sees."""
+    return {
+        "autocommit": True,
+        "client_encoding": "utf8",
+        "application_name": server,
+        # A peer that vanished without a word is noticed within seconds.
+        "connect_timeout": 3,
+        "tcp_user_timeout": 5_000,
+        "keepalives_idle": 10,
+        # A plan per call, for the values at hand. A pooler between us and Postgres may give the
+        # next call another session, where nothing is prepared.
+        "prepare_threshold": None,
+    }
+
+
+def checked(secret: str, url: str, hint: str = "") -> str:
+    """The URL. secret: the name of its setting; hint: what else may stand there.
+
+    Raises SettingError, without any part of it, when it is none of Postgres.
+    """
+    try:
+        host = str(conninfo_to_dict(url).get("host", ""))
+    except psycopg.ProgrammingError:
+        host = "@"
+    if not url.startswith(("postgresql://", "postgres://")) or "@" in host:
+        raise SettingError(
+            f"secret {secret}: expected postgresql://user:password@host:port/database, with the "
+            f"password's special characters as %40 and the like{hint}, got something else"
+        )
+    return url
+
+
+class Probe:
+    """A connection of its own to ask whether Postgres answers: being busy is not a fault."""
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self._url, self._options = url, options
+        self._connection: AsyncConnection[Any] | None = None
+
+    async def ask(self) -> None:
+        """Raises psycopg.Error when it does not."""
+        try:
+            if self._connection is None:
+                self._connection = await AsyncConnection.connect(self._url, **self._options)
+            await self._connection.execute("SELECT 1")
+        except (psycopg.Error, asyncio.CancelledError):
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the connection; the next question opens one."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+
+def is_away(error: psycopg.Error) -> bool:
+    """Whether Postgres can't be reached for now, rather than refuses a statement."""
+    if isinstance(error, errors.TooManyConnections):
+        return True
+    if error.sqlstate:
+        return error.sqlstate.startswith(_AWAY)
+    return isinstance(error, psycopg.OperationalError)
+
+
+def reason(error: psycopg.Error) -> str:
+    """Why Postgres gave no answer, for logs, /health and models."""
+    if error.sqlstate:
+        return named(error)
+    text = str(error).lower()
+    return next((said for part, said in _CONNECTING.items() if part in text), "no connection")
+
+
+def named(error: psycopg.Error) -> str:
+    """`DiskFull 53100`: the name of the SQLSTATE says what it is and nothing of the data."""
+    return f"{type(error).__name__} {error.sqlstate}"
