@@ -19,7 +19,7 @@ from tests.support.mcp_process import ROOT
 from tests.support.stand_in import StandIn
 from tests.support.upstream import Reply, Service
 
-WITHOUT = {"ai_memory": "a database"}
+WITHOUT = {"ai_memory": "a database", "postgres": "databases"}
 """Servers without a service that speaks HTTP, and what they have."""
 
 FOLDERS = sorted(path.parent for path in (ROOT / "mcp_catalog").glob("*/server.yaml"))
