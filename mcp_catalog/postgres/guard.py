@@ -49,7 +49,8 @@ VOLATILE = """
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement. text: without what stands around it. kind: its node in PostgreSQL's grammar.
+    """One statement. text: without what stands around it. kind: its node in PostgreSQL's grammar;
+    parts: that node's fields. (Not the tree: a long statement's has tens of megabytes.)
 
     functions: what it may call, as (schema or "", name, whether its argument is a whole row): t.f
     and (x).f are columns for most, but also how Postgres calls f(t) and f(x).
@@ -58,7 +59,7 @@ class Statement:
 
     text: str
     kind: str
-    tree: dict[str, Any]
+    parts: frozenset[str]
     functions: frozenset[tuple[str, str, bool]]
     placeholders: int
 
@@ -112,7 +113,7 @@ def statement(
             placeholders = max(placeholders, value.get("number", 0), 1)
     if placeholders and not open_ended:
         raise ToolError("sql: placeholders such as $1 have no values here; write the values")
-    return Statement(text, kind, tree, frozenset(functions), placeholders)
+    return Statement(text, kind, frozenset(tree), frozenset(functions), placeholders)
 
 
 def _nodes(tree: Any) -> Iterator[tuple[str, Any]]:

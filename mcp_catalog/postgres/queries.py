@@ -16,7 +16,7 @@ from .guard import Statement
 DatabaseName = Annotated[
     str | None, Field(max_length=63, description="One of those in the instructions; else the first")
 ]
-Sql = Annotated[str, Field(min_length=1, max_length=50_000, description="One statement")]
+Sql = Annotated[str, Field(min_length=1, max_length=20_000, description="One statement")]
 _Limit = Annotated[int, Field(ge=1, le=1_000, description="How many rows at most")]
 _Most = Annotated[
     int, Field(ge=0, le=1_000_000, description="A statement that changes more rows is undone")
@@ -108,12 +108,12 @@ class Queries:
         UPDATE and DELETE need a WHERE. RETURNING gives the first 100 rows.
         """
         asked = guard.statement(sql, guard.WRITES, "a statement that changes rows or tables")
-        if asked.kind in ("UpdateStmt", "DeleteStmt") and "whereClause" not in asked.tree:
+        if asked.kind in ("UpdateStmt", "DeleteStmt") and "whereClause" not in asked.parts:
             raise ToolError("sql: expected a WHERE; if all rows are meant, write WHERE true")
         found: list[DictRow] = []
         async with self._databases.find(database).writing() as connection:
             await allow(connection, asked, writing=True)
-            if {"returningList", "returningClause"} & asked.tree.keys():
+            if {"returningList", "returningClause"} & asked.parts:
                 result = f"WITH result AS ({asked.text}\n)"
                 found = await _fetched(connection, "result", _RETURNED, result)
                 changed = int(found[0]["row_count"]) if found else 0
