@@ -66,6 +66,17 @@ def advice(status: int, wait: float | None) -> str:
     return _ADVICE.get(status, "")
 
 
+def is_limit(status: int, wait: float | None, content: bytes) -> bool:
+    """Whether it says "too many requests", which GitHub does with 403, and GraphQL with 200.
+
+    wait: seconds that the answer asks to be left alone for.
+    """
+    worded = b"rate limit" in content.lower()
+    return (
+        status == 429 or (status == 403 and wait is not None) or (status in (200, 403) and worded)
+    )
+
+
 def one_line(text: str) -> str:
     """Without line breaks and control characters, cut to what is worth reading."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
