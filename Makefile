@@ -45,7 +45,7 @@ env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(m
 	@$(BIN)/python -m toolchain env
 	@$(BIN)/python -m simulator env
 
-new-server: $(VENV)/.ready ## write the folder of a new MCP server: make new-server NAME=slack
+new-server: $(VENV)/.ready ## write the folder of a new MCP server: make new-server NAME=jira
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.new_server "$(NAME)"
 
 serve: $(VENV)/.ready ## run one server alone, on 127.0.0.1:8000: make serve NAME=slack

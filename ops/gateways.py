@@ -1,15 +1,25 @@
-"""The ways into a platform that is up: which of them answer, and until when clients trust them."""
+"""The ways into a platform that is up: which of them answer, for which servers, and until when
+clients trust them."""
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Mapping, Sequence
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from ops.stack import StackError
+
 _CONNECT = 2.0
 """Seconds for a gateway to take a connection."""
+_ANSWER = 10.0
+"""Seconds for a gateway to tell of its servers."""
 
 
 def silence(url: str) -> str:
@@ -37,6 +47,43 @@ def lines(outputs: Mapping[str, Any]) -> list[str]:
     if certificate := outputs.get("gateway_certificate"):
         found.append(f"{'certificate':<12} {validity(certificate, datetime.now(UTC))}")
     return found
+
+
+def lacking(url: str, servers: Collection[str]) -> str:
+    """Servers without a healthy replica at a gateway, or why it doesn't answer; "" if all is well.
+
+    A name that doesn't resolve on this machine is nothing to judge by.
+    """
+    # Nothing secret is sent, and one's own certificate may be of a CA that only clients trust.
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=_ANSWER, context=anybody) as answer:
+            replicas: dict[str, int] = json.load(answer)["healthy_replicas"]
+    except (OSError, ValueError, KeyError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        return "" if isinstance(reason, socket.gaierror) else f"no answer ({reason})"
+    without = sorted(server for server in servers if not replicas.get(server))
+    return f"no healthy replica of {', '.join(without)}" if without else ""
+
+
+def wait(outputs: Mapping[str, Any], progress: Callable[[str], None], seconds: float) -> None:
+    """Until every gateway has a healthy replica of each server. outputs: of the stack.
+
+    A node that joins or leaves can take others' replicas along, after they have been looked at.
+    Raises StackError with what is lacking at the end.
+    """
+    ends, told = time.monotonic() + seconds, ""
+    urls, servers = outputs["gateway_urls"], outputs["mcp_endpoints"]
+    while missing := "; ".join(f"{url}: {why}" for url in urls if (why := lacking(url, servers))):
+        if time.monotonic() > ends:
+            raise StackError(
+                f"the stack is up, but clients don't get through after {seconds:.0f} s: {missing}. "
+                "`make status` and `make logs SERVICE=…` show why; `make up` repairs what it can"
+            )
+        if told != (told := missing):
+            progress(f"waiting: {missing}")
+        time.sleep(1)
 
 
 def validity(certificate: Mapping[str, str], now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""`make new-server NAME=slack`: the folder of a new server, from mcp_catalog/_template/."""
+"""`make new-server NAME=jira`: the folder of a new server, from mcp_catalog/_template/."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def create(name: str) -> Path:
     if not re.fullmatch(NAME, name) or keyword.iskeyword(name) or name in NO_SERVER:
         raise BadName(
             f"NAME: got {name!r}, expected lower case letters, digits and _, beginning with a "
-            "letter (31 at most), and no word of Python; run `make new-server NAME=slack`"
+            "letter (31 at most), and no word of Python; run `make new-server NAME=jira`"
         )
     target = CATALOG / name
     if target.exists():

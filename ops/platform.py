@@ -6,13 +6,15 @@ import os
 import shutil
 from pathlib import Path
 
-from ops import client, leftovers
+from ops import client, gateways, leftovers
 from ops.progress import say, stage
 from ops.stack import PROJECT, Stack, StackError
 from simulator import cloud
 from toolchain import ToolchainError, ensure, environment, places
 
 STACK = "dev"
+PATIENCE = 180.0
+"""Seconds for replicas that were ended and started anew while the stack changed."""
 
 
 def stack_of(simulated: cloud.Cloud) -> Stack:
@@ -41,6 +43,7 @@ def up() -> None:
             log = cloud.log_file(simulated.folder)
             raise StackError(f"{failure}; the simulated cloud's own log is {log}") from None
     outputs = stack.outputs()
+    gateways.wait(outputs, indented, PATIENCE)
     client.farewell(outputs, client.write_files(outputs))
 
 

@@ -60,9 +60,9 @@ _PYTHON = ("python3", "-I", "-S")
 _HEALTH = Health(
     test=["CMD", *_PYTHON, f"{LIBRARY}/healthcheck.py"],
     interval_s=5,
-    timeout_s=10,
+    timeout_s=30,  # a busy machine is no broken gateway
     retries=2,
-    start_period_s=30,
+    start_period_s=120,
 )
 _SERVER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")

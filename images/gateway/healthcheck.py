@@ -8,7 +8,7 @@ import _socket
 import sys
 
 connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-connection.settimeout(4)
+connection.settimeout(20)
 connection.connect(("127.0.0.1", 8404))
 connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
 status = connection.recv(64).partition(b"\r\n")[0]

@@ -320,17 +320,17 @@ def test_a_changed_server_changes_nothing_else(platform):
 
 async def test_a_new_server_is_one_folder_and_three_minutes(platform):
     began = time.monotonic()
-    done = platform.make("new-server", "NAME=slack")
+    done = platform.make("new-server", "NAME=jira")
     assert done.returncode == 0, done.stdout + done.stderr
-    folder = platform.root / "mcp_catalog" / "slack"
+    folder = platform.root / "mcp_catalog" / "jira"
     try:
         platform.run("ops", "up")
         assert time.monotonic() - began < 180
-        async with connected(platform.outputs(), "slack") as client:
+        async with connected(platform.outputs(), "jira") as client:
             tools = {tool.name for tool in (await client.list_tools()).tools}
             assert tools == {"list_things", "get_thing"}, "nothing that writes"
             answer = await client.call_tool("list_things", {})
-        assert "SLACK_API_KEY is not set" in json.dumps(answer.model_dump(mode="json"))
+        assert "JIRA_API_KEY is not set" in json.dumps(answer.model_dump(mode="json"))
     finally:
         shutil.rmtree(folder)  # the next `up` takes it away
 
@@ -345,7 +345,7 @@ def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, ou
     assert set(docker.tasks(platform.home, AI_MEMORY)) & set(before), "the old version serves"
     platform.run("ops", "up")
     assert len(docker.tasks(platform.home, AI_MEMORY)) == 2
-    assert "slack" not in platform.outputs()["mcp_endpoints"], "its folder is gone"
+    assert "jira" not in platform.outputs()["mcp_endpoints"], "its folder is gone"
 
 
 def test_a_lost_node_is_healed_by_a_plain_up(platform, outputs):

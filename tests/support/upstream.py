@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. body: read as JSON; None without one."""
+    """What was asked. body: read as JSON where it is that, else its text; None without one."""
 
     method: str
     path: str
@@ -108,6 +108,13 @@ def huge(size: int) -> Reply:
     return Reply(act=act)
 
 
+def _read(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body.decode()
+
+
 class Service:
     """routes: answers by `METHOD /path`. queue: answers that come before those, once each.
 
@@ -165,7 +172,7 @@ class Service:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = Request(
                     self.command, parts.path, parse_qs(parts.query), dict(self.headers.items()),
-                    json.loads(body) if body else None,
+                    _read(body),
                 )  # fmt: skip
                 with service._lock:
                     service.asked.append(request)

@@ -1,11 +1,11 @@
 """A configuration that is wrong in more than twenty ways, and how each is reported."""
 
-SLACK = """
+JIRA = """
 config:
   secrets:
-    - {env: SLACK_BOT_TOKEN, example: xoxb-1, description: A bot's token}
+    - {env: JIRA_API_TOKEN, example: jira-1, description: A token}
   env:
-    - {name: SLACK_TEAM_ID, example: T0123, description: The workspace, required: true}
+    - {name: JIRA_SITE_ID, example: S0123, description: The site, required: true}
 deploy: {tier: 2}
 """
 """The `server.yaml` of a server that needs a credential and a setting."""
@@ -40,7 +40,7 @@ VALUES: dict[str, object] = {
             "secrets": {"LAMBDA_API_URL": "y"},
             "allowDestructive": ["terminate_instance"],
         },
-        "slack": {"secrets": {"SLACK_BOT_TOKN": HIDDEN}},
+        "jira": {"secrets": {"JIRA_API_TOKN": HIDDEN}},
     },
     "secrets": {"LAMBDA_APIKEY": HIDDEN},
     "startUnconfigured": "no",
@@ -73,9 +73,9 @@ ERRORS = (
     "sophia:servers.lambda_labs_cli.env.LAMBDA_API_KEY: got a str (not shown), expected the key",
     "sophia:servers.lambda_labs_cli.secrets.LAMBDA_API_URL: got a str (not shown), expected the",
     "sophia:servers.lambda_labs_cli.allowDestructive: got ['terminate_instance'], expected none",
-    "sophia:servers.slack.secrets.SLACK_BOT_TOKN: got an unknown key, expected only",
-    "sophia:servers.slack.env.SLACK_TEAM_ID: got nothing, expected a text such as 'T0123'",
-    "sophia:secrets.SLACK_BOT_TOKEN: got nothing, expected a text such as 'xoxb-1'",
+    "sophia:servers.jira.secrets.JIRA_API_TOKN: got an unknown key, expected only",
+    "sophia:servers.jira.env.JIRA_SITE_ID: got nothing, expected a text such as 'S0123'",
+    "sophia:secrets.JIRA_API_TOKEN: got nothing, expected a text such as 'jira-1'",
     "sophia:secrets.LAMBDA_APIKEY: got an unknown key, expected one of",
     "sophia:registry.server: got 'https://…@registry.example', expected host",
     "sophia:registry.username: got a dict (not shown), expected a text",

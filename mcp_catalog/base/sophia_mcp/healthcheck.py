@@ -13,7 +13,7 @@ import sys
 _ALIVE = ("ok", "degraded", "not_configured", "draining")
 
 
-def probe(port: int, seconds: float = 2.0) -> tuple[bool, str]:
+def probe(port: int, seconds: float = 20.0) -> tuple[bool, str]:
     """Whether the replica on this machine's `port` lives, and what it said."""
     try:
         connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)

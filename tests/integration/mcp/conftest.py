@@ -241,21 +241,25 @@ def alias(server: str) -> str:
     return f"tasks.{PREFIX}-{server}"
 
 
-@pytest.fixture(params=["ai_memory", "lambda_labs_cli"])
-def limited(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """A replica without its credential, limited as server.yaml says: its name and address."""
-    server = request.param
-    described = yaml.safe_load((ROOT / "mcp_catalog" / server / "server.yaml").read_text())
-    limits = described["deploy"]["resources"]
-    port = free_port()
-    name = docker(
-        "run", "--detach", *HARDENED, "--memory", f"{limits['memory_mb']}m",
-        "--memory-swap", f"{limits['memory_mb']}m", "--cpus", str(limits["cpus"]),
-        "--pids-limit", str(limits["pids"]), "--health-interval", "1s",
-        "--publish", f"127.0.0.1:{port}:8000", *described_environment(server),
-        request.getfixturevalue(f"{server}_image"),
-    )  # fmt: skip
+@pytest.fixture
+def limited(server_image) -> Iterator[list[tuple[str, str]]]:
+    """A replica of each server without its credential, limited as server.yaml says: their names
+    and addresses."""
+    made: list[tuple[str, str]] = []
     try:
-        yield name, f"http://127.0.0.1:{port}/mcp"
+        for server in ("ai_memory", "lambda_labs_cli"):
+            described = yaml.safe_load((ROOT / "mcp_catalog" / server / "server.yaml").read_text())
+            limits = described["deploy"]["resources"]
+            port = free_port()
+            name = docker(
+                "run", "--detach", *HARDENED, "--memory", f"{limits['memory_mb']}m",
+                "--memory-swap", f"{limits['memory_mb']}m", "--cpus", str(limits["cpus"]),
+                "--pids-limit", str(limits["pids"]), "--health-interval", "1s",
+                "--publish", f"127.0.0.1:{port}:8000", *described_environment(server),
+                server_image(server),
+            )  # fmt: skip
+            made.append((name, f"http://127.0.0.1:{port}/mcp"))
+        yield made
     finally:
-        docker("rm", "--force", name)
+        for name, _ in made:
+            docker("rm", "--force", name)

@@ -47,9 +47,9 @@ def own_catalog(program: Program) -> Path:
 
 
 def test_a_bad_configuration_is_one_message_with_every_error_and_makes_nothing(program):
-    slack = own_catalog(program) / "slack"
-    slack.mkdir()
-    (slack / "server.yaml").write_text(wrong_settings.SLACK)
+    jira = own_catalog(program) / "jira"
+    jira.mkdir()
+    (jira / "server.yaml").write_text(wrong_settings.JIRA)
     program.configure("dev", **wrong_settings.VALUES)
     said = program.pulumi("up", "--yes", "--skip-preview", "--stack", "dev", status=1)
     for error in wrong_settings.ERRORS:

@@ -30,7 +30,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["slack", LONGEST])
+@pytest.mark.parametrize("name", ["jira", LONGEST])
 def test_a_new_server_works_at_once(checkout: Checkout, name: str):
     assert len(LONGEST) == 31
     done = checkout.make("new-server", f"NAME={name}")
@@ -52,12 +52,12 @@ def test_a_new_server_works_at_once(checkout: Checkout, name: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Slack", "my-server", "1slack", "_slack", "a" * 32, "../x", "base", "class", "a b"]
+    "name", ["", "Jira", "my-server", "1jira", "_jira", "a" * 32, "../x", "base", "class", "a b"]
 )
 def test_a_name_that_can_not_be_one_is_a_line_that_says_so(name: str):
     with pytest.raises(BadName, match=r"^NAME: got '.*', expected lower case letters") as caught:
         create(name)
-    assert "make new-server NAME=slack" in str(caught.value)
+    assert "make new-server NAME=jira" in str(caught.value)
 
 
 def test_a_folder_that_is_there_stays_as_it_is():

@@ -32,6 +32,7 @@ GOOD = {
             "regions": ["us-east-1", "moon-1"],
         },
     ],
+    "servers": ["ai_memory", "lambda_labs_cli"],
     "registry": {
         "server": "registry.example:5000",
         "username": "u",

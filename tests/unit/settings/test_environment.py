@@ -300,8 +300,8 @@ def test_an_address_with_a_password_is_not_asked_and_not_shown(configured):
 def test_more_than_twenty_errors_are_one_line_each_and_come_at_once(configured, tmp_path):
     places = tmp_path / "mcp_catalog"
     shutil.copytree(FOLDER, places, ignore=lambda place, names: {"base"})
-    (places / "slack").mkdir()
-    (places / "slack" / "server.yaml").write_text(wrong_settings.SLACK)
+    (places / "jira").mkdir()
+    (places / "jira" / "server.yaml").write_text(wrong_settings.JIRA)
     values = wrong_settings.VALUES.items()
     texts = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in values]
     configured(texts)
@@ -345,7 +345,7 @@ def test_other_networks_beside_the_former_ones_need_room(configured, monkeypatch
     monkeypatch.setattr(settings, "_offers", lambda *given: None)
 
     def configure(**overlay):
-        values = {**GOOD, "overlay": {"addressPools": ["10.200.0.0/22"], **overlay}}
+        values = {**GOOD, "servers": {}, "overlay": {"addressPools": ["10.200.0.0/22"], **overlay}}
         configured([(key, json.dumps(value)) for key, value in values.items()], secret=values)
 
     configure(mtu=1400)

@@ -7,7 +7,7 @@ body of ours.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from .answers import Answer, Answers
 from .auth import Auth
 from .breaker import Breaker
 from .pace import Pace
+from .received import elsewhere, received
 from .wording import Wording
 
 logger = logging.getLogger(__name__)
@@ -54,15 +55,11 @@ class Limits:
     answer_bytes: int = 2_000_000
 
 
-_LONGEST_TEXT = 50_000_000
-"""Bytes of a text of which only the end is kept."""
-_REDIRECTS = (301, 302, 303, 307, 308)
-
-
 @dataclass(frozen=True)
 class _Call:
     method: str
-    path: str
+    url: str
+    signed: bool
     params: Mapping[str, Any] | None
     body: object
     headers: Mapping[str, str]
@@ -78,6 +75,7 @@ class Upstream:
     data: the key of every answer that holds what was asked for, as in `{"data": …}`.
     ok: the key that is false where an answer is an error in spite of its status, as in
         `{"ok": false, "error": "channel_not_found"}`.
+    explain: what to do about such an error, from its body; "" adds nothing.
 
     Give it to `Server(upstreams=…)`, which opens it. Every call raises ToolError, see errors.py.
     """
@@ -93,6 +91,7 @@ class Upstream:
         headers: Mapping[str, str] | None = None,
         data: str | None = None,
         ok: str | None = None,
+        explain: Callable[[bytes], str] | None = None,
     ) -> None:
         self.name = name
         self._url = url.rstrip("/")
@@ -100,7 +99,7 @@ class Upstream:
         self._headers = headers or {}
         needed = (*self._auth.credentials, *needs)
         self._missing = tuple(one.name for one in needed if one.value is None)
-        self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide)
+        self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide, explain)
         self._answers = Answers(self._wording, data, ok)
         self._limits = limits or Limits()
         self._breaker = Breaker()
@@ -161,6 +160,7 @@ class Upstream:
         self,
         method: str,
         *path: str,
+        at: str | None = None,
         params: Mapping[str, Any] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
@@ -169,6 +169,9 @@ class Upstream:
     ) -> Answer:
         """Any request. path: its segments, each of them quoted. params: None values are left out.
 
+        at: a whole address in the place of a path, such as one for an upload that the service
+            named. It gets no credentials; the caller checks whose it is.
+        body: bytes as they are, anything else as JSON.
         repeatable: GET and HEAD are, others only if the caller says so.
         last: keep this many bytes, the end of a long text such as a log. It may be behind one
             redirect: within the service, or to https elsewhere, which gets no headers of ours.
@@ -177,7 +180,8 @@ class Upstream:
             raise NotConfigured(self.name, self._missing)
         call = _Call(
             method,
-            "/".join(map(_segment, path)),
+            at or "/".join((self._url, *map(_segment, path))),
+            at is None,
             {key: value for key, value in (params or {}).items() if value is not None} or None,
             body,
             headers or {},
@@ -244,42 +248,22 @@ class Upstream:
 
     async def _exchange(self, call: _Call) -> Answer:
         assert self._http is not None, f"{self.name} is not opened: give it to Server(upstreams=…)"
+        most, last = self._limits.answer_bytes, call.last
+        raw = call.body if isinstance(call.body, bytes) else None
+        ours = {**self._headers, **await self._auth.headers()} if call.signed else {}
         async with self._http.stream(
             call.method,
-            f"{self._url}/{call.path}" if call.path else self._url,
+            call.url,
             params=call.params,
-            json=call.body,
-            headers={**self._headers, **await self._auth.headers(), **call.headers},
+            content=raw,
+            json=call.body if raw is None else None,
+            headers={**ours, **call.headers},
         ) as response:
-            elsewhere = self._elsewhere(response) if call.last is not None else None
-            if elsewhere is None:
-                return await self._received(response, call.last)
-        async with self._http.stream("GET", elsewhere) as response:
-            return await self._received(response, call.last)
-
-    def _elsewhere(self, response: httpx2.Response) -> httpx2.URL | None:
-        """Where a redirect leads; None if it is none, or one that is not followed."""
-        if response.status_code not in _REDIRECTS:
-            return None
-        try:
-            target = response.url.join(response.headers.get("location", ""))
-        except httpx2.InvalidURL:
-            return None
-        own = httpx2.URL(self._url)
-        at_home = (target.scheme, target.netloc) == (own.scheme, own.netloc)
-        return target if target.scheme == "https" or at_home else None
-
-    async def _received(self, response: httpx2.Response, last: int | None) -> Answer:
-        most = self._limits.answer_bytes if last is None else _LONGEST_TEXT
-        content, size = bytearray(), 0
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            size += len(chunk)
-            if size > most:
-                raise self._wording.too_long(most)
-            if last is not None:
-                del content[:-last]
-        return Answer(response.status_code, response.headers, bytes(content), size)
+            there = elsewhere(response, httpx2.URL(self._url)) if last is not None else None
+            if there is None:
+                return await received(response, self._wording, most, last)
+        async with self._http.stream("GET", there) as response:
+            return await received(response, self._wording, most, last)
 
     def _note(self, outcome: str) -> None:
         """Tells the breaker how a try went. A service that refuses or says too much is alive."""

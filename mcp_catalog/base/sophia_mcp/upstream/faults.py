@@ -13,7 +13,7 @@ _ADVICE = {
     401: "The credential is wrong or has expired: ask the operator of this server to renew it.",
     403: "The credential does not allow this: ask the operator of this server for the permission.",
     404: "Check the id or the name: list what there is.",
-    405: "The address may be wrong: ask the operator of this server.",
+    405: "It can't be done as things are: read the present state first.",
     409: "It conflicts with the present state: read that first.",
     422: "Change the arguments.",
 }

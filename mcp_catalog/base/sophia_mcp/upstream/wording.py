@@ -17,6 +17,7 @@ _LATER = "Try again later."
 @dataclass(frozen=True)
 class Wording:
     """Of one service. host: of its address. hide: takes credentials out of a text.
+    explain: see Upstream.
 
     doubtful: the request is not safe to repeat, so that the reader has to know whether it arrived.
     """
@@ -24,6 +25,7 @@ class Wording:
     name: str
     host: str
     hide: Callable[[str], str]
+    explain: Callable[[bytes], str] | None = None
 
     def refusal(
         self, status: int, wait: float | None, content: bytes, *, doubtful: bool
@@ -46,7 +48,9 @@ class Wording:
 
     def refused_though_200(self, content: bytes) -> Refused:
         """An answer that says it is an error, with the status of a success."""
-        return Refused(self._says("refused", content), 200)
+        text = self._says("refused", content)
+        advice = self.hide(self.explain(content)) if self.explain else ""
+        return Refused(f"{text.rstrip('.')}. {advice}" if advice else text, 200)
 
     def unreached(self, error: httpx2.RequestError, *, doubtful: bool) -> Unreachable:
         """No answer. In our words: httpx's may hold what was sent."""

@@ -64,3 +64,10 @@ def test_a_web_page_is_no_answer():
     page = Answer(200, {}, b"<!DOCTYPE html><title>Sign in</title>")
     with pytest.raises(Unusable, match="got an HTML page with the title 'Sign in'"):
         Answers(WORDING, "data", "ok").read(User, page)
+
+
+def test_an_error_that_has_a_known_remedy_says_it_without_credentials():
+    wording = Wording("Slack", "slack.com", WORDING.hide, lambda body: f"{len(body)} hidden bytes.")
+    body = json.dumps({"ok": False, "error": "not_in_channel"}).encode()
+    with pytest.raises(Refused, match=r"Slack refused: not_in_channel\. 40 \*\*\* bytes\."):
+        Answers(wording, None, "ok").read(User, Answer(200, {}, body))

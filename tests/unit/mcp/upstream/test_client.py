@@ -27,7 +27,7 @@ from sophia_mcp.upstream import retry as retry_module
 from tests.support import upstream as replies
 from tests.support.mcp_process import free_port
 from tests.support.polling import eventually
-from tests.support.upstream import Service
+from tests.support.upstream import Reply, Service
 
 KEY = "s3cr3t-key-0123"
 QUICK = Limits(deadline_s=1, read_s=0.4, connect_s=0.5)
@@ -338,6 +338,16 @@ async def test_an_id_is_one_segment_whatever_it_holds(service: Service):
     service.routes["GET /users/a%2F..%2Fb%3Fc%23d"] = replies.ok(1)
     async with opened(service.url) as slack:
         assert await slack.get(int, "users", "a/../b?c#d") == 1
+
+
+async def test_an_address_that_the_service_named_gets_bytes_and_no_credentials(service: Service):
+    service.routes["POST /upload/v1/a"] = Reply(200, b"OK - 3")
+    async with opened("http://127.0.0.1:1/api") as slack:
+        address = f"{service.url}/upload/v1/a?sig=x%2Fy"
+        answer = await slack.request("POST", at=address, body=b"\xc3\xa9!")
+    (asked,) = service.asked
+    assert (answer.content, asked.body, asked.query) == (b"OK - 3", "\xe9!", {"sig": ["x/y"]})
+    assert "Authorization" not in asked.headers
 
 
 async def test_graphql_gives_its_data(service: Service):
