@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import faults
+from . import faults, retry
 from .wording import Wording
 
 T = TypeVar("T")
@@ -14,11 +15,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service said, with a status below 300."""
+    """What a service said. size: bytes of the whole, of which `content` may be the end only."""
 
     status: int
     headers: Mapping[str, str]
     content: bytes
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class Answers:
         """The `data` of an answer to a GraphQL query."""
         envelope = self._from_json(dict[str, Any], answer)
         if envelope.get("errors") or envelope.get("data") is None:
+            wait = retry.retry_after(answer.headers, datetime.now(UTC))
+            if faults.is_limit(answer.status, wait, answer.content):
+                raise self.wording.refusal(429, wait, answer.content, doubtful=False)
             raise self.wording.refused_though_200(answer.content)
         return self._validated(kind, TypeAdapter(kind).validate_python, envelope["data"])
 

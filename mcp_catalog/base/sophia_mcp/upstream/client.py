@@ -28,6 +28,7 @@ from .answers import Answer, Answers
 from .auth import Auth
 from .breaker import Breaker
 from .pace import Pace
+from .received import elsewhere, received
 from .wording import Wording
 
 logger = logging.getLogger(__name__)
@@ -63,12 +64,14 @@ class _Call:
     body: object
     headers: Mapping[str, str]
     repeatable: bool
+    last: int | None
 
 
 class Upstream:
     """name: as people call it. url: what paths are below; without a query.
 
     needs: settings without which it is of no use, besides the credentials of `auth`.
+    headers: of every request, such as the version of the API.
     data: the key of every answer that holds what was asked for, as in `{"data": …}`.
     ok: the key that is false where an answer is an error in spite of its status, as in
         `{"ok": false, "error": "channel_not_found"}`.
@@ -85,6 +88,7 @@ class Upstream:
         auth: Auth | None = None,
         limits: Limits | None = None,
         needs: Sequence[Needed] = (),
+        headers: Mapping[str, str] | None = None,
         data: str | None = None,
         ok: str | None = None,
         explain: Callable[[bytes], str] | None = None,
@@ -92,6 +96,7 @@ class Upstream:
         self.name = name
         self._url = url.rstrip("/")
         self._auth = auth or Auth()
+        self._headers = headers or {}
         needed = (*self._auth.credentials, *needs)
         self._missing = tuple(one.name for one in needed if one.value is None)
         self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide, explain)
@@ -129,13 +134,17 @@ class Upstream:
 
     async def get(self, kind: type[T], *path: str, params: Mapping[str, Any] | None = None) -> T:
         """GET the path below the address, as a `kind` that pydantic reads."""
-        return self._answers.read(kind, await self.request("GET", *path, params=params))
+        return self.read(kind, await self.request("GET", *path, params=params))
 
     async def send(
         self, kind: type[T], method: str, *path: str, body: object, repeatable: bool = False
     ) -> T:
         """Send `body` as JSON. repeatable: doing it twice is the same as doing it once."""
         answer = await self.request(method, *path, body=body, repeatable=repeatable)
+        return self.read(kind, answer)
+
+    def read(self, kind: type[T], answer: Answer) -> T:
+        """An answer of `request` as a `kind` that pydantic reads."""
         return self._answers.read(kind, answer)
 
     async def graphql(
@@ -156,6 +165,7 @@ class Upstream:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
+        last: int | None = None,
     ) -> Answer:
         """Any request. path: its segments, each of them quoted. params: None values are left out.
 
@@ -163,6 +173,8 @@ class Upstream:
             named. It gets no credentials; the caller checks whose it is.
         body: bytes as they are, anything else as JSON.
         repeatable: GET and HEAD are, others only if the caller says so.
+        last: keep this many bytes, the end of a long text such as a log. It may be behind one
+            redirect: within the service, or to https elsewhere, which gets no headers of ours.
         """
         if self._missing:
             raise NotConfigured(self.name, self._missing)
@@ -174,6 +186,7 @@ class Upstream:
             body,
             headers or {},
             method in retry.SAFE if repeatable is None else repeatable,
+            last,
         )
         limit = self._limits.deadline_s
         try:
@@ -209,8 +222,8 @@ class Upstream:
                 raise self._wording.left_alone(self._last_failure, seconds)
             started, outcome = perf_counter(), "crash"
             try:
-                status, headers, content = await self._exchange(call)
-                outcome = f"{status // 100}xx"
+                answer = await self._exchange(call)
+                outcome = f"{answer.status // 100}xx"
             except httpx2.RequestError as error:
                 failure = self._wording.unreached(error, doubtful=not call.repeatable)
                 outcome = failure.reason
@@ -226,29 +239,31 @@ class Upstream:
                 audit.count_upstream(seconds)
                 self._measured().upstream_try(self.name, call.method, outcome, seconds)
                 self._note(outcome)
-            if status >= 300:
-                wait = retry.retry_after(headers, datetime.now(UTC))
-                raise self._wording.refusal(status, wait, content, doubtful=not call.repeatable)
-            return Answer(status, headers, content)
+            if answer.status >= 300:
+                wait = retry.retry_after(answer.headers, datetime.now(UTC))
+                raise self._wording.refusal(
+                    answer.status, wait, answer.content, doubtful=not call.repeatable
+                )
+            return answer
 
-    async def _exchange(self, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
+    async def _exchange(self, call: _Call) -> Answer:
         assert self._http is not None, f"{self.name} is not opened: give it to Server(upstreams=…)"
-        most = self._limits.answer_bytes
+        most, last = self._limits.answer_bytes, call.last
         raw = call.body if isinstance(call.body, bytes) else None
+        ours = {**self._headers, **await self._auth.headers()} if call.signed else {}
         async with self._http.stream(
             call.method,
             call.url,
             params=call.params,
             content=raw,
             json=call.body if raw is None else None,
-            headers={**(await self._auth.headers() if call.signed else {}), **call.headers},
+            headers={**ours, **call.headers},
         ) as response:
-            content = bytearray()
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > most:
-                    raise self._wording.too_long(most)
-            return response.status_code, response.headers, bytes(content)
+            there = elsewhere(response, httpx2.URL(self._url)) if last is not None else None
+            if there is None:
+                return await received(response, self._wording, most, last)
+        async with self._http.stream("GET", there) as response:
+            return await received(response, self._wording, most, last)
 
     def _note(self, outcome: str) -> None:
         """Tells the breaker how a try went. A service that refuses or says too much is alive."""

@@ -13,7 +13,7 @@ _ADVICE = {
     401: "The credential is wrong or has expired: ask the operator of this server to renew it.",
     403: "The credential does not allow this: ask the operator of this server for the permission.",
     404: "Check the id or the name: list what there is.",
-    405: "The address may be wrong: ask the operator of this server.",
+    405: "It can't be done as things are: read the present state first.",
     409: "It conflicts with the present state: read that first.",
     422: "Change the arguments.",
 }
@@ -64,6 +64,17 @@ def advice(status: int, wait: float | None) -> str:
     if status >= 500:
         return "The fault is the service's own: try again later."
     return _ADVICE.get(status, "")
+
+
+def is_limit(status: int, wait: float | None, content: bytes) -> bool:
+    """Whether it says "too many requests", which GitHub does with 403, and GraphQL with 200.
+
+    wait: seconds that the answer asks to be left alone for.
+    """
+    worded = b"rate limit" in content.lower()
+    return (
+        status == 429 or (status == 403 and wait is not None) or (status in (200, 403) and worded)
+    )
 
 
 def one_line(text: str) -> str:

@@ -28,8 +28,14 @@ def pause(tries: int, asked: float | None) -> float:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that `Retry-After` asks for, as a number or a date (RFC 9110, 10.2.3)."""
+    """Seconds that the answer asks to be left alone for.
+
+    `Retry-After` is a number or a date (RFC 9110, 10.2.3). Without it, `X-RateLimit-Reset` counts,
+    seconds since 1970, once `X-RateLimit-Remaining` is 0 (GitHub and others).
+    """
     text = headers.get("retry-after", "").strip()
+    if not text and headers.get("x-ratelimit-remaining") == "0":
+        return _until(headers.get("x-ratelimit-reset", ""), now)
     if text.isascii() and text.isdecimal():
         return float(text[:9])
     try:
@@ -38,3 +44,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - now).total_seconds())
+
+
+def _until(reset: str, now: datetime) -> float | None:
+    """None for what is no moment of the next day: some services count milliseconds."""
+    if not (reset.isascii() and reset.isdecimal()):
+        return None
+    left = max(0.0, float(reset[:18]) - now.timestamp())
+    return left if left <= 86_400 else None

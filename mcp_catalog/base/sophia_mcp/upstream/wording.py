@@ -37,9 +37,14 @@ class Wording:
                 "ask the operator of this server to check its address.",
                 "redirect",
             )
-        advice = _DOUBT if doubtful and status >= 500 else faults.advice(status, wait)
+        limited = faults.is_limit(status, wait, content)
+        advice = faults.advice(429 if limited else status, wait)
+        if doubtful and status >= 500:
+            advice = _DOUBT
         text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
-        return Refused(text, status, transient=status in retry.TRANSIENT, wait=wait)
+        # Whoever is told 403 without a time must not ask again by itself.
+        transient = status in retry.TRANSIENT or (limited and wait is not None)
+        return Refused(text, status, transient=transient, wait=wait)
 
     def refused_though_200(self, content: bytes) -> Refused:
         """An answer that says it is an error, with the status of a success."""

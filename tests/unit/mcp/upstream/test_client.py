@@ -375,3 +375,82 @@ async def test_an_error_of_graphql_is_an_error_though_its_status_is_200(service:
     async with opened(service.url) as linear:
         with pytest.raises(Refused, match="Slack refused: NOT_FOUND: No such team"):
             await linear.graphql(dict[str, int], "query { n }", {}, "graphql")
+
+
+LIMITS = {
+    "secondary limit": (
+        replies.refused(403, {"message": "slow down"}, Retry_After="40"), "try again in 40 s",
+    ),
+    "primary limit": (
+        replies.refused(
+            403, {"message": "exceeded"}, X_RateLimit_Remaining="0", X_RateLimit_Reset="1"
+        ),
+        "try again in 0 s",
+    ),
+    "limit without a time": (
+        replies.refused(403, {"message": "a secondary rate limit"}), "try again in a minute",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LIMITS)
+async def test_a_limit_told_with_403_is_none_of_permissions(service: Service, case: str):
+    reply, expected = LIMITS[case]
+    service.routes["GET /teams"] = reply
+    async with opened(service.url) as slack:
+        with pytest.raises(Refused, match="Too many requests: " + expected):
+            await slack.get(dict, "teams")
+    assert (len(service.asked) == 1) is (case != "primary limit")
+
+
+async def test_a_limit_of_graphql_says_what_to_do(service: Service):
+    answer = {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}
+    service.routes["POST /graphql"] = replies.refused(
+        200, answer, X_RateLimit_Remaining="0", X_RateLimit_Reset="1"
+    )
+    async with opened(service.url) as slack:
+        with pytest.raises(Refused, match="API rate limit exceeded Too many requests: try again"):
+            await slack.graphql(dict, "query { a }", {}, "graphql")
+
+
+async def test_the_end_of_a_long_text_is_kept(service: Service):
+    lines = b"".join(b"line %d\n" % number for number in range(400_000))
+    service.routes["GET /log"] = replies.Reply(body=lines)
+    async with opened(service.url) as slack:
+        answer = await slack.request("GET", "log", last=13)
+        short = await slack.request("GET", "log", last=len(lines))
+    assert (answer.content, answer.size) == (b"\nline 399999\n", len(lines))
+    assert short.content == lines
+
+
+async def test_a_long_text_may_be_elsewhere_where_no_header_of_ours_goes(service: Service):
+    service.routes["GET /log"] = replies.Reply(302, headers={"Location": "/blob?sig=1"})
+    service.routes["GET /blob"] = replies.Reply(body=b"the end")
+    async with opened(service.url) as slack:
+        assert (await slack.request("GET", "log", last=3)).content == b"end"
+    first, second = service.asked
+    assert first.headers["Authorization"] == f"Bearer {KEY}"
+    assert "Authorization" not in second.headers
+    assert second.query == {"sig": ["1"]}
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://127.0.0.1:9/log", "/again", "ftp://x/log", "//127.0.0.1:9/log", ""],
+)
+async def test_a_redirect_to_anywhere_else_is_not_followed(service: Service, location: str):
+    service.routes["GET /log"] = replies.Reply(302, headers={"Location": location})
+    service.routes["GET /again"] = replies.Reply(302, headers={"Location": "/blob"})
+    async with opened(service.url) as slack:
+        with pytest.raises(Unusable, match="answers 302, a redirect, which is not followed"):
+            await slack.request("GET", "log", last=3)
+    assert len(service.asked) <= 2
+    assert all("Authorization" in asked.headers for asked in service.asked[:1])
+
+
+async def test_headers_of_the_api_go_with_every_request(service: Service):
+    service.routes["GET /teams"] = replies.ok({})
+    slack = Upstream("Slack", service.url, headers={"X-Version": "2"})
+    async with slack.opened(Metrics("slack")):
+        await slack.get(dict, "teams")
+    assert service.asked[0].headers["X-Version"] == "2"

@@ -28,6 +28,17 @@ def test_no_retry_after_breaks_it(text: str):
     assert found is None or found >= 0
 
 
+@pytest.mark.parametrize(
+    ("remaining", "later", "seconds"),
+    [("0", 90, 90), ("0", -5, 0), ("3", 90, None), ("0", 10**12, None), ("0", None, None)],
+)
+def test_a_limit_that_is_used_up_says_when_it_begins_anew(remaining, later, seconds):
+    reset = "soon" if later is None else str(int(NOW.timestamp()) + later)
+    headers = {"x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset}
+    assert retry.retry_after(headers, NOW) == seconds
+    assert retry.retry_after({**headers, "retry-after": "7"}, NOW) == 7
+
+
 @given(st.timedeltas(timedelta(), timedelta(days=300)))
 def test_a_date_is_as_far_as_it_says(far: timedelta):
     date = format_datetime(NOW + far, usegmt=True)
