@@ -4,7 +4,7 @@ is told otherwise."""
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from mcp.server.mcpserver.exceptions import ToolError
@@ -161,7 +161,7 @@ class Databases:
         self._missing = () if credential.value else (credential.name,)
         named = dict(_named(credential.name, (credential.value or "").split()))
         self._all = {name: Database(name, url, seconds) for name, url in named.items()}
-        self._warned: set[str] = set()
+        self._looked_at: set[str] = set()
 
     @property
     def names(self) -> list[str]:
@@ -198,13 +198,14 @@ class Databases:
             await database.probe.ask()
         except psycopg.Error as error:
             return f"{database.name}: {postgres.reason(error)}"
-        if database.name not in self._warned:
-            self._warned.add(database.name)
-            if too_much := await database.rights():
-                logger.warning(
-                    "the role can do more than read; README.md has the SQL of one that can't",
-                    extra={"database": database.name, "role": ", ".join(too_much)},
-                )
+        if database.name not in self._looked_at:
+            with suppress(ToolError):  # such as being busy: it answers, and the next check looks
+                if too_much := await database.rights():
+                    logger.warning(
+                        "the role can do more than read; README.md has the SQL of one that can't",
+                        extra={"database": database.name, "role": ", ".join(too_much)},
+                    )
+                self._looked_at.add(database.name)
         return None
 
 

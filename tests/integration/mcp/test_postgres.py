@@ -18,6 +18,7 @@ from sophia_mcp.settings import Credential, read_settings
 
 from mcp_catalog.postgres.database import Database, Databases
 from mcp_catalog.postgres.server import build
+from tests.support.mcp_process import free_port
 from tests.support.polling import eventually
 from tests.support.tool_calls import Tools, tools_of
 
@@ -163,6 +164,14 @@ ATTEMPTS = [
     "SELECT 1 FROM pg_sleep(100)",
     "SELECT 1 WHERE EXISTS (SELECT pg_sleep(100))",
     "SELECT count(*) OVER (ORDER BY pg_sleep(100)) FROM orders",
+    'SELECT U&"pg\\005fsleep"(100)',
+    "SELECT 1 LIMIT (SELECT 1 FROM pg_sleep(100))",
+    "VALUES (pg_sleep(100))",
+    "SELECT * FROM ROWS FROM (pg_sleep(100), generate_series(1, 2)) AS x",
+    "SELECT sum(1) FILTER (WHERE pg_sleep(100) IS NULL) FROM orders",
+    "SELECT (SELECT 100).pg_sleep",
+    "SELECT (ARRAY['/etc/passwd'])[1].pg_read_file",
+    "SELECT ((ARRAY['/etc/passwd'])[1]).pg_read_file",
     "SELECT pg_read_file('/etc/passwd')",
     "SELECT ('/etc/passwd').pg_read_file",
     "SELECT pg_ls_dir('/')",
@@ -207,9 +216,16 @@ async def test_no_attempt_to_write_or_to_reach_out_succeeds(shop: Shop, tool: st
 )
 async def test_without_the_parser_the_session_refuses(shop: Shop, sql: str):
     before = state(shop)
-    for statements in ([sql], ["COMMIT", sql]):
+    through_a_pooler = Database("shop", shop.url, 5)
+    del through_a_pooler._options["options"]  # which may ignore them
+    session = Database("shop", shop.url, 5)
+    for database, statements in (
+        (through_a_pooler, [sql]),
+        (session, [sql]),
+        (session, ["COMMIT", sql]),
+    ):
         with pytest.raises(ToolError, match="read-only transaction"):
-            await ran(Database("shop", shop.url, 5), statements)
+            await ran(database, statements)
     assert state(shop) == before
 
 
@@ -240,6 +256,13 @@ async def test_a_role_that_can_do_more_than_read_is_told_of(shop: Shop, caplog):
         assert (await tools.ok("analyze_db_health", areas=["cache"], database="b"))["role"] == []
 
 
+async def test_one_database_that_is_away_hides_no_other(shop: Shop):
+    away = f"postgresql://127.0.0.1:{free_port()}/away"
+    both = Databases(Credential("DATABASE_URL", f"a={away} b={shop.reader}"), 5)
+    async with both.opened():
+        await both.check()
+
+
 async def test_values_of_all_types_arrive(shop: Shop):
     async with connected(shop.reader) as tools:
         answer = await tools.ok(
@@ -247,14 +270,14 @@ async def test_values_of_all_types_arrive(shop: Shop):
             sql="""SELECT 1 AS a, 2 AS a, NULL::int, 'NaN'::float8, 'Infinity'::float8,
             1.10::numeric, 12345678901234567890::numeric, 9007199254740993, '\\xdead'::bytea,
             int4range(1, 5), '1 day 2 h'::interval, 'infinity'::date, ARRAY[1, NULL],
-            '{"a": [1]}'::jsonb, row(1, 'x'), 'good'::mood, '10.0.0.1'::inet, true, '100% $1 ö'""",
+            '{"a": [1]}'::jsonb, row(1, 'x'), 'good'::mood, '192.0.2.1'::inet, true, '100% $1 ö'""",
         )
     assert answer["columns"][:2] == ["a", "a"]
     assert answer["rows"] == [
         [
             1, 2, None, "NaN", "Infinity", 1.1, "12345678901234567890", "9007199254740993",
             "\\xdead", "[1,5)", "1 day 02:00:00", "infinity", "[1,null]", '{"a": [1]}',
-            '{"f1":1,"f2":"x"}', "good", "10.0.0.1", True, "100% $1 ö",
+            '{"f1":1,"f2":"x"}', "good", "192.0.2.1", True, "100% $1 ö",
         ]
     ]  # fmt: skip
 
@@ -272,6 +295,9 @@ async def test_an_answer_is_bounded_in_rows_bytes_and_values(shop: Shop):
         assert 50_000 < len(json.dumps(wide)) < 70_000
         long = await tools.ok("execute_sql", sql="SELECT repeat('ö', 3000000)")
         assert long["rows"][0][0] == "ö" * 2000 + "… [cut: 2000 of 3000000 characters]"
+        columns = ", ".join(["repeat('x', 1900)"] * 40)
+        wider = await tools.ok("execute_sql", sql=f"SELECT {columns} FROM generate_series(1, 2)")
+        assert (len(wider["rows"]), wider["truncated"]) == (1, True)
         none = await tools.ok("execute_sql", sql="SELECT 1 WHERE false")
         assert none == {"columns": [], "rows": [], "truncated": False}
 
@@ -355,6 +381,8 @@ async def test_an_index_is_suggested_where_few_rows_of_many_are_needed(shop: Sho
         "SELECT o.* FROM customers c JOIN orders o ON o.customer_id = c.id WHERE email = 'u7@x'",
         "SELECT * FROM orders WHERE id = 1",
         "SELECT * FROM orders WHERE total > 0",
+        # All of customers are read, as few as they are, and there is an index on the id.
+        "SELECT name FROM customers c JOIN orders o ON o.customer_id = c.id WHERE o.id < 150",
         "DELETE FROM orders",
     ]
     async with connected(shop.reader) as tools:
