@@ -158,7 +158,7 @@ class Stack:
         The engine makes a new one where there is none: only values encrypted with it need it.
         """
         path = self.root / f"Pulumi.{self.name}.yaml"
-        text = path.read_text()
+        text = path.read_text() if path.exists() else ""
         lines = text.splitlines(keepends=True)
         kept = "".join(line for line in lines if not line.startswith("encryptionsalt:"))
         if kept != text and "secure:" not in text:

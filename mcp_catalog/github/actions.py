@@ -7,9 +7,10 @@ from typing import Annotated
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp.errors import Refused
+from sophia_mcp.fields import at
 from sophia_mcp.pages import Cursor, NextCursor
 
-from .fields import Limit, Name, Owner, Repo, Sha, at
+from .fields import Limit, Name, Owner, Repo, Sha
 from .github import GitHub
 
 _Id = Annotated[int | None, Field(ge=1)]
@@ -103,11 +104,10 @@ class Actions:
     ) -> Runs:  # fmt: skip
         """List runs of workflows, newest first; get_job_logs shows why one failed."""
         of = ("workflows", workflow) if workflow else ()
-        found, following = await self._hub.page(
+        return await self._hub.listed(
             Runs, "repos", owner, repo, "actions", *of, "runs", limit=limit, cursor=cursor,
             branch=branch, head_sha=sha, event=event, actor=actor, status=status,
         )  # fmt: skip
-        return found.model_copy(update={"next_cursor": following})
 
     async def get_job_logs(
         self, owner: Owner, repo: Repo, job_id: _Id = None, run_id: _Id = None,

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     RootModel,
 )
+from sophia_mcp.fields import at
 from sophia_mcp.pages import Cursor, NextCursor, cut, that_fit
 
 from .fields import (
@@ -31,7 +32,6 @@ from .fields import (
     Search,
     Sha,
     Title,
-    at,
     moment,
     share,
 )
@@ -203,11 +203,10 @@ class Files:
 
         Only default branches are searched. GitHub allows 10 searches a minute.
         """
-        found, following = await self._hub.page(
+        return await self._hub.listed(
             Code, "search", "code", limit=limit, cursor=cursor, q=query,
             accept="application/vnd.github.text-match+json",
         )  # fmt: skip
-        return found.model_copy(update={"next_cursor": following})
 
     async def list_commits(
         self, owner: Owner, repo: Repo, ref: Ref | None = None, path: Path | None = None,
@@ -225,13 +224,12 @@ class Files:
         self, owner: Owner, repo: Repo, ref: Ref, limit: Few = 20, cursor: Cursor = None
     ) -> Commit:
         """Get a commit with the files that it changes, and their patches, long ones cut."""
-        found, following = await self._hub.page(
+        found = await self._hub.listed(
             Commit, "repos", owner, repo, "commits", *ref.split("/"), limit=limit, cursor=cursor
         )
         cut_patches(found.files)
-        return found.model_copy(
-            update={"message": cut(found.message, 5_000), "next_cursor": following}
-        )
+        found.message = cut(found.message, 5_000)
+        return found
 
     async def push_files(
         self, owner: Owner, repo: Repo, branch: Name, head_sha: Sha, title: Title,

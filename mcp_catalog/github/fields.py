@@ -1,9 +1,9 @@
 """Types that arguments and answers share."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, AliasPath, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from sophia_mcp.pages import NextCursor
 
 TEXT = 24_000
@@ -28,11 +28,6 @@ Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 Few = Annotated[int, Field(ge=1, le=50, description="How many at most; fewer have longer texts")]
 
 
-def at(*path: str | int, **more: Any) -> Any:
-    """A field that is further inside, or called otherwise."""
-    return Field(validation_alias=AliasPath(*path), **more)  # type: ignore[arg-type]
-
-
 def _name(entry: object) -> object:
     if not isinstance(entry, dict):
         return entry
@@ -52,7 +47,6 @@ def _following(page: object) -> object:
 NamesOf = Annotated[list[str], BeforeValidator(_names)]
 """Of labels, people or files, which come as objects."""
 Lower = Annotated[str, AfterValidator(str.lower)]
-Text = Annotated[str, BeforeValidator(lambda given: given or "")]
 Following = Annotated[NextCursor, BeforeValidator(_following)]
 """The cursor in GraphQL's pageInfo."""
 

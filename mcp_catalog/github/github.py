@@ -8,12 +8,12 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
 from sophia_mcp import pages
 from sophia_mcp.errors import SettingError, Unusable
+from sophia_mcp.fields import at
 from sophia_mcp.settings import Settings
 from sophia_mcp.upstream import Answer, Upstream, bearer
 
-from .fields import at
-
 T = TypeVar("T")
+P = TypeVar("P", bound=BaseModel)
 
 _NAME = "query($owner:String!,$repo:String!){repository(owner:$owner,name:$repo){nameWithOwner}}"
 
@@ -67,6 +67,11 @@ class GitHub:
         more = 'rel="next"' in answer.headers.get("link", "")
         following = pages.cursor(str(int(number) + 1), size) if more else None
         return self.api.read(kind, answer), following
+
+    async def listed(self, kind: type[P], *path: str, **options: Any) -> P:
+        """A page of an answer that holds a list, with the next one's cursor in it."""
+        found, following = await self.page(kind, *path, **options)
+        return found.model_copy(update={"next_cursor": following})
 
     async def graphql(self, kind: type[T], query: str, **variables: Any) -> T:
         """`data` of a query. A variable that is None is not sent: null means "has none" there."""

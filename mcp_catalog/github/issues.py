@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AfterValidator, BaseModel, Field
+from sophia_mcp.fields import Text, at
 from sophia_mcp.pages import Cursor, NextCursor, cut
 
 from .fields import (
@@ -22,9 +23,7 @@ from .fields import (
     Owner,
     Repo,
     Search,
-    Text,
     Title,
-    at,
     moment,
     share,
 )
@@ -177,7 +176,7 @@ class Tracker:
         """Find issues or pull requests anywhere, like `repo:owner/name is:open label:bug crash` or
         `review-requested:@me`."""
         only = "is:issue" if kind == "issue" else "is:pr"
-        found, following = await self._hub.page(
+        return await self._hub.listed(
             FoundIssues,
             "search",
             "issues",
@@ -186,7 +185,6 @@ class Tracker:
             q=f"{query} {only}",
             sort=sort,
         )
-        return found.model_copy(update={"next_cursor": following})
 
     async def issue_read(
         self, owner: Owner, repo: Repo, number: Number,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, model_validator
 from sophia_mcp.errors import Refused
+from sophia_mcp.fields import at
 from sophia_mcp.pages import Cursor, cut
 
 from .code import FileChange, cut_patches
@@ -25,7 +26,6 @@ from .fields import (
     Repo,
     Sha,
     Title,
-    at,
     share,
 )
 from .github import GitHub

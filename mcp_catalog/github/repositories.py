@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
+from sophia_mcp.fields import Text, at
 from sophia_mcp.pages import Cursor, NextCursor, cut
 
 from .code import CommitSummary
-from .fields import Few, Limit, Name, NamesOf, Owner, Ref, Repo, Search, Text, at, share
+from .fields import Few, Limit, Name, NamesOf, Owner, Ref, Repo, Search, share
 from .github import GitHub
 
 _Order = Annotated[Literal["asc", "desc"], Field(description="With sort only")]
@@ -106,11 +107,10 @@ class Repositories:
         order: _Order = "desc", limit: Limit = 20, cursor: Cursor = None,
     ) -> FoundRepositories:  # fmt: skip
         """Find repositories, like `http client language:python stars:>1000` or `org:python`."""
-        found, following = await self._hub.page(
+        return await self._hub.listed(
             FoundRepositories, "search", "repositories",
             limit=limit, cursor=cursor, q=query, sort=sort, order=order if sort else None,
         )  # fmt: skip
-        return found.model_copy(update={"next_cursor": following})
 
     async def get_repository(self, owner: Owner, repo: Repo) -> Repository:
         """Get what a repository is: its default branch, language, license, counts."""

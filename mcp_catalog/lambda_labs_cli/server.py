@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field
+from sophia_mcp.fields import at
 from sophia_mcp.policy import destroys, reads, writes
 from sophia_mcp.server import Server
 from sophia_mcp.settings import Settings
@@ -17,10 +18,6 @@ from sophia_mcp.upstream import Limits, Upstream, bearer
 
 def _name(region: object) -> object:
     return region.get("name") if isinstance(region, dict) else region
-
-
-def _at(*path: str, description: str | None = None) -> Any:
-    return Field(validation_alias=AliasPath(*path), description=description)
 
 
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -39,14 +36,14 @@ _OPERATION = ("POST", "instance-operations")
 class InstanceType(BaseModel):
     """A machine that can be rented."""
 
-    name: str = _at("instance_type", "name")
-    description: str = _at("instance_type", "description")
-    usd_per_hour: _Usd = _at("instance_type", "price_cents_per_hour")
-    gpus: int = _at("instance_type", "specs", "gpus")
-    vcpus: int = _at("instance_type", "specs", "vcpus")
-    memory_gib: int = _at("instance_type", "specs", "memory_gib")
-    storage_gib: int = _at("instance_type", "specs", "storage_gib")
-    regions_with_capacity: Annotated[list[_InRegion], AfterValidator(sorted)] = _at(
+    name: str = at("instance_type", "name")
+    description: str = at("instance_type", "description")
+    usd_per_hour: _Usd = at("instance_type", "price_cents_per_hour")
+    gpus: int = at("instance_type", "specs", "gpus")
+    vcpus: int = at("instance_type", "specs", "vcpus")
+    memory_gib: int = at("instance_type", "specs", "memory_gib")
+    storage_gib: int = at("instance_type", "specs", "storage_gib")
+    regions_with_capacity: Annotated[list[_InRegion], AfterValidator(sorted)] = at(
         "regions_with_capacity_available", description="Where it can be launched right now"
     )
 
@@ -70,11 +67,11 @@ class Instance(BaseModel):
     id: str
     name: str | None = None
     status: str = Field(description="booting, active, unhealthy, terminating, terminated or so")
-    instance_type: str = _at("instance_type", "name")
+    instance_type: str = at("instance_type", "name")
     region: _InRegion
     ip: str | None = None
     private_ip: str | None = None
-    usd_per_hour: _Usd = _at("instance_type", "price_cents_per_hour")
+    usd_per_hour: _Usd = at("instance_type", "price_cents_per_hour")
     tags: list[Tag] = Field(default_factory=list)
 
 

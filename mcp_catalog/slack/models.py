@@ -9,15 +9,11 @@ from pydantic import (
     AliasChoices,
     AliasPath,
     BaseModel,
-    BeforeValidator,
     Field,
     model_validator,
 )
+from sophia_mcp.fields import Text, at
 from sophia_mcp.pages import NextCursor, cut
-
-
-def _at(*path: str, default: Any = ..., description: str | None = None) -> Any:
-    return Field(default, validation_alias=AliasPath(*path), description=description)
 
 
 def _texts(part: object) -> Iterator[str]:
@@ -31,25 +27,24 @@ def _texts(part: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-_Text = Annotated[str, BeforeValidator(lambda given: given or "")]  # Slack: absent, null or ""
-_Short = Annotated[_Text, AfterValidator(lambda text: cut(text, 200))]
+_Short = Annotated[Text, AfterValidator(lambda text: cut(text, 200))]
 
 
 class Page(BaseModel):
     """A part of a list."""
 
-    next_cursor: NextCursor = _at("response_metadata", "next_cursor", default=None)
+    next_cursor: NextCursor = at("response_metadata", "next_cursor", default=None)
 
 
 class Channel(BaseModel):
     """A channel, or a direct conversation."""
 
     id: str
-    name: _Text = Field("", description="Without #; of a direct message @ and whose it is")
-    user_id: str | None = _at("user", default=None)
-    topic: _Short = _at("topic", "value", default="")
-    purpose: _Short = _at("purpose", "value", default="")
-    members: int | None = _at("num_members", default=None)
+    name: Text = Field("", description="Without #; of a direct message @ and whose it is")
+    user_id: str | None = at("user", default=None)
+    topic: _Short = at("topic", "value", default="")
+    purpose: _Short = at("purpose", "value", default="")
+    members: int | None = at("num_members", default=None)
     is_member: bool | None = Field(None, description="Whether the bot has joined it")
     is_private: bool = False
     is_archived: bool = False
@@ -65,14 +60,14 @@ class User(BaseModel):
     """A person or an app."""
 
     id: str
-    handle: _Text = _at("name", default="")
-    display_name: _Text = _at("profile", "display_name", default="")
-    real_name: _Text = _at("profile", "real_name", default="")
-    title: _Text = _at("profile", "title", default="")
-    email: str | None = _at("profile", "email", default=None)
-    time_zone: str | None = _at("tz", default=None)
+    handle: Text = at("name", default="")
+    display_name: Text = at("profile", "display_name", default="")
+    real_name: Text = at("profile", "real_name", default="")
+    title: Text = at("profile", "title", default="")
+    email: str | None = at("profile", "email", default=None)
+    time_zone: str | None = at("tz", default=None)
     is_bot: bool = False
-    is_deactivated: bool = _at("deleted", default=False)
+    is_deactivated: bool = at("deleted", default=False)
 
     @property
     def called(self) -> str:
@@ -83,7 +78,7 @@ class User(BaseModel):
 class Users(Page):
     """People and apps, in Slack's order."""
 
-    users: list[User] = _at("members")
+    users: list[User] = at("members")
 
 
 class UserInfo(BaseModel):
@@ -104,7 +99,7 @@ class File(BaseModel):
 
     id: str
     name: str | None = None
-    kind: str | None = _at("mimetype", default=None)
+    kind: str | None = at("mimetype", default=None)
     permalink: str | None = None
 
 
@@ -112,14 +107,14 @@ class Message(BaseModel):
     """A message. With its channel, ts is its id."""
 
     ts: str
-    time: datetime = _at("ts")
+    time: datetime = at("ts")
     user: str | None = Field(
         None, validation_alias=AliasChoices(AliasPath("bot_profile", "name"), "username", "user")
     )
-    user_id: str | None = _at("user", default=None)
+    user_id: str | None = at("user", default=None)
     text: str = ""
     thread_ts: str | None = Field(None, description="Of the thread that it begins or is in")
-    replies: int = _at("reply_count", default=0)
+    replies: int = at("reply_count", default=0)
     subtype: str | None = None
     reactions: list[Reaction] = Field(default_factory=list)
     files: list[File] = Field(default_factory=list)
@@ -142,18 +137,18 @@ class Messages(Page):
 class Match(Message):
     """A message that a search found."""
 
-    channel: str | None = _at("channel", "name", default=None)
-    channel_id: str = _at("channel", "id")
+    channel: str | None = at("channel", "name", default=None)
+    channel_id: str = at("channel", "id")
     permalink: str | None = None
 
 
 class Found(BaseModel):
     """Slack's answer to a search, which has numbered pages."""
 
-    matches: list[Match] = _at("messages", "matches")
-    total: int = _at("messages", "paging", "total")
-    page: int = _at("messages", "paging", "page")
-    pages: int = _at("messages", "paging", "pages")
+    matches: list[Match] = at("messages", "matches")
+    total: int = at("messages", "paging", "total")
+    page: int = at("messages", "paging", "page")
+    pages: int = at("messages", "paging", "pages")
 
 
 class Matches(BaseModel):
@@ -167,9 +162,9 @@ class Matches(BaseModel):
 class Sent(BaseModel):
     """Where a message is now."""
 
-    channel_id: str = _at("channel")
+    channel_id: str = at("channel")
     ts: str
-    time: datetime = _at("ts")
+    time: datetime = at("ts")
 
 
 class Done(BaseModel):

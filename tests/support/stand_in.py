@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sophia_mcp.server import Server
@@ -24,6 +24,7 @@ class StandIn:
 
     routes: a good answer for each address that a tool asks, by `METHOD /path`.
     calls: for each tool, the arguments of a call that those answers serve.
+    hidden: texts besides the credentials that no answer, error or log line may hold.
     """
 
     server: str
@@ -32,8 +33,7 @@ class StandIn:
     routes: Mapping[str, Answers]
     calls: Mapping[str, Mapping[str, Any]]
     below: str = ""
-    hidden: tuple[str, ...] = field(default=(), kw_only=True)
-    """Further texts that no answer, error or log line may hold."""
+    hidden: tuple[str, ...] = ()
 
     @contextmanager
     def serving(self) -> Iterator[Service]:

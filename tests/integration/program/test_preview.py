@@ -102,7 +102,7 @@ def test_a_credential_comes_from_the_environment_and_dev_starts_without_any(prog
     described = own_catalog(program) / "lambda_labs_cli" / "server.yaml"
     more = "  secrets:\n    - {env: EXTRA_TOKEN, description: More}\n"
     described.write_text(described.read_text().replace("  secrets:\n", more))
-    program.configure("dev", registry=REGISTRY)
+    program.configure("dev", registry=REGISTRY, servers=["lambda_labs_cli"])
     file = program.folder / "Pulumi.dev.yaml"
     kept = file.read_text()
     said = program.pulumi("preview")
@@ -116,7 +116,7 @@ def test_a_credential_comes_from_the_environment_and_dev_starts_without_any(prog
     del program.environment["EXTRA_TOKEN"]
     program.pulumi("config", "set", "startUnconfigured", "false")
     said = program.pulumi("preview", status=1)
-    assert "in the configuration; nothing was changed" in said
+    assert "1 error in the configuration" in said
     assert (
         "sophia:secrets.EXTRA_TOKEN: got nothing, expected a text; lambda_labs_cli needs it" in said
     )

@@ -62,13 +62,16 @@ DEADLINE_S = 1.5
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines of a tenth, no pauses, no pace."""
     monkeypatch.setattr(retry, "_FIRST_S", 0.01)
-    monkeypatch.setattr(client, "Pace", lambda at_once, _, make=client.Pace: make(at_once, None))
     original = client.Upstream.__init__
 
     def shorter(self: client.Upstream, *args: Any, **options: Any) -> None:
         original(self, *args, **options)
         self._limits = dataclasses.replace(
-            self._limits, deadline_s=DEADLINE_S, read_s=0.4, answer_bytes=2_000_000
+            self._limits,
+            deadline_s=DEADLINE_S,
+            read_s=0.4,
+            per_second=None,
+            answer_bytes=2_000_000,
         )
 
     monkeypatch.setattr(client.Upstream, "__init__", shorter)

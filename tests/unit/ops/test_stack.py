@@ -43,6 +43,11 @@ def test_a_run_leaves_the_file_as_it_was_without_a_salt_that_no_value_needs(stac
     assert file.read_text() == after
 
 
+def test_a_stack_without_a_file_gets_none(stack):
+    assert stack.outputs() == {}
+    assert not (stack.root / "Pulumi.dev.yaml").exists()
+
+
 def test_what_somebody_writes_during_a_run_stays(stack):
     file = stack.root / "Pulumi.dev.yaml"
     file.write_text(CONFIG)

@@ -1,0 +1,17 @@
+"""Fields of answers, where the service's own form is not the one that a model should see."""
+
+from typing import Annotated, Any
+
+from pydantic import AliasPath, BeforeValidator, Field
+
+
+def at(*path: str | int, **more: Any) -> Any:
+    """A field that the service calls otherwise, or has further inside. more: as pydantic's Field.
+
+    A plain `validation_alias="its_name"` would stand in the schema that models see.
+    """
+    return Field(validation_alias=AliasPath(*path), **more)  # type: ignore[arg-type]
+
+
+Text = Annotated[str, BeforeValidator(lambda given: given or "")]
+"""A text that the service may leave out by null."""
