@@ -1,0 +1,390 @@
+"""What Gong's objects are to a model: ids, names, times, and texts that can be read."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from sophia_mcp.fields import Text, at
+from sophia_mcp.pages import NextCursor, cut
+
+T = TypeVar("T")
+
+
+def clock(seconds: object) -> object:
+    """Seconds from the start of a call as mm:ss; 75:10 is an hour and a quarter."""
+    if not isinstance(seconds, int | float):
+        return seconds
+    return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
+
+
+def _dicts(given: object) -> list[dict[str, Any]]:
+    return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+
+
+def _texts(given: object) -> list[str]:
+    """Of items, whichever key Gong calls the text by."""
+    found = [one.get(key) for one in _dicts(given) for key in ("text", "snippet", "comment")]
+    return [str(text) for text in found if text]
+
+
+def _pairs(key: str, value: str) -> BeforeValidator:
+    """Reads a list of such pairs as an object, without values that are empty."""
+
+    def read(given: object) -> dict[str, Any]:
+        pairs = {str(one.get(key)): one.get(value) for one in _dicts(given)}
+        pairs = given if isinstance(given, dict) else pairs
+        return {name: found for name, found in pairs.items() if found not in (None, "")}
+
+    return BeforeValidator(read)
+
+
+def _times(given: object) -> list[object]:
+    return [clock(one.get("startTime") or 0) for one in _dicts(given)][:10]
+
+
+def _keywords(given: object) -> list[str]:
+    lists = [one.get("keywords") for one in _dicts(given)]
+    return [str(word) for many in lists if isinstance(many, list) for word in many][:20]
+
+
+def _objects(given: object) -> list[dict[str, Any]]:
+    """The objects of all CRM systems. The name is a field like others."""
+    found = []
+    for system in _dicts(given):
+        for one in _dicts(system.get("objects")):
+            pairs = ((str(f.get("name")), f.get("value")) for f in _dicts(one.get("fields")))
+            fields = {key: cut(str(value), 200) for key, value in pairs if value not in (None, "")}
+            names = {key.lower(): value for key, value in fields.items()}
+            own = {"fields": fields, "name": names.get("name") or names.get("dealname")}
+            found.append({"system": system.get("system"), **one, **own})
+    return found
+
+
+Id = Annotated[str, Field(coerce_numbers_to_str=True)]
+Many = Annotated[list[T], BeforeValidator(lambda given: given or [])]
+Texts = Annotated[list[str], BeforeValidator(_texts)]
+Clock = Annotated[str | None, BeforeValidator(clock)]
+Numbers = Annotated[dict[str, float], _pairs("name", "value")]
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of any of Gong's lists, as it comes."""
+
+    entries: Many[T] = Field(
+        validation_alias=AliasChoices(
+            "calls", "callTranscripts", "users", "usersAggregateActivityStats",
+            "peopleInteractionStats", "answeredScorecards", "scorecards", "keywordTrackers",
+            "folders", "workspaces",
+        )
+    )  # fmt: skip
+    total: int | None = at("records", "totalRecords", default=None)
+    next_cursor: NextCursor = at("records", "cursor", default=None)
+
+
+class Found(BaseModel, Generic[T]):
+    """What was found, in Gong's order: of calls the oldest first."""
+
+    entries: list[T]
+    looked_at: int = Field(description="How many this answer looked at to find them")
+    total: int | None = Field(default=None, description="How many there are to look at, if known")
+    next_cursor: NextCursor = None
+
+
+class Person(BaseModel):
+    """Somebody in a call."""
+
+    name: str | None = None
+    email: str | None = at("emailAddress", default=None)
+    title: str | None = None
+    user_id: Id | None = at("userId", default=None)
+    affiliation: str | None = Field(default=None, description="Internal, External or Unknown")
+    phone: str | None = at("phoneNumber", default=None)
+
+
+class Party(Person):
+    """The same with the ids that transcripts and statistics call them by."""
+
+    id: Id | None = None
+    speaker_id: Id | None = at("speakerId", default=None)
+
+    @property
+    def called(self) -> str:
+        """What there is of a name."""
+        return self.name or self.email or self.phone or "Unknown speaker"
+
+
+class CrmObject(BaseModel):
+    """What the CRM has a call linked to."""
+
+    system: Text = ""
+    type: Text = at("objectType", default="", description="Such as Account or Opportunity")
+    id: Id | None = at("objectId", default=None, description="In the CRM")
+    name: str | None = None
+
+
+class CrmDetails(CrmObject):
+    """The same with its fields in the CRM, such as stage, amount and close date."""
+
+    fields: dict[str, str] = Field(default_factory=dict)
+
+
+class Call(BaseModel):
+    """A recorded call. host_id: a user's."""
+
+    id: Id = at("metaData", "id")
+    title: Text = at("metaData", "title", default="")
+    started: str | None = at("metaData", "started", default=None)
+    seconds: float | None = at("metaData", "duration", default=None)
+    url: str | None = at("metaData", "url", default=None)
+    host_id: Id | None = at("metaData", "primaryUserId", default=None)
+    scope: str | None = at("metaData", "scope", default=None, description="Internal or External")
+    direction: str | None = at("metaData", "direction", default=None)
+    workspace_id: Id | None = at("metaData", "workspaceId", default=None)
+    is_private: bool | None = at("metaData", "isPrivate", default=None)
+
+
+class TrackerHits(BaseModel):
+    """How often a tracker's words came up in a call."""
+
+    id: Id | None = None
+    name: Text = ""
+    count: int | None = None
+    said_at: Annotated[list[str], BeforeValidator(_times)] = at("occurrences", default_factory=list)
+
+
+class Section(BaseModel):
+    """A part of a call's outline or highlights."""
+
+    title: Text = Field("", validation_alias=AliasChoices("section", "title"))
+    start: Clock = at("startTime", default=None)
+    items: Texts = Field(default_factory=list)
+
+
+Hits = Annotated[Many[TrackerHits], AfterValidator(lambda many: [one for one in many if one.count])]
+
+
+class FoundCall(Call):
+    """A call with who was in it and what the CRM has it linked to. trackers: where looked for."""
+
+    participants: Many[Person] = at("parties", default_factory=list)
+    crm: Annotated[Sequence[CrmObject], BeforeValidator(_objects)] = at("context", default=())
+    trackers: Hits = at("content", "trackers", default_factory=list)
+
+
+class CallDetails(FoundCall):
+    """All about a call but what was said."""
+
+    system: str | None = at("metaData", "system", default=None)
+    purpose: str | None = at("metaData", "purpose", default=None)
+    language: str | None = at("metaData", "language", default=None)
+    crm: Annotated[Sequence[CrmDetails], BeforeValidator(_objects)] = at("context", default=())
+
+
+class Digest(Call):
+    """What Gong makes of a call. Highlights hold the next steps."""
+
+    brief: Text = at("content", "brief", default="")
+    outcome: str | None = at("content", "callOutcome", "name", default=None)
+    highlights: Many[Section] = at("content", "highlights", default_factory=list)
+    action_items: Texts = at("content", "pointsOfInterest", "actionItems", default_factory=list)
+    trackers: Hits = at("content", "trackers", default_factory=list)
+
+
+class Insights(Digest):
+    """All that Gong makes of a call. Times are mm:ss, those of a tracker the first ten."""
+
+    key_points: Texts = at("content", "keyPoints", default_factory=list)
+    outline: Many[Section] = at("content", "outline", default_factory=list)
+    topics: Annotated[dict[str, float], _pairs("name", "duration")] = at(
+        "content", "topics", default_factory=dict, description="Seconds, by name"
+    )
+    company_questions: int | None = at("interaction", "questions", "companyCount", default=None)
+    other_questions: int | None = at("interaction", "questions", "nonCompanyCount", default=None)
+    comments: Texts = at("collaboration", "publicComments", default_factory=list)
+
+
+class DealCall(Digest, FoundCall):
+    """A call of a deal."""
+
+
+class DealRead(DealCall):
+    """The same with what the deal is."""
+
+    crm: Annotated[Sequence[CrmDetails], BeforeValidator(_objects)] = at("context", default=())
+
+
+class DealIntelligence(Found[DealCall]):
+    """Calls of a deal, the oldest first. deals: those that match; if several, ask for one by id.
+
+    mentions: how often trackers came up in these calls.
+    """
+
+    deals: list[CrmDetails]
+    mentions: dict[str, int]
+
+
+class Talked(BaseModel):
+    """How long somebody spoke."""
+
+    id: Id | None = None
+    user_id: Id | None = at("userId", default=None)
+    seconds: float | None = at("talkTime", default=None)
+
+
+class Heard(Call):
+    """A call of which the transcript or the statistics are asked for."""
+
+    parties: Many[Party] = Field(default_factory=list)
+    talked: Many[Talked] = at("interaction", "speakers", default_factory=list)
+    stats: Numbers = at("interaction", "interactionStats", default_factory=dict)
+
+
+class Sentence(BaseModel):
+    """start: milliseconds from the start of the call."""
+
+    start: float = 0
+    text: Text = ""
+
+
+class Monologue(BaseModel):
+    """What one person said until another spoke."""
+
+    speaker_id: Id | None = at("speakerId", default=None)
+    sentences: Many[Sentence] = Field(default_factory=list)
+
+
+class CallTranscript(BaseModel):
+    """Gong's transcript of a call."""
+
+    call_id: Id = at("callId")
+    monologues: Many[Monologue] = at("transcript", default_factory=list)
+
+
+class Turn(BaseModel):
+    """What one person said, from the time mm:ss of the call on."""
+
+    time: str
+    speaker: str
+    text: str
+
+
+class Transcript(BaseModel):
+    """What was said in a call, or in a part of it."""
+
+    call_id: str
+    participants: list[Person]
+    turns: list[Turn]
+    next_cursor: NextCursor = None
+
+
+class Quoted(BaseModel):
+    """A call in which the words were said. hits: sentences with them; quotes: the first ones."""
+
+    id: str
+    title: str
+    started: str | None
+    url: str | None
+    hits: int
+    quotes: list[Turn]
+
+
+class QuotedCalls(Found[Quoted]):
+    """Calls in which the words were said, of those looked at. Some may have no transcript."""
+
+    without_transcript: int
+
+
+class User(BaseModel):
+    """A person with an account in Gong."""
+
+    id: Id
+    first_name: Text = at("firstName", default="")
+    last_name: Text = at("lastName", default="")
+    email: str | None = at("emailAddress", default=None)
+    title: str | None = None
+    manager_id: Id | None = at("managerId", default=None)
+    active: bool | None = None
+
+
+class Speaker(BaseModel):
+    """How somebody talks. stats: Gong's, such as Patience; activity: calls hosted and so on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    user_id: Id | None = at("userId", default=None)
+    email: str | None = at("userEmailAddress", default=None)
+    name: str | None = None
+    affiliation: str | None = None
+    talk_seconds: float | None = None
+    talk_share: float | None = Field(default=None, description="Of all that was said, 0 to 1")
+    stats: Numbers = at("personInteractionStats", default_factory=dict)
+    activity: Numbers = at("userAggregateActivityStats", default_factory=dict)
+
+
+class Tracker(BaseModel):
+    """Words that Gong looks for in calls. calls, mentions: in those that were looked at."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: Id | None = at("trackerId", default=None)
+    name: Text = at("trackerName", default="")
+    keywords: Annotated[list[str], BeforeValidator(_keywords)] = at(
+        "languageKeywords", default_factory=list
+    )
+    said_by: str | None = at("affiliation", default=None, description="Anyone, Company, NonCompany")
+    workspace_id: Id | None = at("workspaceId", default=None)
+    calls: int | None = None
+    mentions: int | None = None
+
+
+class Scorecard(BaseModel):
+    """What reviewers answer about a call. questions: by id."""
+
+    id: Id = at("scorecardId")
+    name: Text = at("scorecardName", default="")
+    enabled: bool | None = None
+    workspace_id: Id | None = at("workspaceId", default=None)
+    questions: Annotated[dict[str, str], _pairs("questionId", "questionText")] = Field(
+        default_factory=dict
+    )
+
+
+class Answer(BaseModel):
+    """The answer to a question of a scorecard."""
+
+    question_id: Id | None = at("questionId", default=None)
+    question: str | None = None
+    score: float | None = None
+    text: str | None = at("answerText", default=None)
+
+
+class Review(BaseModel):
+    """A scorecard that somebody filled in for a call."""
+
+    scorecard_id: Id | None = at("scorecardId", default=None)
+    scorecard: Text = at("scorecardName", default="")
+    call_id: Id | None = at("callId", default=None)
+    call_started: str | None = at("callStartTime", default=None)
+    reviewed_user_id: Id | None = at("reviewedUserId", default=None)
+    reviewer_user_id: Id | None = at("reviewerUserId", default=None)
+    visibility: str | None = at("visibilityType", default=None)
+    answers: Many[Answer] = Field(default_factory=list)
+
+
+class Place(BaseModel):
+    """A workspace, or a folder of the library."""
+
+    id: Id
+    name: Text = ""
+    parent_id: Id | None = at("parentFolderId", default=None)
+
+
+class LibraryCall(BaseModel):
+    """A call in the library, or a part of it: from start to end, mm:ss."""
+
+    id: Id
+    title: Text = ""
+    note: str | None = None
+    url: str | None = None
+    start: Clock = at("snippet", "fromSec", default=None)
+    end: Clock = at("snippet", "toSec", default=None)
