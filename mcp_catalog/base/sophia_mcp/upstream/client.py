@@ -75,7 +75,8 @@ class Upstream:
     data: the key of every answer that holds what was asked for, as in `{"data": …}`.
     ok: the key that is false where an answer is an error in spite of its status, as in
         `{"ok": false, "error": "channel_not_found"}`.
-    explain: what to do about such an error, from its body; "" adds nothing.
+    explain: what to do about such an error or one with a status from 400 to 499, from its body,
+        which begins as a JSON object; "" adds nothing.
 
     Give it to `Server(upstreams=…)`, which opens it. Every call raises ToolError, see errors.py.
     """

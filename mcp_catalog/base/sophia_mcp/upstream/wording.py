@@ -39,6 +39,8 @@ class Wording:
             )
         limited = faults.is_limit(status, wait, content)
         advice = faults.advice(429 if limited else status, wait)
+        if not limited and status < 500:
+            advice = self._explained(content) or advice
         if doubtful and status >= 500:
             advice = _DOUBT
         text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
@@ -48,8 +50,7 @@ class Wording:
 
     def refused_though_200(self, content: bytes) -> Refused:
         """An answer that says it is an error, with the status of a success."""
-        text = self._says("refused", content)
-        advice = self.hide(self.explain(content)) if self.explain else ""
+        text, advice = self._says("refused", content), self._explained(content)
         return Refused(f"{text.rstrip('.')}. {advice}" if advice else text, 200)
 
     def unreached(self, error: httpx2.RequestError, *, doubtful: bool) -> Unreachable:
@@ -93,6 +94,15 @@ class Wording:
             "Ask the operator of this server whether the address is right.",
             "not_its_api",
         )
+
+    def _explained(self, content: bytes) -> str:
+        """What to do about it; nothing is known about what is no JSON object."""
+        if self.explain is None or not content.lstrip().startswith(b"{"):
+            return ""
+        try:
+            return self.hide(self.explain(content))
+        except ValueError:
+            return ""
 
     def _says(self, what: str, content: bytes) -> str:
         # Before it is cut: half a credential would not be recognized.

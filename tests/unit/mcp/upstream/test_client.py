@@ -1,6 +1,7 @@
 """Upstream against a service that speaks real HTTP and misbehaves in every way."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -411,6 +412,40 @@ async def test_a_limit_of_graphql_says_what_to_do(service: Service):
     async with opened(service.url) as slack:
         with pytest.raises(Refused, match="API rate limit exceeded Too many requests: try again"):
             await slack.graphql(dict, "query { a }", {}, "graphql")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_limit_of_graphql_may_be_told_by_its_code_alone(service: Service, status: int):
+    """Linear's, which has status 400."""
+    errors = [{"message": "Slow down", "extensions": {"code": "RATELIMITED"}}]
+    service.routes["POST /graphql"] = replies.refused(status, {"errors": errors})
+    async with opened(service.url) as slack:
+        with pytest.raises(Refused, match="Too many requests: try again in a minute"):
+            await slack.graphql(dict, "query { a }", {}, "graphql")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, {"error": "no_team"}, r"^Slack refused \(400\): no_team list the teams$"),
+        (400, {"error": "else"}, r"else Change the arguments\.$"),
+        (400, ["no_team"], r"Change the arguments\.$"),
+        (403, {"error": "no_team"}, "list the teams$"),
+        (429, {"error": "no_team"}, "Too many requests: try again in a minute"),
+        (500, {"error": "no_team"}, "The fault is the service's own"),
+    ],
+)
+async def test_the_server_explains_what_its_service_refuses(
+    service: Service, status: int, body: object, expected: str
+):
+    def explain(told: bytes) -> str:
+        return {"no_team": "list the teams"}.get(json.loads(told)["error"], "")
+
+    service.routes["GET /x"] = replies.refused(status, body)
+    slack = Upstream("Slack", service.url, limits=QUICK, explain=explain)
+    async with slack.opened(Metrics("slack")):
+        with pytest.raises(Refused, match=expected):
+            await slack.get(dict, "x")
 
 
 async def test_the_end_of_a_long_text_is_kept(service: Service):
