@@ -44,6 +44,11 @@ class Calls:
         sent = self._api.send(kind, "POST", "v2", *path, body={**body, **more}, repeatable=True)
         return await _or_none(kind, sent)
 
+    async def all(self, kind: type[Page[E]], *path: str, **params: str | None) -> Found[E]:
+        """A list that Gong gives at once."""
+        entries = (await self.get(kind, *path, **params)).entries
+        return Found(entries=entries, looked_at=len(entries), total=len(entries))
+
     async def within(
         self, kind: type[Page[C]], where: Mapping[str, Any], cursor: str | None, limit: int,
         good: Callable[[C], object] = lambda _: True, **exposed: Any,

@@ -17,21 +17,22 @@ def clock(seconds: object) -> object:
     return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 
-def _dicts(given: object) -> list[dict[str, Any]]:
+def dicts(given: object) -> list[dict[str, Any]]:
+    """Those that are there."""
     return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
 
 
 def _texts(given: object) -> list[str]:
     """Of items, whichever key Gong calls the text by."""
-    found = [one.get(key) for one in _dicts(given) for key in ("text", "snippet", "comment")]
+    found = [one.get(key) for one in dicts(given) for key in ("text", "snippet", "comment")]
     return [str(text) for text in found if text]
 
 
-def _pairs(key: str, value: str) -> BeforeValidator:
+def pairs_of(key: str, value: str) -> BeforeValidator:
     """Reads a list of such pairs as an object, without values that are empty."""
 
     def read(given: object) -> dict[str, Any]:
-        pairs = {str(one.get(key)): one.get(value) for one in _dicts(given)}
+        pairs = {str(one.get(key)): one.get(value) for one in dicts(given)}
         pairs = given if isinstance(given, dict) else pairs
         return {name: found for name, found in pairs.items() if found not in (None, "")}
 
@@ -39,20 +40,15 @@ def _pairs(key: str, value: str) -> BeforeValidator:
 
 
 def _times(given: object) -> list[object]:
-    return [clock(one.get("startTime") or 0) for one in _dicts(given)][:10]
-
-
-def _keywords(given: object) -> list[str]:
-    lists = [one.get("keywords") for one in _dicts(given)]
-    return [str(word) for many in lists if isinstance(many, list) for word in many][:20]
+    return [clock(one.get("startTime") or 0) for one in dicts(given)][:10]
 
 
 def _objects(given: object) -> list[dict[str, Any]]:
     """The objects of all CRM systems. The name is a field like others."""
     found = []
-    for system in _dicts(given):
-        for one in _dicts(system.get("objects")):
-            pairs = ((str(f.get("name")), f.get("value")) for f in _dicts(one.get("fields")))
+    for system in dicts(given):
+        for one in dicts(system.get("objects")):
+            pairs = ((str(f.get("name")), f.get("value")) for f in dicts(one.get("fields")))
             fields = {key: cut(str(value), 200) for key, value in pairs if value not in (None, "")}
             names = {key.lower(): value for key, value in fields.items()}
             own = {"fields": fields, "name": names.get("name") or names.get("dealname")}
@@ -64,7 +60,7 @@ Id = Annotated[str, Field(coerce_numbers_to_str=True)]
 Many = Annotated[list[T], BeforeValidator(lambda given: given or [])]
 Texts = Annotated[list[str], BeforeValidator(_texts)]
 Clock = Annotated[str | None, BeforeValidator(clock)]
-Numbers = Annotated[dict[str, float], _pairs("name", "value")]
+Numbers = Annotated[dict[str, float], pairs_of("name", "value")]
 
 
 class Page(BaseModel, Generic[T]):
@@ -195,7 +191,7 @@ class Insights(Digest):
 
     key_points: Texts = at("content", "keyPoints", default_factory=list)
     outline: Many[Section] = at("content", "outline", default_factory=list)
-    topics: Annotated[dict[str, float], _pairs("name", "duration")] = at(
+    topics: Annotated[dict[str, float], pairs_of("name", "duration")] = at(
         "content", "topics", default_factory=dict, description="Seconds, by name"
     )
     company_questions: int | None = at("interaction", "questions", "companyCount", default=None)
@@ -294,18 +290,6 @@ class QuotedCalls(Found[Quoted]):
     without_transcript: int
 
 
-class User(BaseModel):
-    """A person with an account in Gong."""
-
-    id: Id
-    first_name: Text = at("firstName", default="")
-    last_name: Text = at("lastName", default="")
-    email: str | None = at("emailAddress", default=None)
-    title: str | None = None
-    manager_id: Id | None = at("managerId", default=None)
-    active: bool | None = None
-
-
 class Speaker(BaseModel):
     """How somebody talks. stats: Gong's, such as Patience; activity: calls hosted and so on."""
 
@@ -319,72 +303,3 @@ class Speaker(BaseModel):
     talk_share: float | None = Field(default=None, description="Of all that was said, 0 to 1")
     stats: Numbers = at("personInteractionStats", default_factory=dict)
     activity: Numbers = at("userAggregateActivityStats", default_factory=dict)
-
-
-class Tracker(BaseModel):
-    """Words that Gong looks for in calls. calls, mentions: in those that were looked at."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    id: Id | None = at("trackerId", default=None)
-    name: Text = at("trackerName", default="")
-    keywords: Annotated[list[str], BeforeValidator(_keywords)] = at(
-        "languageKeywords", default_factory=list
-    )
-    said_by: str | None = at("affiliation", default=None, description="Anyone, Company, NonCompany")
-    workspace_id: Id | None = at("workspaceId", default=None)
-    calls: int | None = None
-    mentions: int | None = None
-
-
-class Scorecard(BaseModel):
-    """What reviewers answer about a call. questions: by id."""
-
-    id: Id = at("scorecardId")
-    name: Text = at("scorecardName", default="")
-    enabled: bool | None = None
-    workspace_id: Id | None = at("workspaceId", default=None)
-    questions: Annotated[dict[str, str], _pairs("questionId", "questionText")] = Field(
-        default_factory=dict
-    )
-
-
-class Answer(BaseModel):
-    """The answer to a question of a scorecard."""
-
-    question_id: Id | None = at("questionId", default=None)
-    question: str | None = None
-    score: float | None = None
-    text: str | None = at("answerText", default=None)
-
-
-class Review(BaseModel):
-    """A scorecard that somebody filled in for a call."""
-
-    scorecard_id: Id | None = at("scorecardId", default=None)
-    scorecard: Text = at("scorecardName", default="")
-    call_id: Id | None = at("callId", default=None)
-    call_started: str | None = at("callStartTime", default=None)
-    reviewed_user_id: Id | None = at("reviewedUserId", default=None)
-    reviewer_user_id: Id | None = at("reviewerUserId", default=None)
-    visibility: str | None = at("visibilityType", default=None)
-    answers: Many[Answer] = Field(default_factory=list)
-
-
-class Place(BaseModel):
-    """A workspace, or a folder of the library."""
-
-    id: Id
-    name: Text = ""
-    parent_id: Id | None = at("parentFolderId", default=None)
-
-
-class LibraryCall(BaseModel):
-    """A call in the library, or a part of it: from start to end, mm:ss."""
-
-    id: Id
-    title: Text = ""
-    note: str | None = None
-    url: str | None = None
-    start: Clock = at("snippet", "fromSec", default=None)
-    end: Clock = at("snippet", "toSec", default=None)

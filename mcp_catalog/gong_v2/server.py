@@ -3,14 +3,10 @@
 Everything reads. What Gong does not filter is filtered here, so many calls an answer.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
-from typing import Annotated, Literal, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from sophia_mcp import pages
 from sophia_mcp.pages import Cursor
 from sophia_mcp.policy import Function, reads
@@ -18,63 +14,22 @@ from sophia_mcp.server import Server
 from sophia_mcp.settings import Settings
 from sophia_mcp.upstream import Limits, Upstream, basic
 
+from . import arguments as given
 from . import matching, models, said
-from .calls import Calls, number, period, scan
+from .calls import Calls, number, period
+from .company import Company
 from .models import Found, Page
-
-E = TypeVar("E", bound=BaseModel)
-
-_LINK = re.compile(r"(?:.*[?&]id=)?(\d{1,20})(?:&.*)?")
-
-
-def _call_id(given: str) -> str:
-    if (found := _LINK.fullmatch(given.strip())) is None:
-        raise ValueError("expected a call's id, or the link to its page in Gong")
-    return found[1]
-
-
-_Id = Annotated[str, Field(pattern=r"^\d{1,20}$")]
-_Ids = Annotated[list[_Id] | None, Field(min_length=1, max_length=100)]
-_Call = Annotated[
-    str, AfterValidator(_call_id), Field(max_length=500, description="Id, or link to its page")
-]
-_Since = Annotated[AwareDatetime, Field(description="Calls from then on: 2026-11-01T00:00:00Z")]
-_Until = Annotated[AwareDatetime | None, Field(description="Calls before that; now if left out")]
-_Hosts = Annotated[_Ids, Field(description="Users who hosted them; ids of list_users")]
-_Workspace = Annotated[_Id | None, Field(description="Id of list_workspaces")]
-_Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
-_Few = Annotated[int, Field(ge=1, le=40, description="Calls at most")]
-_Word = Annotated[str, Field(min_length=2, max_length=100, pattern=r"\S")]
-_Part = Annotated[_Word | None, Field(description="Part of it")]
-_Who = Annotated[_Word | None, Field(description="Part of a name or address, or a user's id")]
-_Account = Annotated[
-    _Word | None,
-    Field(description="Part of an account's or deal's name, its CRM id, or customers' domain"),
-]
-_Tracker = Annotated[_Word | None, Field(description="Came up in them: part of its name, or id")]
-_Side = Literal["Internal", "External"] | None
-_Deal = Annotated[_Word, Field(description="CRM id, or part of the name")]
-_Minute = Annotated[float | None, Field(ge=0, le=10_000)]
-_Words = Annotated[
-    list[_Word],
-    Field(
-        min_length=1,
-        max_length=20,
-        description="Words or phrases, of which any is looked for; disc finds discount, too",
-    ),
-]
-_Day = Annotated[date, Field(description="Like 2026-11-01, in the company's time zone")]
 
 
 class Gong:
-    """The tools. private: whether private reviews are shown, too."""
+    """The tools about calls."""
 
-    def __init__(self, gong: Calls, private: bool) -> None:
-        self._gong, self._private = gong, private
+    def __init__(self, gong: Calls) -> None:
+        self._gong = gong
 
     async def list_calls(
-        self, since: _Since, until: _Until = None, host_ids: _Hosts = None,
-        workspace_id: _Workspace = None, limit: _Limit = 50, cursor: Cursor = None,
+        self, since: given.Since, until: given.Until = None, host_ids: given.Hosts = None,
+        workspace_id: given.Workspace = None, limit: given.Limit = 50, cursor: Cursor = None,
     ) -> Found[models.Call]:  # fmt: skip
         """List calls of a time, the oldest first; total says how many there are. For the newest,
         take a late since. With a cursor, repeat the other arguments."""
@@ -82,10 +37,10 @@ class Gong:
         return await self._gong.within(Page[models.Call], where, cursor, limit)
 
     async def search_calls(
-        self, since: _Since, until: _Until = None, title: _Part = None, participant: _Who = None,
-        account: _Account = None, tracker: _Tracker = None, scope: _Side = None,
-        host_ids: _Hosts = None, workspace_id: _Workspace = None, limit: _Few = 20,
-        cursor: Cursor = None,
+        self, since: given.Since, until: given.Until = None, title: given.Part = None,
+        participant: given.Who = None, account: given.Account = None,
+        tracker: given.Tracker = None, scope: given.Side = None, host_ids: given.Hosts = None,
+        workspace_id: given.Workspace = None, limit: given.Few = 20, cursor: Cursor = None,
     ) -> Found[models.FoundCall]:  # fmt: skip
         """Find calls of a time to which all that is given applies, the oldest first. An answer
         looks at some hundred calls: where next_cursor is set, go on with it and the same other
@@ -106,13 +61,14 @@ class Gong:
             kind, where, cursor, limit, good, crm=True, parties=True, content=content
         )
 
-    async def get_call(self, call: _Call) -> models.CallDetails:
-        """Get a call: when, who with which e-mail address, and the account and deal that it is
-        linked to, with their fields in the CRM."""
-        return await self._gong.one(Page[models.CallDetails], call, crm=True, parties=True)
+    async def get_call(self, call: given.CallId) -> models.CallDetails:
+        """Get a call: when, who with which e-mail address, the account and deal that it is linked
+        to, with their fields in the CRM, and trackers that came up."""
+        kind, content = Page[models.CallDetails], {"trackers": True}
+        return await self._gong.one(kind, call, crm=True, parties=True, content=content)
 
     async def get_call_transcript(
-        self, call: _Call, from_minute: _Minute = None, to_minute: _Minute = None,
+        self, call: given.CallId, from_minute: given.Minute = None, to_minute: given.Minute = None,
         cursor: Cursor = None,
     ) -> models.Transcript:  # fmt: skip
         """Read what was said in a call, or in a part of it: time, speaker, text. Long ones have
@@ -132,7 +88,7 @@ class Gong:
             call_id=heard.id, participants=list(heard.parties), turns=kept, next_cursor=more
         )
 
-    async def get_call_insights(self, call: _Call) -> models.Insights:
+    async def get_call_insights(self, call: given.CallId) -> models.Insights:
         """Get what Gong makes of a call: brief, key points, highlights with next steps, action
         items, outcome, outline, topics, trackers, questions, comments."""
         content = (
@@ -148,9 +104,9 @@ class Gong:
         )
 
     async def search_transcripts(
-        self, words: _Words, since: _Since, until: _Until = None, said_by: _Side = None,
-        host_ids: _Hosts = None, workspace_id: _Workspace = None, read_calls: _Few = 20,
-        cursor: Cursor = None,
+        self, words: given.Words, since: given.Since, until: given.Until = None,
+        said_by: given.Side = None, host_ids: given.Hosts = None,
+        workspace_id: given.Workspace = None, read_calls: given.Few = 20, cursor: Cursor = None,
     ) -> models.QuotedCalls:  # fmt: skip
         """Find words in what was said in the calls of a time, by anybody or by one side: External
         are customers. An answer reads at most read_calls calls, the oldest first: where
@@ -168,8 +124,8 @@ class Gong:
         )
 
     async def get_deal_intelligence(
-        self, deal: _Deal, since: _Since, until: _Until = None, workspace_id: _Workspace = None,
-        limit: _Few = 10, cursor: Cursor = None,
+        self, deal: given.Deal, since: given.Since, until: given.Until = None,
+        workspace_id: given.Workspace = None, limit: given.Few = 10, cursor: Cursor = None,
     ) -> models.DealIntelligence:  # fmt: skip
         """Get what the calls of a time tell of a deal: its fields in the CRM, and of each call
         participants, brief, next steps, trackers. An answer looks at some hundred calls, the
@@ -197,8 +153,8 @@ class Gong:
         )
 
     async def get_speaker_stats(
-        self, call: _Call | None = None, from_date: _Day | None = None,
-        to_date: _Day | None = None, user_ids: _Ids = None, cursor: Cursor = None,
+        self, call: given.CallId | None = None, from_date: given.Day | None = None,
+        to_date: given.Day | None = None, user_ids: given.Ids = None, cursor: Cursor = None,
     ) -> Found[models.Speaker]:  # fmt: skip
         """Get how people talk. With a call: who spoke how long, and the host's talk ratio, longest
         monologue, patience and so on. With dates instead: the same of users in all their calls,
@@ -225,97 +181,6 @@ class Gong:
             looked_at=len(active.entries),
         )
 
-    async def get_trackers(
-        self, name: _Part = None, since: _Since | None = None, until: _Until = None,
-        workspace_id: _Workspace = None, cursor: Cursor = None,
-    ) -> Found[models.Tracker]:  # fmt: skip
-        """List trackers with the words they look for. With since: how often they came up in the
-        calls of that time, smart trackers too. An answer counts some hundred calls: add up what
-        next_cursor leads to, with the same other arguments."""
-        listed = await self._all(
-            Page[models.Tracker], "settings", "trackers", workspaceId=workspace_id
-        )
-        trackers = {one.id: one for one in listed.entries}
-
-        def count(call: models.FoundCall) -> None:
-            for hit in call.trackers:
-                one = trackers.setdefault(hit.id, models.Tracker(id=hit.id, name=hit.name))
-                one.calls = (one.calls or 0) + 1
-                one.mentions = (one.mentions or 0) + (hit.count or 0)
-
-        if since:
-            kind, where = Page[models.FoundCall], period(since, until, None, workspace_id)
-            content = {"trackers": True}
-            looked = await self._gong.within(kind, where, cursor, 1, count, content=content)
-            listed = Found(**looked.model_dump())
-        listed.entries = [one for one in trackers.values() if matching.has(name, one.name)]
-        return listed
-
-    async def list_users(
-        self, query: _Who = None, active_only: bool = True, limit: _Limit = 50,
-        cursor: Cursor = None,
-    ) -> Found[models.User]:  # fmt: skip
-        """List people with an account in Gong. Other tools' host_ids and user_ids are their ids."""
-
-        async def read(place: str | None) -> Page[models.User]:
-            return await self._gong.get(Page[models.User], "users", cursor=place)
-
-        def good(user: models.User) -> bool:
-            name = f"{user.first_name} {user.last_name}"
-            known = matching.has(query, name, user.email, ids=[user.id])
-            return known and not (active_only and user.active is False)
-
-        return await scan(read, cursor, limit, good)
-
-    async def list_scorecards(self) -> Found[models.Scorecard]:
-        """List scorecards with their questions."""
-        return await self._all(Page[models.Scorecard], "settings", "scorecards")
-
-    async def list_reviews(
-        self, from_date: _Day, to_date: _Day, reviewed_user_ids: _Ids = None,
-        scorecard_ids: _Ids = None, limit: _Limit = 20, cursor: Cursor = None,
-    ) -> Found[models.Review]:  # fmt: skip
-        """List scorecards that were filled in for calls of these days, to_date not included, with
-        questions and answers."""
-        where = {
-            "callFromDate": str(from_date),
-            "callToDate": str(to_date),
-            **({"reviewedUserIds": reviewed_user_ids} if reviewed_user_ids else {}),
-            **({"scorecardIds": scorecard_ids} if scorecard_ids else {}),
-        }
-
-        async def read(place: str | None) -> Page[models.Review]:
-            path = ("stats", "activity", "scorecards")
-            return await self._gong.post(Page[models.Review], *path, cursor=place, filter=where)
-
-        def good(review: models.Review) -> bool:
-            return self._private or review.visibility in (None, "PUBLIC")
-
-        found = await scan(read, cursor, limit, good)
-        cards = (await self.list_scorecards()).entries if found.entries else []
-        asked = {key: text for card in cards for key, text in card.questions.items()}
-        for answer in (one for review in found.entries for one in review.answers):
-            answer.question = asked.get(answer.question_id or "")
-        return found
-
-    async def list_library_folders(self, workspace_id: _Workspace = None) -> Found[models.Place]:
-        """List the library's public folders. A company with several workspaces has to name one."""
-        return await self._all(Page[models.Place], "library", "folders", workspaceId=workspace_id)
-
-    async def get_library_folder(self, folder_id: _Id) -> Found[models.LibraryCall]:
-        """List the calls of a library's folder, with notes."""
-        return await self._all(
-            Page[models.LibraryCall], "library", "folder-content", folderId=folder_id
-        )
-
-    async def list_workspaces(self) -> Found[models.Place]:
-        """List workspaces, into which some companies divide their calls."""
-        return await self._all(Page[models.Place], "workspaces")
-
-    async def _all(self, kind: type[Page[E]], *path: str, **params: str | None) -> Found[E]:
-        entries = (await self._gong.get(kind, *path, **params)).entries
-        return Found(entries=entries, looked_at=len(entries), total=len(entries))
-
 
 def build(settings: Settings) -> Server:
     """The server, on the company whose access key it has."""
@@ -328,12 +193,14 @@ def build(settings: Settings) -> Server:
         limits=Limits(at_once=3, per_second=3, answer_bytes=6_000_000),
     )
     private = settings.flag("GONG_PRIVATE_CALLS")
-    gong = Gong(Calls(api, private), private)
+    calls = Calls(api, private)
+    gong, company = Gong(calls), Company(calls, private)
     tools: Sequence[Function] = (
         gong.list_calls, gong.get_call, gong.get_call_transcript, gong.get_call_insights,
-        gong.search_calls, gong.search_transcripts, gong.list_users, gong.get_speaker_stats,
-        gong.get_deal_intelligence, gong.get_trackers, gong.list_scorecards, gong.list_reviews,
-        gong.list_library_folders, gong.get_library_folder, gong.list_workspaces,
+        gong.search_calls, gong.search_transcripts, company.list_users, gong.get_speaker_stats,
+        gong.get_deal_intelligence, company.get_trackers, company.list_scorecards,
+        company.list_reviews, company.list_library_folders, company.get_library_folder,
+        company.list_workspaces,
     )  # fmt: skip
     return Server(
         settings,
