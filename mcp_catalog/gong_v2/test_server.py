@@ -64,7 +64,11 @@ def call(key: str = CALL, title: str = "Acme demo", **more: Any) -> dict[str, An
                     {"name": "CloseDate", "value": None},
                 ],
             },
-            {"objectType": "Account", "objectId": ACCOUNT, "fields": None},
+            {
+                "objectType": "Account",
+                "objectId": ACCOUNT,
+                "fields": [{"name": "Name", "value": "Acme Corp"}],
+            },
         ],
     }
     return {
@@ -93,6 +97,7 @@ def call(key: str = CALL, title: str = "Acme demo", **more: Any) -> dict[str, An
             "speakers": [
                 {"id": "p1", "userId": ANN, "talkTime": 145.0},
                 {"id": "p2", "userId": None, "talkTime": 55.0},
+                {"id": "p9", "userId": BOB, "talkTime": None},
             ],
             "interactionStats": [{"name": "Talk Ratio", "value": 0.725}],
             "questions": {"companyCount": 3, "nonCompanyCount": None},
@@ -350,7 +355,7 @@ async def test_a_call_with_its_people_and_its_deal(gong: Service):
         "phone": None,
     }
     assert found["crm"][0]["fields"] == {"Name": "Acme renewal", "Amount": "1200.5"}
-    assert [one["name"] for one in found["crm"]] == ["Acme renewal", None]
+    assert [one["name"] for one in found["crm"]] == ["Acme renewal", "Acme Corp"]
     assert filters(gong) == [{"callIds": [CALL]}]
 
 
@@ -463,9 +468,10 @@ async def test_how_people_talk(gong: Service):
             404, {"errors": ["No stats found corresponding to the provided filters"]}
         )
         quiet = await tools.ok("get_speaker_stats", **STAND_IN.calls["get_speaker_stats"])
-    ann, eve = in_call["entries"]
+    ann, eve, bob = in_call["entries"]
     assert (ann["name"], ann["talk_share"], ann["stats"]) == ("Ann", 0.725, {"Talk Ratio": 0.725})
     assert (eve["name"], eve["talk_seconds"], eve["stats"]) == ("eve@acme.example", 55, {})
+    assert (bob["name"], bob["user_id"], bob["stats"]) == ("Unknown speaker", BOB, {})
     assert in_week["entries"][0]["activity"] == {"callsAsHost": 20}
     assert in_week["entries"][0]["stats"] == {"Patience": 0.8}
     week = {"fromDate": "2026-11-01", "toDate": "2026-11-08", "userIds": [ANN]}
