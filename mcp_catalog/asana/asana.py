@@ -103,7 +103,7 @@ def chosen(kind: str, given: str, among: Sequence[Named]) -> str:
         ToolError: there is none or several; it lists candidates.
     """
     wanted = given.strip().casefold()
-    exact = [one for one in among if wanted in (one.gid, one.name.casefold())]
+    exact = [one for one in among if wanted and wanted in (one.gid, one.name.casefold())]
     if len(exact) == 1:
         return exact[0].gid
     what = f"several are called {given!r}, give a gid" if exact else f"none is called {given!r}"

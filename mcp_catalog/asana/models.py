@@ -6,8 +6,8 @@ The models also say what is asked for: Asana answers with names and gids alone o
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field
-from sophia_mcp.fields import Text, at
+from pydantic import AfterValidator, BaseModel, Field, model_validator
+from sophia_mcp.fields import at
 from sophia_mcp.pages import NextCursor
 
 T = TypeVar("T")
@@ -23,6 +23,14 @@ Workspace = Annotated[
 
 TEXT = 24_000
 """Characters of all the long texts in an answer: at 4 bytes each it is still below its limit."""
+
+
+class _Answer(BaseModel):
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, raw: Any) -> Any:
+        """What Asana says is null is as good as left out."""
+        return {k: v for k, v in raw.items() if v is not None} if isinstance(raw, dict) else raw
 
 
 class One(BaseModel, Generic[T]):
@@ -42,11 +50,11 @@ class Page(BaseModel, Generic[T]):
     next_cursor: NextCursor = at("next_page", "offset", default=None)
 
 
-class Named(BaseModel):
+class Named(_Answer):
     """An object by its name."""
 
     gid: str
-    name: Text = ""
+    name: str = ""
 
 
 class Person(Named):
@@ -70,19 +78,19 @@ class CustomField(Named):
     ] = at("enum_options", default_factory=list)
 
 
-class Setting(BaseModel):
+class Setting(_Answer):
     """That a project's tasks have a custom field."""
 
     field: CustomField = at("custom_field")
 
 
-class OfProject(BaseModel):
+class OfProject(_Answer):
     """Custom fields of a project's tasks. Without a paid plan Asana leaves them out."""
 
     settings: list[Setting] = at("custom_field_settings", default_factory=list, exclude=True)
 
 
-class OfTask(BaseModel):
+class OfTask(_Answer):
     """Custom fields of a task."""
 
     fields: list[CustomField] = at("custom_fields", default_factory=list)
@@ -106,7 +114,7 @@ class ProjectDetail(ProjectSummary, OfProject):
     members: list[Named] = Field(default_factory=list)
     privacy: str | None = at("privacy_setting", default=None)
     url: str | None = at("permalink_url", default=None)
-    notes: Text = ""
+    notes: str = ""
 
 
 class Whole(BaseModel):
@@ -118,25 +126,25 @@ class Whole(BaseModel):
     counts: dict[str, int] | None = None
 
 
-class Status(BaseModel):
+class Status(_Answer):
     """A status update of a project."""
 
     gid: str
-    title: Text = ""
+    title: str = ""
     health: str | None = at("status_type", default=None)
     author: str | None = at("author", "name", default=None)
     created_at: datetime | None = None
-    text: Text = ""
+    text: str = ""
 
 
-class FieldValue(BaseModel):
+class FieldValue(_Answer):
     """A custom field as people read it."""
 
-    name: Text = ""
+    name: str = ""
     value: str | None = at("display_value", default=None)
 
 
-class Place(BaseModel):
+class Place(_Answer):
     """Where a task is."""
 
     project_gid: str | None = at("project", "gid", default=None)
@@ -176,18 +184,18 @@ class TaskDetail(TaskSummary):
     tags: list[Named] = Field(default_factory=list)
     followers: list[Named] = Field(default_factory=list)
     url: str | None = at("permalink_url", default=None)
-    notes: Text = ""
-    html_notes: Text = Field("", exclude=True)
+    notes: str = ""
+    html_notes: str = Field("", exclude=True)
 
 
-class Story(BaseModel):
+class Story(_Answer):
     """A comment, or something that happened to a task."""
 
     gid: str
     kind: str | None = at("resource_subtype", default=None)
     author: str | None = at("created_by", "name", default=None)
     created_at: datetime | None = None
-    text: Text = ""
+    text: str = ""
 
 
 class Done(BaseModel):

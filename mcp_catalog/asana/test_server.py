@@ -238,18 +238,13 @@ async def test_a_task_and_a_project_come_whole_with_long_texts_cut(asana: Servic
 
 
 async def test_what_is_missing_or_null_is_no_fault(asana: Service):
-    bare: dict[str, Any] = {
-        "gid": TASK,
-        "name": None,
-        "assignee": None,
-        "memberships": [],
-        "custom_fields": [],
-    }
+    bare = {**dict.fromkeys(DETAIL), "gid": TASK}
     asana.routes[f"GET /api/1.0/tasks/{TASK}"] = data(bare)
     asana.routes[f"GET /api/1.0/tasks/{TASK}/subtasks"] = data([], "there-is-more")
     async with STAND_IN.connected(asana) as tools:
-        assert (await tools.ok("get_task", task=TASK))["name"] == ""
+        task = await tools.ok("get_task", task=TASK)
         page = await tools.ok("list_related_tasks", task=TASK)
+    assert (task["name"], task["completed"], task["tags"], task["subtasks"]) == ("", False, [], 0)
     assert page == {"items": [], "next_cursor": "there-is-more"}
 
 
@@ -298,6 +293,7 @@ async def test_a_project_is_given_by_gid_name_or_link(
         ("get_user_tasks", {"user": "Bob"}, "user: none is called 'Bob'"),
         ("list_projects", {"workspace": "Other"}, "none is called 'Other'; there is 'Acme' (11)"),
         ("create_task", {"name": "x", "tags": ["Later"]}, "tag: none is called 'Later'"),
+        ("create_task", {"name": "x", "tags": [" "]}, "tag: none is called ' '"),
     ],
 )  # fmt: skip
 async def test_a_name_that_is_not_there_is_told_with_what_there_is(
