@@ -89,13 +89,13 @@ NAMES = {
     "project": [named(PROJECT, "Road"), named("23", "Road works"), named("24", "Twin"),
                 named("25", "twin")],
     "user": [named(ANN, "Ann Example")],
-    "tag": [named(TAG, "Urgent")],
+    "tag": [named(TAG, "Urgent"), named("56", "")],
     "task": [named(TASK, "Write it")],
 }  # fmt: skip
 
 
 def typeahead(request: Request) -> Reply:
-    wanted = request.query["query"][0].casefold()
+    wanted = request.query["query"][0].strip().casefold()
     kind = request.query["resource_type"][0]
     return data([one for one in NAMES.get(kind, []) if wanted in one["name"].casefold()])
 
