@@ -11,7 +11,7 @@ from .models import Limit, Name, Named, Notes, One, Page, Project, Workspace
 
 _Findable = Literal["task", "project", "user", "tag", "team", "portfolio", "custom_field", "goal"]
 _Health = Literal["on_track", "at_risk", "off_track", "on_hold", "complete", "dropped"]
-_Counts = Annotated[bool, Field(description="Also count its tasks, which Asana seldom allows")]
+_Counts = Annotated[bool, Field(description="Also count its tasks; Asana limits how often")]
 
 
 class ProjectTools:
