@@ -309,6 +309,7 @@ async def test_the_only_workspace_is_the_default_and_is_asked_for_once(asana: Se
         await tools.ok("list_projects")
         await tools.ok("list_users")
     assert paths(asana) == ["GET workspaces", "GET projects", "GET users"]
+    assert [one.query.get("archived") for one in asana.asked] == [None, ["false"], None]
     assert asana.asked[-1].query["workspace"] == [PLACE]
     asana.routes["GET /api/1.0/workspaces"] = data([named("1", "One"), named("2", "Two")])
     async with STAND_IN.connected(asana, ASANA_WORKSPACE_GID="") as tools:
