@@ -1,15 +1,15 @@
 """Codacy's API: where organizations and repositories stand in it, pages, and what errors mean."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
-from sophia_mcp.errors import Refused
 from sophia_mcp.fields import at
 from sophia_mcp.pages import NextCursor
 from sophia_mcp.remembered import Remembered
-from sophia_mcp.upstream import Answer, Upstream
+from sophia_mcp.upstream import Upstream
 
 T = TypeVar("T")
 
@@ -18,11 +18,17 @@ PROVIDERS = ("gh", "gl", "bb", "ghe", "gle", "bbe")
 
 _KEPT_S = 900.0
 _ADVICE = {
-    402: "The organization's plan at Codacy does not include it.",
-    404: "list_organizations and list_repositories have what Codacy knows; a repository has to be "
-    "added there, and a branch to be enabled. Where nothing is found, the token may be revoked.",
-    409: "An analysis may be under way: try again in a few minutes.",
+    "NotFound": "list_organizations and list_repositories have what Codacy knows: a repository has "
+    "to be added there, and a branch to be enabled.",
+    "not found": "The token may be revoked: ask the operator of this server for another.",
+    "Conflict": "An analysis may be under way: try again in a few minutes.",
+    "PaymentRequired": "The organization's plan at Codacy does not include it.",
 }
+
+
+def explain(body: bytes) -> str:
+    """What to do about an error, which has a word for itself."""
+    return _ADVICE.get(str(json.loads(body).get("error")), "")
 
 
 class Page(BaseModel):
@@ -90,22 +96,14 @@ class Codacy:
 
     async def get(self, kind: type[T], *path: str, **params: Any) -> T:
         """One thing, or a page."""
-        return self._api.read(kind, await self._request("GET", *path, params=params))
+        return await self._api.get(kind, *path, params=params)
 
     async def find(self, kind: type[T], *path: str, filters: Mapping[str, Any], **params: Any) -> T:
         """What matches all filters but empty ones: a POST that only reads."""
         body = {name: value for name, value in filters.items() if value}
-        answer = await self._request("POST", *path, params=params, body=body, repeatable=True)
+        answer = await self._api.request("POST", *path, params=params, body=body, repeatable=True)
         return self._api.read(kind, answer)
 
     async def change(self, *path: str, body: Mapping[str, Any]) -> None:
         """A change that is the same when it is made twice."""
-        await self._request("PATCH", *path, body=body, repeatable=True)
-
-    async def _request(self, method: str, *path: str, **options: Any) -> Answer:
-        try:
-            return await self._api.request(method, *path, **options)
-        except Refused as error:
-            if error.status in _ADVICE:
-                raise Refused(f"{error} {_ADVICE[error.status]}", error.status) from None
-            raise
+        await self._api.request("PATCH", *path, body=body, repeatable=True)

@@ -5,7 +5,7 @@ from sophia_mcp.server import Server
 from sophia_mcp.settings import Settings
 from sophia_mcp.upstream import Limits, Upstream, header
 
-from .codacy import PROVIDERS, Codacy
+from .codacy import PROVIDERS, Codacy, explain
 from .code import CodeTools
 from .pulls import PullRequestTools
 from .repositories import RepositoryTools
@@ -18,6 +18,7 @@ def build(settings: Settings) -> Server:
         "Codacy",
         settings.url("CODACY_API_URL", "https://app.codacy.com/api/v3"),
         auth=header("api-token", settings.credential("CODACY_ACCOUNT_TOKEN")),
+        explain=explain,
         limits=Limits(per_second=8),  # 2,500 in 5 minutes, counted by address
     )
     provider = settings.choice("CODACY_PROVIDER", PROVIDERS, "gh")

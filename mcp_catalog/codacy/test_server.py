@@ -59,7 +59,7 @@ def repository(name: str, grade: int | None, issues: int = 7, **more: Any) -> di
     return {"repository": about, **({} if grade is None else known), **more}
 
 
-ISSUE = {
+ISSUE: dict[str, Any] = {
     "issueId": KEY, "resultDataId": 9007199254740993, "filePath": "src/main.py", "fileId": 31,
     "patternInfo": {"id": "Bandit_B602", "title": "Shell", "category": "Security",
                     "subCategory": "CommandInjection", "level": "Error", "severityLevel": "Error"},
@@ -198,7 +198,7 @@ def paths(codacy: Service) -> list[str]:
 
 
 async def test_names_stand_where_the_settings_and_the_caller_say(codacy: Service):
-    codacy.answer = lambda _: replies.ok({"data": []})  # type: ignore[method-assign]
+    codacy.queue.extend([replies.ok({"data": []})] * 6)
     async with STAND_IN.connected(codacy) as tools:
         for name in ("web", "other/web", "gl/group/sub/web", "gl/web"):
             await tools.ok("list_repository_tools", repository=name)
@@ -411,14 +411,12 @@ def error(status: int, name: str, message: str) -> Reply:
     [
         (
             error(404, "NotFound", "No repository web"),
-            "Codacy refused (404): NotFound: No repository web Check the id or the name: list what "
-            "there is. list_organizations and list_repositories have what Codacy knows",
+            "Codacy refused (404): NotFound: No repository web list_organizations and "
+            "list_repositories have what Codacy knows: a repository has to be added there",
         ),
-        (replies.refused(404, {"error": "not found"}), "the token may be revoked"),
-        (
-            error(401, "Unauthorized", "Bad token"),
-            "Unauthorized: Bad token The credential is wrong",
-        ),
+        (replies.refused(404, {"error": "not found"}), "not found The token may be revoked"),
+        (replies.page("Gone", 404), "Check the id or the name"),
+        (error(401, "Unauthorized", "Bad"), "Unauthorized: Bad The credential is wrong"),
         (error(402, "PaymentRequired", "Pay"), "plan at Codacy does not include it"),
         (error(409, "Conflict", "Busy"), "An analysis may be under way"),
         (error(403, "Forbidden", TOKEN), "Forbidden: *** The credential does not allow this"),
@@ -426,7 +424,7 @@ def error(status: int, name: str, message: str) -> Reply:
     ],
 )
 async def test_errors_say_what_to_do(codacy: Service, reply: Reply, said: str):
-    codacy.answer = lambda _: reply  # type: ignore[method-assign]
+    codacy.queue.append(reply)
     async with STAND_IN.connected(codacy) as tools:
         assert said in await tools.error("get_pull_request_coverage", repository="web", number=42)
 
