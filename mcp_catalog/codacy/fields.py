@@ -16,11 +16,20 @@ from sophia_mcp.pages import cut
 
 _NAME = r"^[^\s:/]+(/[^\s:/]+){0,9}$"
 Repository = Annotated[
-    str, Field(pattern=_NAME, max_length=500, description="Like web, acme/web or gl/acme/web")
+    str,
+    Field(
+        pattern=_NAME,
+        max_length=500,
+        description="Like web, acme/web or gl/acme/web (gh GitHub, gl GitLab, bb Bitbucket)",
+    ),
 ]
 Organization = Annotated[
     str | None,
-    Field(pattern=_NAME, max_length=500, description="Like acme or gl/acme, if not the usual one"),
+    Field(
+        pattern=_NAME,
+        max_length=500,
+        description="Like acme or gl/acme. Defaults to the operator's, or the only one",
+    ),
 ]
 Branch = Annotated[
     str | None, Field(max_length=250, description="One that Codacy analyses; else the main one")
