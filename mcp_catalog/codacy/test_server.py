@@ -101,9 +101,9 @@ PULL = {
     "quality": {"newIssues": 2, "resultReasons": [GATE]}, "meta": {"analyzable": True},
 }  # fmt: skip
 COVERED = [
-    {"fileName": "b.py", "coverage": 90, "diffLineHits": [],
+    {"fileName": "a.py", "coverage": 90, "diffLineHits": [],
      "diff": {"cause": "NoCoverableLines"}},
-    {"fileName": "a.py", "coverage": 50, "variation": -1.5,
+    {"fileName": "b.py", "coverage": 50, "variation": -1.5,
      "diff": {"value": 40.0, "coveredLines": 2, "coverableLines": 5, "cause": "ValueIsPresent"},
      "diffLineHits": [{"lineNumber": "4", "hits": 0}, {"lineNumber": "5", "hits": 1}]},
 ]  # fmt: skip
@@ -361,8 +361,8 @@ async def test_the_least_covered_changes_come_first(codacy: Service):
         codacy.queue.append(replies.ok({"data": many}))
         cut = await tools.ok("get_pull_request_coverage", repository="web", number=42)
     assert [(one["path"], one["uncovered"]) for one in found["files"]] == [
-        ("a.py", "4"),
-        ("b.py", ""),
+        ("b.py", "4"),
+        ("a.py", ""),
     ]
     assert len(cut["files"]) + cut["left_out"] == 200
     assert 0 < cut["left_out"] < 200
