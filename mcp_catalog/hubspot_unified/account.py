@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp import pages
 from sophia_mcp.fields import Text, at
 from sophia_mcp.pages import Cursor, NextCursor
@@ -21,8 +21,8 @@ class Schema(Found):
     name: str
     label: str | None = at("labels", "plural", default=None)
     title_property: str | None = at("primaryDisplayProperty", default=None)
-    required: list[str] = at("requiredProperties", default=[])
-    searchable: list[str] = at("searchableProperties", default=[])
+    required: list[str] | None = at("requiredProperties", default=None)
+    searchable: list[str] | None = at("searchableProperties", default=None)
 
 
 class Schemas(BaseModel):
@@ -39,7 +39,7 @@ class Option(BaseModel):
 
 
 class Property(BaseModel):
-    """A property. type: string, number, date, datetime, bool or enumeration, which has options."""
+    """A property. type: string, number, date, datetime, bool, enumeration. options: 500 at most."""
 
     name: str
     label: Text = ""
@@ -47,7 +47,7 @@ class Property(BaseModel):
     description: Text = ""
     read_only: bool = at("modificationMetadata", "readOnlyValue", default=False)
     unique: bool | None = at("hasUniqueValue", default=False)
-    options: list[Option] = []
+    options: Annotated[list[Option], AfterValidator(lambda every: every[:500])] = []
 
 
 class _Listed(Property):
@@ -106,8 +106,8 @@ class Owners(Page):
 
 
 class Account(Found):
-    """The account. user_id: of whoever made the token, as in list_owners. A record's page is at
-    https://{ui_domain}/contacts/{portal_id}/record/{0-1 for contacts, 0-2 companies, 0-3}/{id}."""
+    """The account. user_id: of whoever made the token, as in list_owners. Pages of records:
+    https://{ui_domain}/contacts/{portal_id}/record/0-1/{id}; 0-2 for companies, 0-3 for deals."""
 
     portal_id: str = at("portalId")
     ui_domain: str | None = at("uiDomain", default=None)

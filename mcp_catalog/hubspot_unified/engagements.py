@@ -53,7 +53,9 @@ class Timeline:
         hs_note_body, hs_task_subject and the like."""
         values = _values(kind, body, title, time or datetime.now(UTC), owner_id)
         usual = {"hs_email_direction": "EMAIL"} if kind == "email" else {}
-        links = [await self._link(f"{kind}s", one) for one in about]
+        types = dict.fromkeys(one.object_type for one in about)
+        kinds = {one: [await self._plain(f"{kind}s", one)] for one in types}
+        links = [{"to": {"id": one.id}, "types": kinds[one.object_type]} for one in about]
         content = {"properties": usual | values | (properties or {}), "associations": links}
         path = ("crm", "v3", "objects", f"{kind}s")
         return await self._api.send(Engagement, "POST", *path, body=content)
@@ -69,13 +71,12 @@ class Timeline:
         path, content = ("crm", "v3", "objects", f"{kind}s", id), {"properties": values}
         return await self._api.send(Engagement, "PATCH", *path, body=content, repeatable=True)
 
-    async def _link(self, kind: str, to: About) -> dict[str, Any]:
-        found = (await self._links.list_association_types(kind, to.object_type)).kinds
+    async def _plain(self, kind: str, object_type: str) -> dict[str, Any]:
+        found = (await self._links.list_association_types(kind, object_type)).kinds
         plain = [one for one in found if not one.label and one.category == "HUBSPOT_DEFINED"]
         if not plain:
-            raise ToolError(f"about: {kind} can't be in the timeline of {to.object_type}")
-        made = {"associationCategory": plain[0].category, "associationTypeId": plain[0].type_id}
-        return {"to": {"id": to.id}, "types": [made]}
+            raise ToolError(f"about: {kind} can't be in the timeline of {object_type}")
+        return {"associationCategory": plain[0].category, "associationTypeId": plain[0].type_id}
 
 
 def _values(

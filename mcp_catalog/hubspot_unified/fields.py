@@ -1,7 +1,6 @@
 """Types that arguments and answers share."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from sophia_mcp import pages
@@ -9,18 +8,13 @@ from sophia_mcp.fields import at
 from sophia_mcp.pages import NextCursor
 
 Value = str | int | float | bool
-_AsText = BeforeValidator(lambda given: str(given) if isinstance(given, int) else given)
+AS_TEXT = BeforeValidator(lambda given: str(given) if isinstance(given, int) else given)
 
 _TYPES = "contacts, companies, deals, tickets, notes, tasks, …; a custom one as 2-123456 or p_car"
 ObjectType = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$", description=_TYPES)]
-Id = Annotated[str, Field(pattern=r"^\d{1,20}$", description="Number of a record"), _AsText]
-Key = Annotated[str, Field(min_length=1, max_length=250, description="Id of a record"), _AsText]
-Keys = Annotated[list[Key], Field(min_length=1, max_length=100)]
+Id = Annotated[str, Field(pattern=r"^\d{1,20}$", description="Number of a record"), AS_TEXT]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$", description="Internal name")]
-Names = Annotated[Sequence[Name], Field(max_length=50, description="Properties; a few if empty")]
-KeyName = Annotated[Name | None, Field(description="Unique property given in place of the id")]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
-Category = Literal["HUBSPOT_DEFINED", "USER_DEFINED", "INTEGRATOR_DEFINED"]
 
 
 def text(value: Value | list[str] | None) -> str:

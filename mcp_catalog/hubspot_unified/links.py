@@ -1,6 +1,6 @@
 """Associations between records, and the kinds that there are."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, Field
@@ -9,25 +9,22 @@ from sophia_mcp.pages import Cursor
 from sophia_mcp.upstream import Upstream
 
 from .errors import Batch, Failure, failures
-from .fields import Category, Found, Given, Id, ObjectType, Page, listed
+from .fields import Found, Given, Id, ObjectType, Page, listed
 from .records import Done, Written
 
 _ASSOCIATIONS = ("crm", "v4", "associations")
 
 
-def _labels(kinds: object) -> object:
-    return (
-        [label for kind in kinds for label in listed(kind, "label")]
-        if isinstance(kinds, list)
-        else kinds
-    )
+def _labels(kinds: object) -> list[str]:
+    every = kinds if isinstance(kinds, list) else []
+    return [label for kind in every for label in listed(kind, "label")]
 
 
 class Related(Found):
     """A record on the other side, such as with the label Primary."""
 
     id: str = at("toObjectId")
-    labels: Annotated[list[str], BeforeValidator(_labels)] = at("associationTypes")
+    labels: Annotated[list[str], BeforeValidator(_labels)] = at("associationTypes", default=[])
 
 
 class Relations(Page):
@@ -66,12 +63,8 @@ class Pair(Given):
 
 
 class _Ends(Found):
-    from_id: str = Field(
-        validation_alias=AliasChoices(AliasPath("from", "id"), AliasPath("fromObjectId"))
-    )
-    to_id: str = Field(
-        validation_alias=AliasChoices(AliasPath("to", "id"), AliasPath("toObjectId"))
-    )
+    from_id: str = Field(validation_alias=AliasChoices("fromObjectId", AliasPath("from", "id")))
+    to_id: str = Field(validation_alias=AliasChoices("toObjectId", AliasPath("to", "id")))
 
 
 class Links:
@@ -97,7 +90,7 @@ class Links:
         )  # fmt: skip
         none = [one for one in answer.errors or () if "NO_ASSOCIATIONS" in str(one)]
         errors = [one for one in answer.errors or () if one not in none]
-        lonely = [item for one in failures(none, none) for item in one.items]
+        lonely = [key for one in none for key in listed(one.get("context"), "fromObjectId")]
         empty = [Relations.model_validate({"from": {"id": one}, "to": []}) for one in lonely]
         found = [*answer.results, *empty]
         return Associations(associations=found, failed=failures(errors, found))
@@ -113,7 +106,9 @@ class Links:
         self, from_object_type: ObjectType, to_object_type: ObjectType,
         pairs: Annotated[list[Pair], Field(min_length=1, max_length=100)],
         type_id: Annotated[int | None, Field(description="For one with a label")] = None,
-        category: Category = "HUBSPOT_DEFINED",
+        category: Literal[
+            "HUBSPOT_DEFINED", "USER_DEFINED", "INTEGRATOR_DEFINED"
+        ] = "HUBSPOT_DEFINED",
     ) -> Written:  # fmt: skip
         """Associate up to 100 pairs of records of two types. For a label, give type_id and category
         as list_association_types has them."""

@@ -14,14 +14,11 @@ from sophia_mcp.upstream import Upstream
 
 from .errors import Batch, Failure, failures
 from .fields import (
+    AS_TEXT,
     Found,
     Given,
-    Key,
-    KeyName,
-    Keys,
     Limit,
     Name,
-    Names,
     ObjectType,
     Page,
     Value,
@@ -32,6 +29,10 @@ from .fields import (
 
 REACHED = 10_000
 """Results of a search that HubSpot leads to."""
+
+Key = Annotated[str, Field(min_length=1, max_length=250, description="Id of a record"), AS_TEXT]
+KeyName = Annotated[Name | None, Field(description="Unique property given in place of the id")]
+Names = Annotated[Sequence[Name], Field(max_length=50, description="Properties; a few if empty")]
 
 _OBJECTS = ("crm", "v3", "objects")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T.+)?")
@@ -192,8 +193,9 @@ class Objects:
         return await self._api.get(Whole, *_OBJECTS, object_type, id, params=params)
 
     async def batch_read_objects(
-        self, object_type: ObjectType, ids: Keys, id_property: KeyName = None,
-        properties: Names = (),
+        self, object_type: ObjectType,
+        ids: Annotated[list[Key], Field(min_length=1, max_length=100)],
+        id_property: KeyName = None, properties: Names = (),
     ) -> Read:  # fmt: skip
         """Read up to 100 records of a type by their ids, or by a unique property."""
         body = {

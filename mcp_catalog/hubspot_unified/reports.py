@@ -56,12 +56,8 @@ class Reports:
         if start > end:
             raise ToolError(f"start: expected a day up to end ({end}), got {start}")
         first = offset(cursor)
-        params: dict[str, Any] = {
-            "start": f"{start:%Y%m%d}",
-            "end": f"{end:%Y%m%d}",
-            "d1": d1,
-            "d2": d2,
-        }
+        params: dict[str, Any] = {"start": f"{start:%Y%m%d}", "end": f"{end:%Y%m%d}"}
+        params |= {"d1": d1, "d2": d2}
         if whole := period == "total":
             params |= {"limit": limit, "offset": first}
         path = ("analytics", "v2", "reports", by, *period.split("/"))
@@ -71,7 +67,8 @@ class Reports:
             known = answer.get("total")
             total = known if isinstance(known, int) else first + len(rows)
         else:
-            rows = [_row(day, one) for day in sorted(answer) for one in listed(answer, day)]
+            days = {day: rows for day, rows in sorted(answer.items()) if isinstance(rows, list)}
+            rows = [_row(day, one) for day, every in days.items() for one in every]
             total, rows = len(rows), rows[first : first + limit]
         last = first + len(rows)
         return Report(

@@ -32,6 +32,8 @@ TIMES = {"startedAt": "2026-11-01T10:00:00Z", "completedAt": "2026-11-01T10:00:0
 PRIMARY = {"category": "HUBSPOT_DEFINED", "typeId": 1, "label": "Primary"}
 PLAIN = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
 OBJECTS, LINKS = "/crm/v3/objects", "/crm/v4/associations"
+CONTACTS = {"object_type": "contacts"}
+BETWEEN = {"from_object_type": "contacts", "to_object_type": "companies"}
 
 
 def batch(results: list[Any], *errors: dict[str, Any]) -> Reply:
@@ -52,41 +54,21 @@ def refused(status: int, category: str, message: str, **more: Any) -> Reply:
 
 def saved(request: Request) -> Reply:
     """All are done: new ones get ids from 100 on."""
-    return batch(
-        [
-            {
-                "id": one.get("id", str(100 + place)),
-                "properties": one["properties"],
-                "objectWriteTraceId": one["objectWriteTraceId"],
-                **SEEN,
-                "archived": False,
-            }
-            for place, one in enumerate(request.body["inputs"])
-        ]
-    )
+    given = enumerate(request.body["inputs"])
+    return batch([{"id": str(100 + place), **SEEN, **one} for place, one in given])
 
 
 def associated(request: Request) -> Reply:
     """The plain kind is answered in both directions."""
     ends = [(one["from"], one["to"]) for one in request.body["inputs"]]
+    spec = {"associationSpec": {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}}
     both = [end for a, b in ends for end in ((a, b), (b, a))]
-    spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
-    return batch([{"from": a, "to": b, "associationSpec": spec} for a, b in both])
+    return batch([{"from": a, "to": b, **spec} for a, b in both])
 
 
 def labelled(request: Request) -> Reply:
-    return batch(
-        [
-            {
-                "fromObjectTypeId": "0-1",
-                "fromObjectId": int(one["from"]["id"]),
-                "toObjectTypeId": "0-2",
-                "toObjectId": int(one["to"]["id"]),
-                "labels": ["Billing"],
-            }
-            for one in request.body["inputs"]
-        ]
-    )
+    ends = [(int(one["from"]["id"]), int(one["to"]["id"])) for one in request.body["inputs"]]
+    return batch([{"fromObjectId": a, "toObjectId": b, "labels": ["Billing"]} for a, b in ends])
 
 
 def prop(name: str, **more: Any) -> dict[str, Any]:
@@ -171,44 +153,22 @@ STAND_IN = StandIn(
         "GET /analytics/v2/reports/sources/total": replies.ok(REPORT),
     },
     {
-        "search_objects": {"object_type": "contacts", "query": "ann"},
-        "list_associations": {
-            "object_type": "contacts",
-            "object_ids": ["512"],
-            "to_object_type": "companies",
-        },
-        "batch_create_objects": {
-            "object_type": "contacts",
-            "records": [{"properties": {"email": "bob@example.com"}}],
-        },
+        "search_objects": {**CONTACTS, "query": "ann"},
+        "list_associations": {**CONTACTS, "object_ids": ["512"], "to_object_type": "companies"},
+        "batch_create_objects": {**CONTACTS, "records": [{"properties": {"email": "b@x.de"}}]},
         "batch_update_objects": {
-            "object_type": "contacts",
+            **CONTACTS,
             "records": [{"id": "512", "properties": {"phone": "1"}}],
         },
-        "create_engagement": {
-            "kind": "note",
-            "about": [{"object_type": "contacts", "id": "512"}],
-            "body": "Called.",
-        },
-        "update_engagement": {
-            "kind": "task",
-            "id": "88",
-            "properties": {"hs_task_status": "COMPLETED"},
-        },
-        "batch_create_associations": {
-            "from_object_type": "contacts",
-            "to_object_type": "companies",
-            "pairs": [{"from_id": "512", "to_id": "9"}],
-        },
-        "list_objects": {"object_type": "contacts"},
-        "get_object": {"object_type": "contacts", "id": "512"},
-        "batch_read_objects": {"object_type": "contacts", "ids": ["512"]},
-        "list_association_types": {
-            "from_object_type": "contacts",
-            "to_object_type": "companies",
-        },
+        "create_engagement": {"kind": "note", "about": [{**CONTACTS, "id": "512"}], "body": "Hi"},
+        "update_engagement": {"kind": "task", "id": "88", "title": "Call"},
+        "batch_create_associations": {**BETWEEN, "pairs": [{"from_id": "512", "to_id": "9"}]},
+        "list_objects": CONTACTS,
+        "get_object": {**CONTACTS, "id": "512"},
+        "batch_read_objects": {**CONTACTS, "ids": ["512"]},
+        "list_association_types": BETWEEN,
         "get_schemas": {},
-        "list_properties": {"object_type": "contacts"},
+        "list_properties": CONTACTS,
         "list_pipelines": {},
         "list_owners": {},
         "get_account": {},
@@ -231,9 +191,9 @@ def call(name: str, **changed: Any) -> dict[str, Any]:
 
 async def test_a_list_has_few_properties_unless_some_are_named(hubspot: Service):
     async with STAND_IN.connected(hubspot) as tools:
-        page = await tools.ok("list_objects", object_type="contacts")
+        page = await tools.ok("list_objects", **CONTACTS)
         cursor = page["next_cursor"]
-        await tools.ok("list_objects", object_type="contacts", properties=["email"], cursor=cursor)
+        await tools.ok("list_objects", **CONTACTS, properties=["email"], cursor=cursor)
     properties = {"email": "ann@example.com", "firstname": "Ann", "phone": None}
     assert page == {"records": [{"id": "512", "properties": properties}], "next_cursor": "513"}
     assert [asked.query for asked in hubspot.asked] == [
@@ -244,48 +204,31 @@ async def test_a_list_has_few_properties_unless_some_are_named(hubspot: Service)
 
 
 async def test_conditions_are_asked_as_hubspot_takes_them(hubspot: Service):
-    first = [
-        {"property": "amount", "operator": "BETWEEN", "value": [10, 20.5]},
-        {"property": "dealstage", "operator": "IN", "value": ["won", "lost"]},
-        {"property": "dealstage", "operator": "NOT_IN", "value": ["new"]},
-        {"property": "createdate", "operator": "GTE", "value": "2026-11-01"},
-        {"property": "closedate", "operator": "LT", "value": "2026-11-01T01:00:00+01:00"},
+    cases: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("BETWEEN", {"value": [10, 20.5]}, {"value": "10", "highValue": "20.5"}),
+        ("IN", {"value": ["won", "lost"]}, {"values": ["won", "lost"]}),
+        ("NOT_IN", {"value": ["new"]}, {"values": ["new"]}),
+        ("GTE", {"value": "2026-11-01"}, {"value": "1793491200000"}),
+        ("LT", {"value": "2026-11-01T01:00:00+01:00"}, {"value": "1793491200000"}),
+        ("NOT_HAS_PROPERTY", {}, {}),
+        ("EQ", {"value": True}, {"value": "true"}),
     ]
-    second = [
-        {"property": "phone", "operator": "NOT_HAS_PROPERTY"},
-        {"property": "hs_is_open", "operator": "EQ", "value": True},
-    ]
+    group = [{"property": "p", "operator": word, **given} for word, given, _ in cases]
     async with STAND_IN.connected(hubspot) as tools:
         found = await tools.ok(
-            "search_objects", object_type="contacts", filter_groups=[first, second], cursor="9800",
+            "search_objects", **CONTACTS, filter_groups=[group[:5], group[5:]], cursor="9800",
             descending=True, limit=200, properties=["email"], sort_by="amount",
         )  # fmt: skip
     assert found["total"] == 1
     (asked,) = hubspot.asked
-    assert asked.body["filterGroups"] == [
-        {
-            "filters": [
-                {
-                    "propertyName": "amount",
-                    "operator": "BETWEEN",
-                    "value": "10",
-                    "highValue": "20.5",
-                },
-                {"propertyName": "dealstage", "operator": "IN", "values": ["won", "lost"]},
-                {"propertyName": "dealstage", "operator": "NOT_IN", "values": ["new"]},
-                {"propertyName": "createdate", "operator": "GTE", "value": "1793491200000"},
-                {"propertyName": "closedate", "operator": "LT", "value": "1793491200000"},
-            ]
-        },
-        {
-            "filters": [
-                {"propertyName": "phone", "operator": "NOT_HAS_PROPERTY"},
-                {"propertyName": "hs_is_open", "operator": "EQ", "value": "true"},
-            ]
-        },
-    ]
-    assert asked.body["sorts"] == [{"propertyName": "amount", "direction": "DESCENDING"}]
-    assert (asked.body["limit"], asked.body["after"]) == (200, "9800")
+    sent = [{"propertyName": "p", "operator": word, **sent} for word, _, sent in cases]
+    assert asked.body == {
+        "filterGroups": [{"filters": sent[:5]}, {"filters": sent[5:]}],
+        "sorts": [{"propertyName": "amount", "direction": "DESCENDING"}],
+        "properties": ["email"],
+        "limit": 200,
+        "after": "9800",
+    }
 
 
 async def test_one_is_found_by_id_or_address_with_those_around_it(hubspot: Service):
@@ -295,22 +238,17 @@ async def test_one_is_found_by_id_or_address_with_those_around_it(hubspot: Servi
     hubspot.routes[f"GET {OBJECTS}/contacts/ann%40example.com"] = replies.ok(found)
     async with STAND_IN.connected(hubspot) as tools:
         whole = await tools.ok(
-            "get_object", object_type="contacts", id="ann@example.com",
+            "get_object", **CONTACTS, id="ann@example.com",
             associations=["companies", "deals"],
         )  # fmt: skip
-        await tools.ok("get_object", object_type="contacts", id=512)
+        await tools.ok("get_object", **CONTACTS, id=512)
+        hubspot.routes[f"POST {OBJECTS}/contacts/batch/read"] = batch([found])
+        read = await tools.ok("batch_read_objects", **CONTACTS, ids=["512"])
+    assert read["records"][0]["properties"]["notes"].endswith("[cut: 1000 of 2000 characters]")
     assert whole["associated"] == {"companies": ["9"], "deals": []}
     assert whole["properties"] == {"notes": "x" * 2_000}
     assert hubspot.asked[0].query == {"idProperty": ["email"], "associations": ["companies,deals"]}
     assert hubspot.asked[1].query == {}
-
-
-async def test_long_values_are_cut_in_lists(hubspot: Service):
-    long = {**CONTACT, "properties": {"notes": "x" * 2_000}}
-    hubspot.routes[f"POST {OBJECTS}/contacts/batch/read"] = batch([long])
-    async with STAND_IN.connected(hubspot) as tools:
-        read = await tools.ok("batch_read_objects", object_type="contacts", ids=["512"])
-    assert read["records"][0]["properties"]["notes"].endswith("[cut: 1000 of 2000 characters]")
 
 
 GONE = error(
@@ -332,9 +270,9 @@ async def test_a_batch_says_which_items_failed(hubspot: Service):
     hubspot.routes[f"POST {OBJECTS}/contacts/batch/update"] = batch([{**one, "id": "5"}], BAD_EMAIL)
     changes = [{"id": "5", **both[0]}, {"id": "6", **both[1]}]
     async with STAND_IN.connected(hubspot) as tools:
-        read = await tools.ok("batch_read_objects", object_type="contacts", ids=[512, 7, 8, 7])
-        made = await tools.ok("batch_create_objects", object_type="contacts", records=both)
-        changed = await tools.ok("batch_update_objects", object_type="contacts", records=changes)
+        read = await tools.ok("batch_read_objects", **CONTACTS, ids=[512, 7, 8, 7])
+        made = await tools.ok("batch_create_objects", **CONTACTS, records=both)
+        changed = await tools.ok("batch_update_objects", **CONTACTS, records=changes)
     why = "Property values were not valid; email: x is no address."
     assert read["failed"] == [{"items": ["7", "8"], "why": GONE["message"]}]
     assert made == {
@@ -361,21 +299,16 @@ async def test_a_batch_of_which_nothing_was_done_is_an_error(hubspot: Service):
             assert "HubSpot did nothing of it. 7, 8: Could not get some CONTACT objects" in said
 
 
-async def test_what_an_answer_leaves_out_counts_as_not_done(hubspot: Service):
-    hubspot.routes[f"POST {OBJECTS}/contacts/batch/create"] = batch([{"id": "100"}])
-    two = [{"properties": {"email": "a@x.de"}}] * 2
-    async with STAND_IN.connected(hubspot) as tools:
-        made = await tools.ok("batch_create_objects", object_type="contacts", records=two)
-    assert made == {"not_done": 1, "failed": [], "done": [{"item": "100", "id": "100"}]}
-
-
-async def test_values_are_sent_as_texts(hubspot: Service):
+async def test_values_are_sent_as_texts_and_what_is_left_out_is_not_done(hubspot: Service):
     given = {"n": 5, "f": 2.5, "yes": True, "none": None, "many": ["a", "b"], "t": "x"}
+    hubspot.routes[f"POST {OBJECTS}/contacts/batch/create"] = batch([{"id": "100"}])
     async with STAND_IN.connected(hubspot) as tools:
-        records = [{"properties": given}]
-        await tools.ok("batch_create_objects", object_type="contacts", records=records)
+        made = await tools.ok(
+            "batch_create_objects", **CONTACTS, records=[{"properties": given}] * 2
+        )
     sent = {"n": "5", "f": "2.5", "yes": "true", "none": "", "many": "a;b", "t": "x"}
-    assert hubspot.asked[0].body["inputs"][0]["properties"] == sent
+    assert hubspot.asked[0].body["inputs"][1]["properties"] == sent
+    assert made == {"not_done": 1, "failed": [], "done": [{"item": "100", "id": "100"}]}
 
 
 async def test_associations_come_with_labels_and_of_those_without_any_too(hubspot: Service):
@@ -479,13 +412,13 @@ async def test_a_change_of_an_engagement_names_what_is_given(
 
 async def test_properties_are_searched_and_come_in_pages(hubspot: Service):
     async with STAND_IN.connected(hubspot) as tools:
-        first = await tools.ok("list_properties", object_type="contacts", limit=1)
+        first = await tools.ok("list_properties", **CONTACTS, limit=1)
         last = await tools.ok(
-            "list_properties", object_type="contacts", cursor=first["next_cursor"], details=True
+            "list_properties", **CONTACTS, cursor=first["next_cursor"], details=True
         )
-        none = await tools.ok("list_properties", object_type="contacts", query="SECRET")
+        none = await tools.ok("list_properties", **CONTACTS, query="SECRET")
         assert "cursor: expected" in await tools.error(
-            "list_properties", object_type="contacts", cursor="WyJ4Il0="
+            "list_properties", **CONTACTS, cursor="WyJ4Il0="
         )
     (email,) = first["properties"]
     assert (email["name"], email["unique"], email["description"]) == ("email", True, "")
@@ -520,7 +453,9 @@ async def test_a_report_has_rows_and_pages(hubspot: Service):
     }
 
 
-CONDITION = {"property": "a", "operator": "EQ", "value": "b"}
+def where(group: list[dict[str, Any]], times: int = 1) -> dict[str, Any]:
+    usual = {"property": "a", "operator": "EQ", "value": "b"}
+    return {"filter_groups": [[usual | changed for changed in group]] * times}
 
 
 @pytest.mark.parametrize(
@@ -528,23 +463,19 @@ CONDITION = {"property": "a", "operator": "EQ", "value": "b"}
     [
         ("search_objects", {"cursor": "9990"}, "gives the first 10,000 results of a search: sort"),
         ("search_objects", {"cursor": "x"}, "cursor: expected the next_cursor"),
-        ("search_objects", {"filter_groups": [[CONDITION]] * 6}, "at most 5 items"),
-        ("search_objects", {"filter_groups": [[CONDITION] * 7]}, "at most 6 items"),
-        ("search_objects", {"filter_groups": [[CONDITION] * 5] * 4}, "at most 18 conditions"),
-        ("search_objects", {"filter_groups": [[{**CONDITION, "highValue": 1}]]}, "highValue"),
+        ("search_objects", where([{}], times=6), "at most 5 items"),
+        ("search_objects", where([{}] * 7), "at most 6 items"),
+        ("search_objects", where([{}] * 5, times=4), "at most 18 conditions"),
+        ("search_objects", where([{"highValue": 1}]), "highValue"),
         (
             "search_objects",
-            {"filter_groups": [[{**CONDITION, "operator": "BETWEEN"}]]},
+            where([{"operator": "BETWEEN"}]),
             "BETWEEN of a expects 2 in value, got 1",
         ),
+        ("search_objects", where([{"operator": "IN", "value": []}]), "expects 1 to 100 in value"),
         (
             "search_objects",
-            {"filter_groups": [[{**CONDITION, "operator": "IN", "value": []}]]},
-            "IN of a expects 1 to 100 in value, got 0",
-        ),
-        (
-            "search_objects",
-            {"filter_groups": [[{**CONDITION, "operator": "GT", "value": "2026-13-01"}]]},
+            where([{"operator": "GT", "value": "2026-13-01"}]),
             "expected a date like 2026-11-26, got '2026-13-01'",
         ),
         ("list_objects", {"object_type": "../owners"}, "should match pattern"),
@@ -558,7 +489,7 @@ CONDITION = {"property": "a", "operator": "EQ", "value": "b"}
         ("create_engagement", {"title": "x"}, "title: expected none for a note"),
         ("create_engagement", {"time": "2026-11-26T09:00:00"}, "timezone"),
         ("create_engagement", {"about": []}, "at least 1 item"),
-        ("update_engagement", {"properties": {}}, "expected something to change"),
+        ("update_engagement", {"title": None}, "expected something to change"),
         ("get_analytics", {"start": "2026-12-01"}, "start: expected a day up to end"),
     ],
 )
@@ -572,51 +503,34 @@ async def test_what_can_not_be_is_refused_before_it_is_sent(
 
 SCOPES = {"requiredGranularScopes": ["crm.objects.deals.read", "crm.objects.deals.write"]}
 INSIDE = [{"isValid": False, "message": 'x "is" no address', "error": "BAD", "name": "email"}]
+INVALID = f"Values were not valid: {json.dumps(INSIDE)}"
+WAIT, DAY = "TEN_SECONDLY_ROLLING", "DAILY"
 
 
 @pytest.mark.parametrize(
-    ("reply", "said", "times"),
+    ("status", "category", "message", "more", "said", "times"),
     [
-        (
-            refused(
-                403, "MISSING_SCOPES", "No.", errors=[{"message": "One of:", "context": SCOPES}]
-            ),
-            "give its private app crm.objects.deals.read or crm.objects.deals.write.",
-            1,
-        ),
-        (
-            refused(400, "VALIDATION_ERROR", f"Values were not valid: {json.dumps(INSIDE)}"),
-            'Values were not valid; email: x "is" no address. list_properties says what',
-            1,
-        ),
-        (refused(400, "VALIDATION_ERROR", "Odd [{ text"), "Odd [{ text. list_properties", 1),
-        (refused(429, "RATE_LIMITS", "Limit", policyName="DAILY"), "try again tomorrow", 1),
-        (
-            refused(429, "RATE_LIMITS", "Limit", policyName="TEN_SECONDLY_ROLLING"),
-            "try again in 10 s",
-            4,
-        ),
-        (refused(401, "INVALID_AUTHENTICATION", "No."), "The credential is wrong or has exp", 1),
-        (refused(404, "OBJECT_NOT_FOUND", "No."), "Check the id or the name", 1),
-        (
-            refused(413, "RESULT_POINT_LIMIT_EXCEEDED", "Too many points."),
-            "Ask for a shorter time",
-            1,
-        ),
-        (
-            refused(423, "LOCKED", "Busy", errors=None, context="x"),
-            "HubSpot refused (423): Busy",
-            1,
-        ),
+        (403, "MISSING_SCOPES", "No.", {"errors": [{"message": "One of:", "context": SCOPES}]},
+         "give its private app crm.objects.deals.read or crm.objects.deals.write.", 1),
+        (400, "VALIDATION_ERROR", INVALID, {},
+         'Values were not valid; email: x "is" no address. list_properties says what', 1),
+        (400, "VALIDATION_ERROR", "Odd [{ text", {}, "Odd [{ text. list_properties", 1),
+        (429, "RATE_LIMITS", "Limit", {"policyName": DAY}, "try again tomorrow", 1),
+        (429, "RATE_LIMITS", "Limit", {"policyName": WAIT}, "try again in 10 s", 4),
+        (401, "INVALID_AUTHENTICATION", "No.", {}, "The credential is wrong or has expired", 1),
+        (404, "OBJECT_NOT_FOUND", "No.", {}, "Check the id or the name", 1),
+        (413, "RESULT_POINT_LIMIT_EXCEEDED", "Many.", {}, "Ask for a shorter time", 1),
+        (423, "LOCKED", "Busy", {"errors": None, "context": "x"}, "refused (423): Busy", 1),
     ],
-)
+)  # fmt: skip
 async def test_an_error_says_what_to_do_and_what_lasts_is_asked_once(
-    hubspot: Service, reply: Reply, said: str, times: int, monkeypatch: pytest.MonkeyPatch
-):
+    hubspot: Service, monkeypatch: pytest.MonkeyPatch, status: int, category: str, message: str,
+    more: dict[str, Any], said: str, times: int,
+):  # fmt: skip
     monkeypatch.setattr("sophia_mcp.upstream.retry._FIRST_S", 0.01)
-    hubspot.routes[f"GET {OBJECTS}/contacts"] = reply
+    hubspot.routes[f"GET {OBJECTS}/contacts"] = refused(status, category, message, **more)
     async with STAND_IN.connected(hubspot) as tools:
-        assert said in await tools.error("list_objects", object_type="contacts")
+        assert said in await tools.error("list_objects", **CONTACTS)
     assert len(hubspot.asked) == times
 
 
