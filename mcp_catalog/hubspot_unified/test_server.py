@@ -285,6 +285,8 @@ async def test_a_batch_says_which_items_failed(hubspot: Service):
         [{"item": "5", "id": "5"}],
     )
     assert [one["id"] for one in hubspot.asked[0].body["inputs"]] == ["512", "7", "8"]
+    for asked in hubspot.asked[1:]:
+        assert [one["objectWriteTraceId"] for one in asked.body["inputs"]] == ["0", "1"]
 
 
 async def test_a_batch_of_which_nothing_was_done_is_an_error(hubspot: Service):
