@@ -42,7 +42,8 @@ def explain(body: bytes) -> str:
             about = [error, *listed(error, "errors")]
             lists = (listed(_context(one), key) for one in about for key in _SCOPES)
             scopes = " or ".join(sorted({str(scope) for one in lists for scope in one}))
-            return f"Ask the operator of this server to give its private app {scopes or 'it'}."
+            what = scopes or "the scope that this needs"
+            return f"Ask the operator of this server to give its private app {what}."
         case "VALIDATION_ERROR", _:
             return f"{why(error)} list_properties says what there is, and what fits."
     if b"LIMIT_EXCEEDED" in body:
