@@ -8,11 +8,12 @@ from sophia_mcp.fields import at
 from sophia_mcp.pages import NextCursor
 
 Value = str | int | float | bool
-AS_TEXT = BeforeValidator(lambda given: str(given) if isinstance(given, int) else given)
+_AS_TEXT = BeforeValidator(lambda given: str(given) if isinstance(given, int) else given)
 
 _TYPES = "contacts, companies, deals, tickets, notes, tasks, …; a custom one as 2-123456 or p_car"
 ObjectType = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$", description=_TYPES)]
-Id = Annotated[str, Field(pattern=r"^\d{1,20}$", description="Number of a record"), AS_TEXT]
+Id = Annotated[str, Field(pattern=r"^\d{1,20}$", description="Number of a record"), _AS_TEXT]
+Key = Annotated[str, Field(min_length=1, max_length=250, description="Id of a record"), _AS_TEXT]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$", description="Internal name")]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 

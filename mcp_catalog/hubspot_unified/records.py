@@ -13,24 +13,11 @@ from sophia_mcp.pages import Cursor
 from sophia_mcp.upstream import Upstream
 
 from .errors import Batch, Failure, failures
-from .fields import (
-    AS_TEXT,
-    Found,
-    Given,
-    Limit,
-    Name,
-    ObjectType,
-    Page,
-    Value,
-    Values,
-    listed,
-    text,
-)
+from .fields import Found, Given, Key, Limit, Name, ObjectType, Page, Value, Values, listed, text
 
 REACHED = 10_000
 """Results of a search that HubSpot leads to."""
 
-Key = Annotated[str, Field(min_length=1, max_length=250, description="Id of a record"), AS_TEXT]
 KeyName = Annotated[Name | None, Field(description="Unique property given in place of the id")]
 Names = Annotated[Sequence[Name], Field(max_length=50, description="Properties; a few if empty")]
 
