@@ -171,9 +171,11 @@ class Block(Read):
         inner = entries(raw.get(str(raw.get("type"))))
         cells = inner.get("cells")
         row = " | ".join(text(cell) for cell in cells) if isinstance(cells, list) else ""
-        said = text(inner.get("rich_text")) or text(inner.get("caption")) or row
+        texts = (text(inner.get(key)) for key in ("rich_text", "caption", "title"))
+        plainly = (inner.get("title"), inner.get("expression"), inside(inner, inner.get("type")))
+        said = (one for one in (*texts, row, *plainly) if one and isinstance(one, str))
         return {
-            "text": said or inner.get("title") or inner.get("expression") or "",
+            "text": next(said, ""),
             "checked": inner.get("checked"),
             "language": inner.get("language"),
             "url": inner.get("url") or file_url(inner),

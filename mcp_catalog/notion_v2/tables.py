@@ -36,7 +36,10 @@ _Kind = Literal[
     "title", "rich_text", "number", "status", "date", "people", "files", "checkbox", "url",
     "email", "phone_number", "unique_id", "created_time", "last_edited_time",
 ]  # fmt: skip
-_Choice = dict[Literal["select", "multi_select"], Annotated[list[Name], Field(max_length=100)]]
+_Choice = Annotated[
+    dict[Literal["select", "multi_select"], Annotated[list[Name], Field(max_length=100)]],
+    Field(min_length=1, max_length=1),
+]
 _Schema = Annotated[
     dict[Name, _Kind | _Choice],
     Field(

@@ -130,6 +130,9 @@ BLOCKS = [
     block("table_row", {"cells": [rich("a"), rich("b")]}),
     block("child_page", {"title": "Child"}),
     block("image", {"type": "external", "external": {"url": "https://x/a.png"}, "caption": []}),
+    block("link_to_page", {"type": "page_id", "page_id": BLOCK}),
+    block("meeting_notes", {"title": rich("Weekly"), "status": "done"}),
+    block("equation", {"expression": "a^2"}),
     block("brand_new", None),
 ]
 NOT_A_SOURCE = refusal(404, "object_not_found", f"Could not find data source with ID: {DATABASE}.")
@@ -307,27 +310,25 @@ def test_long_texts_are_split_and_whole():
     assert max(len(piece.encode("utf-16-le")) // 2 for piece in pieces) == 2_000
 
 
-@pytest.mark.parametrize(
-    ("properties", "said"),
-    [
-        ({"Status": "Finished"}, "Status: got 'Finished', expected one of its options: 'Not st"),
-        ({"Stat": "Done"}, "property 'Stat': there is no such one, expected one of Name (title),"),
-        ({"Due": "tomorrow"}, "Due: it is a date, expected 2026-11-27, 2026-11-27T09:00:00Z, or"),
-        ({"Due": "2026-11-27/2026-11-28/2026-11-29"}, "Due: it is a date"),
-        ({"Size": "3"}, "Size: it is a number, expected a number, got '3'"),
-        ({"Size": True}, "Size: it is a number"),
-        ({"Owner": "Ann"}, "Owner: expected an id such as"),
-        ({"Tags": [1]}, "Tags: it is a multi_select, expected names of options, got '[1]'"),
-        ({"Name": ["a"]}, "Name: it is a title, expected a text"),
-        ({"Total": 3}, "Total: a formula can't be set here"),
-        ({"Size": "3", "Stat": 1, "Tags": "x"}, "got '3'; property 'Stat'"),
-    ],
-)
-async def test_values_that_do_not_fit_are_not_sent(
-    notion: Service, properties: dict[str, Any], said: str
-):
+MISFITS: list[tuple[dict[str, Any], str]] = [
+    ({"Status": "Finished"}, "Status: got 'Finished', expected one of its options: 'Not st"),
+    ({"Stat": "Done"}, "property 'Stat': there is no such one, expected one of Name (title),"),
+    ({"Due": "tomorrow"}, "Due: it is a date, expected 2026-11-27, 2026-11-27T09:00:00Z, or"),
+    ({"Due": "2026-11-27/2026-11-28/2026-11-29"}, "Due: it is a date"),
+    ({"Size": "3"}, "Size: it is a number, expected a number, got '3'"),
+    ({"Size": True}, "Size: it is a number"),
+    ({"Owner": "Ann"}, "Owner: expected an id such as"),
+    ({"Tags": [1]}, "Tags: it is a multi_select, expected names of options, got '[1]'"),
+    ({"Name": ["a"]}, "Name: it is a title, expected a text"),
+    ({"Total": 3}, "Total: a formula can't be set here"),
+    ({"Size": "3", "Stat": 1, "Tags": "x"}, "got '3'; property 'Stat'"),
+]
+
+
+async def test_values_that_do_not_fit_are_not_sent(notion: Service):
     async with STAND_IN.connected(notion) as tools:
-        assert said in await tools.error("update_page", page_id=PAGE, properties=properties)
+        for properties, said in MISFITS:
+            assert said in await tools.error("update_page", page_id=PAGE, properties=properties)
     assert {asked.method for asked in notion.asked} == {"GET"}
 
 
@@ -388,7 +389,7 @@ async def test_what_is_neither_is_told_as_notion_tells_it(notion: Service):
     assert "Could not find data source with ID" in said
 
 
-FILTERS = [
+FILTERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"property": "Status", "equals": "done"},
      {"property": "Status", "status": {"equals": "Done"}}),
     ({"property": "Status", "status": {"equals": "Done"}},
@@ -403,14 +404,19 @@ FILTERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "told"), FILTERS)
-async def test_a_filter_needs_no_types(notion: Service, given: Any, told: Any):
+async def test_a_filter_needs_no_types(notion: Service):
+    async with STAND_IN.connected(notion) as tools:
+        for given, told in FILTERS:
+            await tools.ok("query_data_source", data_source_id=SOURCE, filter=given)
+            assert notion.asked[-1].body["filter"] == told
+
+
+async def test_a_query_is_sorted_and_its_rows_are_short(notion: Service):
     sorts = [{"property": "Due"}, {"property": "created_time", "direction": "descending"}]
     async with STAND_IN.connected(notion) as tools:
         page = await tools.ok(
-            "query_data_source", data_source_id=SOURCE, filter=given, sorts=sorts, limit=5,
-            cursor="c",
-        )  # fmt: skip
+            "query_data_source", data_source_id=SOURCE, sorts=sorts, limit=5, cursor="c"
+        )
     [row] = page["rows"]
     assert row["properties"]["Notes"] == "x" * 500 + "… [cut: 500 of 600 characters]"
     assert row["properties"].keys() == {"Name", "Status", "Notes"}
@@ -418,7 +424,6 @@ async def test_a_filter_needs_no_types(notion: Service, given: Any, told: Any):
     assert notion.asked[-1].body == {
         "page_size": 5,
         "result_type": "page",
-        "filter": told,
         "sorts": [
             {"property": "Due", "direction": "ascending"},
             {"timestamp": "created_time", "direction": "descending"},
@@ -427,26 +432,24 @@ async def test_a_filter_needs_no_types(notion: Service, given: Any, told: Any):
     }
 
 
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ({"filter": {"property": "Stat", "equals": "x"}}, "property 'Stat': there is no such one"),
-        ({"filter": {"property": "Status", "equals": "x"}}, "one of its options: 'Not started', "),
-        ({"filter": {"property": "Status"}}, "Status is a status: expected one condition"),
-        ({"filter": {"property": "Status", "status": "Done"}}, "expected one condition"),
-        ({"filter": {"and": [{"or": [{"or": []}]}]}}, "takes and, or in two levels only"),
-        ({"filter": {"and": ["Status"]}}, "filter: expected an object, got 'Status'"),
-        ({"filter": {"equals": "x"}}, "property None: there is no such one"),
-        ({"sorts": [{"property": "Stat"}]}, "property 'Stat': there is no such one"),
-        ({"limit": 101}, "less than or equal to 100"),
-    ],
-)
-async def test_a_query_that_does_not_fit_is_not_sent(
-    notion: Service, asked: dict[str, Any], said: str
-):
+WRONG_QUERIES: list[tuple[dict[str, Any], str]] = [
+    ({"filter": {"property": "Stat", "equals": "x"}}, "property 'Stat': there is no such one"),
+    ({"filter": {"property": "Status", "equals": "x"}}, "one of its options: 'Not started', "),
+    ({"filter": {"property": "Status"}}, "Status is a status: expected one condition"),
+    ({"filter": {"property": "Status", "status": "Done"}}, "expected one condition"),
+    ({"filter": {"and": [{"or": [{"or": []}]}]}}, "takes and, or in two levels only"),
+    ({"filter": {"and": ["Status"]}}, "filter: expected an object, got 'Status'"),
+    ({"filter": {"equals": "x"}}, "property None: there is no such one"),
+    ({"sorts": [{"property": "Stat"}]}, "property 'Stat': there is no such one"),
+    ({"limit": 101}, "less than or equal to 100"),
+]
+
+
+async def test_a_query_that_does_not_fit_is_not_sent(notion: Service):
     async with STAND_IN.connected(notion) as tools:
-        assert said in await tools.error("query_data_source", data_source_id=SOURCE, **asked)
-    assert {asked.method for asked in notion.asked} <= {"GET"}
+        for asked, said in WRONG_QUERIES:
+            assert said in await tools.error("query_data_source", data_source_id=SOURCE, **asked)
+    assert {asked.method for asked in notion.asked} == {"GET"}
 
 
 async def test_lists_lead_on_and_say_what_is_missing(notion: Service):
@@ -483,6 +486,9 @@ async def test_blocks_are_read_with_what_they_say(notion: Service):
         {"type": "table_row", "text": "a | b"},
         {"type": "child_page", "text": "Child"},
         {"type": "image", "url": "https://x/a.png"},
+        {"type": "link_to_page", "text": BLOCK},
+        {"type": "meeting_notes", "text": "Weekly"},
+        {"type": "equation", "text": "a^2"},
         {"type": "brand_new"},
     ]
 
@@ -593,10 +599,12 @@ async def test_a_database_is_described_in_simple_words(notion: Service):
     async with STAND_IN.connected(notion) as tools:
         arguments = {"parent_page_id": PAGE, "title": "Tasks", "inline": True}
         made = await tools.ok("create_database", **arguments, properties=schema)
-        for wrong in ({"Due": "date"}, {"A": "title", "B": "title"}):
-            said = await tools.error("create_database", **arguments, properties=wrong)
+        for titles in ({"Due": "date"}, {"A": "title", "B": "title"}):
+            said = await tools.error("create_database", **arguments, properties=titles)
             assert "exactly one of type title" in said
-        assert await tools.error("create_database", **arguments, properties={"A": "formula"})
+        strange: list[dict[str, Any]] = [{"A": "formula"}, {"A": {}}, {"A": {"status": []}}]
+        for wrong in strange:
+            await tools.error("create_database", **arguments, properties=wrong)
     assert made["data_sources"] == [{"id": SOURCE, "name": "Tasks"}]
     [sent] = notion.asked
     assert sent.body["initial_data_source"]["properties"] == {
@@ -627,47 +635,47 @@ async def test_it_writes_and_destroys_only_where_that_is_allowed(notion: Service
     assert names == list(STAND_IN.calls)[:10]
 
 
-@pytest.mark.parametrize(
-    ("reply", "said"),
-    [
-        (
-            refusal(
-                404, "object_not_found", f"Could not find page with ID: {PAGE}. Make sure the "
-                "relevant pages and databases are shared with your integration.",
-            ),
-            "object_not_found: Could not find page with ID: 59833787-2cf9-4fdf-8782-e53db20768a5. "
-            "Make sure the relevant pages and databases are shared with your integration.",
+REFUSALS = [
+    (
+        refusal(
+            404,
+            "object_not_found",
+            f"Could not find page with ID: {PAGE}. Make sure the "
+            "relevant pages and databases are shared with your integration.",
         ),
-        (
-            refusal(403, "restricted_resource", "Insufficient permissions for this endpoint."),
-            "Insufficient permissions for this endpoint. The credential does not allow this",
-        ),
-        (
-            refusal(409, "conflict_error", "Conflict occurred while saving."),
-            "(409): conflict_error: Conflict occurred while saving. It conflicts with the present",
-        ),
-        (
-            refusal(400, "validation_error", "Can't edit block that is archived."),
-            "(400): validation_error: Can't edit block that is archived. Change the arguments.",
-        ),
-        (
-            refusal(429, "rate_limited", "You have been rate limited.", Retry_After="40"),
-            "(429): rate_limited: You have been rate limited. Too many requests: try again in 40 s",
-        ),
-        (
-            refusal(529, "service_overload", "Overloaded."),
-            "(529): service_overload: Overloaded. It may have taken effect all the same: look",
-        ),
-        (replies.silent(), "It may have taken effect all the same: look before you repeat it."),
-    ],
-)  # fmt: skip
-async def test_a_write_that_is_refused_is_sent_once_and_explained(
-    notion: Service, reply: Reply, said: str
-):
-    notion.routes["POST /v1/pages"] = reply
+        "object_not_found: Could not find page with ID: 59833787-2cf9-4fdf-8782-e53db20768a5. "
+        "Make sure the relevant pages and databases are shared with your integration.",
+    ),
+    (
+        refusal(403, "restricted_resource", "Insufficient permissions for this endpoint."),
+        "Insufficient permissions for this endpoint. The credential does not allow this",
+    ),
+    (
+        refusal(409, "conflict_error", "Conflict occurred while saving."),
+        "(409): conflict_error: Conflict occurred while saving. It conflicts with the present",
+    ),
+    (
+        refusal(400, "validation_error", "Can't edit block that is archived."),
+        "(400): validation_error: Can't edit block that is archived. Change the arguments.",
+    ),
+    (
+        refusal(429, "rate_limited", "You have been rate limited.", Retry_After="40"),
+        "(429): rate_limited: You have been rate limited. Too many requests: try again in 40 s",
+    ),
+    (
+        refusal(529, "service_overload", "Overloaded."),
+        "(529): service_overload: Overloaded. It may have taken effect all the same: look",
+    ),
+    (replies.silent(), "It may have taken effect all the same: look before you repeat it."),
+]
+
+
+async def test_a_write_that_is_refused_is_sent_once_and_explained(notion: Service):
     async with STAND_IN.connected(notion) as tools:
-        assert said in await tools.error("create_page", title="x", parent_id=PAGE)
-    assert len(notion.asked) == 1
+        for reply, said in REFUSALS:
+            notion.routes["POST /v1/pages"] = reply
+            assert said in await tools.error("create_page", title="x", parent_id=PAGE)
+    assert len(notion.asked) == len(REFUSALS)
 
 
 async def test_a_limit_of_the_rate_that_passes_is_waited_for(notion: Service):
@@ -688,8 +696,11 @@ async def test_a_limit_of_the_rate_that_passes_is_waited_for(notion: Service):
 )
 async def test_what_notion_leaves_out_is_no_fault(notion: Service, page: dict[str, Any]):
     notion.routes[f"GET /v1/pages/{PAGE}"] = replies.ok(page)
+    comment = {"id": BLOCK, "display_name": None, "created_by": None, "rich_text": None}
+    notion.routes["GET /v1/comments"] = listed(comment, request_status=None)
     async with STAND_IN.connected(notion) as tools:
         assert (await tools.ok("retrieve_page", page_id=PAGE))["id"] == PAGE
+        assert (await tools.ok("list_comments", block_id=PAGE))["comments"][0]["author"] is None
 
 
 async def test_the_token_is_in_no_answer_error_or_log(
