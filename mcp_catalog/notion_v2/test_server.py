@@ -10,7 +10,7 @@ request-limits, status-codes), developers.notion.com/guides/data-apis/enhanced-m
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from mcp_catalog.notion_v2.ids import BlockId, PageId
 from mcp_catalog.notion_v2.values import Property, built, plain
 from tests.support import upstream as replies
 from tests.support.stand_in import StandIn
-from tests.support.upstream import Reply, Service
+from tests.support.upstream import Reply, Request, Service
 
 TOKEN = "ntn_1234-never-shown"
 PAGE = "59833787-2cf9-4fdf-8782-e53db20768a5"
@@ -225,6 +225,7 @@ def test_a_link_to_a_block_is_its_id_where_a_block_is_asked_for():
     [
         *("Plan B", "", "../users", PAGE[:-1], BARE + "0", f"{PAGE}/../users", f"x-{BARE}"),
         *(f"https://notion.so.evil.example/{BARE}", f"https://evilnotion.so/{BARE}"),
+        f"https://www.notion.so/0{BARE}",
         *(f"ftp://notion.so/{BARE}", "https://[notion.so/", "https://www.notion.so/Plan"),
     ],
 )
@@ -636,53 +637,42 @@ async def test_it_writes_and_destroys_only_where_that_is_allowed(notion: Service
 
 
 REFUSALS = [
-    (
-        refusal(
-            404,
-            "object_not_found",
-            f"Could not find page with ID: {PAGE}. Make sure the "
-            "relevant pages and databases are shared with your integration.",
-        ),
-        "object_not_found: Could not find page with ID: 59833787-2cf9-4fdf-8782-e53db20768a5. "
-        "Make sure the relevant pages and databases are shared with your integration.",
-    ),
-    (
-        refusal(403, "restricted_resource", "Insufficient permissions for this endpoint."),
-        "Insufficient permissions for this endpoint. The credential does not allow this",
-    ),
-    (
-        refusal(409, "conflict_error", "Conflict occurred while saving."),
-        "(409): conflict_error: Conflict occurred while saving. It conflicts with the present",
-    ),
-    (
-        refusal(400, "validation_error", "Can't edit block that is archived."),
-        "(400): validation_error: Can't edit block that is archived. Change the arguments.",
-    ),
-    (
-        refusal(429, "rate_limited", "You have been rate limited.", Retry_After="40"),
-        "(429): rate_limited: You have been rate limited. Too many requests: try again in 40 s",
-    ),
-    (
-        refusal(529, "service_overload", "Overloaded."),
-        "(529): service_overload: Overloaded. It may have taken effect all the same: look",
-    ),
-    (replies.silent(), "It may have taken effect all the same: look before you repeat it."),
+    (404, "object_not_found", "adds the integration under ••• > Connections."),
+    (403, "restricted_resource", "The integration lacks a capability for this: ask the operator"),
+    (409, "conflict_error", "It was changed meanwhile: read it anew before you repeat this."),
+    (400, "validation_error", "Change the arguments."),
+    (429, "rate_limited", "Too many requests: try again in 40 s, and ask for less at once."),
+    (529, "service_overload", "It may have taken effect all the same: look before you repeat it."),
 ]
 
 
 async def test_a_write_that_is_refused_is_sent_once_and_explained(notion: Service):
     async with STAND_IN.connected(notion) as tools:
-        for reply, said in REFUSALS:
-            notion.routes["POST /v1/pages"] = reply
-            assert said in await tools.error("create_page", title="x", parent_id=PAGE)
+        for status, code, advice in REFUSALS:
+            wait = {"Retry_After": "40"} if status == 429 else {}
+            notion.routes["POST /v1/pages"] = refusal(status, code, "Because.", **wait)
+            said = await tools.error("create_page", title="x", parent_id=PAGE)
+            assert f"Notion refused ({status}): {code}: Because. " in said
+            assert advice in said
     assert len(notion.asked) == len(REFUSALS)
 
 
-async def test_a_limit_of_the_rate_that_passes_is_waited_for(notion: Service):
-    notion.queue.append(refusal(429, "rate_limited", "Slow down", Retry_After="0"))
+def in_turn(*answers: Reply) -> Callable[[Request], Reply]:
+    left = iter(answers)
+    return lambda _: next(left)
+
+
+@pytest.mark.parametrize(
+    "passing", [refusal(429, "rate_limited", "…", Retry_After="0"), refusal(529, "overload", "…")]
+)
+async def test_a_query_outlives_what_passes(notion: Service, passing: Reply):
+    """It is a POST, but safe to repeat."""
     async with STAND_IN.connected(notion) as tools:
+        for path in ("search", f"data_sources/{SOURCE}/query"):
+            notion.routes[f"POST /v1/{path}"] = in_turn(passing, listed())
+        await tools.ok("search")
         await tools.ok("query_data_source", data_source_id=SOURCE)
-    assert len(notion.asked) == 3
+    assert [asked.method for asked in notion.asked] == ["POST", "POST", "GET", "POST", "POST"]
 
 
 @pytest.mark.parametrize(
