@@ -156,7 +156,7 @@ class Database(Read):
 
 
 class Block(Read):
-    """A block."""
+    """A block. Above 5,000 characters its text is cut; retrieve_page_markdown has it whole."""
 
     id: str
     type: str = ""
@@ -175,7 +175,7 @@ class Block(Read):
         plainly = (inner.get("title"), inner.get("expression"), inside(inner, inner.get("type")))
         said = (one for one in (*texts, row, *plainly) if one and isinstance(one, str))
         return {
-            "text": next(said, ""),
+            "text": cut(next(said, ""), 5_000),
             "checked": inner.get("checked"),
             "language": inner.get("language"),
             "url": inner.get("url") or file_url(inner),

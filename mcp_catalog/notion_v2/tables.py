@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 from sophia_mcp.errors import Refused
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, cut
 from sophia_mcp.upstream import Upstream
 
 from .ids import DatabaseId, PageId, SourceId
@@ -94,6 +94,9 @@ class Tables:
         data_source_id: SourceId,
         filter: _Filter = None,
         sorts: Annotated[list[Sort] | None, Field(max_length=20)] = None,
+        properties: Annotated[
+            list[Name] | None, Field(max_length=50, description="Tell only these of each page")
+        ] = None,
         limit: Limit = 25,
         cursor: Cursor = None,
     ) -> Rows:
@@ -106,6 +109,7 @@ class Tables:
                 body["filter"] = filtered(fields, filter)
             if sorts:
                 body["sorts"] = [_sort(fields, sort) for sort in sorts]
+            told = [known(fields, name).name for name in properties or ()]
         except ValueError as error:
             raise ToolError(str(error)) from None
         if cursor:
@@ -113,6 +117,8 @@ class Tables:
         rows = await self._notion.send(
             Rows, "POST", "data_sources", source.id, "query", body=body, repeatable=True
         )
+        for row in rows.rows if told else ():
+            row.properties = {name: one for name, one in row.properties.items() if name in told}
         return rows.model_copy(update={"data_source_id": source.id})
 
     async def create_database(
@@ -171,9 +177,10 @@ def known(fields: dict[str, Property], name: object) -> Property:
     """
     if isinstance(name, str) and name in fields:
         return fields[name]
-    there = ", ".join(f"{one.name} ({one.type})" for one in fields.values())
-    expected = f"one of {there}" if there else "none but the title: it is in no data source"
-    raise ValueError(f"property {name!r}: there is no such one, expected {expected}")
+    if not fields:
+        raise ValueError(f"property {name!r}: a page outside of data sources has its title only")
+    there = cut(", ".join(f"{one.name} ({one.type})" for one in fields.values()), 1_000)
+    raise ValueError(f"property {name!r}: there is no such one, expected one of {there}")
 
 
 def filtered(fields: dict[str, Property], given: Any, levels: int = 2) -> dict[str, Any]:

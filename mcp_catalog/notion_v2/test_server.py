@@ -126,6 +126,7 @@ def markdown(text: str, **more: Any) -> Reply:
 TEXT = '# Goals\n- [ ] Ship it\n- [ ] Tell all\n<page url="https://notion.so/x">Child</page>'
 BLOCKS = [
     block("to_do", {"rich_text": rich("Ship it"), "checked": True}, has_children=True),
+    block("quote", {"rich_text": rich("q" * 5_001)}),
     block("code", {"rich_text": rich("x = 1"), "language": "python", "caption": []}),
     block("table_row", {"cells": [rich("a"), rich("b")]}),
     block("child_page", {"title": "Child"}),
@@ -338,7 +339,7 @@ async def test_a_page_outside_a_data_source_has_only_its_title(notion: Service):
     notion.routes[f"GET /v1/pages/{PAGE}"] = replies.ok(alone)
     async with STAND_IN.connected(notion) as tools:
         said = await tools.error("update_page", page_id=PAGE, properties={"Status": "Done"})
-        assert "expected none but the title: it is in no data source" in said
+        assert "a page outside of data sources has its title only" in said
         await tools.ok("update_page", page_id=PAGE, title="New", icon="🎯", locked=True)
         assert "expected something to change" in await tools.error("update_page", page_id=PAGE)
     assert notion.asked[-1].body == {
@@ -418,11 +419,13 @@ async def test_a_query_is_sorted_and_its_rows_are_short(notion: Service):
         page = await tools.ok(
             "query_data_source", data_source_id=SOURCE, sorts=sorts, limit=5, cursor="c"
         )
+        only = await tools.ok("query_data_source", data_source_id=SOURCE, properties=["Status"])
+    assert only["rows"][0]["properties"] == {"Status": "Done"}
     [row] = page["rows"]
     assert row["properties"]["Notes"] == "x" * 500 + "… [cut: 500 of 600 characters]"
     assert row["properties"].keys() == {"Name", "Status", "Notes"}
     assert (page["next_cursor"], page["data_source_id"]) == ("next", SOURCE)
-    assert notion.asked[-1].body == {
+    assert notion.asked[1].body == {
         "page_size": 5,
         "result_type": "page",
         "sorts": [
@@ -441,6 +444,7 @@ WRONG_QUERIES: list[tuple[dict[str, Any], str]] = [
     ({"filter": {"and": [{"or": [{"or": []}]}]}}, "takes and, or in two levels only"),
     ({"filter": {"and": ["Status"]}}, "filter: expected an object, got 'Status'"),
     ({"filter": {"equals": "x"}}, "property None: there is no such one"),
+    ({"properties": ["Stat"]}, "property 'Stat': there is no such one"),
     ({"sorts": [{"property": "Stat"}]}, "property 'Stat': there is no such one"),
     ({"limit": 101}, "less than or equal to 100"),
 ]
@@ -483,6 +487,7 @@ async def test_blocks_are_read_with_what_they_say(notion: Service):
     told = [{key: one[key] for key in one if one[key] and key != "id"} for one in blocks]
     assert told == [
         {"type": "to_do", "text": "Ship it", "checked": True, "has_children": True},
+        {"type": "quote", "text": "q" * 5_000 + "… [cut: 5000 of 5001 characters]"},
         {"type": "code", "text": "x = 1", "language": "python"},
         {"type": "table_row", "text": "a | b"},
         {"type": "child_page", "text": "Child"},

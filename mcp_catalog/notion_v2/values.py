@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
+from sophia_mcp.pages import cut
 
 from . import ids
 
@@ -139,7 +140,7 @@ def option(field: Property, given: str) -> str:
     for name in field.options:
         if name.casefold() == given.casefold():
             return name
-    there = ", ".join(map(repr, field.options[:50])) or "none"
+    there = cut(", ".join(map(repr, field.options)), 1_000) or "none"
     raise ValueError(f"{field.name}: got {given!r}, expected one of its options: {there}")
 
 
