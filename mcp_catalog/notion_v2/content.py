@@ -10,10 +10,8 @@ from sophia_mcp.pages import Cursor
 from sophia_mcp.upstream import Upstream
 
 from . import models
-from .ids import BlockId, PageId, TargetId
-from .tables import Limit
+from .arguments import BlockId, Limit, Markdown, PageId, TargetId
 from .values import rich
-from .workspace import Content
 
 LONGEST, MOST = 10_000, 2_000_000
 """Characters of a line that is kept whole, and of a page after edits."""
@@ -28,7 +26,7 @@ class Edit(BaseModel):
     """A replacement in a page's Markdown. old: exactly as retrieve_page_markdown has it."""
 
     old: Annotated[str, Field(min_length=1, max_length=50_000)]
-    new: Content
+    new: Markdown
     everywhere: bool = Field(False, description="Else old must be there once only")
 
 
@@ -73,7 +71,7 @@ class Contents:
         page_id: BlockId,
         transcripts: Annotated[bool, Field(description="With those of meeting notes")] = False,
         cursor: Cursor = None,
-    ) -> models.Markdown:
+    ) -> models.MarkdownPart:
         """Read a page as Markdown, in parts where it is long.
 
         Child pages and databases are links, what Markdown has no form for is <unknown>.
@@ -81,7 +79,7 @@ class Contents:
         begin = _number(cursor) if cursor else 0
         found = await self._content(page_id, transcripts)
         shown, following = _part(found.markdown, begin)
-        return models.Markdown(
+        return models.MarkdownPart(
             page_id=found.id,
             markdown=shown,
             next_cursor=following,
@@ -92,7 +90,7 @@ class Contents:
         self,
         page_id: PageId,
         edits: Annotated[list[Edit] | None, Field(min_length=1, max_length=100)] = None,
-        insert: Annotated[Content | None, Field(min_length=1)] = None,
+        insert: Annotated[Markdown | None, Field(min_length=1)] = None,
         at: Literal["start", "end"] = "end",
     ) -> models.Written:
         """Edit a page's content by replacing texts in its Markdown, or insert Markdown.
@@ -113,7 +111,7 @@ class Contents:
         body = {"content_updates": updates, "allow_deleting_content": False}
         return await self._written(page_id, "update_content", body)
 
-    async def replace_page_markdown(self, page_id: PageId, markdown: Content) -> models.Written:
+    async def replace_page_markdown(self, page_id: PageId, markdown: Markdown) -> models.Written:
         """Replace all that a page says. What it said is gone, with the comments on it.
 
         Notion refuses if a child page or database would be removed: keep their links, or move them
@@ -171,13 +169,20 @@ class Contents:
         params = {"block_id": block_id, "page_size": limit, "start_cursor": cursor}
         return await self._notion.get(models.Comments, "comments", params=params)
 
-    async def _content(self, page_id: str, transcripts: bool = False) -> models.Content:
+    async def _content(self, page_id: str, transcripts: bool = False) -> models.PageMarkdown:
         params = {"include_transcript": "true"} if transcripts else None
-        return await self._notion.get(models.Content, "pages", page_id, "markdown", params=params)
+        return await self._notion.get(
+            models.PageMarkdown, "pages", page_id, "markdown", params=params
+        )
 
     async def _written(self, page_id: str, kind: str, body: dict[str, Any]) -> models.Written:
         found = await self._notion.send(
-            models.Content, "PATCH", "pages", page_id, "markdown", body={"type": kind, kind: body}
+            models.PageMarkdown,
+            "PATCH",
+            "pages",
+            page_id,
+            "markdown",
+            body={"type": kind, kind: body},
         )
         return models.Written(page_id=found.id, length=len(found.markdown))
 

@@ -188,7 +188,7 @@ class Blocks(Listed):
     blocks: list[Block] = at("results")
 
 
-class Content(BaseModel):
+class PageMarkdown(BaseModel):
     """Notion's answer with a page's content."""
 
     id: str
@@ -197,7 +197,7 @@ class Content(BaseModel):
     unknown_block_ids: list[str] = Field(default_factory=list)
 
 
-class Markdown(BaseModel):
+class MarkdownPart(BaseModel):
     """A page's content, or as much of it as fits into an answer."""
 
     page_id: str

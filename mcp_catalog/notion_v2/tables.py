@@ -8,13 +8,10 @@ from sophia_mcp.errors import Refused
 from sophia_mcp.pages import Cursor, cut
 from sophia_mcp.upstream import Upstream
 
-from .ids import DatabaseId, PageId, SourceId
+from .arguments import DatabaseId, Limit, Name, PageId, SourceId, Title
 from .models import Database, DataSource, Rows
 from .values import Property, built, option, rich
 
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Title = Annotated[str, Field(max_length=2_000)]
 Values = Annotated[
     dict[str, Any] | None,
     Field(

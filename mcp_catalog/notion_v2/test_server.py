@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from mcp_catalog.notion_v2.ids import BlockId, PageId
+from mcp_catalog.notion_v2.arguments import BlockId, PageId
 from mcp_catalog.notion_v2.values import Property, built, plain
 from tests.support import upstream as replies
 from tests.support.stand_in import StandIn

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from sophia_mcp.pages import cut
 
-from . import ids
+from .arguments import read_id
 
 PIECE = 1_000
 """Characters of one rich text. Notion takes 2,000 UTF-16 units, and an emoji has two of them."""
@@ -170,7 +170,7 @@ def _id(field: Property, given: object) -> str:
     if not isinstance(given, str):
         raise wrong(field, given)
     try:
-        return ids.read(given, "peek", "path")
+        return read_id(given, "peek", "path")
     except ValueError as error:
         raise ValueError(f"{field.name}: {error}") from None
 

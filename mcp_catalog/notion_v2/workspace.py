@@ -7,21 +7,12 @@ from pydantic import Field
 from sophia_mcp.pages import Cursor
 from sophia_mcp.upstream import Upstream
 
-from .ids import PageId, ParentId
+from .arguments import Limit, Markdown, PageId, ParentId, Title
 from .models import DataSource, Found, Page, User, Users
-from .tables import Limit, Tables, Title, Values, values
+from .tables import Tables, Values, values
 
 ParentKind = Literal["page", "data_source"]
 Icon = Annotated[str | None, Field(min_length=1, max_length=20, description="An emoji")]
-Content = Annotated[
-    str,
-    Field(
-        max_length=200_000,
-        description="Markdown. Tabs indent what is inside a list item, <br> breaks a line in a "
-        "block, $…$ is an equation, <details>, <callout>, <columns> and <table> are as Notion "
-        "writes them in retrieve_page_markdown",
-    ),
-]
 
 
 class Workspace:
@@ -62,7 +53,7 @@ class Workspace:
         parent_id: ParentId,
         parent_kind: ParentKind = "page",
         properties: Values = None,
-        markdown: Content = "",
+        markdown: Markdown = "",
         icon: Icon = None,
     ) -> Page:
         """Create a page in a page, or in a data source, whose properties it then has."""

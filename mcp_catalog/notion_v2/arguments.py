@@ -1,4 +1,4 @@
-"""Ids as people and models have them: with hyphens, without, or in a link."""
+"""What tools take: ids with hyphens, without or in a link, names, texts, limits."""
 
 import re
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ _AT_THE_END = re.compile(f"(?<![0-9a-f]){_PATTERN}$", re.IGNORECASE)
 _HOST = re.compile(r"(.+\.)?notion\.(so|com|site)")
 
 
-def read(given: str, *places: Place) -> str:
+def read_id(given: str, *places: Place) -> str:
     """The id with hyphens. places: of a link, the first that has an id counts: what comes after #,
     the page that is open beside a database (?p=…), or the last segment of the path.
 
@@ -51,10 +51,22 @@ def _in_link(text: str, places: tuple[Place, ...]) -> list[str]:
 
 
 def _found(*places: Place) -> AfterValidator:
-    return AfterValidator(lambda given: read(given, *places))
+    return AfterValidator(lambda given: read_id(given, *places))
 
 
 _Given = Annotated[str, Field(max_length=2_000)]
+Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Title = Annotated[str, Field(max_length=2_000)]
+Markdown = Annotated[
+    str,
+    Field(
+        max_length=200_000,
+        description="Tabs indent what is inside a list item, <br> breaks a line in a block, $…$ is "
+        "an equation; <details>, <callout>, <columns> and <table> as retrieve_page_markdown has "
+        "them",
+    ),
+]
 PageId = Annotated[_Given, _found("peek", "path"), Field(description="Id or link of a page")]
 BlockId = Annotated[
     _Given, _found("fragment", "peek", "path"), Field(description="Id or link of a block or page")
