@@ -608,9 +608,10 @@ async def test_a_database_is_described_in_simple_words(notion: Service):
         for titles in ({"Due": "date"}, {"A": "title", "B": "title"}):
             said = await tools.error("create_database", **arguments, properties=titles)
             assert "exactly one of type title" in said
-        strange: list[dict[str, Any]] = [{"A": "formula"}, {"A": {}}, {"A": {"status": []}}]
+        strange: list[Any] = ["formula", {}, {"status": []}, {"select": [], "multi_select": []}]
         for wrong in strange:
-            await tools.error("create_database", **arguments, properties=wrong)
+            both = {"N": "title", "A": wrong}
+            await tools.error("create_database", **arguments, properties=both)
     assert made["data_sources"] == [{"id": SOURCE, "name": "Tasks"}]
     [sent] = notion.asked
     assert sent.body["initial_data_source"]["properties"] == {
