@@ -68,7 +68,7 @@ class Contents:
 
     async def retrieve_page_markdown(
         self,
-        page_id: BlockId,
+        page_id: PageId,
         transcripts: Annotated[bool, Field(description="With those of meeting notes")] = False,
         cursor: Cursor = None,
     ) -> models.MarkdownPart:

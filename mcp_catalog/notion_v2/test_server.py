@@ -531,12 +531,14 @@ async def test_a_long_page_is_read_in_parts_and_nothing_is_lost(notion: Service)
         while not parts or cursor:
             page = await tools.ok("retrieve_page_markdown", page_id=PAGE, cursor=cursor)
             parts, cursor = [*parts, page["markdown"]], page["next_cursor"]
-        past = await tools.ok("retrieve_page_markdown", page_id=PAGE, cursor="WyI5OTk5OTk5Il0=")
+        link = f"https://www.notion.so/Plan-{BARE}#{BLOCK.replace('-', '')}"
+        past = await tools.ok("retrieve_page_markdown", page_id=link, cursor="WyI5OTk5OTk5Il0=")
         for wrong in ("x", "WyLCsiJd", "WyItMSJd"):
             said = await tools.error("retrieve_page_markdown", page_id=PAGE, cursor=wrong)
             assert "cursor: expected the next_cursor" in said
     assert len(parts) == 3
     assert "".join(parts) == text
+    assert len(notion.asked) == 4, "wrong cursors are not sent"
     assert page["left_out_block_ids"] == left_out[:50]
     assert (past["markdown"], past["next_cursor"]) == ("", None)
 
