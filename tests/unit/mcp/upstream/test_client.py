@@ -504,6 +504,6 @@ async def test_what_an_explanation_says_of_a_write_leaves_the_doubt(service: Ser
     service.routes["POST /"] = replies.refused(503, {"error": "full"})
     upstream = Upstream("Slack", service.url, explain=lambda _: "Take another.")
     async with upstream.opened(Metrics("slack")):
-        with pytest.raises(Refused, match="full Take another. It may have taken effect all"):
+        with pytest.raises(Refused, match=r"full Take another\. It may have taken effect all"):
             await upstream.send(dict, "POST", body={})
     assert len(service.asked) == 1
