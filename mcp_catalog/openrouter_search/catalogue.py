@@ -42,7 +42,7 @@ class Catalogue:
             if self._until <= monotonic():
                 params = {"output_modalities": "all", "sort": "most-popular"}
                 self._models = await self._api.get(list[WholeModel], "models", params=params)
-                self._until = monotonic() + KEPT_S
+                self._until = monotonic() + (KEPT_S if self._models else 0.0)
         return self._models
 
     async def find(self, model: str) -> WholeModel:

@@ -229,12 +229,12 @@ def build(settings: Settings) -> Server:
     """The server, on the account of OPENROUTER_API_KEY, within its budget."""
     address = settings.url("OPENROUTER_API_URL", "https://openrouter.ai/api/v1")
     auth = bearer(settings.credential("OPENROUTER_API_KEY"))
-    seconds = settings.call_seconds - 1
+    seconds = settings.call_seconds * 0.95
+    large = Limits(answer_bytes=4_000_000)  # the list of all models has 1 MB
     slow = Limits(deadline_s=seconds, read_s=seconds)
-    large = Limits(answer_bytes=8_000_000)  # the list of all models
-    api = Upstream("OpenRouter", address, auth=auth, limits=large, data="data", explain=explain)
+    api = Upstream("OpenRouter", address, auth=auth, limits=large, data="data")
     meter = Upstream("OpenRouter's meter", address, auth=auth, limits=Limits(tries=1), data="data")
-    chat = Upstream("OpenRouter's models", address, auth=auth, limits=slow, explain=explain)
+    chat = Upstream("OpenRouter's chat", address, auth=auth, limits=slow, explain=explain)
     budget = Budget(
         settings.usd("OPENROUTER_MAX_USD_PER_CALL", "0.10", most=1_000),
         settings.usd("OPENROUTER_MAX_USD_PER_DAY", "5", most=100_000),

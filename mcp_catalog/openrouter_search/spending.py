@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from sophia_mcp.errors import Refused, UpstreamError
 from sophia_mcp.fields import Text, at
 from sophia_mcp.pages import cut
@@ -39,7 +39,7 @@ class _Usage(BaseModel):
 
 class _Choice(BaseModel):
     finish_reason: str | None = None
-    error: dict[str, Any] | None = None
+    error: dict[str, Any] | str | None = None
     text: Annotated[Text, BeforeValidator(_told)] = at("message", "content", default="")
     refusal: Text = at("message", "refusal", default="")
     annotations: list[dict[str, Any]] | None = at("message", "annotations", default=None)
@@ -50,19 +50,20 @@ class _Completion(BaseModel):
     model: Text = ""
     provider: str | None = None
     error: dict[str, Any] | str | None = None
-    choices: list[_Choice] = Field(default_factory=list)
-    usage: _Usage = Field(default_factory=_Usage)
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
 
     @property
     def problem(self) -> dict[str, Any] | str | None:
         """An error in spite of status 200."""
-        inner = next((one.error for one in self.choices if one.error), None)
+        inner = next((one.error for one in self.choices or [] if one.error), None)
         return self.error or inner or (None if self.choices else "an answer without choices")
 
     def cost(self, estimate: float) -> float:
         """USD. OpenRouter charges for no errors."""
-        unknown = 0.0 if self.problem else estimate
-        return unknown if self.usage.cost is None else self.usage.cost
+        if self.usage is None or self.usage.cost is None:
+            return 0.0 if self.problem else estimate
+        return self.usage.cost
 
 
 class Spending:
@@ -99,8 +100,6 @@ class Spending:
         completion = _longest(found, max_tokens)
         most, tokens_usd = self._budget.most() - search_usd, found.usd(prompt, completion)
         estimate = search_usd + (max(most, 0.0) if tokens_usd is None else tokens_usd)
-        left = await self._left()
-        day = self._budget.hold(estimate)
         body = {
             "model": model,
             "messages": [one.model_dump() for one in messages],
@@ -108,8 +107,10 @@ class Spending:
             "provider": {**routing, "max_price": price_limits(found, prompt, completion, most)},
             **{name: value for name, value in options.items() if value is not None},
         }
-        cost = estimate
+        day, cost = self._budget.hold(estimate), 0.0
         try:
+            left = await self._left()
+            cost = estimate  # whatever comes, unless more is known
             async with asyncio.timeout_at(ends):
                 answer = await self._chat.send(
                     _Completion, "POST", "chat", "completions", body=body
@@ -148,7 +149,7 @@ def _is_free(error: UpstreamError) -> bool:
 
 
 def _answered(answer: _Completion, estimate: float, spent: float, left: float | None) -> Answered:
-    choice, usage = answer.choices[0], answer.usage
+    choice, usage = (answer.choices or [_Choice()])[0], answer.usage or _Usage()
     text = choice.text or choice.refusal
     return Answered(
         text=cut(text, SHOWN),
