@@ -414,6 +414,16 @@ async def test_a_limit_of_graphql_says_what_to_do(service: Service):
             await slack.graphql(dict, "query { a }", {}, "graphql")
 
 
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_limit_of_graphql_may_be_told_by_its_code_alone(service: Service, status: int):
+    """Linear's, which has status 400."""
+    errors = [{"message": "Slow down", "extensions": {"code": "RATELIMITED"}}]
+    service.routes["POST /graphql"] = replies.refused(status, {"errors": errors})
+    async with opened(service.url) as slack:
+        with pytest.raises(Refused, match="Too many requests: try again in a minute"):
+            await slack.graphql(dict, "query { a }", {}, "graphql")
+
+
 async def test_the_end_of_a_long_text_is_kept(service: Service):
     lines = b"".join(b"line %d\n" % number for number in range(400_000))
     service.routes["GET /log"] = replies.Reply(body=lines)
