@@ -32,6 +32,7 @@ _Output = Literal[
     "text", "image", "audio", "video", "embeddings", "rerank", "speech", "transcription"
 ]
 _Words = Annotated[str, Field(max_length=200, description="All of them in name, id or description")]
+_PartOfName = Annotated[str, Field(max_length=100, description="Like google; empty: all")]
 _PerMillion = Annotated[float | None, Field(ge=0, description="USD per million tokens at most")]
 _Context = Annotated[int, Field(ge=0, le=100_000_000, description="Tokens at least")]
 _Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -106,10 +107,9 @@ class OpenRouter:
         place = pages.place(cursor, 1)[0] if cursor else "0"
         if not place.isdecimal():
             raise pages.bad_cursor()
-        shown = pages.that_fit(good[int(place) :][:limit])
-        end = int(place) + len(shown)
+        start, end = int(place), int(place) + limit
         following = pages.cursor(str(end)) if end < len(good) else None
-        return models.Models(total=len(good), models=[*shown], next_cursor=following)
+        return models.Models(total=len(good), models=[*good[start:end]], next_cursor=following)
 
     async def get_model(self, model: _Id) -> models.WholeModel:
         """Get all that is known of a model: description, prices, limits, parameters, dates."""
@@ -139,9 +139,8 @@ class OpenRouter:
         found = await self._api.get(models.Endpoints, "models", author, slug, "endpoints")
         return sorted(found.endpoints, key=lambda one: _or_last(one.prompt_usd))
 
-    async def list_providers(self, query: _Words = "") -> list[models.Provider]:
-        """List the companies that run models, with where they are and their pages on status and
-        privacy. query: a part of the name."""
+    async def list_providers(self, query: _PartOfName = "") -> list[models.Provider]:
+        """List the companies that run models, where they are, their pages on status and privacy."""
         found = await self._api.get(list[models.Provider], "providers")
         named = [one for one in found if query.lower() in f"{one.name} {one.slug}".lower()]
         return pages.that_fit(sorted(named, key=lambda one: one.slug))
