@@ -22,6 +22,12 @@ SHOWN, EXCERPT, MOST_CITATIONS = 24_000, 500, 20
 SOON_S = 2.0
 """How long an answer waits for what is left of the key's limit."""
 
+_NOTES = {
+    "length": "It was cut at max_tokens: raise it.",
+    "content_filter": "A filter of the provider's cut it: rephrase, or take another model.",
+    "error": "It broke off: try again, or take another model.",
+}
+
 
 def _told(content: object) -> object:
     """Models may answer in parts."""
@@ -170,14 +176,10 @@ def _answered(answer: _Completion, estimate: float, spent: float, left: float | 
 
 
 def _note(choice: _Choice, has_text: bool) -> str | None:
-    if choice.finish_reason == "length":
-        thought = "" if has_text else ", or lower reasoning_effort: all went into thinking"
-        return f"It was cut at max_tokens: raise that{thought}."
-    if choice.finish_reason == "content_filter":
-        return "A filter of the provider's cut it: rephrase, or take another model."
-    if choice.finish_reason == "error":
-        return "It broke off: try again, or take another model."
-    return None if has_text else "The model said nothing: try again, or take another model."
+    if choice.finish_reason == "length" and not has_text:
+        return "All of max_tokens went into thinking: raise it, or lower reasoning_effort."
+    nothing = None if has_text else "The model said nothing: try again, or take another model."
+    return _NOTES.get(choice.finish_reason or "", nothing)
 
 
 def _citations(annotations: list[dict[str, Any]]) -> list[Citation]:

@@ -28,12 +28,8 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 def model(key: str, prompt: str, completion: str, **more: Any) -> dict[str, Any]:
     return {
-        "id": key,
-        "canonical_slug": f"{key}-2026-01-01",
-        "name": key.split("/")[1].upper(),
-        "created": 1_760_000_000,
-        "description": "Thinks.",
-        "context_length": 200_000,
+        "id": key, "canonical_slug": f"{key}-2026-01-01", "name": key.split("/")[1].upper(),
+        "created": 1_760_000_000, "description": "Thinks.", "context_length": 200_000,
         "architecture": {
             "modality": "text->text", "input_modalities": ["text", "image"],
             "output_modalities": ["text"], "tokenizer": "GPT", "instruct_type": None,
@@ -42,9 +38,8 @@ def model(key: str, prompt: str, completion: str, **more: Any) -> dict[str, Any]
         "top_provider": {
             "context_length": 200_000, "max_completion_tokens": 64_000, "is_moderated": True,
         },
-        "per_request_limits": None,
+        "per_request_limits": None, "default_parameters": None,
         "supported_parameters": ["max_tokens", "temperature", "tools", "structured_outputs"],
-        "default_parameters": None,
         "links": {"details": f"/api/v1/models/{key}/endpoints"},
         **more,
     }  # fmt: skip
@@ -61,13 +56,7 @@ EMBEDDING = model(
     "openai/text-embedding-3-small", "0.00000002", "0", supported_parameters=None,
     architecture={"input_modalities": ["text"], "output_modalities": ["embeddings"]},
 )  # fmt: skip
-BARE: dict[str, Any] = {
-    "id": "acme/bare",
-    "pricing": {},
-    "architecture": None,
-    "benchmarks": None,
-    "name": None,
-}
+BARE: dict[str, Any] = {"id": "acme/bare", "pricing": {}, "architecture": None, "name": None}
 LISTED = [SONNET, MINI, FREE, AUTO, EMBEDDING, BARE]
 
 
@@ -133,11 +122,7 @@ def found(data: object) -> Reply:
 STAND_IN = StandIn(
     "openrouter_search",
     "OPENROUTER_API_URL",
-    {
-        "OPENROUTER_API_KEY": KEY,
-        "OPENROUTER_SEARCH_MODEL": MINI["id"],
-        "MCP_ALLOW_WRITES": "true",
-    },
+    {"OPENROUTER_API_KEY": KEY, "OPENROUTER_SEARCH_MODEL": MINI["id"], "MCP_ALLOW_WRITES": "true"},
     {
         "GET /api/v1/models": found(LISTED),
         "GET /api/v1/models/anthropic/claude-sonnet-4.5/endpoints": found(ENDPOINTS),
@@ -318,40 +303,25 @@ async def test_an_answer_comes_with_what_it_cost(api: Service):
         )  # fmt: skip
     [body] = sent(api)
     limits = body["provider"].pop("max_price")
+    schema = {"name": "answer", "strict": True, "schema": {"type": "object"}}
     assert body == {
-        "model": MINI["id"],
-        "messages": HELLO,
-        "max_tokens": 500,
-        "provider": {"only": ["openai"]},
-        "temperature": 0.5,
-        "reasoning": {"effort": "low"},
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "strict": True, "schema": {"type": "object"}},
-        },
-    }
+        "model": MINI["id"], "messages": HELLO, "max_tokens": 500, "temperature": 0.5,
+        "provider": {"only": ["openai"]}, "reasoning": {"effort": "low"},
+        "response_format": {"type": "json_schema", "json_schema": schema},
+    }  # fmt: skip
     assert limits["completion"] / limits["prompt"] == pytest.approx(8)
     assert 11 * limits["prompt"] + 500 * limits["completion"] == pytest.approx(100_000)
     assert answer == {
-        "text": "Hi.",
-        "note": None,
-        "citations": [],
-        "model": "openai/gpt-5-mini-2026",
-        "provider": "OpenAI",
-        "generation_id": "gen-1",
-        "finish_reason": "stop",
-        "prompt_tokens": 10,
-        "completion_tokens": 15,
-        "reasoning_tokens": 5,
-        "usd": 0.0012,
-        "usd_estimated": pytest.approx(0.001003, abs=1e-6),
-        "server_spent_today": 0.0012,
+        "text": "Hi.", "note": None, "citations": [], "model": "openai/gpt-5-mini-2026",
+        "provider": "OpenAI", "generation_id": "gen-1", "finish_reason": "stop",
+        "prompt_tokens": 10, "completion_tokens": 15, "reasoning_tokens": 5, "usd": 0.0012,
+        "usd_estimated": pytest.approx(0.001003, abs=1e-6), "server_spent_today": 0.0012,
         "key_left": 74.4988,
-    }
+    }  # fmt: skip
 
 
 ODD: list[tuple[Any, str | None, dict[str, Any], str, str | None]] = [
-    ("Half", "length", {}, "Half", "cut at max_tokens: raise that."),
+    ("Half", "length", {}, "Half", "cut at max_tokens: raise it."),
     (None, "length", {}, "", "lower reasoning_effort"),
     (None, None, {}, "", "said nothing"),
     (None, "stop", {"refusal": "No."}, "No.", None),
