@@ -19,7 +19,7 @@ import httpx2
 from mcp.server.mcpserver.exceptions import ToolError
 
 from sophia_mcp import audit
-from sophia_mcp.errors import DependencyError, NotConfigured, Unusable, UpstreamError
+from sophia_mcp.errors import DependencyError, NotConfigured, Refused, Unusable, UpstreamError
 from sophia_mcp.metrics import Metrics
 from sophia_mcp.settings import Needed
 
@@ -151,6 +151,11 @@ class Upstream:
     def read(self, kind: type[T], answer: Answer) -> T:
         """An answer of `request` as a `kind` that pydantic reads."""
         return self._answers.read(kind, answer)
+
+    def refusal(self, content: bytes) -> Refused:
+        """What to raise for an answer with status 200 that says in a place of its own that it is an
+        error. content: that as `{"error": …}`."""
+        return self._wording.refused_though_200(content)
 
     async def graphql(
         self, kind: type[T], query: str, variables: Mapping[str, Any], *path: str

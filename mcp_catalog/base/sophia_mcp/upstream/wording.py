@@ -42,9 +42,9 @@ class Wording:
         lasts = self.lasts is not None and faults.is_object(content) and self.lasts(content)
         says_when = limited and wait is not None and not lasts
         advice = "" if says_when else self._explained(content)
-        advice = advice or faults.advice(429 if limited else status, wait)
         if doubtful and status >= 500:
-            advice = _DOUBT
+            advice = f"{advice} {_DOUBT}".strip()
+        advice = advice or faults.advice(429 if limited else status, wait)
         text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
         # Whoever is told 403 without a time must not ask again by itself.
         transient = status in retry.TRANSIENT or (limited and wait is not None)

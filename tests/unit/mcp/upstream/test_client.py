@@ -520,3 +520,12 @@ async def test_what_is_no_error_of_the_api_is_not_explained(service: Service, re
     async with upstream.opened(Metrics("slack")):
         with pytest.raises(Refused, match="does not allow this"):
             await upstream.get(dict[str, str])
+
+
+async def test_what_an_explanation_says_of_a_write_leaves_the_doubt(service: Service):
+    service.routes["POST /"] = replies.refused(503, {"error": "full"})
+    upstream = Upstream("Slack", service.url, explain=lambda _: "Take another.")
+    async with upstream.opened(Metrics("slack")):
+        with pytest.raises(Refused, match=r"full Take another\. It may have taken effect all"):
+            await upstream.send(dict, "POST", body={})
+    assert len(service.asked) == 1
