@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from sophia_mcp.pages import NextCursor
 
 TEXT = 24_000
 """Characters of all the long texts in an answer: at 4 bytes each it is still below its limit."""
@@ -38,17 +37,9 @@ def _names(entries: object) -> object:
     return list(filter(None, map(_name, entries))) if isinstance(entries, list) else entries
 
 
-def _following(page: object) -> object:
-    if not isinstance(page, dict):
-        return page
-    return page.get("endCursor") if page.get("hasNextPage") else None
-
-
 NamesOf = Annotated[list[str], BeforeValidator(_names)]
 """Of labels, people or files, which come as objects."""
 Lower = Annotated[str, AfterValidator(str.lower)]
-Following = Annotated[NextCursor, BeforeValidator(_following)]
-"""The cursor in GraphQL's pageInfo."""
 
 
 def share(count: int) -> int:

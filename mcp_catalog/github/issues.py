@@ -6,14 +6,13 @@ from typing import Annotated, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp.fields import Text, at
-from sophia_mcp.pages import Cursor, NextCursor, cut
+from sophia_mcp.pages import Cursor, Following, NextCursor, cut
 
 from .fields import (
     COMMENT,
     PAGE,
     Body,
     Few,
-    Following,
     Limit,
     Lower,
     Name,

@@ -7,7 +7,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, model_validator
 from sophia_mcp.errors import Refused
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor, cut
+from sophia_mcp.pages import Cursor, Following, cut
 
 from .code import FileChange, cut_patches
 from .fields import (
@@ -16,7 +16,6 @@ from .fields import (
     TEXT,
     Body,
     Few,
-    Following,
     Lower,
     Name,
     Names,

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 MOST_BYTES = 100_000
 """Of an answer; about 25,000 tokens."""
@@ -23,6 +23,16 @@ NextCursor = Annotated[
     AfterValidator(lambda given: given or None),  # on the last page, some services say ""
     Field(description="Give it as cursor to get the next page; null on the last"),
 ]
+
+
+def _following(page: object) -> object:
+    if not isinstance(page, dict):
+        return page
+    return page.get("endCursor") if page.get("hasNextPage") else None
+
+
+Following = Annotated[NextCursor, BeforeValidator(_following)]
+"""The same, read from a connection's `pageInfo{hasNextPage endCursor}` in GraphQL."""
 
 T = TypeVar("T", bound=BaseModel)
 

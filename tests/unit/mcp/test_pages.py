@@ -53,6 +53,24 @@ def test_the_last_page_leads_nowhere_however_a_service_says_that(said: str | Non
     assert Page(next_cursor=said).next_cursor == read
 
 
+class Connection(BaseModel):
+    next_cursor: pages.Following = None
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ({"hasNextPage": True, "endCursor": "abc"}, "abc"),
+        ({"hasNextPage": False, "endCursor": "abc"}, None),
+        ({"hasNextPage": True, "endCursor": None}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_graphql_says_where_a_page_ends_on_the_last_one_too(said: object, read: str | None):
+    assert Connection.model_validate({"next_cursor": said}).next_cursor == read
+
+
 def result(data: dict[str, object] | None, *content: ContentBlock) -> CallToolResult:
     return CallToolResult(content=list(content), structured_content=data)
 

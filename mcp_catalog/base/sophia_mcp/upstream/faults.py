@@ -67,14 +67,27 @@ def advice(status: int, wait: float | None) -> str:
 
 
 def is_limit(status: int, wait: float | None, content: bytes) -> bool:
-    """Whether it says "too many requests", which GitHub does with 403, and GraphQL with 200.
+    """Whether it says "too many requests", which GitHub does with 403, and GraphQL with 200 or,
+    at Linear, with 400.
 
     wait: seconds that the answer asks to be left alone for.
     """
     worded = b"rate limit" in content.lower()
+    coded = b'"RATELIMITED"' in content
     return (
-        status == 429 or (status == 403 and wait is not None) or (status in (200, 403) and worded)
+        status == 429
+        or (status == 403 and wait is not None)
+        or (status in (200, 403) and worded)
+        or (status in (200, 400) and coded)
     )
+
+
+def is_object(content: bytes) -> bool:
+    """Whether it is a JSON object, as an API says an error, and not a proxy's page."""
+    try:
+        return isinstance(json.loads(content), dict)
+    except ValueError:
+        return False
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,10 @@ TRANSIENT = frozenset({429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed."""
 
 SAFE = frozenset({"GET", "HEAD"})
+
+_COUNTED = ("", "-requests", "-complexity", "-endpoint-requests")
+"""What limits count: X-RateLimit-Remaining (GitHub and others), -Requests-Remaining (Linear)."""
+
 _FIRST_S, _LONGEST_S = 0.5, 5.0
 
 
@@ -31,11 +35,13 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds that the answer asks to be left alone for.
 
     `Retry-After` is a number or a date (RFC 9110, 10.2.3). Without it, `X-RateLimit-Reset` counts,
-    seconds since 1970, once `X-RateLimit-Remaining` is 0 (GitHub and others).
+    seconds or milliseconds since 1970, once `X-RateLimit-Remaining` is 0.
     """
     text = headers.get("retry-after", "").strip()
-    if not text and headers.get("x-ratelimit-remaining") == "0":
-        return _until(headers.get("x-ratelimit-reset", ""), now)
+    if not text:
+        used_up = [one for one in _COUNTED if headers.get(f"x-ratelimit{one}-remaining") == "0"]
+        resets = [_until(headers.get(f"x-ratelimit{one}-reset", ""), now) for one in used_up]
+        return max((left for left in resets if left is not None), default=None)
     if text.isascii() and text.isdecimal():
         return float(text[:9])
     try:
@@ -47,8 +53,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _until(reset: str, now: datetime) -> float | None:
-    """None for what is no moment of the next day: some services count milliseconds."""
+    """None for what is later than a day, and so no moment."""
     if not (reset.isascii() and reset.isdecimal()):
         return None
-    left = max(0.0, float(reset[:18]) - now.timestamp())
+    count = float(reset[:18])
+    seconds = count if count < 1e11 else count / 1000  # 1e11 s is in the year 5138
+    left = max(0.0, seconds - now.timestamp())
     return left if left <= 86_400 else None

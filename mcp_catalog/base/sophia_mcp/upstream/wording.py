@@ -17,7 +17,7 @@ _LATER = "Try again later."
 @dataclass(frozen=True)
 class Wording:
     """Of one service. host: of its address. hide: takes credentials out of a text.
-    explain: see Upstream.
+    explain, lasts: see Upstream.
 
     doubtful: the request is not safe to repeat, so that the reader has to know whether it arrived.
     """
@@ -26,6 +26,7 @@ class Wording:
     host: str
     hide: Callable[[str], str]
     explain: Callable[[bytes], str] | None = None
+    lasts: Callable[[bytes], bool] | None = None
 
     def refusal(
         self, status: int, wait: float | None, content: bytes, *, doubtful: bool
@@ -38,18 +39,20 @@ class Wording:
                 "redirect",
             )
         limited = faults.is_limit(status, wait, content)
-        advice = faults.advice(429 if limited else status, wait)
+        lasts = self.lasts is not None and faults.is_object(content) and self.lasts(content)
+        says_when = limited and wait is not None and not lasts
+        advice = "" if says_when else self._explained(content)
+        advice = advice or faults.advice(429 if limited else status, wait)
         if doubtful and status >= 500:
             advice = _DOUBT
         text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
         # Whoever is told 403 without a time must not ask again by itself.
         transient = status in retry.TRANSIENT or (limited and wait is not None)
-        return Refused(text, status, transient=transient, wait=wait)
+        return Refused(text, status, transient=transient and not lasts, wait=wait)
 
     def refused_though_200(self, content: bytes) -> Refused:
         """An answer that says it is an error, with the status of a success."""
-        text = self._says("refused", content)
-        advice = self.hide(self.explain(content)) if self.explain else ""
+        text, advice = self._says("refused", content), self._explained(content)
         return Refused(f"{text.rstrip('.')}. {advice}" if advice else text, 200)
 
     def unreached(self, error: httpx2.RequestError, *, doubtful: bool) -> Unreachable:
@@ -93,6 +96,11 @@ class Wording:
             "Ask the operator of this server whether the address is right.",
             "not_its_api",
         )
+
+    def _explained(self, content: bytes) -> str:
+        if self.explain is None or not faults.is_object(content):
+            return ""
+        return self.hide(self.explain(content))
 
     def _says(self, what: str, content: bytes) -> str:
         # Before it is cut: half a credential would not be recognized.

@@ -30,13 +30,25 @@ def test_no_retry_after_breaks_it(text: str):
 
 @pytest.mark.parametrize(
     ("remaining", "later", "seconds"),
-    [("0", 90, 90), ("0", -5, 0), ("3", 90, None), ("0", 10**12, None), ("0", None, None)],
+    [("0", 90, 90), ("0", -5, 0), ("3", 90, None), ("0", 10**15, None), ("0", None, None)],
 )
 def test_a_limit_that_is_used_up_says_when_it_begins_anew(remaining, later, seconds):
     reset = "soon" if later is None else str(int(NOW.timestamp()) + later)
     headers = {"x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset}
     assert retry.retry_after(headers, NOW) == seconds
     assert retry.retry_after({**headers, "retry-after": "7"}, NOW) == 7
+
+
+def test_each_limit_of_several_has_a_time_of_its_own_and_the_latest_counts():
+    """As Linear counts: requests, their complexity and those to one endpoint, in milliseconds."""
+    later = {"requests": 1_800, "complexity": 90, "endpoint-requests": 30}
+    headers = {
+        f"x-ratelimit-{one}-reset": str((int(NOW.timestamp()) + seconds) * 1000)
+        for one, seconds in later.items()
+    }
+    used_up = {f"x-ratelimit-{one}-remaining": "0" for one in ("complexity", "endpoint-requests")}
+    assert retry.retry_after({**headers, "x-ratelimit-requests-remaining": "7"}, NOW) is None
+    assert retry.retry_after({**headers, **used_up}, NOW) == 90
 
 
 @given(st.timedeltas(timedelta(), timedelta(days=300)))
