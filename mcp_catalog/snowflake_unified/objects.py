@@ -29,6 +29,7 @@ _Shown = Annotated[str, BeforeValidator(lambda given: spoken(given))]
 _Comment = Annotated[str | None, BeforeValidator(lambda given: pages.cut(given or "", 200) or None)]
 _Count = Annotated[int | None, BeforeValidator(lambda given: None if given == "" else given)]
 
+_COLUMN_BYTES = 50_000
 _PLAIN = re.compile(r"[A-Z_][A-Z0-9_$]*")
 
 T = TypeVar("T", bound=BaseModel)
@@ -157,6 +158,7 @@ class TableInfo(Table):
     seen."""
 
     columns: list[Column]
+    columns_left_out: int = Field(description="INFORMATION_SCHEMA.COLUMNS has them all")
     definition: str | None
 
 
@@ -206,7 +208,11 @@ class Objects:
         )
         found = next((one for one in objects if one.name == spoken(exact(table))), None)
         about = (found or Table(name=exact(table))).model_dump(exclude={"name"})
-        return TableInfo(name=exact(table), **about, columns=columns, definition=definition)
+        shown = pages.that_fit(columns, _COLUMN_BYTES)
+        return TableInfo(
+            name=exact(table), **about, columns=shown, columns_left_out=len(columns) - len(shown),
+            definition=definition,
+        )  # fmt: skip
 
     async def list_warehouses(self) -> Warehouses:
         """List the warehouses with their size, state and load."""
@@ -252,13 +258,13 @@ class Objects:
         return shown, pages.cursor(exact(str(shown[-1].model_dump()["name"])))
 
     async def _shown(self, kind: type[T], sql: str) -> list[T]:
-        found = await self._statements.run(sql, limit=500)
+        found = await self._statements.run(sql, limit=2_000)
         return [kind.model_validate(row) for row in found.named()]
 
     async def _ddl(self, table: str) -> str | None:
         with suppress(ToolError):  # a right that a reader need not have
             found = await self._statements.run("SELECT GET_DDL('TABLE', ?, TRUE)", table)
-            return pages.cut(str(found.rows[0][0]), 30_000) if found.rows else None
+            return pages.cut(str(found.rows[0][0]), 20_000) if found.rows else None
         return None
 
 

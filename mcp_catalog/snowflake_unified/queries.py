@@ -11,7 +11,8 @@ from sophia_mcp.pages import PAGE_BYTES, cut, that_fit
 from sqlglot import exp
 
 from . import guard
-from .statements import Result, Statements, Value
+from .statements import Result, Statements
+from .values import Value
 
 Sql = Annotated[str, Field(min_length=1, max_length=20_000, description="One statement")]
 _Limit = Annotated[int, Field(ge=1, le=1_000, description="How many rows at most")]

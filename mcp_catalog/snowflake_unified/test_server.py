@@ -23,7 +23,7 @@ from sophia_mcp.errors import SettingError
 
 from mcp_catalog.snowflake_unified import account, statements
 from mcp_catalog.snowflake_unified.objects import exact, spoken
-from mcp_catalog.snowflake_unified.statements import Column, read
+from mcp_catalog.snowflake_unified.values import read
 from tests.support import upstream as replies
 from tests.support.stand_in import StandIn
 from tests.support.upstream import Reply, Request, Service
@@ -394,6 +394,8 @@ async def test_long_values_are_cut_and_a_long_answer_ends_with_a_mark(snowflake:
         ("fixed", "0.12345678901234567890", "0.12345678901234567890"),
         ("real", "1.5e300", 1.5e300),
         ("real", "NaN", "NaN"),
+        ("real", "Infinity", "Infinity"),
+        ("real", "-inf", "-inf"),
         ("boolean", "true", True),
         ("boolean", "false", False),
         ("date", "18262", "2020-01-01"),
@@ -413,7 +415,7 @@ async def test_long_values_are_cut_and_a_long_answer_ends_with_a_mark(snowflake:
     ],
 )
 def test_values_are_what_their_types_say(kind: str, written: str | None, expected: object):
-    given = read(written, Column(name="A", type=kind))
+    given = read(written, kind)
     assert (given, type(given)) == (expected, type(expected))
 
 
@@ -602,8 +604,12 @@ async def test_a_write_is_there_only_where_it_is_named_and_is_sent_once(snowflak
         snowflake.asked.clear()
         snowflake.queue.append(replies.refused(503, {"message": "later"}))
         said = await tools.error("execute_write", sql="INSERT INTO t VALUES (1)")
-    assert "look before you repeat it" in said
-    assert len(snowflake.asked) == 1
+        assert "look before you repeat it" in said
+        assert len(snowflake.asked) == 1
+        snowflake.queue.extend([running(7), replies.refused(403, {"message": "no more"})])
+        said = await tools.error("execute_write", sql="INSERT INTO t VALUES (1)")
+        assert "look before you repeat it" in said
+        assert snowflake.asked[-1].path.endswith("/01b2-7/cancel")
 
 
 @pytest.mark.parametrize(
@@ -657,6 +663,17 @@ async def test_a_table_is_told_even_if_its_definition_may_not_be_seen(snowflake:
         "name": "ID", "type": "", "nullable": False, "default": None, "primary_key": True,
         "comment": None,
     }  # fmt: skip
+
+
+async def test_a_wide_table_says_what_is_left_out(snowflake: Service):
+    wide = [[f"C{number}", *COLUMNS[1:-1], "x" * 300] for number in range(600)]
+    found = {**BY_STATEMENT["DESCRIBE TABLE"], "data": wide}
+    place = list(BY_STATEMENT).index("DESCRIBE TABLE")
+    snowflake.routes[f"GET {STATEMENTS}/01b2-{place}"] = replies.ok(found)
+    async with STAND_IN.connected(snowflake) as tools:
+        given = await tools.ok("get_table_info", table="orders")
+    assert len(given["columns"]) > 100
+    assert len(given["columns"]) + given["columns_left_out"] == 600
 
 
 async def test_a_missing_place_is_asked_for(snowflake: Service):
