@@ -6,11 +6,13 @@ without comments, with every string and quoted name written anew. What it does n
 """
 
 import logging
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from mcp.server.mcpserver.exceptions import ToolError
+from sophia_mcp.pages import cut
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ErrorLevel, SqlglotError
@@ -94,8 +96,8 @@ def statement(
     if isinstance(tree, READS) and (TokenType.IDENTIFIER, TokenType.L_PAREN) in pairs:
         # sqlglot takes "abs"(…), a function of somebody's, for ABS.
         raise ToolError('sql: expected names without quotes before a parenthesis, got "…"(')
-    for found in _faults(tree, expected, {name.upper() for name in own}):
-        raise ToolError(f"sql: {found}")
+    if faults := dict.fromkeys(_faults(tree, expected, {name.upper() for name in own})):
+        raise ToolError(cut(f"sql: {'; '.join(faults)}", 1_000))
     return Statement(text, tree)
 
 
@@ -125,7 +127,7 @@ def _written(token: Token, sql: str) -> str:
         return literal(token.text)
     if token.token_type is TokenType.IDENTIFIER:
         return identifier(token.text)
-    text = sql[token.start : token.end + 1]
+    text = re.sub(r"[ \t\r\n]+", " ", sql[token.start : token.end + 1])  # such as GROUP BY
     # Whether a blank of another kind ends a word, and what x'…' holds, may be read in two ways.
     if not text.isprintable() or (text[-1] == "'" and not token.text.isalnum()):
         raise ToolError(f"sql: expected plain words and numbers, got {text!r}")
@@ -160,7 +162,7 @@ def _faults(tree: exp.Expression, expected: str, own: set[str]) -> Iterator[str]
             yield "NEXTVAL moves a sequence"
         elif isinstance(node, exp.Func) and (name := _strange(node, own)):
             yield (
-                f"{name} is none of the functions that are known to do nothing but read. The "
+                f"{name} is none of the functions that are known to do nothing but read; the "
                 "operator of this server can allow it by SNOWFLAKE_FUNCTIONS"
             )
 
@@ -168,18 +170,23 @@ def _faults(tree: exp.Expression, expected: str, own: set[str]) -> Iterator[str]
 def _strange(node: exp.Func, own: set[str]) -> str | None:
     """The function's name, if it may do something; None for a harmless one."""
     known = not isinstance(node, (exp.Anonymous, exp.AnonymousAggFunc))
-    name = type(node).sql_name() if known else node.name.upper()
+    name = type(node).sql_name() if known else _exact(node)
     before: list[str] = []
     if isinstance(node.parent, exp.Table):
-        before = [part.name.upper() for part in node.parent.parts[:-1]]
+        before = [_exact(part) for part in node.parent.parts[:-1]]
     elif isinstance(node.parent, exp.Dot):
         dotted = node.parent
         while isinstance(dotted.parent, exp.Dot):
             dotted = dotted.parent
         parts = list(dotted.flatten(unnest=False))
-        before = [part.name.upper() for part in parts[: [*map(id, parts)].index(id(node))]]
+        before = [_exact(part) for part in parts[: [*map(id, parts)].index(id(node))]]
     whole = ".".join((*before, name))
     if whole in own or before[-1:] == ["INFORMATION_SCHEMA"]:
         return None
     harmless = name in _HARMLESS or (known and not name.startswith(_KEPT_AWAY))
     return None if harmless and not before else whole
+
+
+def _exact(part: exp.Expr) -> str:
+    named = part.this if isinstance(part.this, exp.Identifier) else part
+    return part.name if named.args.get("quoted") else part.name.upper()

@@ -1,5 +1,6 @@
 """Statements that the caller writes: run, explained, and, where that is allowed, writing."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Annotated
@@ -89,7 +90,9 @@ class Queries:
         (DB.SCHEMA.TABLE).
         """
         wanted = "a SELECT, SHOW or DESCRIBE"
-        asked = guard.statement(sql, guard.READS, wanted, self._own, shows=True)
+        asked = await asyncio.to_thread(
+            guard.statement, sql, guard.READS, wanted, self._own, shows=True
+        )
         return _rows(await self._statements.run(asked.text, limit=limit + 1), limit)
 
     async def execute_write(self, sql: Sql) -> Changed:
@@ -98,7 +101,7 @@ class Queries:
         once. UPDATE and DELETE need a WHERE.
         """
         wanted = "a statement that changes rows or tables"
-        asked = guard.statement(sql, guard.WRITES, wanted, self._own)
+        asked = await asyncio.to_thread(guard.statement, sql, guard.WRITES, wanted, self._own)
         if isinstance(asked.tree, (exp.Update, exp.Delete)) and not asked.tree.args.get("where"):
             raise ToolError("sql: expected a WHERE; if all rows are meant, write WHERE TRUE")
         done = await self._statements.run(asked.text, limit=10, writing=True)
@@ -111,7 +114,7 @@ class Queries:
         """
         kinds = (*guard.READS, *guard.CHANGES_ROWS)
         wanted = "SELECT, INSERT, UPDATE, DELETE or MERGE"
-        asked = guard.statement(sql, kinds, wanted, self._own)
+        asked = await asyncio.to_thread(guard.statement, sql, kinds, wanted, self._own)
         found = await self._statements.run(f"EXPLAIN USING TEXT {asked.text}")
         lines = (str(value) for row in found.rows for value in row)
         return Plan(plan=cut("\n".join(lines), _PLAN_CHARACTERS))

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sophia_mcp.errors import SettingError
+from sophia_mcp.settings import read_settings
 
 from mcp_catalog.snowflake_unified import account, statements
 from mcp_catalog.snowflake_unified.objects import exact, spoken
@@ -118,17 +120,25 @@ def submitted(request: Request) -> Reply:
 
 
 def running(handle: object) -> Reply:
-    body = {
-        "code": "333334",
-        "message": "Asynchronous execution in progress.",
-        "statementHandle": f"01b2-{handle}",
-        "statementStatusUrl": f"{STATEMENTS}/01b2-{handle}",
-    }
-    return replies.ok(body, 202)  # fmt: skip
+    body = {"code": "333334", "message": "Asynchronous execution in progress."}
+    where = {"statementHandle": f"01b2-{handle}", "statementStatusUrl": f"{STATEMENTS}/{handle}"}
+    return replies.ok({**body, **where}, 202)
 
 
 SEARCH = "/api/v2/databases/SHOP/schemas/PUBLIC/cortex-search-services/DOCS:query"
 ANALYST = "/api/v2/cortex/analyst/message"
+
+FOUND = {"BODY": "x" * 3_000, "@scores": {"cosine_similarity": 0.5}}
+BLOCKS = [
+    {"type": "text", "text": "This is how I read it."},
+    {"type": "sql", "statement": "SELECT 1", "confidence": None},
+]
+ANALYSIS = {
+    "request_id": "75d3",
+    "message": {"role": "analyst", "content": BLOCKS},
+    "warnings": [{"message": "No verified query"}],
+    "response_metadata": {},
+}
 
 # tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
@@ -151,26 +161,8 @@ STAND_IN = StandIn(
             f"GET {STATEMENTS}/01b2-{place}": replies.ok(found)
             for place, found in enumerate(BY_STATEMENT.values())
         },
-        f"POST {SEARCH}": replies.ok(
-            {
-                "results": [{"BODY": "x" * 3_000, "@scores": {"cosine_similarity": 0.5}}],
-                "request_id": "5d8e",
-            }
-        ),
-        f"POST {ANALYST}": replies.ok(
-            {
-                "request_id": "75d3",
-                "message": {
-                    "role": "analyst",
-                    "content": [
-                        {"type": "text", "text": "This is how I read it."},
-                        {"type": "sql", "statement": "SELECT 1", "confidence": None},
-                    ],
-                },
-                "warnings": [{"message": "No verified query"}],
-                "response_metadata": {},
-            }
-        ),
+        f"POST {SEARCH}": replies.ok({"results": [FOUND], "request_id": "5d8e"}),
+        f"POST {ANALYST}": replies.ok(ANALYSIS),
     },
     {
         "execute_query": {"sql": "SELECT n, t FROM shop.public.t"},
@@ -225,15 +217,18 @@ async def test_a_statement_says_where_and_how_long_it_may_run(snowflake: Service
     }
 
 
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [
-        ("xy12345.us-east-1", "XY12345"),
-        ("myorg-my_account", "MYORG-MY_ACCOUNT"),
-        ("myorg-acc.snowflakecomputing.com", "MYORG-ACC"),
-    ],
-)
-async def test_a_key_pair_signs_in(snowflake: Service, given: str, named: str):
+ACCOUNTS = {
+    "xy12345.us-east-1": ("XY12345", "xy12345.us-east-1"),
+    "myorg-my_account": ("MYORG-MY_ACCOUNT", "myorg-my-account"),
+    "MYORG-ACC.snowflakecomputing.com": ("MYORG-ACC", "myorg-acc"),
+}
+
+
+@pytest.mark.parametrize("given", ACCOUNTS)
+async def test_a_key_pair_signs_in(snowflake: Service, given: str):
+    named, host = ACCOUNTS[given]
+    there = account.read_account(read_settings("x", {"SNOWFLAKE_ACCOUNT": given})).address
+    assert there == f"https://{host}.snowflakecomputing.com"
     async with STAND_IN.connected(snowflake, SNOWFLAKE_ACCOUNT=given) as tools:
         await tools.ok("execute_query", sql="SELECT 1")
     first, second = snowflake.asked[:2]
@@ -271,38 +266,36 @@ async def test_a_token_signs_in_where_there_is_no_key(snowflake: Service):
     assert headers["X-Snowflake-Authorization-Token-Type"] == "PROGRAMMATIC_ACCESS_TOKEN"
 
 
-@pytest.mark.parametrize(
-    ("key", "passphrase"),
-    [(pem().replace("\n", "\\n"), ""), (pem(passphrase=PASSPHRASE), PASSPHRASE)],
-    ids=["escaped line ends", "passphrase"],
-)
-async def test_ways_to_write_a_key(snowflake: Service, key: str, passphrase: str):
-    changed = {"SNOWFLAKE_PRIVATE_KEY": key, "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": passphrase}
-    async with STAND_IN.connected(snowflake, **changed) as tools:
-        await tools.ok("execute_query", sql="SELECT 1")
+def with_key(key: str, passphrase: str = "") -> dict[str, str]:
+    return {"SNOWFLAKE_PRIVATE_KEY": key, "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": passphrase}
 
 
-@pytest.mark.parametrize(
-    ("key", "passphrase", "said"),
-    [
-        ("never-shown", "", "got something else"),
-        (pem()[:300], "", "got something else"),
-        (pem(passphrase=PASSPHRASE), "", "no SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"),
-        (pem(passphrase=PASSPHRASE), "wrong", "does not open"),
-        (pem(), PASSPHRASE, "without a passphrase"),
-        (pem(ec.generate_private_key(ec.SECP256R1())), "", "of another kind"),
-    ],
-)
-def test_a_wrong_key_is_one_line_at_the_start(
-    snowflake: Service, key: str, passphrase: str, said: str
-):
-    changed = {"SNOWFLAKE_PRIVATE_KEY": key, "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": passphrase}
+async def test_ways_to_write_a_key(snowflake: Service):
+    locked = with_key(pem(passphrase=PASSPHRASE), PASSPHRASE)
+    for given in (with_key(pem().replace("\n", "\\n")), locked):
+        async with STAND_IN.connected(snowflake, **given) as tools:
+            await tools.ok("execute_query", sql="SELECT 1")
+
+
+WRONG_KEYS = {
+    "got something else": with_key("never-shown"),
+    ", got something else": with_key(pem()[:300]),
+    "no SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": with_key(pem(passphrase=PASSPHRASE)),
+    "does not open": with_key(pem(passphrase=PASSPHRASE), "wrong"),
+    "without a passphrase": with_key(pem(), PASSPHRASE),
+    "of another kind": with_key(pem(ec.generate_private_key(ec.SECP256R1()))),
+}
+
+
+@pytest.mark.parametrize("said", WRONG_KEYS)
+def test_a_wrong_key_is_one_line_at_the_start(snowflake: Service, said: str):
     with pytest.raises(SettingError) as raised:
-        STAND_IN.built(snowflake, **changed)
+        STAND_IN.built(snowflake, **WRONG_KEYS[said])
     told = str(raised.value)
     assert said in told
     assert "\n" not in told
-    assert not any(line in told for line in (*key.split("\n")[1:-1], "never-shown", PASSPHRASE))
+    lines = WRONG_KEYS[said]["SNOWFLAKE_PRIVATE_KEY"].split("\n")[1:-1]
+    assert not any(line in told for line in (*lines, "never-shown", PASSPHRASE))
 
 
 @pytest.mark.parametrize("name", ["https://x.example.com", "my org", "x/../y", "x.snow@evil.com"])
@@ -433,6 +426,7 @@ SELECT "update", "insert" FROM "delete" -- DROP TABLE t
 SELECT DATEADD('day', -1, CURRENT_DATE()), IFF(a, 1, 2), a ILIKE '%@x.com', TRY_TO_DATE(b) FROM t
 SHOW TABLES LIKE '%x%' IN SCHEMA d.s
 DESC TABLE d.s.t
+SELECT a FROM t GROUP\tBY a ORDER  BY a
 DESCRIBE SEMANTIC VIEW d.s.v;
 """.strip().split("\n")
 
@@ -442,7 +436,8 @@ async def test_what_only_reads_is_run(snowflake: Service):
         for sql in GOOD:
             snowflake.queue.extend([running(7), replies.ok(texts("A", ["x"]))])
             await tools.ok("execute_query", sql=sql)
-    kept = [sql.partition(" --")[0].rstrip(";").replace("$$", "'") for sql in GOOD]
+    kept = [re.sub(r" --.*|;$", "", sql).replace("$$", "'") for sql in GOOD]
+    kept = [" ".join(sql.split()) for sql in kept]
     assert sent(snowflake) == kept
 
 
@@ -488,6 +483,8 @@ SELECT 1 ->> DELETE FROM t
 SHOW TABLES ->> INSERT INTO t SELECT "name" FROM $1
 DESCRIBE TABLE t; DROP TABLE t
 WITH a AS (DELETE FROM t) SELECT * FROM a
+WITH a AS (DROP TABLE t) SELECT 1
+WITH a AS (TRUNCATE TABLE t) SELECT 1
 WITH a AS (WITH b AS (INSERT INTO t VALUES (1)) SELECT 1) SELECT * FROM a
 WITH p AS PROCEDURE () RETURNS INT LANGUAGE SQL AS $$ BEGIN DROP TABLE t; END $$ CALL p()
 SELECT 1 INTO x
@@ -513,6 +510,8 @@ SELECT d.s.len(a) FROM t
 SELECT "abs"(a) FROM t
 SELECT "abs" (a) FROM t
 SELECT shop.public."net_price"(1)
+SELECT "shop".public.net_price(1)
+SELECT * FROM TABLE("information_schema".f(1))
 SELECT evil.shop.public.net_price(1)
 SELECT m!PREDICT(INPUT => 1)
 SELECT IDENTIFIER('f')(1)
@@ -581,6 +580,7 @@ REFUSED_WRITES = [
     ("GRANT SELECT ON t TO ROLE r", "sql: "),
     ("INSERT INTO t SELECT SYSTEM$WAIT(1)", "SYSTEM$WAIT"),
     ("INSERT INTO t SELECT * FROM @s", "stage"),
+    ('INSERT INTO t SELECT shop.public."net_price"(1)', "SHOP.PUBLIC.net_price"),
     ("COPY INTO t FROM @s", "stage"),
     ("ALTER USER reader SET PASSWORD = 'x'", "sql: "),
     ("TRUNCATE TABLE t; DROP TABLE t", "got several"),
