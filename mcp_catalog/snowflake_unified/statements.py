@@ -41,7 +41,7 @@ class _First(_Part):
     columns: list[Column] = at("resultSetMetaData", "rowType")
     parts: list[dict[str, Any]] = at("resultSetMetaData", "partitionInfo", default_factory=list)
     handle: str = at("statementHandle", default="")
-    stats: dict[str, Any] | None = None
+    stats: dict[str, int | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Statements:
     ) -> Result:
         """One statement in a session of its own; `values` take the places of `?`.
 
-        limit: rows of the result, at most. writing: it is not sent again when it is unclear
+        limit: rows that are enough. writing: it is not sent again when it is unclear
         whether it arrived. Raises ToolError for whatever Snowflake says.
         """
         body = {
@@ -98,9 +98,9 @@ class Statements:
             first.columns,
             [
                 [read(cell, column.type) for cell, column in zip(row, first.columns, strict=False)]
-                for row in rows[:limit]
+                for row in rows
             ],
-            sum(int(count or 0) for count in counts),
+            sum(count or 0 for count in counts),
         )
 
     async def _awaited(self, body: Mapping[str, Any], writing: bool) -> Answer:
