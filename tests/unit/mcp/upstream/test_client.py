@@ -232,6 +232,18 @@ async def test_what_is_not_safe_to_repeat_is_sent_once(service: Service, reply: 
     assert "It may have taken effect all the same: look before you repeat it." in str(caught.value)
 
 
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_an_answer_that_can_not_be_read_leaves_doubt_about_what_was_sent(
+    service: Service, repeatable: bool
+):
+    service.routes["POST /"] = replies.ok(["made"])
+    async with opened(service.url) as slack:
+        with pytest.raises(Unusable, match="expected an answer of its API") as caught:
+            await slack.send(dict[str, str], "POST", body={}, repeatable=repeatable)
+    assert ("look before you repeat it" in str(caught.value)) is not repeatable
+    assert len(service.asked) == 1
+
+
 async def test_the_caller_says_what_else_is_safe_to_repeat(service: Service):
     service.queue.append(replies.refused(503))
     service.routes["PUT /x"] = replies.ok(1)
