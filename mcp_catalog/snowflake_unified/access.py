@@ -44,7 +44,7 @@ class Session:
             grants = f"SHOW GRANTS TO ROLE {identifier(str(who['role']))}"
             for row in (await self._statements.run(grants)).named():
                 what, on, name = (str(row.get(key)) for key in ("privilege", "granted_on", "name"))
-                if on == "ROLE":
+                if on in ("ROLE", "DATABASE_ROLE"):
                     roles.append(name)
                 elif what not in _READING:
                     more.append(f"{what} on {on} {name}")

@@ -26,9 +26,8 @@ _HISTORY = """
     SELECT query_id, query_text, user_name, warehouse_name, execution_status, error_message,
            start_time, total_elapsed_time / 1000 AS seconds, rows_produced, bytes_scanned
     FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY(
-        END_TIME_RANGE_START => DATEADD('hour', -?, CURRENT_TIMESTAMP()), RESULT_LIMIT => 10000))
-    ORDER BY IFF(? = 'slowest', total_elapsed_time, NULL) DESC NULLS LAST, start_time DESC
-    LIMIT ?"""
+        END_TIME_RANGE_START => DATEADD('hour', ?, CURRENT_TIMESTAMP()), RESULT_LIMIT => 10000))
+    ORDER BY IFF(? = 'slowest', total_elapsed_time, NULL) DESC NULLS LAST, start_time DESC"""
 
 
 class Rows(BaseModel):
@@ -126,8 +125,8 @@ class Queries:
         which are its own at least. Needs SNOWFLAKE_DATABASE and a warehouse.
         """
         order = "slowest" if slowest_first else "newest"
-        found = await self._statements.run(_HISTORY, hours, order, limit)
-        past = [Past.model_validate(row) for row in found.named()]
+        found = await self._statements.run(_HISTORY, -hours, order, limit=limit)
+        past = [Past.model_validate(row) for row in found.named()][:limit]
         for one in past:
             one.sql = cut(one.sql, _VALUE_CHARACTERS)
         return History(queries=that_fit(past))

@@ -743,6 +743,16 @@ async def test_it_says_what_its_role_may_do_besides_reading(snowflake: Service):
     assert told["roles_inherited"] == ["OTHER"]
 
 
+async def test_the_history_is_asked_for_by_bound_values(snowflake: Service):
+    async with STAND_IN.connected(snowflake) as tools:
+        [past] = (await tools.ok("get_query_history", hours=2, slowest_first=True))["queries"]
+    assert past["sql"].endswith("[cut: 2000 of 3007 characters]")
+    assert [one["value"] for one in snowflake.asked[0].body["bindings"].values()] == [
+        "-2",
+        "slowest",
+    ]
+
+
 async def test_a_signed_token_that_snowflake_repeats_is_hidden(
     snowflake: Service, caplog: pytest.LogCaptureFixture
 ):
