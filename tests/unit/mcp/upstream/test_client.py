@@ -201,7 +201,7 @@ async def test_a_credential_that_the_service_repeats_is_hidden(service: Service,
     assert KEY[:4] not in str(caught.value)
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 529])
 async def test_what_may_pass_is_asked_again(service: Service, status: int):
     service.queue.extend([replies.refused(status), replies.silent(), replies.ok(7)])
     metrics = Metrics("slack")
