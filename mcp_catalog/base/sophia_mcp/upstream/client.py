@@ -303,4 +303,4 @@ def _segment(text: str) -> str:
     """One segment of a path. What would lead elsewhere is no name of anything."""
     if text in ("", ".", ".."):
         raise ToolError(f"expected an id or a name, got {text!r}")
-    return quote(text, safe="")
+    return quote(text, safe=":")  # as in `service:query`, where some read no %3A
