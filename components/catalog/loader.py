@@ -22,6 +22,9 @@ from components.reading import REQUIRED, Fault, Reader
 NO_SERVER = frozenset({"base"})
 """Folders of the catalog that hold no server: the runtime that all of them share."""
 
+LONGEST_GRACE_S = 110
+"""A longer call would be given up by the gateway first (`timeout server`)."""
+
 REPLICAS = {1: 2, 2: 1}
 """How many replicas a tier has unless a server asks for more."""
 
@@ -150,6 +153,7 @@ def _deploy(reader: Reader) -> Deploy:
                 "start_period_s", HEALTH.start_period_s, low=0, high=3600
             ),
         ),
+        grace_s=reader.integer("grace_s", Deploy.grace_s, low=1, high=LONGEST_GRACE_S),
     )
     for inner in (health, reader):
         inner.finish()

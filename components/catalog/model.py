@@ -57,12 +57,14 @@ class Deploy:
     """How a server runs.
 
     tier: 1 runs twice on primary nodes, 2 runs once anywhere.
+    grace_s: seconds for the calls in flight at a stop; a tool may take 90 % of them.
     """
 
     tier: int
     replicas: int
     resources: Resources
     health: Health
+    grace_s: int = 20
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ UID = 10001
 HEALTH_CHECK = ("python", "-I", "-S", "/opt/server/sophia_mcp/healthcheck.py")
 """In every server's image. Without site packages it starts in half the time."""
 
-DRAIN_S, GRACE_S = 5, 20
-"""After SIGTERM: seconds in which requests are still taken, then for the calls in flight."""
+DRAIN_S = 5
+"""After SIGTERM: seconds in which requests are still taken; then come those of `deploy.grace_s`."""
 
 SPARE_S = 5
 """Seconds between the server's own end and the kill."""
@@ -45,7 +45,7 @@ def mcp_service(
             "PORT": str(PORT),
             "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
             "DRAIN_SECONDS": str(DRAIN_S),
-            "GRACE_SECONDS": str(GRACE_S),
+            "GRACE_SECONDS": str(deploy.grace_s),
         },
         secrets=tuple(File(env.lower().replace("_", "-"), env) for env in sorted(secrets)),
         mounts=(Mount(type="tmpfs", target="/tmp", size_mb=64),),
@@ -71,7 +71,7 @@ def mcp_service(
         ),
         # A GPU is held until the old task has ended, and there may be no other one.
         order="stop-first" if deploy.resources.gpus else "start-first",
-        stop_grace_s=float(DRAIN_S + GRACE_S + SPARE_S),
+        stop_grace_s=float(DRAIN_S + deploy.grace_s + SPARE_S),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
         needs=needs,
         networks=(EDGE, *(SHARED[need] for need in needs if need in SHARED)),

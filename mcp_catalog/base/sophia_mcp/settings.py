@@ -1,6 +1,7 @@
 """What the process is told from outside: environment variables and secret files."""
 
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from .errors import SettingError
 
 SECRETS_DIRECTORY = Path("/run/secrets")
+_USD = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -91,6 +93,14 @@ class Settings:
     def number(self, name: str, default: int, *, least: int, most: int) -> int:
         """The environment variable `name` as a whole number within [least, most]."""
         return _number(self.environment, name, default, least, most)
+
+    def usd(self, name: str, default: str, *, most: int) -> float:
+        """The environment variable `name` as an amount in US dollars within [0, most]."""
+        text = self.environment.get(name) or default
+        if not _USD.fullmatch(text) or float(text) > most:
+            expected = f"{name}: expected US dollars from 0 to {most} such as {default}"
+            raise SettingError(f"{expected}, got {text!r}")
+        return float(text)
 
     def flag(self, name: str, default: bool = False) -> bool:
         """The environment variable `name`, `true` or `false`."""

@@ -46,11 +46,24 @@ def test_a_good_entry(catalog):
     (server,) = loaded.servers
     assert server.env == {"SLACK_PAGE": "100"}
     assert server.deploy.replicas == 2, "two replicas are what tier 1 means"
+    assert server.deploy.grace_s == 20
     assert server.secrets[0].required
     assert not server.variables[0].required
 
 
+def test_a_server_may_have_slow_tools(catalog):
+    (server,) = loader.load(
+        catalog(slack=GOOD.replace("tier: 1,", "tier: 1, grace_s: 65,"))
+    ).servers
+    assert server.deploy.grace_s == 65
+
+
 BAD = {
+    "a tool slower than the gateway": (
+        ("tier: 1,", "tier: 1, grace_s: 120,"),
+        "mcp_catalog/slack/server.yaml: deploy.grace_s: got 120, expected a whole number from 1 to "
+        "110",
+    ),
     "unknown tier": (
         ("tier: 1", "tier: 3"),
         "mcp_catalog/slack/server.yaml: deploy.tier: got 3, expected one of 1, 2",

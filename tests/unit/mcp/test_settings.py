@@ -108,3 +108,16 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(text: str, got: str
     with pytest.raises(SettingError) as caught:
         read_settings("toy", {"URL": text}).url("URL", "https://d")
     assert "hidden" not in str(caught.value)
+
+
+def test_amounts_are_in_dollars():
+    settings = read_settings("toy", {"CAP": "0.25", "WHOLE": "100", "NONE": "0", "EMPTY": ""})
+    names = ("CAP", "WHOLE", "NONE", "EMPTY", "MISSING")
+    assert [settings.usd(name, "0.10", most=100) for name in names] == [0.25, 100, 0, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "1e2", "0,10", "$1", "101", "100.000001"])
+def test_what_is_no_amount_is_named_with_what_was_expected(text: str):
+    expected = r"^CAP: expected US dollars from 0 to 100 such as 0\.10, got "
+    with pytest.raises(SettingError, match=expected):
+        read_settings("toy", {"CAP": text}).usd("CAP", "0.10", most=100)

@@ -78,7 +78,9 @@ def test_tier_two_runs_anywhere():
 
 
 def test_it_is_stopped_no_sooner_than_it_ends_and_watched_longer_than_a_failing_check():
-    inputs = planned(server())
+    patient = replace(server().deploy, grace_s=65)
+    inputs = planned(replace(server(), deploy=patient))
+    assert inputs.env["GRACE_SECONDS"] == "65"
     assert inputs.stop_grace_s > int(inputs.env["DRAIN_SECONDS"]) + int(inputs.env["GRACE_SECONDS"])
     health = inputs.health
     assert inputs.update.monitor_s == watched_s(health) > health.retries * health.interval_s

@@ -19,7 +19,7 @@ import httpx2
 from mcp.server.mcpserver.exceptions import ToolError
 
 from sophia_mcp import audit
-from sophia_mcp.errors import DependencyError, NotConfigured, UpstreamError
+from sophia_mcp.errors import DependencyError, NotConfigured, Refused, Unusable, UpstreamError
 from sophia_mcp.metrics import Metrics
 from sophia_mcp.settings import Needed
 
@@ -143,11 +143,19 @@ class Upstream:
     ) -> T:
         """Send `body` as JSON. repeatable: doing it twice is the same as doing it once."""
         answer = await self.request(method, *path, body=body, repeatable=repeatable)
-        return self.read(kind, answer)
+        try:
+            return self.read(kind, answer)
+        except Unusable as error:
+            raise error if repeatable else self._wording.in_doubt(error) from None
 
     def read(self, kind: type[T], answer: Answer) -> T:
         """An answer of `request` as a `kind` that pydantic reads."""
         return self._answers.read(kind, answer)
+
+    def refusal(self, content: bytes) -> Refused:
+        """What to raise for an answer with status 200 that says in a place of its own that it is an
+        error. content: that as `{"error": …}`."""
+        return self._wording.refused_though_200(content)
 
     async def graphql(
         self, kind: type[T], query: str, variables: Mapping[str, Any], *path: str
@@ -295,4 +303,4 @@ def _segment(text: str) -> str:
     """One segment of a path. What would lead elsewhere is no name of anything."""
     if text in ("", ".", ".."):
         raise ToolError(f"expected an id or a name, got {text!r}")
-    return quote(text, safe="")
+    return quote(text, safe=":")  # as in `service:query`, where some read no %3A

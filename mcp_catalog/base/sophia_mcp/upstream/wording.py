@@ -42,9 +42,9 @@ class Wording:
         lasts = self.lasts is not None and faults.is_object(content) and self.lasts(content)
         says_when = limited and wait is not None and not lasts
         advice = "" if says_when else self._explained(content)
-        advice = advice or faults.advice(429 if limited else status, wait)
         if doubtful and status >= 500:
-            advice = _DOUBT
+            advice = f"{advice} {_DOUBT}".strip()
+        advice = advice or faults.advice(429 if limited else status, wait)
         text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
         # Whoever is told 403 without a time must not ask again by itself.
         transient = status in retry.TRANSIENT or (limited and wait is not None)
@@ -96,6 +96,10 @@ class Wording:
             "Ask the operator of this server whether the address is right.",
             "not_its_api",
         )
+
+    def in_doubt(self, error: Unusable) -> Unusable:
+        """The same, for an answer to what is not safe to repeat."""
+        return Unusable(f"{error} {_DOUBT}", error.reason)
 
     def _explained(self, content: bytes) -> str:
         if self.explain is None or not faults.is_object(content):
