@@ -48,8 +48,8 @@ def _objects(given: object) -> list[dict[str, Any]]:
     found = []
     for system in dicts(given):
         for one in dicts(system.get("objects")):
-            pairs = ((str(f.get("name")), f.get("value")) for f in dicts(one.get("fields")))
-            fields = {key: cut(str(value), 200) for key, value in pairs if value not in (None, "")}
+            filled = [f for f in dicts(one.get("fields")) if f.get("value") not in (None, "")]
+            fields = {str(f.get("name")): cut(str(f["value"]), 200) for f in filled[:100]}
             names = {key.lower(): value for key, value in fields.items()}
             own = {"fields": fields, "name": names.get("name") or names.get("dealname")}
             found.append({"system": system.get("system"), **one, **own})
@@ -119,7 +119,7 @@ class CrmObject(BaseModel):
 
 
 class CrmDetails(CrmObject):
-    """The same with its fields in the CRM, such as stage, amount and close date."""
+    """The same with its first 100 fields that hold something: stage, amount, close date."""
 
     fields: dict[str, str] = Field(default_factory=dict)
 
@@ -160,9 +160,14 @@ Hits = Annotated[Many[TrackerHits], AfterValidator(lambda many: [one for one in 
 
 
 class FoundCall(Call):
-    """A call with who was in it and what the CRM has it linked to. trackers: where looked for."""
+    """A call with who was in it (the first 200), and what the CRM has it linked to.
 
-    participants: Many[Person] = at("parties", default_factory=list)
+    trackers: where they were looked for.
+    """
+
+    participants: Annotated[Many[Person], AfterValidator(lambda many: many[:200])] = at(
+        "parties", default_factory=list
+    )
     crm: Annotated[Sequence[CrmObject], BeforeValidator(_objects)] = at("context", default=())
     trackers: Hits = at("content", "trackers", default_factory=list)
 
@@ -268,7 +273,7 @@ class Transcript(BaseModel):
     """What was said in a call, or in a part of it."""
 
     call_id: str
-    participants: list[Person]
+    speakers: list[Person]
     turns: list[Turn]
     next_cursor: NextCursor = None
 

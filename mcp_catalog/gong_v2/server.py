@@ -84,9 +84,8 @@ class Gong:
         left = said.turns(heard, spoken, start, to_minute)[skip:]
         kept = pages.that_fit(left)
         more = pages.cursor(str(skip + len(kept))) if len(kept) < len(left) else None
-        return models.Transcript(
-            call_id=heard.id, participants=list(heard.parties), turns=kept, next_cursor=more
-        )
+        speakers: list[models.Person] = [one for one in heard.parties if one.speaker_id]
+        return models.Transcript(call_id=heard.id, speakers=speakers, turns=kept, next_cursor=more)
 
     async def get_call_insights(self, call: given.CallId) -> models.Insights:
         """Get what Gong makes of a call: brief, key points, highlights with next steps, action

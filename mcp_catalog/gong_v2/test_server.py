@@ -342,6 +342,19 @@ async def test_a_page_holds_what_fits(gong: Service):
     assert int(ids(rest)[0]) == len(first["entries"])
 
 
+async def test_a_crowd_and_a_deal_with_a_thousand_fields_still_fit(gong: Service):
+    crowd = [party(f"Guest {n} {'x' * 50}", str(n)) for n in range(1_000)]
+    fields = [{"name": f"Field_{n}__c", "value": "x" * 300} for n in range(1_000)]
+    opportunity = {"objectType": "Opportunity", "objectId": DEAL, "fields": fields}
+    crm = [{"system": "Salesforce", "objects": [opportunity]}]
+    gong.routes["POST /v2/calls/extensive"] = listed("calls", [call(parties=crowd, context=crm)])
+    async with STAND_IN.connected(gong) as tools:
+        whole = await tools.ok("get_call", call=CALL)
+        assert (len(whole["participants"]), len(whole["crm"][0]["fields"])) == (200, 100)
+        await tools.ok("search_calls", since=SINCE)
+        await tools.ok("get_deal_intelligence", deal=DEAL, since=SINCE)
+
+
 async def test_a_call_with_its_people_and_its_deal(gong: Service):
     async with STAND_IN.connected(gong) as tools:
         link = f"https://us-1.app.gong.io/call?x=1&id={CALL}&y=2"
@@ -384,6 +397,7 @@ async def test_a_transcript_says_who_spoke_and_when(gong: Service):
         {"time": "01:10", "speaker": "eve@acme.example", "text": "The PRICE  is high. Discounts?."},
         {"time": "75:10", "speaker": "Unknown speaker", "text": "Bye."},
     ]
+    assert [one["email"] for one in whole["speakers"]] == ["ann@us.example", "eve@acme.example"]
     assert [turn["text"] for turn in part["turns"]] == ["Or so.", "The PRICE  is high."]
     assert f"call {OTHER} has no transcript, or not yet" in nothing
 
