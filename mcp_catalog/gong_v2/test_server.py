@@ -38,6 +38,12 @@ def party(name: str | None, speaker: str | None, **more: Any) -> dict[str, Any]:
     return {"id": f"p{speaker}", "name": name, "speakerId": speaker, "context": [], **more}
 
 
+def crm(kind: str, key: str | int, **fields: Any) -> dict[str, Any]:
+    pairs = [{"name": name, "value": value} for name, value in fields.items()]
+    one = {"objectType": kind, "objectId": key, "fields": pairs or None}
+    return {"system": "Salesforce", "objects": [one]}
+
+
 def call(key: str = CALL, title: str = "Acme demo", **more: Any) -> dict[str, Any]:
     meta = {
         "id": key,
@@ -52,25 +58,6 @@ def call(key: str = CALL, title: str = "Acme demo", **more: Any) -> dict[str, An
         "meetingUrl": "https://zoom.us/j/secret",
         "isPrivate": key == PRIVATE,
     }
-    crm = {
-        "system": "Salesforce",
-        "objects": [
-            {
-                "objectType": "Opportunity",
-                "objectId": DEAL,
-                "fields": [
-                    {"name": "Name", "value": "Acme renewal"},
-                    {"name": "Amount", "value": 1200.5},
-                    {"name": "CloseDate", "value": None},
-                ],
-            },
-            {
-                "objectType": "Account",
-                "objectId": ACCOUNT,
-                "fields": [{"name": "Name", "value": "Acme Corp"}],
-            },
-        ],
-    }
     return {
         "metaData": meta,
         "parties": [
@@ -78,7 +65,11 @@ def call(key: str = CALL, title: str = "Acme demo", **more: Any) -> dict[str, An
             party(None, "2", emailAddress="eve@acme.example", affiliation="External"),
             party("Silent Sam", None, userId=None),
         ],
-        "context": [crm, {"system": "HubSpot", "objects": None}],
+        "context": [
+            crm("Opportunity", DEAL, Name="Acme renewal", Amount=1200.5, CloseDate=None),
+            crm("Account", ACCOUNT, Name="Acme Corp"),
+            {"system": "HubSpot", "objects": None},
+        ],
         "content": {
             "brief": "They liked it.",
             "keyPoints": [{"text": "Price matters"}],
@@ -344,10 +335,8 @@ async def test_a_page_holds_what_fits(gong: Service):
 
 async def test_a_crowd_and_a_deal_with_a_thousand_fields_still_fit(gong: Service):
     crowd = [party(f"Guest {n} {'x' * 50}", str(n)) for n in range(1_000)]
-    fields = [{"name": f"Field_{n}__c", "value": "x" * 300} for n in range(1_000)]
-    opportunity = {"objectType": "Opportunity", "objectId": DEAL, "fields": fields}
-    crm = [{"system": "Salesforce", "objects": [opportunity]}]
-    gong.routes["POST /v2/calls/extensive"] = listed("calls", [call(parties=crowd, context=crm)])
+    deal = crm("Opportunity", DEAL, **{f"Field_{n}__c": "x" * 300 for n in range(1_000)})
+    gong.routes["POST /v2/calls/extensive"] = listed("calls", [call(parties=crowd, context=[deal])])
     async with STAND_IN.connected(gong) as tools:
         whole = await tools.ok("get_call", call=CALL)
         assert (len(whole["participants"]), len(whole["crm"][0]["fields"])) == (200, 100)
@@ -494,19 +483,9 @@ async def test_how_people_talk(gong: Service):
 
 
 async def test_what_calls_tell_of_a_deal(gong: Service):
-    hubspot = {
-        "objectType": "Deal",
-        "objectId": 17,
-        "fields": [{"name": "dealname", "value": "Big"}],
-    }
+    hubspot = call("3", context=[crm("Deal", 17, dealname="Big")])
     gong.routes["POST /v2/calls/extensive"] = listed(
-        "calls",
-        [
-            call(),
-            call(OTHER),
-            call("3", context=[{"system": "HubSpot", "objects": [hubspot]}]),
-            call("4", context=None),
-        ],
+        "calls", [call(), call(OTHER), hubspot, call("4", context=None)]
     )
     async with STAND_IN.connected(gong) as tools:
         by_name = await tools.ok("get_deal_intelligence", deal="acme", since=SINCE)
