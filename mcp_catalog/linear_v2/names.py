@@ -196,7 +196,8 @@ class Names:
                 found = [each for each in found if each.name.lower() == one.text.lower()]
             if not found or (len(found) > 1 and not (several and one.kind.of)):
                 faults.append(one.fault(found, listed.get(f"among{number}", _NOBODY).nodes))
-            ids[one.argument] += [each.id for each in found]
+            known = ids[one.argument]
+            known += [each.id for each in found if each.id not in known]
         if faults:
             raise ToolError("\n".join(faults))
         return ids

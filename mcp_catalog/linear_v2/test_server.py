@@ -299,7 +299,7 @@ async def test_an_issue_is_created_from_names(api: Service):
     async with STAND_IN.connected(api) as tools:
         made = await tools.ok(
             "create_issue", team="ENG", title="New\nline", description="**d**", assignee="ANN",
-            state="todo", priority="urgent", labels=["Bug"], cycle="Cycle 7",
+            state="todo", priority="urgent", labels=["Bug", "bug"], cycle="Cycle 7",
             parent=f"{WEB}/issue/ENG-2/other#comment", due_date="2026-12-01", estimate=0,
         )  # fmt: skip
     assert made["identifier"] == "ENG-1"
