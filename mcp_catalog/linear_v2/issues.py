@@ -8,7 +8,7 @@ from sophia_mcp.fields import at
 from sophia_mcp.pages import Cursor, cut
 
 from . import fields, models
-from .linear import IN_PAGES, Linear, Page, given, nodes
+from .linear import Linear, Node, Page, given, page_of
 from .names import Names, emptied
 
 _TEXTS = 24_000
@@ -20,8 +20,13 @@ _Order = Literal["created", "updated"]
 _None = Literal["none"]
 
 
-class _Team(BaseModel):
+class _Team(Node):
+    graphql = "team{id}"
     id: str = at("team", "id")
+
+
+class _Comments(BaseModel):
+    issue: Page[models.Comment]
 
 
 class Issues:
@@ -63,7 +68,7 @@ class Issues:
         if updated_since:
             where["updatedAt"] = {"gte": updated_since}
         return await self._linear.page(
-            models.IssueSummary, "issues", models.ISSUE, where, limit, cursor,
+            models.IssueSummary, "issues", where, limit, cursor,
             archived=include_archived, order=f"{order_by}At",
         )  # fmt: skip
 
@@ -74,8 +79,8 @@ class Issues:
         """Search issues by words and meaning, the best first; with in_comments in comments, too.
         Linear allows 30 searches a minute."""
         asked = f"""query($term:String!,$team:String,$comments:Boolean!,$archived:Boolean!,
-            $first:Int!,$after:String){{found:searchIssues(term:$term,teamId:$team,{IN_PAGES},
-            includeComments:$comments,includeArchived:$archived){{{nodes(models.ISSUE)}}}}}"""
+            $first:Int!,$after:String){{found:searchIssues(term:$term,teamId:$team,
+            includeComments:$comments,includeArchived:$archived,{page_of(models.IssueSummary)}}}"""
         return await self._linear.ask(
             Page[models.IssueSummary], asked, term=query, comments=in_comments, first=limit,
             team=await self._names.one(team=team) if team else None, after=cursor,
@@ -84,7 +89,7 @@ class Issues:
 
     async def get_issue(self, issue: fields.Issue) -> models.Issue:
         """Get an issue with its description, the issues below and beside it, and its links."""
-        return await self._linear.one(models.Issue, "issue", models.WHOLE_ISSUE, issue)
+        return await self._linear.one(models.Issue, "issue", issue)
 
     async def create_issue(
         self, team: fields.Team, title: fields.Title, description: fields.Markdown | None = None,
@@ -101,7 +106,7 @@ class Issues:
         )  # fmt: skip
         texts = given(title=title, description=description, priority=_number(priority))
         entry = ids | texts | emptied(parentId=parent, dueDate=due_date, estimate=estimate)
-        return await self._linear.change(models.IssueSummary, "issueCreate", models.ISSUE, entry)
+        return await self._linear.change(models.IssueSummary, "issueCreate", entry)
 
     async def update_issue(
         self, issue: fields.Issue, title: fields.Title | None = None,
@@ -119,7 +124,7 @@ class Issues:
         """
         its = None
         if not team and (state or cycle or add_labels or remove_labels):
-            its = (await self._linear.one(_Team, "issue", "team{id}", issue)).id
+            its = (await self._linear.one(_Team, "issue", issue)).id
         ids = await self._names.inputs(
             team=team or its, assignee=assignee, state=state, add_labels=add_labels, cycle=cycle,
             remove_labels=remove_labels, project=project, milestone=milestone,
@@ -130,9 +135,7 @@ class Issues:
         entry = ids | texts | emptied(parentId=parent, dueDate=due_date, estimate=estimate)
         if not entry:
             raise ToolError("expected what to change, such as state or assignee")
-        return await self._linear.change(
-            models.IssueSummary, "issueUpdate", models.ISSUE, entry, issue
-        )
+        return await self._linear.change(models.IssueSummary, "issueUpdate", entry, issue)
 
     async def link_issues(
         self, issue: fields.Issue, relation: Literal["blocks", "duplicate", "related"],
@@ -140,17 +143,15 @@ class Issues:
     ) -> models.Relation:  # fmt: skip
         """Say that an issue blocks another, is a duplicate of it, or is related to it."""
         entry = {"issueId": issue, "type": relation, "relatedIssueId": other}
-        made = f"type issue:relatedIssue{{{models.SHORT}}}"
-        return await self._linear.change(models.Relation, "issueRelationCreate", made, entry)
+        return await self._linear.change(models.Relation, "issueRelationCreate", entry)
 
     async def list_comments(
         self, issue: fields.Issue, limit: fields.Limit = 20, cursor: Cursor = None
     ) -> Page[models.Comment]:
         """List comments of an issue, newest first."""
-        page = await self._linear.one(
-            Page[models.Comment], "issue", f"found:comments({IN_PAGES}){{{nodes(models.COMMENT)}}}",
-            issue, ",$first:Int!,$after:String", first=limit, after=cursor,
-        )  # fmt: skip
+        query = f"""query($id:String!,$first:Int!,$after:String){{issue(id:$id){{
+            found:comments({page_of(models.Comment)}}}}}"""
+        page = (await self._linear.ask(_Comments, query, id=issue, first=limit, after=cursor)).issue
         if sum(len(one.body) for one in page.items) > _TEXTS:
             for one in page.items:
                 one.body = cut(one.body, _TEXTS // len(page.items))
@@ -161,7 +162,7 @@ class Issues:
     ) -> models.Comment:
         """Comment on an issue, or answer a comment."""
         entry = given(issueId=issue, body=body, parentId=parent_id)
-        return await self._linear.change(models.Comment, "commentCreate", models.COMMENT, entry)
+        return await self._linear.change(models.Comment, "commentCreate", entry)
 
 
 def _number(priority: str | None) -> int | None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
@@ -25,6 +25,15 @@ _BY_WORDS = {
     "Entity not found": "Take an id or a name from the tools that list and search.",
     "too complex": "Ask for less: a smaller limit.",
 }
+
+
+class Node(BaseModel):
+    """An object of Linear's. graphql: the fields that it is read from."""
+
+    graphql: ClassVar[str]
+
+
+N = TypeVar("N", bound=Node)
 
 
 class Page(BaseModel, Generic[T]):
@@ -53,29 +62,26 @@ class Linear:
         """`data` of a query. A variable that is None is not sent."""
         return await self.api.graphql(kind, query, given(**variables))
 
-    async def one(
-        self, kind: type[T], what: str, fields: str, key: str, declared: str = "", **more: Any
-    ) -> T:
+    async def one(self, kind: type[N], what: str, key: str) -> N:
         """What has this id: an issue, a team and so on."""
-        query = f"query($id:String!{declared}){{one:{what}(id:$id){{{fields}}}}}"
-        return (await self.ask(_One[kind], query, id=key, **more)).one  # type: ignore[valid-type]
+        query = f"query($id:String!){{one:{what}(id:$id){{{kind.graphql}}}}}"
+        return (await self.ask(_One[kind], query, id=key)).one  # type: ignore[valid-type]
 
     async def page(
-        self, kind: type[T], connection: str, fields: str, where: Mapping[str, Any],
-        limit: int, cursor: str | None, *, archived: bool = False, order: str = "createdAt",
-    ) -> Page[T]:  # fmt: skip
+        self, kind: type[N], connection: str, where: Mapping[str, Any], limit: int,
+        cursor: str | None, *, archived: bool = False, order: str = "createdAt",
+    ) -> Page[N]:  # fmt: skip
         """A page of a connection such as `issues`."""
         query = f"""query($filter:{filter_of(connection)},$first:Int!,$after:String,
             $archived:Boolean!,$order:PaginationOrderBy!){{found:{connection}(filter:$filter,
-            {IN_PAGES},includeArchived:$archived,orderBy:$order){{{nodes(fields)}}}}}"""
+            includeArchived:$archived,orderBy:$order,{page_of(kind)}}}"""
         asked = {"filter": where or None, "first": limit, "after": cursor}
         found = Page[kind]  # type: ignore[valid-type]
         return await self.ask(found, query, **asked, archived=archived, order=order)
 
     async def change(
-        self, kind: type[T], mutation: str, fields: str, entry: Mapping[str, Any],
-        key: str | None = None,
-    ) -> T:  # fmt: skip
+        self, kind: type[N], mutation: str, entry: Mapping[str, Any], key: str | None = None
+    ) -> N:
         """What a mutation such as issueCreate made, or made of what has this id.
 
         Raises:
@@ -84,19 +90,17 @@ class Linear:
         made = re.sub("(Create|Update)$", "", mutation)
         declared, known = ("$id:String!,", "id:$id,") if key else ("", "")
         query = f"""mutation({declared}$input:{mutation[0].upper()}{mutation[1:]}Input!){{
-            done:{mutation}({known}input:$input){{success made:{made}{{{fields}}}}}}}"""
+            done:{mutation}({known}input:$input){{success made:{made}{{{kind.graphql}}}}}}}"""
         done = await self.ask(_Done[kind], query, input=entry, id=key)  # type: ignore[valid-type]
         if not done.success or done.made is None:
             raise ToolError(f"Linear did not do it ({mutation}: no success): read how things are.")
         return done.made
 
 
-IN_PAGES = "first:$first,after:$after"
-
-
-def nodes(fields: str) -> str:
-    """What `Page` reads of a connection."""
-    return f"pageInfo{{hasNextPage endCursor}} nodes{{{fields}}}"
+def page_of(kind: type[Node]) -> str:
+    """The end of a connection that `Page` reads."""
+    inside = f"pageInfo{{hasNextPage endCursor}} nodes{{{kind.graphql}}}"
+    return f"first:$first,after:$after){{{inside}}}"
 
 
 def given(**values: object) -> dict[str, Any]:

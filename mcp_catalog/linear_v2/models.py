@@ -1,35 +1,13 @@
-"""What Linear's objects are to a model, and the fields of GraphQL that they are read from."""
+"""What Linear's objects are to a model."""
 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, AliasChoices, AliasPath, BeforeValidator, Field
 from sophia_mcp.fields import Text, at
 from sophia_mcp.pages import cut
 
-SHORT = "identifier title state{name}"
-ISSUE = """id identifier title url description priorityLabel estimate dueDate createdAt updatedAt
-    archivedAt state{name type} assignee{name} team{key} project{name} cycle{number}
-    parent{identifier} labels(first:20){nodes{name}}"""
-WHOLE_ISSUE = f"""{ISSUE} branchName creator{{name}} projectMilestone{{name}}
-    children(first:50){{nodes{{{SHORT}}}}} attachments(first:20){{nodes{{name:url}}}}
-    relations(first:20){{nodes{{type issue:relatedIssue{{{SHORT}}}}}}}
-    inverseRelations(first:20){{nodes{{type issue{{{SHORT}}}}}}}"""
-COMMENT = """id body createdAt url parentId resolvedAt user{name} externalUser{name}
-    botActor{name}"""
-PROJECT = """id name url description health priorityLabel progress startDate targetDate
-    status{name type} lead{name} teams(first:10){nodes{name:key}}"""
-WHOLE_PROJECT = f"""{PROJECT} content
-    projectMilestones(first:50){{nodes{{id name targetDate progress}}}}
-    projectUpdates(first:3){{nodes{{body health createdAt url user{{name}}}}}}"""
-DOCUMENT = "id title url updatedAt project{name} issue{identifier} creator{name}"
-TEAM = "id key name description"
-USER = "id name displayName email active"
-CYCLE = "id number name startsAt endsAt progress isActive isNext team{key}"
-LABEL = "id name description isGroup team{key} parent{name}"
-STATE = "id name type position team{key}"
-WHOLE_TEAM = f"""{TEAM} states(first:50){{nodes{{{STATE}}}}} activeCycle{{{CYCLE}}}
-    members(first:50){{nodes{{name}}}}"""
+from .linear import Node
 
 
 def _names(nodes: object) -> object:
@@ -49,16 +27,20 @@ Whole = Annotated[Text, AfterValidator(lambda text: cut(text, 20_000))]
 """At 4 bytes a character it still fits into an answer."""
 
 
-class Short(BaseModel):
+class Short(Node):
     """An issue, in short."""
+
+    graphql = "identifier title state{name}"
 
     identifier: str
     title: Text = ""
     state: str | None = at("state", "name", default=None)
 
 
-class Relation(BaseModel):
+class Relation(Node):
     """How two issues belong together: blocks, duplicate, related or similar."""
+
+    graphql = f"type issue:relatedIssue{{{Short.graphql}}}"
 
     type: str
     issue: Short
@@ -66,6 +48,10 @@ class Relation(BaseModel):
 
 class IssueSummary(Short):
     """An issue as lists have it: of the description, the beginning."""
+
+    graphql = """id identifier title url description priorityLabel estimate dueDate createdAt
+        updatedAt archivedAt state{name type} assignee{name} team{key} project{name} cycle{number}
+        parent{identifier} labels(first:20){nodes{name}}"""
 
     id: str
     url: str
@@ -92,6 +78,11 @@ _THEIRS = {"default_factory": list, "description": "That issue blocks … this o
 class Issue(IssueSummary):
     """An issue. Its comments: list_comments. attachments: links, such as to pull requests."""
 
+    graphql = f"""{IssueSummary.graphql} branchName creator{{name}} projectMilestone{{name}}
+        children(first:50){{nodes{{{Short.graphql}}}}} attachments(first:20){{nodes{{name:url}}}}
+        relations(first:20){{nodes{{{Relation.graphql}}}}}
+        inverseRelations(first:20){{nodes{{type issue{{{Short.graphql}}}}}}}"""
+
     description: Whole = ""
     branch: str | None = at("branchName", default=None)
     creator: str | None = at("creator", "name", default=None)
@@ -105,8 +96,11 @@ class Issue(IssueSummary):
 _AUTHORS = AliasChoices(*(AliasPath(who, "name") for who in ("user", "externalUser", "botActor")))
 
 
-class Comment(BaseModel):
+class Comment(Node):
     """A comment. parent_id: of the one that it answers."""
+
+    graphql = """id body createdAt url parentId resolvedAt user{name} externalUser{name}
+        botActor{name}"""
 
     id: str
     author: str | None = Field(None, validation_alias=_AUTHORS)
@@ -117,8 +111,10 @@ class Comment(BaseModel):
     url: str
 
 
-class Milestone(BaseModel):
+class Milestone(Node):
     """A step of a project. progress: from 0 to 1."""
+
+    graphql = "id name targetDate progress"
 
     id: str
     name: str
@@ -126,8 +122,10 @@ class Milestone(BaseModel):
     progress: float | None = None
 
 
-class Update(BaseModel):
+class Update(Node):
     """How a project stood at a time. health: onTrack, atRisk or offTrack."""
+
+    graphql = "body health createdAt url user{name}"
 
     author: str | None = at("user", "name", default=None)
     health: str | None = None
@@ -136,8 +134,11 @@ class Update(BaseModel):
     url: str
 
 
-class ProjectSummary(BaseModel):
+class ProjectSummary(Node):
     """A project as lists have it. progress: from 0 to 1."""
+
+    graphql = """id name url description health priorityLabel progress startDate targetDate
+        status{name type} lead{name} teams(first:10){nodes{name:key}}"""
 
     id: str
     name: str
@@ -157,13 +158,19 @@ class ProjectSummary(BaseModel):
 class Project(ProjectSummary):
     """A project with its milestones and its latest three updates."""
 
+    graphql = f"""{ProjectSummary.graphql} content
+        projectMilestones(first:50){{nodes{{{Milestone.graphql}}}}}
+        projectUpdates(first:3){{nodes{{{Update.graphql}}}}}"""
+
     content: Whole = ""
     milestones: list[Milestone] = at("projectMilestones", "nodes", default_factory=list)
     updates: list[Update] = at("projectUpdates", "nodes", default_factory=list)
 
 
-class DocumentSummary(BaseModel):
+class DocumentSummary(Node):
     """A document as lists have it."""
+
+    graphql = "id title url updatedAt project{name} issue{identifier} creator{name}"
 
     id: str
     title: Text = ""
@@ -177,11 +184,15 @@ class DocumentSummary(BaseModel):
 class Document(DocumentSummary):
     """A document, in Markdown."""
 
+    graphql = f"{DocumentSummary.graphql} content"
+
     content: Whole = ""
 
 
-class User(BaseModel):
+class User(Node):
     """A person or an app."""
+
+    graphql = "id name displayName email active"
 
     id: str
     name: str
@@ -190,8 +201,10 @@ class User(BaseModel):
     active: bool | None = None
 
 
-class State(BaseModel):
+class State(Node):
     """A status of issues. type: triage, backlog, unstarted, started, completed or canceled."""
+
+    graphql = "id name type position team{key}"
 
     id: str
     name: str
@@ -200,8 +213,10 @@ class State(BaseModel):
     position: float = 0
 
 
-class Label(BaseModel):
+class Label(Node):
     """A label of issues. team: null for one of the whole workspace."""
+
+    graphql = "id name description isGroup team{key} parent{name}"
 
     id: str
     name: str
@@ -211,8 +226,10 @@ class Label(BaseModel):
     is_group: bool = at("isGroup", default=False)
 
 
-class Cycle(BaseModel):
+class Cycle(Node):
     """A cycle of a team. progress: from 0 to 1."""
+
+    graphql = "id number name startsAt endsAt progress isActive isNext team{key}"
 
     id: str
     number: int
@@ -225,8 +242,10 @@ class Cycle(BaseModel):
     is_next: bool = at("isNext", default=False)
 
 
-class TeamSummary(BaseModel):
+class TeamSummary(Node):
     """A team. key: the beginning of its issues' identifiers."""
+
+    graphql = "id key name description"
 
     id: str
     key: str
@@ -236,6 +255,9 @@ class TeamSummary(BaseModel):
 
 class Team(TeamSummary):
     """A team with its statuses, its current cycle and its people, 50 at most."""
+
+    graphql = f"""{TeamSummary.graphql} states(first:50){{nodes{{{State.graphql}}}}}
+        activeCycle{{{Cycle.graphql}}} members(first:50){{nodes{{name}}}}"""
 
     statuses: list[State] = at("states", "nodes", default_factory=list)
     cycle: Cycle | None = at("activeCycle", default=None)

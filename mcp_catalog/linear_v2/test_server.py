@@ -149,8 +149,8 @@ def linear(request: Request) -> Reply:
         data["one"] = ONE[one[1]]
         if "team{id}" in query:
             data["one"] = {"team": {"id": ENG}}
-        if "found:comments" in query:
-            data["one"] = {"found": page([COMMENT, COMMENT], "C2")}
+    elif "found:comments(" in query:
+        data["issue"] = {"found": page([COMMENT, COMMENT], "C2")}
     elif found := re.search(r"found:(\w+)\(", query):
         data["found"] = page(NODES[found[1]], "P2")
     for alias, connection in re.findall(r"((?:is|among)[0-9]+):(\w+)\(", query):

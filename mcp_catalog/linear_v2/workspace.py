@@ -29,33 +29,29 @@ class Workspace:
     ) -> Page[models.TeamSummary]:
         """List teams."""
         where = _with(query, "name", "key")
-        return await self._linear.page(
-            models.TeamSummary, "teams", models.TEAM, where, limit, cursor
-        )
+        return await self._linear.page(models.TeamSummary, "teams", where, limit, cursor)
 
     async def get_team(self, team: fields.Team) -> models.Team:
         """Get a team with its statuses, its current cycle and its people."""
         key = await self._names.one(team=team)
-        return await self._linear.one(models.Team, "team", models.WHOLE_TEAM, key)
+        return await self._linear.one(models.Team, "team", key)
 
     async def list_users(
         self, query: fields.Query | None = None, limit: _Many = 50, cursor: Cursor = None
     ) -> Page[models.User]:
         """List people and apps."""
         where = _with(query, "name", "displayName", "email")
-        return await self._linear.page(models.User, "users", models.USER, where, limit, cursor)
+        return await self._linear.page(models.User, "users", where, limit, cursor)
 
     async def get_user(self, user: fields.Person) -> models.User:
         """Get a person. `me` is the one whose key this server has."""
         key = await self._names.one(user=user)
-        return await self._linear.one(models.User, "user", models.USER, key)
+        return await self._linear.one(models.User, "user", key)
 
     async def list_issue_statuses(self, team: fields.Team) -> Page[models.State]:
         """List the statuses that issues of a team have, in their order."""
         where = {"team": {"id": {"eq": await self._names.one(team=team)}}}
-        page = await self._linear.page(
-            models.State, "workflowStates", models.STATE, where, 100, None
-        )
+        page = await self._linear.page(models.State, "workflowStates", where, 100, None)
         page.items.sort(key=lambda state: state.position)
         return page
 
@@ -68,9 +64,7 @@ class Workspace:
         if team:
             its = {"id": {"eq": await self._names.one(team=team)}}
             where = {"and": [where, {"or": [{"team": its}, {"team": {"null": True}}]}]}
-        return await self._linear.page(
-            models.Label, "issueLabels", models.LABEL, where, limit, cursor
-        )
+        return await self._linear.page(models.Label, "issueLabels", where, limit, cursor)
 
     async def create_issue_label(
         self, name: fields.Title, team: fields.Team | None = None, color: _Color = None,
@@ -79,7 +73,7 @@ class Workspace:
         """Create a label, of a team or of the whole workspace."""
         entry = given(name=name, color=color, description=description)
         entry |= await self._names.inputs(team=team)
-        return await self._linear.change(models.Label, "issueLabelCreate", models.LABEL, entry)
+        return await self._linear.change(models.Label, "issueLabelCreate", entry)
 
     async def list_cycles(
         self, team: fields.Team, which: _Which = "all", limit: _Many = 20, cursor: Cursor = None
@@ -88,7 +82,7 @@ class Workspace:
         where: dict[str, Any] = {"team": {"id": {"eq": await self._names.one(team=team)}}}
         if which != "all":
             where[_WHICH[which]] = {"eq": True}
-        return await self._linear.page(models.Cycle, "cycles", models.CYCLE, where, limit, cursor)
+        return await self._linear.page(models.Cycle, "cycles", where, limit, cursor)
 
     async def list_projects(
         self, query: fields.Query | None = None, team: fields.Team | None = None,
@@ -100,14 +94,14 @@ class Workspace:
         if team:
             where["accessibleTeams"] = {"some": where.pop("team")}
         return await self._linear.page(
-            models.ProjectSummary, "projects", models.PROJECT, where, limit, cursor,
+            models.ProjectSummary, "projects", where, limit, cursor,
             archived=include_archived,
         )  # fmt: skip
 
     async def get_project(self, project: fields.Project) -> models.Project:
         """Get a project with its text, its milestones and its latest updates."""
         key = await self._names.one(project=project)
-        return await self._linear.one(models.Project, "project", models.WHOLE_PROJECT, key)
+        return await self._linear.one(models.Project, "project", key)
 
     async def create_project(
         self, name: fields.Title, teams: fields.Names, description: _Line | None = None,
@@ -119,9 +113,7 @@ class Workspace:
         entry = given(name=name, description=description, content=content)
         entry |= emptied(startDate=start_date, targetDate=target_date)
         entry |= await self._names.inputs(teams=teams, lead=lead, status=status)
-        return await self._linear.change(
-            models.ProjectSummary, "projectCreate", models.PROJECT, entry
-        )
+        return await self._linear.change(models.ProjectSummary, "projectCreate", entry)
 
     async def update_project(
         self, project: fields.Project, name: fields.Title | None = None,
@@ -137,9 +129,7 @@ class Workspace:
         entry |= await self._names.inputs(project=project, lead=lead, status=status)
         if not (key := entry.pop("projectId")) or not entry:
             raise ToolError("expected a project, and what to change, such as status or lead")
-        return await self._linear.change(
-            models.ProjectSummary, "projectUpdate", models.PROJECT, entry, key
-        )
+        return await self._linear.change(models.ProjectSummary, "projectUpdate", entry, key)
 
     async def list_documents(
         self, query: fields.Query | None = None, project: fields.Project | None = None,
@@ -148,14 +138,13 @@ class Workspace:
         """List documents, those changed last first."""
         where = _with(query, "title") | await self._names.filters(project=project)
         return await self._linear.page(
-            models.DocumentSummary, "documents", models.DOCUMENT, where, limit, cursor,
+            models.DocumentSummary, "documents", where, limit, cursor,
             order="updatedAt",
         )  # fmt: skip
 
     async def get_document(self, document: fields.Document) -> models.Document:
         """Get a document with its text."""
-        whole = f"{models.DOCUMENT} content"
-        return await self._linear.one(models.Document, "document", whole, document)
+        return await self._linear.one(models.Document, "document", document)
 
 
 def _with(query: str | None, *names: str) -> dict[str, Any]:
