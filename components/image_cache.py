@@ -27,7 +27,7 @@ class ImageError(Exception):
 
 def read(directory: Path, base: str) -> plan.BuildContext:
     """What an image is made of, to be built on `base`: the sources below a folder with a
-    Dockerfile, or a server of the catalog, whose Dockerfile is the one in `base/` beside it.
+    Dockerfile, or a server of the catalog, whose Dockerfile is one of those in `base/` beside it.
 
     Raises ImageError, all faults at once.
     """
@@ -44,7 +44,7 @@ def read(directory: Path, base: str) -> plan.BuildContext:
             sources.append(plan.Source(relative, path.read_bytes(), executable))
     context = plan.BuildContext(tuple(sources), base)
     if (directory / "server.yaml").is_file():
-        shared = directory.parent / "base" / "server.Dockerfile"
+        shared = directory.parent / "base" / plan.shared_dockerfile(sources)
         context = plan.server_context(directory.name, sources, shared.read_bytes(), base)
         if not any(source.path == "server.py" for source in sources):
             faults.append("there is no server.py")
@@ -116,11 +116,9 @@ class ImageCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(source.content)
             path.chmod(0o755 if source.executable else 0o644)
-        wheels = directory / plan.WHEELS
         if context.requirements:
+            wheels = directory / plan.WHEELS
             shutil.copytree(self._wheels_of(context), wheels, copy_function=_link_or_copy)
-        elif any(source.path == plan.REQUIREMENTS for source in context.sources):
-            wheels.mkdir()
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:

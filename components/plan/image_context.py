@@ -28,7 +28,7 @@ _PIP_HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 _NOT_SOURCES = {
     *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"),
     *("server.yaml", "README.md", "tools.json", "requirements.in", "conftest.py"),
-    "server.Dockerfile",
+    *("server.Dockerfile", "server_with_packages.Dockerfile"),
 }
 """Names of files and folders that are about an image and not in it."""
 _TEST = re.compile(r"test_\w+\.py")
@@ -69,23 +69,23 @@ def server_context(
 ) -> BuildContext:
     """The context of the server in the catalog's folder `name`.
 
-    sources: of the folder. dockerfile: the one that all servers share; what it starts depends on
-    the name, which a command can't take from an argument of the build.
+    sources: of the folder. dockerfile: the shared one that `shared_dockerfile` names; what it
+    starts depends on the name, which a command can't take from an argument of the build.
     """
     command = f'CMD ["python", "-m", "sophia_mcp", "{name}"]\n'.encode()
-    locked = next((s.content for s in sources if s.path == REQUIREMENTS), b"")
-    return BuildContext(
-        (
-            Source(DOCKERFILE, dockerfile + command, False),
-            Source(REQUIREMENTS, locked, False),
-            *(
-                Source(f"mcp_catalog/{name}/{source.path}", source.content, source.executable)
-                for source in sources
-                if source.path != REQUIREMENTS
-            ),
-        ),
-        base,
-    )
+    placed = [
+        source
+        if source.path == REQUIREMENTS
+        else Source(f"mcp_catalog/{name}/{source.path}", source.content, source.executable)
+        for source in sources
+    ]
+    return BuildContext((Source(DOCKERFILE, dockerfile + command, False), *placed), base)
+
+
+def shared_dockerfile(sources: Sequence[Source]) -> str:
+    """The Dockerfile in the catalog's `base/` that a server with these sources is built by."""
+    installs = any(source.path == REQUIREMENTS and source.content.strip() for source in sources)
+    return "server_with_packages.Dockerfile" if installs else "server.Dockerfile"
 
 
 def faults(context: BuildContext) -> list[str]:

@@ -125,14 +125,12 @@ def condition(wanted: Json, seen: Observation) -> str:
         return f"running spec differs in {', '.join(found[:5])}"
     if seen.update_state in ("paused", "rollback_paused"):
         return f"its update is {seen.update_state.replace('_', ' ')}: {seen.update_message}"
-    return _uneven(seen)
+    return _uneven(seen) or _just_restarted(wanted, seen)
 
 
 def proven(wanted: Json, seen: Observation) -> bool:
     """Whether the wanted spec has run everywhere for the monitor time, at a single look."""
-    monitor = wanted["UpdateConfig"]["Monitor"] / 1e9
-    ages = [_age(task, seen.now) for task in _running(seen)]
-    return not condition(wanted, seen) and all(age >= monitor for age in ages)
+    return not condition(wanted, seen) and not _young(wanted, seen)
 
 
 def abandoned(seen: Observation) -> bool:
@@ -309,6 +307,23 @@ def _uneven(seen: Observation) -> str:
         return _progress(seen)
     surplus = len(active(seen)) - running
     return f"{surplus} more tasks than the wanted {count}" if surplus else ""
+
+
+def _young(wanted: Json, seen: Observation) -> list[Json]:
+    """The running tasks that have not run for the monitor time."""
+    monitor = wanted["UpdateConfig"]["Monitor"] / 1e9
+    return [task for task in _running(seen) if _age(task, seen.now) < monitor]
+
+
+def _just_restarted(wanted: Json, seen: Observation) -> str:
+    """A task that took a failed one's place a moment ago: a service that crashes over and over
+    has all its tasks running, too, in some instants."""
+    spec = seen.service["Spec"]
+    failed = {_slot(t) for t in seen.tasks if _state(t) in FAILED and of_spec(t, spec)}
+    found = [task for task in _young(wanted, seen) if _slot(task) in failed]
+    return (
+        f"{describe(found[0], seen.nodes)} has just been started after a failure" if found else ""
+    )
 
 
 def _progress(seen: Observation) -> str:

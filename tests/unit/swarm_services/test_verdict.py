@@ -369,6 +369,26 @@ def test_condition(look: Observation, told: str) -> None:
     assert bool(condition(WANTED, look)) is bool(told)
 
 
+@pytest.mark.parametrize(
+    ("former", "age", "believed"),
+    [
+        (task("old", "failed", slot=2, desired="shutdown"), 4.0, False),
+        (task("old", "complete", slot=2, desired="shutdown"), 4.0, False),
+        (task("old", "failed", slot=2, desired="shutdown"), 6.0, True),
+        (task("old", "shutdown", slot=2, desired="shutdown"), 4.0, True),
+        (task("old", "failed", slot=1, desired="shutdown"), 4.0, True),
+        (task("old", "failed", OLD, slot=2, desired="shutdown"), 4.0, True),
+    ],
+)
+def test_a_crash_loop_is_told_in_the_instant_in_which_it_runs(
+    former: dict[str, Any], age: float, believed: bool
+) -> None:
+    began = datetime.fromtimestamp(NOW - age, UTC).isoformat()[:19] + ".5Z"
+    look = seen(task("a", slot=1), former, task("b", slot=2, since=began))
+    told = "" if believed else "task 2 (id b) has just been started after a failure"
+    assert condition(WANTED, look) == told
+
+
 states = st.sampled_from(
     ["new", "pending", "preparing", "starting", "running", "complete", "failed", "rejected"]
 )

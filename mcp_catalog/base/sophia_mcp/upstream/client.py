@@ -75,8 +75,8 @@ class Upstream:
     data: the key of every answer that holds what was asked for, as in `{"data": …}`.
     ok: the key that is false where an answer is an error in spite of its status, as in
         `{"ok": false, "error": "channel_not_found"}`.
-    explain: what to do about such an error or one with a status from 400 to 499, from its body,
-        which begins as a JSON object; "" adds nothing.
+    explain: what to do about an error, from its body, a JSON object; "" for the usual advice.
+    lasts: whether an error lasts, from the same, such as a limit of the day: it is not tried again.
 
     Give it to `Server(upstreams=…)`, which opens it. Every call raises ToolError, see errors.py.
     """
@@ -93,6 +93,7 @@ class Upstream:
         data: str | None = None,
         ok: str | None = None,
         explain: Callable[[bytes], str] | None = None,
+        lasts: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.name = name
         self._url = url.rstrip("/")
@@ -100,7 +101,7 @@ class Upstream:
         self._headers = headers or {}
         needed = (*self._auth.credentials, *needs)
         self._missing = tuple(one.name for one in needed if one.value is None)
-        self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide, explain)
+        self._wording = Wording(name, urlsplit(url).netloc, self._auth.hide, explain, lasts)
         self._answers = Answers(self._wording, data, ok)
         self._limits = limits or Limits()
         self._breaker = Breaker()

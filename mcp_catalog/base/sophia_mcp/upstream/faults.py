@@ -82,6 +82,14 @@ def is_limit(status: int, wait: float | None, content: bytes) -> bool:
     )
 
 
+def is_object(content: bytes) -> bool:
+    """Whether it is a JSON object, as an API says an error, and not a proxy's page."""
+    try:
+        return isinstance(json.loads(content), dict)
+    except ValueError:
+        return False
+
+
 def one_line(text: str) -> str:
     """Without line breaks and control characters, cut to what is worth reading."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -17,7 +17,7 @@ _LATER = "Try again later."
 @dataclass(frozen=True)
 class Wording:
     """Of one service. host: of its address. hide: takes credentials out of a text.
-    explain: see Upstream.
+    explain, lasts: see Upstream.
 
     doubtful: the request is not safe to repeat, so that the reader has to know whether it arrived.
     """
@@ -26,6 +26,7 @@ class Wording:
     host: str
     hide: Callable[[str], str]
     explain: Callable[[bytes], str] | None = None
+    lasts: Callable[[bytes], bool] | None = None
 
     def refusal(
         self, status: int, wait: float | None, content: bytes, *, doubtful: bool
@@ -38,15 +39,16 @@ class Wording:
                 "redirect",
             )
         limited = faults.is_limit(status, wait, content)
-        advice = faults.advice(429 if limited else status, wait)
-        if not limited and status < 500:
-            advice = self._explained(content) or advice
+        lasts = self.lasts is not None and faults.is_object(content) and self.lasts(content)
+        says_when = limited and wait is not None and not lasts
+        advice = "" if says_when else self._explained(content)
+        advice = advice or faults.advice(429 if limited else status, wait)
         if doubtful and status >= 500:
             advice = _DOUBT
         text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
         # Whoever is told 403 without a time must not ask again by itself.
         transient = status in retry.TRANSIENT or (limited and wait is not None)
-        return Refused(text, status, transient=transient, wait=wait)
+        return Refused(text, status, transient=transient and not lasts, wait=wait)
 
     def refused_though_200(self, content: bytes) -> Refused:
         """An answer that says it is an error, with the status of a success."""
@@ -96,13 +98,9 @@ class Wording:
         )
 
     def _explained(self, content: bytes) -> str:
-        """What to do about it; nothing is known about what is no JSON object."""
-        if self.explain is None or not content.lstrip().startswith(b"{"):
+        if self.explain is None or not faults.is_object(content):
             return ""
-        try:
-            return self.hide(self.explain(content))
-        except ValueError:
-            return ""
+        return self.hide(self.explain(content))
 
     def _says(self, what: str, content: bytes) -> str:
         # Before it is cut: half a credential would not be recognized.

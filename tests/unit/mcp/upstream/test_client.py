@@ -424,30 +424,6 @@ async def test_a_limit_of_graphql_may_be_told_by_its_code_alone(service: Service
             await slack.graphql(dict, "query { a }", {}, "graphql")
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "expected"),
-    [
-        (400, {"error": "no_team"}, r"^Slack refused \(400\): no_team list the teams$"),
-        (400, {"error": "else"}, r"else Change the arguments\.$"),
-        (400, ["no_team"], r"Change the arguments\.$"),
-        (403, {"error": "no_team"}, "list the teams$"),
-        (429, {"error": "no_team"}, "Too many requests: try again in a minute"),
-        (500, {"error": "no_team"}, "The fault is the service's own"),
-    ],
-)
-async def test_the_server_explains_what_its_service_refuses(
-    service: Service, status: int, body: object, expected: str
-):
-    def explain(told: bytes) -> str:
-        return {"no_team": "list the teams"}.get(json.loads(told)["error"], "")
-
-    service.routes["GET /x"] = replies.refused(status, body)
-    slack = Upstream("Slack", service.url, limits=QUICK, explain=explain)
-    async with slack.opened(Metrics("slack")):
-        with pytest.raises(Refused, match=expected):
-            await slack.get(dict, "x")
-
-
 async def test_the_end_of_a_long_text_is_kept(service: Service):
     lines = b"".join(b"line %d\n" % number for number in range(400_000))
     service.routes["GET /log"] = replies.Reply(body=lines)
@@ -489,3 +465,46 @@ async def test_headers_of_the_api_go_with_every_request(service: Service):
     async with slack.opened(Metrics("slack")):
         await slack.get(dict, "teams")
     assert service.asked[0].headers["X-Version"] == "2"
+
+
+REMEDIES = {"DAILY": "Wait until tomorrow: *** is used up.", "ODD": ""}
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "headers", "asked", "said"),
+    [
+        (429, "DAILY", {}, 1, "refused (429): DAILY Wait until tomorrow: *** is used up."),
+        (429, "DAILY", {"Retry_After": "0"}, 1, "Wait until tomorrow"),
+        (403, "DAILY", {}, 1, "refused (403): DAILY Wait until tomorrow"),
+        (429, "ODD", {"Retry_After": "0"}, 4, "ODD Too many requests: try again in 0 s"),
+        (404, "ODD", {}, 1, "ODD Check the id or the name"),
+    ],
+)
+async def test_an_error_that_the_server_knows_is_explained_and_may_last(
+    service: Service, status: int, word: str, headers: dict[str, str], asked: int, said: str
+):
+    def word_of(body: bytes) -> str:
+        return str(json.loads(body)["error"])
+
+    service.routes["GET /"] = replies.refused(status, {"error": word}, **headers)
+    upstream = Upstream(
+        "Slack",
+        service.url,
+        auth=bearer(Credential("SLACK_TOKEN", KEY)),
+        explain=lambda body: REMEDIES[word_of(body)].replace("***", KEY),
+        lasts=lambda body: word_of(body) == "DAILY",
+    )
+    async with upstream.opened(Metrics("slack")):
+        with pytest.raises(Refused) as caught:
+            await upstream.get(dict[str, str])
+    assert said in str(caught.value)
+    assert len(service.asked) == asked
+
+
+@pytest.mark.parametrize("reply", [replies.page("Sign in", 403), replies.refused(403, ["no"])])
+async def test_what_is_no_error_of_the_api_is_not_explained(service: Service, reply: Reply):
+    service.routes["GET /"] = reply
+    upstream = Upstream("Slack", service.url, explain=lambda _: "Never.", lasts=lambda _: True)
+    async with upstream.opened(Metrics("slack")):
+        with pytest.raises(Refused, match="does not allow this"):
+            await upstream.get(dict[str, str])
