@@ -20,6 +20,9 @@ _BY_CODE = {
     "FORBIDDEN": "LINEAR_API_KEY does not allow it: ask the operator of this server.",
     "FEATURE_NOT_ACCESSIBLE": "The workspace's plan does not have it.",
     "USAGE_LIMIT_EXCEEDED": "Ask the owner of the workspace.",
+    "RATELIMITED": "Too many requests: try again in a minute, and ask for less at once.",
+    "INTERNAL_SERVER_ERROR": "The fault is Linear's own. A change may have taken effect: look "
+    "before you repeat it.",
 }
 _BY_WORDS = {
     "Entity not found": "Take an id or a name from the tools that list and search.",
