@@ -11,6 +11,7 @@ from sophia_mcp.fields import at
 from sophia_mcp.pages import Following
 from sophia_mcp.settings import Settings
 from sophia_mcp.upstream import Limits, Upstream, bearer, header
+from sophia_mcp.upstream.faults import one_line
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ def explain(body: bytes) -> str:
         return ""
     advice = [what for words, what in _BY_WORDS.items() if words in str(first)]
     advice = advice or [_BY_CODE.get(str(told.get("code")), "")]
-    return f"{told.get('userPresentableMessage') or ''} {advice[0]}".strip()
+    return one_line(f"{told.get('userPresentableMessage') or ''} {advice[0]}")
 
 
 def connect(settings: Settings) -> Linear:

@@ -402,7 +402,7 @@ ERRORS = {
         r"\(400\): .* Complexity: 1e5\. Ask for less: a smaller limit\.",
     ),
     "invalid": (
-        error("Argument Validation Error", "INPUT_ERROR", "estimate must be 1 to 5.", 400),
+        error("Argument Validation Error", "INPUT_ERROR", "estimate must be\n1 to 5.", 400),
         r"estimate must be 1 to 5\. Change the arguments\.",
     ),
     "key": (
