@@ -5,6 +5,7 @@ them at once took 700 MB. So a body has few enough values, and requests wait for
 """
 
 import asyncio
+import contextlib
 import json
 import re
 from collections import deque
@@ -49,8 +50,9 @@ class Room:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await turn
         except (asyncio.CancelledError, TimeoutError) as error:
-            if place in self._line:
-                self._line.remove(place)
+            if turn.cancelled():
+                with contextlib.suppress(ValueError):
+                    self._line.remove(place)
                 self.give(0)  # the next in line may fit
             else:
                 self.give(size)
@@ -64,8 +66,9 @@ class Room:
         self._free += size
         while self._line and self._line[0][0] <= self._free:
             needed, turn = self._line.popleft()
-            self._free -= needed
-            turn.set_result(None)
+            if not turn.cancelled():  # who gives up has not left the line yet
+                self._free -= needed
+                turn.set_result(None)
 
 
 def bounded(app: ASGIApp) -> ASGIApp:

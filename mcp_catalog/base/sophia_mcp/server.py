@@ -16,6 +16,7 @@ from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequ
 from pydantic import ValidationError
 
 from . import audit, pages, policy
+from .arguments import Arguments
 from .metrics import Metrics
 from .settings import Settings
 from .upstream import Upstream
@@ -73,6 +74,8 @@ class Server(MCPServer[Any]):
                 description=tool.description,
                 annotations=tool.annotations(bool(upstreams)),
             )
+            if known := self._tool_manager.get_tool(tool.name):
+                known.fn_metadata = Arguments(**dict(known.fn_metadata))
 
     async def check(self) -> None:
         """Raises whatever keeps the server from working as a whole; see health.py."""

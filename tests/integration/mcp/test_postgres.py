@@ -18,6 +18,7 @@ from sophia_mcp.settings import Credential, read_settings
 
 from mcp_catalog.postgres.database import Database, Databases
 from mcp_catalog.postgres.server import build
+from tests.support.docker import docker
 from tests.support.mcp_process import free_port
 from tests.support.polling import eventually
 from tests.support.tool_calls import Tools, tools_of
@@ -60,23 +61,33 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(postgres) -> Iterator[Shop]:
     """A database of the module's own."""
-    name = f"shop_{uuid4().hex[:8]}"
+    number = uuid4().hex[:8]
+    name, owner = f"shop_{number}", f"owner_{number}"
     parts = urlsplit(postgres.url)
-    url = urlunsplit(parts._replace(path=f"/{name}"))
-    where = f"{parts.hostname}:{parts.port}"
-    reader = urlunsplit(parts._replace(path=f"/{name}", netloc=f"{name}:read@{where}"))
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
+
+    def address(role: str, password: str, database: str = name) -> str:
+        netloc = f"{role}:{password}@{parts.hostname}:{parts.port}"
+        return urlunsplit(parts._replace(path=f"/{database}", netloc=netloc))
+
+    def as_postgres(statement: str) -> None:
+        """Inside, where alone the platform's database has a superuser."""
+        psql = ("psql", "--quiet", "--username=postgres", "--dbname=postgres", "--command")
+        docker("exec", postgres.container, *psql, statement)
+
+    as_postgres(f"CREATE ROLE {owner} SUPERUSER LOGIN PASSWORD 'all'")
+    with psycopg.connect(address(owner, "all", "postgres"), autocommit=True) as connection:
         connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         connection.execute(SQL("CREATE ROLE {} LOGIN PASSWORD 'read'").format(Identifier(name)))
         grant = SQL("GRANT pg_read_all_data, pg_read_all_stats TO {}")
         connection.execute(grant.format(Identifier(name)))
         try:
-            with psycopg.connect(url, autocommit=True) as seeding:
+            with psycopg.connect(address(owner, "all"), autocommit=True) as seeding:
                 seeding.execute(SEED)
-            yield Shop(url, reader)
+            yield Shop(address(owner, "all"), address(name, "read"))
         finally:
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
             connection.execute(SQL("DROP ROLE {}").format(Identifier(name)))
+    as_postgres(f"DROP ROLE {owner}")
 
 
 @asynccontextmanager

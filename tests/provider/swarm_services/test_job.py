@@ -99,7 +99,7 @@ async def test_all_tasks_have_to_end_well(swarm, pool, tell) -> None:
 
 async def test_an_interrupted_job_still_runs_and_is_waited_for(swarm, pool, tell) -> None:
     jobs, told = Job(pool), tell("long")
-    inputs = job("long", "sleep 4; echo at last")
+    inputs = job("long", "sleep 8; echo at last")
     running = asyncio.create_task(jobs.create(told.context, inputs))
     while not any("running" in line for line in told.progress):
         await asyncio.wait([running], timeout=0.1)

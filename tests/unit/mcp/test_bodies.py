@@ -86,6 +86,19 @@ async def test_who_leaves_the_line_or_waits_too_long_takes_nothing(monkeypatch: 
     assert await room.take(10)
 
 
+async def test_who_is_about_to_leave_the_line_disturbs_nobody():
+    room = Room(10)
+    assert await room.take(10)
+    leaving, staying = (asyncio.create_task(room.take(8)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    room.give(10)  # before it has run
+    assert await staying
+    await asyncio.wait([leaving])
+    assert leaving.cancelled()
+    assert await room.take(2)
+
+
 async def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bodies, "_MOST_WAITING", 1)
     room = Room(1)

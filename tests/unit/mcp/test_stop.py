@@ -106,7 +106,7 @@ def test_what_keeps_it_from_starting_is_one_line(
 ):
     replica = mcp_process.launch(toy_command, tmp_path / "log", environment)
     try:
-        assert replica.exit_status(10) == 2
+        assert replica.exit_status(30) == 2
     except subprocess.TimeoutExpired:
         replica.process.kill()
         raise

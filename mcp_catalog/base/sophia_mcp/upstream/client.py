@@ -19,7 +19,7 @@ import httpx2
 from mcp.server.mcpserver.exceptions import ToolError
 
 from sophia_mcp import audit
-from sophia_mcp.errors import DependencyError, NotConfigured, UpstreamError
+from sophia_mcp.errors import DependencyError, NotConfigured, Unusable, UpstreamError
 from sophia_mcp.metrics import Metrics
 from sophia_mcp.settings import Needed
 
@@ -143,7 +143,10 @@ class Upstream:
     ) -> T:
         """Send `body` as JSON. repeatable: doing it twice is the same as doing it once."""
         answer = await self.request(method, *path, body=body, repeatable=repeatable)
-        return self.read(kind, answer)
+        try:
+            return self.read(kind, answer)
+        except Unusable as error:
+            raise error if repeatable else self._wording.in_doubt(error) from None
 
     def read(self, kind: type[T], answer: Answer) -> T:
         """An answer of `request` as a `kind` that pydantic reads."""

@@ -33,8 +33,9 @@ class _Problem(BaseModel):
 def told(content: bytes) -> str:
     """What the body of an error says, in one line; "" when it says nothing.
 
-    Understood: `{"error": {…}}`, `{"error": "…"}`, `{"errors": […]}` (GraphQL's, too),
-    `{"message": …}`, `{"detail": …}`; of an HTML page the title; of any other text its beginning.
+    Understood: `{"error": {…}}`, `{"error": "…"}`, alone or as the code of a `message`,
+    `{"errors": […]}` (GraphQL's, too), `{"message": …}`, `{"detail": …}`; of an HTML page the
+    title; of any other text its beginning.
     """
     if page := html_title(content):
         return page
@@ -101,6 +102,8 @@ def _problems(body: object) -> list[Any]:
         for key in ("errors", "error"):
             if body.get(key):
                 inner = body[key]
+                if isinstance(inner, str) and isinstance(body.get("message"), str):
+                    return [{"code": inner, "message": body["message"]}]
                 return inner[:3] if isinstance(inner, list) else [inner]
     return [body]
 

@@ -7,8 +7,8 @@ from email.utils import parsedate_to_datetime
 
 from sophia_mcp.errors import UpstreamError
 
-TRANSIENT = frozenset({429, 500, 502, 503, 504})
-"""Statuses after which the same request may succeed."""
+TRANSIENT = frozenset({429, 500, 502, 503, 504, 529})
+"""Statuses after which the same request may succeed. 529 is an overload (Notion, Cloudflare)."""
 
 SAFE = frozenset({"GET", "HEAD"})
 

@@ -97,6 +97,10 @@ class Wording:
             "not_its_api",
         )
 
+    def in_doubt(self, error: Unusable) -> Unusable:
+        """The same, for an answer to what is not safe to repeat."""
+        return Unusable(f"{error} {_DOUBT}", error.reason)
+
     def _explained(self, content: bytes) -> str:
         if self.explain is None or not faults.is_object(content):
             return ""

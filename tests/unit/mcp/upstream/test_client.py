@@ -201,7 +201,7 @@ async def test_a_credential_that_the_service_repeats_is_hidden(service: Service,
     assert KEY[:4] not in str(caught.value)
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 529])
 async def test_what_may_pass_is_asked_again(service: Service, status: int):
     service.queue.extend([replies.refused(status), replies.silent(), replies.ok(7)])
     metrics = Metrics("slack")
@@ -230,6 +230,18 @@ async def test_what_is_not_safe_to_repeat_is_sent_once(service: Service, reply: 
             await slack.send(int, "POST", "x", body={"a": 1})
     assert len(service.asked) == 1
     assert "It may have taken effect all the same: look before you repeat it." in str(caught.value)
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_an_answer_that_can_not_be_read_leaves_doubt_about_what_was_sent(
+    service: Service, repeatable: bool
+):
+    service.routes["POST /"] = replies.ok(["made"])
+    async with opened(service.url) as slack:
+        with pytest.raises(Unusable, match="expected an answer of its API") as caught:
+            await slack.send(dict[str, str], "POST", body={}, repeatable=repeatable)
+    assert ("look before you repeat it" in str(caught.value)) is not repeatable
+    assert len(service.asked) == 1
 
 
 async def test_the_caller_says_what_else_is_safe_to_repeat(service: Service):

@@ -11,6 +11,8 @@ from sophia_mcp.upstream import faults
     [
         ({"error": {"code": "c", "message": "m", "suggestion": "s"}}, "c: m s"),
         ({"error": "invalid_auth", "ok": False}, "invalid_auth"),
+        ({"error": "NotFound", "message": "m", "actions": []}, "NotFound: m"),
+        ({"error": "NotFound", "message": {"odd": 1}}, "NotFound"),
         ({"message": "Not Found", "documentation_url": "https://x"}, "Not Found"),
         ({"object": "error", "status": 400, "code": "validation_error", "message": "m"},
          "validation_error: m"),
