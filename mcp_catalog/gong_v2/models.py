@@ -243,7 +243,7 @@ class Heard(Call):
 class Sentence(BaseModel):
     """start: milliseconds from the start of the call."""
 
-    start: float = 0
+    start: Annotated[float, BeforeValidator(lambda given: given or 0)] = 0
     text: Text = ""
 
 
