@@ -3,13 +3,12 @@
 from typing import Annotated
 
 from pydantic import BaseModel, Field
-from sophia_mcp.pages import Cursor, NextCursor, cut
+from sophia_mcp.pages import Cursor, Limit, NextCursor, cut
 from sophia_mcp.policy import reads, writes
 from sophia_mcp.server import Server
 from sophia_mcp.settings import Settings
 from sophia_mcp.upstream import Upstream, bearer
 
-_Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 _Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
@@ -33,7 +32,7 @@ class Tools:
     def __init__(self, api: Upstream) -> None:
         self._api = api
 
-    async def list_things(self, limit: _Limit = 20, cursor: Cursor = None) -> Things:
+    async def list_things(self, limit: Limit = 20, cursor: Cursor = None) -> Things:
         """List things, newest first."""
         page = await self._api.get(Things, "things", params={"limit": limit, "cursor": cursor})
         for thing in page.things:

@@ -69,7 +69,6 @@ Metadata = Annotated[
     Field(description=f"Any JSON object of at most {MAX_METADATA_BYTES} bytes"),
     AfterValidator(_small),
 ]
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 EntityKind = Literal["user", "agent", "run"]
 
 

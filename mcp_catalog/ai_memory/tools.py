@@ -12,7 +12,7 @@ from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from sophia_mcp.audit import request_of
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, Limit
 from sophia_mcp.policy import destroys, reads, writes
 
 from .models import (
@@ -21,7 +21,6 @@ from .models import (
     Deleted,
     EntityKind,
     EntityPage,
-    Limit,
     Memory,
     MemoryPage,
     Metadata,

@@ -12,7 +12,6 @@ from sophia_mcp.pages import NextCursor
 
 T = TypeVar("T")
 
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 Name = Annotated[str, Field(min_length=1, max_length=1_000)]
 Notes = Annotated[str, Field(min_length=1, max_length=60_000)]
 Project = Annotated[str, Field(min_length=1, max_length=500, description="gid, exact name or link")]

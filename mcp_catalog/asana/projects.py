@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
-from sophia_mcp.pages import Cursor, cut
+from sophia_mcp.pages import TEXTS, Cursor, Limit, cut, cut_all
 
 from . import models
 from .asana import Asana
-from .models import Limit, Name, Named, Notes, One, Page, Project, Workspace
+from .models import Name, Named, Notes, One, Page, Project, Workspace
 
 _Findable = Literal["task", "project", "user", "tag", "team", "portfolio", "custom_field", "goal"]
 _Health = Literal["on_track", "at_risk", "off_track", "on_hold", "complete", "dropped"]
@@ -53,7 +53,7 @@ class ProjectTools:
         """Get a project with its sections, and the custom fields of its tasks with options."""
         gid = await self._asana.gid("project", project)
         found = (await self._asana.get(One[models.ProjectDetail], "projects", gid)).data
-        found.notes = cut(found.notes, models.TEXT)
+        found.notes = cut(found.notes, TEXTS)
         fields = [one.field for one in found.settings]
         sections = await self._asana.sections(gid)
         whole = models.Whole(project=found, sections=sections, custom_fields=fields)
@@ -72,8 +72,7 @@ class ProjectTools:
         page = await self._asana.get(
             Page[models.Status], "status_updates", parent=parent, limit=limit, offset=cursor
         )
-        for one in page.items:
-            one.text = cut(one.text, models.TEXT // len(page.items))
+        cut_all(page.items, "text")
         return page
 
     async def create_project_status(

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AwareDatetime, Field
 from sophia_mcp import pages
-from sophia_mcp.pages import Cursor, cut
+from sophia_mcp.pages import TEXTS, Cursor, Limit, cut, cut_all
 
 from . import custom, models
 from .asana import LINK_OR_GID, Asana
-from .models import Limit, Name, Notes, One, Page, Project, User, Workspace
+from .models import Name, Notes, One, Page, Project, User, Workspace
 
 _Task = Annotated[str, Field(pattern=LINK_OR_GID, description="gid or link")]
 _Section = Annotated[Name | None, Field(description="gid or name; needs project")]
@@ -127,7 +127,7 @@ class TaskTools:
         list_related_tasks."""
         gid = await self._asana.gid("task", task)
         found = (await self._asana.get(One[models.TaskDetail], "tasks", gid)).data
-        found.notes = cut(found.html_notes if html else found.notes, models.TEXT)
+        found.notes = cut(found.html_notes if html else found.notes, TEXTS)
         return found
 
     async def list_related_tasks(
@@ -152,8 +152,7 @@ class TaskTools:
             page.items = [s for s in page.items if history or s.kind == "comment_added"]
             if page.items or not (cursor := page.next_cursor):
                 break
-        for one in page.items:
-            one.text = cut(one.text, models.TEXT // len(page.items))
+        cut_all(page.items, "text")
         return page
 
     async def create_task(

@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AfterValidator, BaseModel, Field, model_validator
-from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor, cut
+from sophia_mcp.fields import Id, at
+from sophia_mcp.pages import Cursor, Limit, cut
 
 from .codacy import Codacy, One, Page
-from .fields import Branch, Hits, Id, Limit, Line, Long, Name, Names, Repository, Search, Uncovered
+from .fields import Branch, Hits, Line, Long, Name, Names, Repository, Search, Uncovered
 
 _IssueId = Annotated[
     str, Field(pattern=r"^\d{1,19}$", coerce_numbers_to_str=True, description="id as listed")

@@ -12,7 +12,7 @@ from pydantic import (
     ValidationError,
 )
 from sophia_mcp.fields import Text
-from sophia_mcp.pages import cut
+from sophia_mcp.pages import at_most, cut
 
 _NAME = r"^[^\s:/]+(/[^\s:/]+){0,9}$"
 Repository = Annotated[
@@ -34,15 +34,12 @@ Organization = Annotated[
 Branch = Annotated[
     str | None, Field(max_length=250, description="One that Codacy analyses; else the main one")
 ]
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 Name = Annotated[str, Field(min_length=1, max_length=250)]
 Names = Annotated[list[Name] | None, Field(max_length=50)]
 Search = Annotated[str | None, Field(max_length=250, description="Part of the name or path")]
 
-# As a number, a client may round it.
-Id = Annotated[str, BeforeValidator(lambda given: str(given) if isinstance(given, int) else given)]
 Line = Annotated[Text, AfterValidator(lambda text: cut(text.strip(), 300))]
-Long = Annotated[Text, AfterValidator(lambda text: cut(text, 4_000))]
+Long = Annotated[Text, at_most(4_000)]
 
 
 class Hits(BaseModel):

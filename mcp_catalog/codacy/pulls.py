@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor, that_fit
+from sophia_mcp.pages import Cursor, Limit, that_fit
 
 from .codacy import Codacy, One, Page
 from .code import Issues
-from .fields import Limit, Line, Organization, Repository, Uncovered
+from .fields import Line, Organization, Repository, Uncovered
 
 _Number = Annotated[int, Field(ge=1, le=2**31 - 1, description="As in #42")]
 _View = Annotated[

@@ -5,10 +5,10 @@ from typing import Any
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, Limit
 
 from .codacy import Accounts, Codacy, One, Page
-from .fields import Branch, Limit, Line, Organization, Repository, Search
+from .fields import Branch, Line, Organization, Repository, Search
 
 _COMPARED_PAGES = 10
 

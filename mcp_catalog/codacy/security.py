@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, Limit
 
 from .codacy import Codacy, One, Page
-from .fields import Limit, Line, Names, Organization
+from .fields import Line, Names, Organization
 
 _Repositories = Annotated[Names, Field(description="Names without the organization; else all")]
 _Priorities = Annotated[

@@ -8,9 +8,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp.errors import Refused
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor, NextCursor
+from sophia_mcp.pages import Cursor, Limit, NextCursor
 
-from .fields import Limit, Name, Owner, Repo, Sha
+from .fields import Name, Owner, Repo, Sha
 from .github import GitHub
 
 _Id = Annotated[int | None, Field(ge=1)]

@@ -17,13 +17,11 @@ from pydantic import (
     RootModel,
 )
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor, NextCursor, cut, that_fit
+from sophia_mcp.pages import TEXTS, Cursor, Limit, NextCursor, cut, cut_all, that_fit
 
 from .fields import (
-    TEXT,
     Body,
     Few,
-    Limit,
     Name,
     Owner,
     Path,
@@ -33,7 +31,6 @@ from .fields import (
     Sha,
     Title,
     moment,
-    share,
 )
 from .github import GitHub
 
@@ -227,7 +224,7 @@ class Files:
         found = await self._hub.listed(
             Commit, "repos", owner, repo, "commits", *ref.split("/"), limit=limit, cursor=cursor
         )
-        cut_patches(found.files)
+        cut_all(found.files, "patch")
         found.message = cut(found.message, 5_000)
         return found
 
@@ -264,11 +261,11 @@ def _part(about: Contents, lines: list[str], first: int) -> Contents:
     if first > max(len(lines), 1):
         raise ToolError(f"first_line: expected 1 to {len(lines)}, the lines of {about.path}")
     taken: list[str] = []
-    room = TEXT
+    room = TEXTS
     for line in lines[first - 1 :]:
         if taken and len(line) > room:
             break
-        taken.append(cut(line, TEXT))
+        taken.append(cut(line, TEXTS))
         room -= len(line)
     last = first - 1 + len(taken)
     return about.model_copy(
@@ -278,11 +275,3 @@ def _part(about: Contents, lines: list[str], first: int) -> Contents:
             "next_line": last + 1 if last < len(lines) else None,
         }
     )
-
-
-def cut_patches(files: list[FileChange]) -> list[FileChange]:
-    """The files with each patch cut to its share of an answer."""
-    most = share(len(files))
-    for file in files:
-        file.patch = file.patch and cut(file.patch, most)
-    return files

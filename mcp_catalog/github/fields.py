@@ -5,9 +5,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-TEXT = 24_000
-"""Characters of all the long texts in an answer: at 4 bytes each it is still below its limit."""
-
 PAGE = "pageInfo{hasNextPage endCursor}"
 COMMENT = "author{login} body createdAt url"
 """Of GraphQL, as `Following` and Comment read them."""
@@ -23,7 +20,6 @@ Path = Annotated[str, Field(min_length=1, max_length=1_000, description="Like sr
 Title = Annotated[str, Field(min_length=1, max_length=256)]
 Body = Annotated[str, Field(max_length=60_000, description="Markdown")]
 Search = Annotated[str, Field(min_length=1, max_length=500)]
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 Few = Annotated[int, Field(ge=1, le=50, description="How many at most; fewer have longer texts")]
 
 
@@ -40,11 +36,6 @@ def _names(entries: object) -> object:
 NamesOf = Annotated[list[str], BeforeValidator(_names)]
 """Of labels, people or files, which come as objects."""
 Lower = Annotated[str, AfterValidator(str.lower)]
-
-
-def share(count: int) -> int:
-    """Characters for each of so many texts."""
-    return max(200, TEXT // max(count, 1))
 
 
 def moment(given: datetime | None) -> str | None:

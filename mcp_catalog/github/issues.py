@@ -6,14 +6,13 @@ from typing import Annotated, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp.fields import Text, at
-from sophia_mcp.pages import Cursor, Following, NextCursor, cut
+from sophia_mcp.pages import Cursor, Following, Limit, NextCursor, cut_all
 
 from .fields import (
     COMMENT,
     PAGE,
     Body,
     Few,
-    Limit,
     Lower,
     Name,
     Names,
@@ -24,7 +23,6 @@ from .fields import (
     Search,
     Title,
     moment,
-    share,
 )
 from .github import GitHub
 
@@ -197,9 +195,7 @@ class Tracker:
                 after=cursor,
             )
         ).issue  # fmt: skip
-        most = share(len(issue.comments) + 1)
-        issue.body = cut(issue.body, most)
-        cut_bodies(issue.comments, most)
+        cut_all([issue, *issue.comments], "body")
         return issue
 
     async def issue_write(
@@ -242,9 +238,3 @@ class Tracker:
 def order_field(sort: Sort) -> str:
     """As GraphQL calls it."""
     return "COMMENTS" if sort == "comments" else f"{sort.upper()}_AT"
-
-
-def cut_bodies(comments: list[Comment], most: int) -> None:
-    """Leaves so many characters of each."""
-    for comment in comments:
-        comment.body = cut(comment.body, most)

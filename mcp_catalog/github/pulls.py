@@ -7,13 +7,12 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, model_validator
 from sophia_mcp.errors import Refused
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor, Following, cut
+from sophia_mcp.pages import TEXTS, Cursor, Following, cut, cut_all
 
-from .code import FileChange, cut_patches
+from .code import FileChange
 from .fields import (
     COMMENT,
     PAGE,
-    TEXT,
     Body,
     Few,
     Lower,
@@ -25,10 +24,9 @@ from .fields import (
     Repo,
     Sha,
     Title,
-    share,
 )
 from .github import GitHub
-from .issues import Comment, Sort, Written, cut_bodies, order_field
+from .issues import Comment, Sort, Written, order_field
 
 Part = Annotated[
     Literal["overview", "diff", "files", "checks", "threads", "comments"],
@@ -244,11 +242,12 @@ class PullRequests:
             files, pull.next_cursor = await self._hub.page(
                 list[FileChange], *path, "files", limit=limit, cursor=cursor
             )
-            pull.files = cut_patches(files)
+            pull.files = files
+            cut_all(files, "patch")
         if part == "diff":
             kind = {"Accept": "application/vnd.github.diff"}
             diff = (await self._hub.request("GET", *path, headers=kind)).content
-            pull.diff = cut(diff.decode(errors="replace"), TEXT)
+            pull.diff = cut(diff.decode(errors="replace"), TEXTS)
         _cut(pull)
         return pull
 
@@ -297,6 +296,4 @@ def _cut(pull: PullRequest) -> None:
     said = [*(pull.reviews or []), *(pull.comments or [])]
     for thread in pull.threads or []:
         said += thread.comments
-    most = share(len(said) + 1)
-    pull.body = pull.body and cut(pull.body, most)
-    cut_bodies(said, most)
+    cut_all([pull, *said], "body")

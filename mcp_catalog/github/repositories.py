@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp.fields import Text, at
-from sophia_mcp.pages import Cursor, NextCursor, cut
+from sophia_mcp.pages import Cursor, Limit, NextCursor, cut_all
 
 from .code import CommitSummary
-from .fields import Few, Limit, Name, NamesOf, Owner, Ref, Repo, Search, share
+from .fields import Few, Name, NamesOf, Owner, Ref, Repo, Search
 from .github import GitHub
 
 _Order = Annotated[Literal["asc", "desc"], Field(description="With sort only")]
@@ -132,8 +132,7 @@ class Repositories:
         found, following = await self._hub.page(
             list[Release], "repos", owner, repo, "releases", limit=limit, cursor=cursor
         )
-        for release in found:
-            release.notes = cut(release.notes, share(len(found)))
+        cut_all(found, "notes")
         return Releases(releases=found, next_cursor=following)
 
     async def create_branch(

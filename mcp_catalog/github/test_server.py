@@ -368,7 +368,7 @@ OF_PARTS: dict[str, Callable[[dict[str, Any]], object]] = {
     ),
     "files": lambda pull: (
         [(file["patch"] or "")[-32:] for file in pull["files"]]
-        == ["[cut: 12000 of 40019 characters]", ""]
+        == ["[cut: 24000 of 40019 characters]", ""]
     ),
     "diff": lambda pull: pull["diff"].endswith("[cut: 24000 of 50019 characters]"),
 }

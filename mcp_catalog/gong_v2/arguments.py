@@ -24,7 +24,6 @@ Since = Annotated[AwareDatetime, Field(description="Calls from then on: 2026-11-
 Until = Annotated[AwareDatetime | None, Field(description="Calls before that; now if left out")]
 Hosts = Annotated[Ids, Field(description="Users who hosted them; ids of list_users")]
 Workspace = Annotated[Id | None, Field(description="Id of list_workspaces")]
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 Few = Annotated[int, Field(ge=1, le=40, description="Calls at most")]
 Word = Annotated[str, Field(min_length=2, max_length=100, pattern=r"\S")]
 Part = Annotated[Word | None, Field(description="Part of it")]

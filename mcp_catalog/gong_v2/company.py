@@ -4,13 +4,13 @@ from typing import Annotated
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from sophia_mcp.fields import Text, at
-from sophia_mcp.pages import Cursor
+from sophia_mcp.fields import Id, Many, Text, at
+from sophia_mcp.pages import Cursor, Limit
 
 from . import arguments as given
 from . import matching
 from .calls import Calls, period, scan
-from .models import Clock, Found, FoundCall, Id, Many, Page, dicts, pairs_of
+from .models import Clock, Found, FoundCall, Page, dicts, pairs_of
 
 
 def _keywords(languages: object) -> list[str]:
@@ -132,7 +132,7 @@ class Company:
         return listed
 
     async def list_users(
-        self, query: given.Who = None, active_only: bool = True, limit: given.Limit = 50,
+        self, query: given.Who = None, active_only: bool = True, limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Found[User]:  # fmt: skip
         """List people with an account in Gong. Other tools' host_ids and user_ids are their ids."""
@@ -153,7 +153,7 @@ class Company:
 
     async def list_reviews(
         self, from_date: given.Day, to_date: given.Day, reviewed_user_ids: given.Ids = None,
-        scorecard_ids: given.Ids = None, limit: given.Limit = 20, cursor: Cursor = None,
+        scorecard_ids: given.Ids = None, limit: Limit = 20, cursor: Cursor = None,
     ) -> Found[Review]:  # fmt: skip
         """List scorecards that were filled in for calls of these days, to_date not included, with
         questions and answers."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
-from sophia_mcp.fields import Text, at
+from sophia_mcp.fields import Id, Many, Text, at
 from sophia_mcp.pages import NextCursor, cut
 
 T = TypeVar("T")
@@ -56,8 +56,6 @@ def _objects(given: object) -> list[dict[str, Any]]:
     return found
 
 
-Id = Annotated[str, Field(coerce_numbers_to_str=True)]
-Many = Annotated[list[T], BeforeValidator(lambda given: given or [])]
 Texts = Annotated[list[str], BeforeValidator(_texts)]
 Clock = Annotated[str | None, BeforeValidator(clock)]
 Numbers = Annotated[dict[str, float], pairs_of("name", "value")]

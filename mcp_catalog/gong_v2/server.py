@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mcp.server.mcpserver.exceptions import ToolError
 from sophia_mcp import pages
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, Limit
 from sophia_mcp.policy import Function, reads
 from sophia_mcp.server import Server
 from sophia_mcp.settings import Settings
@@ -29,7 +29,7 @@ class Gong:
 
     async def list_calls(
         self, since: given.Since, until: given.Until = None, host_ids: given.Hosts = None,
-        workspace_id: given.Workspace = None, limit: given.Limit = 50, cursor: Cursor = None,
+        workspace_id: given.Workspace = None, limit: Limit = 50, cursor: Cursor = None,
     ) -> Found[models.Call]:  # fmt: skip
         """List calls of a time, the oldest first; total says how many there are. For the newest,
         take a late since. With a cursor, repeat the other arguments."""

@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 from sophia_mcp import pages
 from sophia_mcp.fields import Text, at
-from sophia_mcp.pages import Cursor, NextCursor
+from sophia_mcp.pages import Cursor, Limit, NextCursor
 from sophia_mcp.settings import Credential
 from sophia_mcp.upstream import Upstream
 
-from .fields import Found, Limit, ObjectType, Page, offset
+from .fields import Found, ObjectType, Page, offset
 
 
 class Schema(Found):

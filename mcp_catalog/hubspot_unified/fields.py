@@ -14,8 +14,8 @@ _TYPES = "contacts, companies, deals, tickets, notes, tasks, …; a custom one a
 ObjectType = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$", description=_TYPES)]
 Id = Annotated[str, Field(pattern=r"^\d{1,20}$", description="Number of a record"), _AS_TEXT]
 Key = Annotated[str, Field(min_length=1, max_length=250, description="Id of a record"), _AS_TEXT]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$", description="Internal name")]
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
+_Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+Name = Annotated[_Key, Field(description="Internal name")]
 
 
 def text(value: Value | list[str] | None) -> str:
@@ -26,7 +26,8 @@ def text(value: Value | list[str] | None) -> str:
 
 
 Values = Annotated[
-    dict[Name, Value | list[str] | None],
+    # A description alone would be a schema of the keys that accepts anything.
+    dict[_Key, Value | list[str] | None],
     AfterValidator(lambda given: {name: text(value) for name, value in given.items()}),
     Field(description="By internal name, like {dealstage: closedwon}; null empties one"),
 ]

@@ -9,11 +9,11 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from sophia_mcp import pages
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, Limit
 from sophia_mcp.upstream import Upstream
 
 from .errors import Batch, Failure, failures
-from .fields import Found, Given, Key, Limit, Name, ObjectType, Page, Value, Values, listed, text
+from .fields import Found, Given, Key, Name, ObjectType, Page, Value, Values, listed, text
 
 REACHED = 10_000
 """Results of a search that HubSpot leads to."""

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 from sophia_mcp import pages
-from sophia_mcp.pages import Cursor, NextCursor
+from sophia_mcp.pages import Cursor, Limit, NextCursor
 from sophia_mcp.upstream import Upstream
 
-from .fields import Limit, listed, offset
+from .fields import listed, offset
 
 By = Literal[
     "totals", "sessions", "sources", "geolocation", "utm-campaigns", "utm-contents", "utm-mediums",

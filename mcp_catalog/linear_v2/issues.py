@@ -5,14 +5,11 @@ from typing import Annotated, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 from sophia_mcp.fields import at
-from sophia_mcp.pages import Cursor, cut
+from sophia_mcp.pages import Cursor, cut_all
 
 from . import fields, models
 from .linear import Linear, Node, Page, given, page_of
 from .names import Names, emptied
-
-_TEXTS = 24_000
-"""Characters of all comments in an answer. Beyond, each gets an equal part."""
 
 _Comment = Annotated[str, Field(min_length=1, max_length=60_000, description="Markdown")]
 _Answered = Annotated[str | None, Field(max_length=50, description="Of a comment to answer")]
@@ -152,9 +149,7 @@ class Issues:
         query = f"""query($id:String!,$first:Int!,$after:String){{issue(id:$id){{
             found:comments({page_of(models.Comment)}}}}}"""
         page = (await self._linear.ask(_Comments, query, id=issue, first=limit, after=cursor)).issue
-        if sum(len(one.body) for one in page.items) > _TEXTS:
-            for one in page.items:
-                one.body = cut(one.body, _TEXTS // len(page.items))
+        cut_all(page.items, "body")
         return page
 
     async def create_comment(

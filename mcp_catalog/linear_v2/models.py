@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, AliasPath, BeforeValidator, Field
+from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
 from sophia_mcp.fields import Text, at
-from sophia_mcp.pages import cut
+from sophia_mcp.pages import at_most
 
 from .linear import Node
 
@@ -22,8 +22,8 @@ def _word(label: object) -> object:
 
 Names = Annotated[list[str], BeforeValidator(_names)]
 Priority = Annotated[str | None, BeforeValidator(_word)]
-Excerpt = Annotated[Text, AfterValidator(lambda text: cut(text, 240))]
-Whole = Annotated[Text, AfterValidator(lambda text: cut(text, 20_000))]
+Excerpt = Annotated[Text, at_most(240)]
+Whole = Annotated[Text, at_most(20_000)]
 """At 4 bytes a character it still fits into an answer."""
 
 
@@ -129,7 +129,7 @@ class Update(Node):
 
     author: str | None = at("user", "name", default=None)
     health: str | None = None
-    body: Annotated[Text, AfterValidator(lambda text: cut(text, 1_000))] = ""
+    body: Annotated[Text, at_most(1_000)] = ""
     created_at: datetime = at("createdAt")
     url: str
 

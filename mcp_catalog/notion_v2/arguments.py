@@ -55,7 +55,6 @@ def _found(*places: Place) -> AfterValidator:
 
 
 _Given = Annotated[str, Field(max_length=2_000)]
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Title = Annotated[str, Field(max_length=2_000)]
 Markdown = Annotated[

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 from sophia_mcp import pages
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, Limit
 from sophia_mcp.upstream import Upstream
 
 from . import models
-from .arguments import BlockId, Limit, Markdown, PageId, TargetId
+from .arguments import BlockId, Markdown, PageId, TargetId
 from .values import rich
 
 LONGEST, MOST = 10_000, 2_000_000

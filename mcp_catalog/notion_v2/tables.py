@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 from sophia_mcp.errors import Refused
-from sophia_mcp.pages import Cursor, cut
+from sophia_mcp.pages import Cursor, Limit, cut
 from sophia_mcp.upstream import Upstream
 
-from .arguments import DatabaseId, Limit, Name, PageId, SourceId, Title
+from .arguments import DatabaseId, Name, PageId, SourceId, Title
 from .models import Database, DataSource, Rows
 from .values import Property, built, option, rich
 

@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, Limit
 from sophia_mcp.upstream import Upstream
 
-from .arguments import Limit, Markdown, PageId, ParentId, Title
+from .arguments import Markdown, PageId, ParentId, Title
 from .models import DataSource, Found, Page, User, Users
 from .tables import Tables, Values, values
 

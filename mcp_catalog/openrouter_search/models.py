@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
-from sophia_mcp.fields import Text, at
+from sophia_mcp.fields import Many, Text, at
 from sophia_mcp.pages import NextCursor
 
 FEATURES = ("tools", "structured_outputs", "reasoning")
@@ -30,7 +30,6 @@ def _features(parameters: list[str] | None) -> list[str]:
 
 
 _PerMillion = Annotated[float | None, BeforeValidator(_per_million)]
-_Texts = Annotated[list[str], BeforeValidator(lambda given: given or [])]
 
 
 class _Priced(BaseModel):
@@ -47,8 +46,8 @@ class Model(_Priced):
     name: Text = ""
     created: datetime | None = None
     context_length: int | None = Field(None, description="Tokens of prompt and answer together")
-    input_modalities: _Texts = at("architecture", "input_modalities", default_factory=list)
-    output_modalities: _Texts = at("architecture", "output_modalities", default_factory=list)
+    input_modalities: Many[str] = at("architecture", "input_modalities", default_factory=list)
+    output_modalities: Many[str] = at("architecture", "output_modalities", default_factory=list)
     features: Annotated[list[str], BeforeValidator(_features)] = at(
         "supported_parameters", default_factory=list
     )
@@ -82,10 +81,8 @@ class WholeModel(Model):
     request_usd: Annotated[float | None, BeforeValidator(_price)] = at(
         "pricing", "request", default=None, description="Per request"
     )
-    price_overrides: Annotated[list[Override], BeforeValidator(lambda given: given or [])] = at(
-        "pricing", "overrides", default_factory=list
-    )
-    supported_parameters: _Texts = Field(default_factory=list)
+    price_overrides: Many[Override] = at("pricing", "overrides", default_factory=list)
+    supported_parameters: Many[str] = Field(default_factory=list)
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What so many tokens cost at most, by the listed prices; None where those vary."""
@@ -142,7 +139,7 @@ class Provider(BaseModel):
     name: str
     slug: str
     headquarters: str | None = Field(None, description="Country, like US")
-    datacenters: _Texts = Field(default_factory=list)
+    datacenters: Many[str] = Field(default_factory=list)
     status_page_url: str | None = None
     privacy_policy_url: str | None = None
 

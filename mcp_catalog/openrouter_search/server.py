@@ -6,7 +6,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from sophia_mcp import pages
 from sophia_mcp.errors import Refused
-from sophia_mcp.pages import Cursor
+from sophia_mcp.pages import Cursor, Limit
 from sophia_mcp.policy import reads, writes
 from sophia_mcp.server import Server
 from sophia_mcp.settings import Settings
@@ -26,7 +26,6 @@ _Id = Annotated[
         description="Like anthropic/claude-sonnet-4.5; also with :free, :nitro, :floor or :online",
     ),
 ]
-_Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 _Input = Literal["text", "image", "file", "audio", "video"]
 _Output = Literal[
     "text", "image", "audio", "video", "embeddings", "rerank", "speech", "transcription"
@@ -70,7 +69,7 @@ class OpenRouter:
         self._budget, self._search_model = budget, search_model
 
     async def list_models(
-        self, sort: Order = "popular", output: _Output = "text", limit: _Limit = 25,
+        self, sort: Order = "popular", output: _Output = "text", limit: Limit = 25,
         cursor: Cursor = None,
     ) -> models.Models:  # fmt: skip
         """List models with prices, context length and abilities. search_models filters them."""
@@ -80,7 +79,7 @@ class OpenRouter:
         self, query: _Words = "", max_prompt_usd: _PerMillion = None,
         max_completion_usd: _PerMillion = None, free_only: bool = False,
         min_context: _Context = 0, input: _Input = "text", output: _Output = "text",
-        supports: _Needed = None, sort: Order = "popular", limit: _Limit = 25,
+        supports: _Needed = None, sort: Order = "popular", limit: Limit = 25,
         cursor: Cursor = None,
     ) -> models.Models:  # fmt: skip
         """Find models by words and by what they must do or cost. input: what they must read,

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     AliasPath,
     BaseModel,
@@ -13,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 from sophia_mcp.fields import Text, at
-from sophia_mcp.pages import NextCursor, cut
+from sophia_mcp.pages import NextCursor, at_most
 
 
 def _texts(part: object) -> Iterator[str]:
@@ -27,7 +26,7 @@ def _texts(part: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-_Short = Annotated[Text, AfterValidator(lambda text: cut(text, 200))]
+_Short = Annotated[Text, at_most(200)]
 
 
 class Page(BaseModel):

@@ -23,7 +23,6 @@ from .words import explain, mentioned, readable
 _Channel = Annotated[str, Field(min_length=2, max_length=100, description="#name or id")]
 _Ts = Annotated[str, Field(pattern=r"^\d{1,12}\.\d{6}$", description="Like 1700000000.123456")]
 _Thread = Annotated[_Ts | None, Field(description="To answer in the thread that began with it")]
-_Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 _Listed = Annotated[int, Field(ge=1, le=200, description="How many to look at in one step")]
 _Query = Annotated[str | None, Field(max_length=100, description="Part of a name or description")]
 _Search = Annotated[str, Field(min_length=1, max_length=500)]
@@ -35,9 +34,6 @@ _Time = Annotated[AwareDatetime | None, Field(description="Like 2026-11-26T09:00
 _Who = Annotated[str, Field(pattern=r"^([UW][A-Z0-9]{6,}|\S+@\S+)$", description="Id or e-mail")]
 _Emoji = Annotated[str, Field(pattern=r"^:?[^:\s]{1,100}(::skin-tone-[2-6])?:?$")]
 _FileName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]{1,200}$", description="Like notes.md")]
-
-SHOWN = 30_000
-"""Characters of all texts in an answer. Beyond, each gets an equal part."""
 
 SOUGHT_PAGES = 5
 _MEMBERSHIP = ("channel_join", "channel_leave", "group_join", "group_leave")
@@ -90,7 +86,7 @@ class Slack:
 
     async def get_channel_history(
         self, channel: _Channel, since: _Time = None, until: _Time = None,
-        limit: _Limit = 20, cursor: Cursor = None,
+        limit: pages.Limit = 20, cursor: Cursor = None,
     ) -> models.Messages:  # fmt: skip
         """Read a channel's messages, newest first. Replies in threads are not among them: where
         replies is above 0, get_thread_replies has them. Who joined and left is left out."""
@@ -106,7 +102,7 @@ class Slack:
         return page
 
     async def get_thread_replies(
-        self, channel: _Channel, thread_ts: _Ts, limit: _Limit = 50, cursor: Cursor = None
+        self, channel: _Channel, thread_ts: _Ts, limit: pages.Limit = 50, cursor: Cursor = None
     ) -> models.Messages:
         """Read a thread: the message that began it, then its replies, oldest first."""
         place = {"channel": await self._known.id_of(channel), "ts": thread_ts}
@@ -123,7 +119,11 @@ class Slack:
         return await self.get_thread_replies(channel, thread_ts or f"{seconds}.{rest}")
 
     async def search_messages(
-        self, query: _Search, newest_first: bool = False, limit: _Limit = 20, cursor: Cursor = None
+        self,
+        query: _Search,
+        newest_first: bool = False,
+        limit: pages.Limit = 20,
+        cursor: Cursor = None,
     ) -> models.Matches:
         """Search all messages that the owner of SLACK_USER_TOKEN may read. The query may hold
         Slack's modifiers: in:#general, from:<@U0123ABCD>, from:me, after:2026-11-01,
@@ -219,11 +219,10 @@ class Slack:
         """With names in place of ids, and texts as long as all may be together."""
         nameless = {one.user_id for one in messages if one.user_id and one.user == one.user_id}
         names = await self._known.names(nameless | mentioned(one.text for one in messages))
-        long = sum(len(one.text) for one in messages) > SHOWN
         for one in messages:
             one.user = names.get(one.user or "", one.user)
             one.text = readable(one.text, names)
-            one.text = pages.cut(one.text, SHOWN // len(messages)) if long else one.text
+        pages.cut_all(messages, "text")
 
     async def _writable(self, channel: str, text: str = "") -> str:
         """The channel's id, if this may be written there."""

@@ -411,10 +411,10 @@ async def test_long_texts_are_cut_only_where_they_are_too_long_together(slack: S
     slack.queue.extend([page("messages", [long]), page("messages", [long, {**long, "text": "s"}])])
     slack.queue.append(page("messages", [{**long, "text": "é" * 1_000}] * 100))
     async with STAND_IN.connected(slack) as tools:
-        for count, shown in ((1, 20_000), (2, 20_000), (100, 300)):  # of 30,000
+        for count, shown in ((1, 20_000), (2, 20_000), (100, 240)):  # of 24,000
             read = await tools.ok("get_channel_history", channel=GENERAL, limit=count)
             assert read["messages"][0]["text"].count("é") == shown
-    assert "[cut: 300 of 1000 characters]" in read["messages"][0]["text"]
+    assert "[cut: 240 of 1000 characters]" in read["messages"][0]["text"]
     assert methods(slack) == ["conversations.history"] * 3, "a bot's name comes with its message"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 from sophia_mcp.fields import at
-from sophia_mcp.pages import PAGE_BYTES, cut
+from sophia_mcp.pages import PAGE_BYTES, Limit, cut
 from sophia_mcp.upstream import Upstream
 
 from .objects import Name, Objects, exact, spoken
@@ -26,7 +26,6 @@ _Filter = Annotated[
         description='Like {"@and": [{"@eq": {"REGION": "EU"}}, {"@gte": {"DAY": "2026-01-01"}}]}'
     ),
 ]
-_Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 _Semantic = Annotated[
     str,
     Field(
@@ -94,7 +93,7 @@ class Cortex:
 
     async def semantic_search(
         self, service: Name, query: _Query, columns: _Columns | None = None,
-        filter: _Filter | None = None, limit: _Limit = 10, database: _Where = None,
+        filter: _Filter | None = None, limit: Limit = 10, database: _Where = None,
         schema: _Where = None,
     ) -> Found:  # fmt: skip
         """Search a Cortex Search service by meaning and words; list_search_services has their names

@@ -1,8 +1,10 @@
 """Fields of answers, where the service's own form is not the one that a model should see."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AliasPath, BeforeValidator, Field
+
+T = TypeVar("T")
 
 
 def at(*path: str | int, **more: Any) -> Any:
@@ -15,3 +17,9 @@ def at(*path: str | int, **more: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(lambda given: given or "")]
 """A text that the service may leave out by null."""
+
+Many = Annotated[list[T], BeforeValidator(lambda given: [] if given is None else given)]
+"""A list that the service may leave out by null."""
+
+Id = Annotated[str, Field(coerce_numbers_to_str=True)]
+"""An id that the service may give as a number, which a client may round."""

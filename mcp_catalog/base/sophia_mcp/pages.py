@@ -15,6 +15,10 @@ MOST_BYTES = 100_000
 PAGE_BYTES = 60_000
 """Of a page's entries; the rest is for what stands around them."""
 
+TEXTS = 24_000
+"""Characters of all long texts in an answer: at 4 bytes each it is still below its limit."""
+
+Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 Cursor = Annotated[
     str | None, Field(max_length=1_000, description="next_cursor of the answer before")
 ]
@@ -70,6 +74,26 @@ def cut(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most]}… [cut: {most} of {len(text)} characters]"
+
+
+def at_most(characters: int) -> AfterValidator:
+    """Of an answer's text: cuts it, as in `Annotated[Text, at_most(300)]`."""
+    return AfterValidator(lambda text: cut(text, characters))
+
+
+def cut_all(entries: Sequence[BaseModel], field: str, budget: int = TEXTS) -> None:
+    """Cuts that text of each, or its null, so that all together have no more characters than the
+    budget. Short ones stay whole, and leave their room to the others."""
+    texts = [getattr(one, field) or "" for one in entries]
+    left, most = budget, 0
+    for number, length in enumerate(sorted(map(len, texts))):
+        most = left // (len(texts) - number)
+        if length > most:
+            break
+        left -= length
+    for one, text in zip(entries, texts, strict=True):
+        if len(text) > most:
+            setattr(one, field, cut(text, most))
 
 
 def that_fit(entries: Sequence[T], budget: int = PAGE_BYTES) -> list[T]:

@@ -71,6 +71,24 @@ def test_graphql_says_where_a_page_ends_on_the_last_one_too(said: object, read: 
     assert Connection.model_validate({"next_cursor": said}).next_cursor == read
 
 
+class Said(BaseModel):
+    text: str | None
+
+
+@given(st.lists(st.text("abc", max_size=40) | st.none(), max_size=8), st.integers(0, 100))
+def test_texts_share_a_budget_and_the_short_ones_stay_whole(texts: list[str | None], budget: int):
+    entries = [Said(text=text) for text in texts]
+    pages.cut_all(entries, "text", budget)
+    kept = [(one.text or "").partition("… [cut")[0] for one in entries]
+    assert sum(map(len, kept)) <= budget
+    if sum(len(text or "") for text in texts) <= budget:
+        assert [one.text for one in entries] == texts
+    else:
+        most = max(map(len, kept))
+        assert all(k == (t or "")[:most] for k, t in zip(kept, texts, strict=True))
+        assert sum(map(len, kept)) > budget - len(texts)
+
+
 def result(data: dict[str, object] | None, *content: ContentBlock) -> CallToolResult:
     return CallToolResult(content=list(content), structured_content=data)
 
