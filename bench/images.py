@@ -16,6 +16,7 @@ from pathlib import Path
 from components.image_cache import ImageCache, read
 from simulator.images import ensure_base
 from tests.support.docker import docker
+from toolchain import places
 
 CATALOG = Path(__file__).parents[1] / "mcp_catalog"
 SERVERS = sorted(path.parent for path in CATALOG.glob("[a-z]*/server.yaml"))
@@ -26,7 +27,7 @@ def main() -> None:
     os.environ["DOCKER_BUILDKIT"] = "0"  # as the stack's builds
     debian = ensure_base(print)
     with tempfile.TemporaryDirectory() as folder, images() as built:
-        cache = ImageCache(Path(folder), Path.home() / ".cache" / "sophia" / "wheels")
+        cache = ImageCache(Path(folder), places.cache() / "wheels")
         contexts = {path: cache.stage(read(path, "")) for path in (CATALOG / "base", *SERVERS)}
 
         def build(path: Path, base: str, tag: str) -> str:

@@ -59,13 +59,11 @@ class GitHub:
         accept: str = "application/vnd.github+json", **params: Any,
     ) -> tuple[T, str | None]:  # fmt: skip
         """A page and the next one's cursor, which keeps the size: numbers count pages of one."""
-        number, size = pages.place(cursor, 2) if cursor else ("1", str(limit))
-        if not (number.isdecimal() and size.isdecimal()):
-            raise pages.bad_cursor()
+        number, size = map(pages.number, pages.place(cursor, 2)) if cursor else (1, limit)
         params |= {"page": number, "per_page": size}
         answer = await self.request("GET", *path, params=params, headers={"Accept": accept})
         more = 'rel="next"' in answer.headers.get("link", "")
-        following = pages.cursor(str(int(number) + 1), size) if more else None
+        following = pages.cursor(str(number + 1), str(size)) if more else None
         return self.api.read(kind, answer), following
 
     async def listed(self, kind: type[P], *path: str, **options: Any) -> P:

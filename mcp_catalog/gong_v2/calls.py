@@ -1,6 +1,5 @@
 """Gong's lists of calls and what is found in them: bounded, and from a cursor on."""
 
-import re
 from asyncio import gather, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -141,18 +140,7 @@ def _place(cursor: str | None) -> tuple[str, int]:
     if cursor is None:
         return _FIRST, 0
     at, skip = pages.place(cursor, 2)
-    return at, number(skip)
-
-
-def number(text: str) -> int:
-    """A number in a cursor.
-
-    Raises:
-        ToolError: it is none.
-    """
-    if not re.fullmatch(r"[0-9]{1,6}", text):
-        raise pages.bad_cursor()
-    return int(text)
+    return at, pages.number(skip)
 
 
 async def _or_none(kind: type[Page[E]], asked: Awaitable[Page[E]]) -> Page[E]:

@@ -16,7 +16,7 @@ from sophia_mcp.upstream import Limits, Upstream, basic
 
 from . import arguments as given
 from . import matching, models, said
-from .calls import Calls, number, period
+from .calls import Calls, period
 from .company import Company
 from .models import Found, Page
 
@@ -80,7 +80,7 @@ class Gong:
         spoken = (await self._gong.transcripts([heard.id])).get(heard.id)
         if spoken is None:
             raise ToolError(f"call {call} has no transcript, or not yet: try get_call_insights")
-        skip = number(pages.place(cursor, 1)[0]) if cursor else 0
+        skip = pages.offset(cursor)
         left = said.turns(heard, spoken, start, to_minute)[skip:]
         kept = pages.that_fit(left)
         more = pages.cursor(str(skip + len(kept))) if len(kept) < len(left) else None

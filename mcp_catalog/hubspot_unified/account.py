@@ -10,7 +10,7 @@ from sophia_mcp.pages import Cursor, Limit, NextCursor
 from sophia_mcp.settings import Credential
 from sophia_mcp.upstream import Upstream
 
-from .fields import Found, ObjectType, Page, offset
+from .fields import Found, ObjectType, Page
 
 
 class Schema(Found):
@@ -158,7 +158,7 @@ class Setup:
             one for one in found.results
             if not one.hidden and words in f"{one.name} {one.label} {one.description}".lower()
         ]  # fmt: skip
-        first = offset(cursor)
+        first = pages.offset(cursor)
         shown: list[Property] = [*every[first : first + limit]]
         if not details:
             shown = [one.model_copy(update={"description": "", "options": []}) for one in shown]

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from sophia_mcp import pages
 from sophia_mcp.fields import at
 from sophia_mcp.pages import NextCursor
 
@@ -49,14 +48,6 @@ class Page(Found):
     """A page of a list."""
 
     next_cursor: NextCursor = at("paging", "next", "after", default=None)
-
-
-def offset(cursor: str | None) -> int:
-    """How many entries come before the page that a cursor of ours leads to."""
-    number = pages.place(cursor, 1)[0] if cursor else "0"
-    if not number.isdecimal():
-        raise pages.bad_cursor()
-    return int(number)
 
 
 def listed(given: object, key: str) -> list[Any]:

@@ -9,7 +9,7 @@ from sophia_mcp import pages
 from sophia_mcp.pages import Cursor, Limit, NextCursor
 from sophia_mcp.upstream import Upstream
 
-from .fields import listed, offset
+from .fields import listed
 
 By = Literal[
     "totals", "sessions", "sources", "geolocation", "utm-campaigns", "utm-contents", "utm-mediums",
@@ -55,7 +55,7 @@ class Reports:
         each day, daily one for each breakdown, too. Records are counted by search_objects."""
         if start > end:
             raise ToolError(f"start: expected a day up to end ({end}), got {start}")
-        first = offset(cursor)
+        first = pages.offset(cursor)
         params: dict[str, Any] = {"start": f"{start:%Y%m%d}", "end": f"{end:%Y%m%d}"}
         params |= {"d1": d1, "d2": d2}
         if whole := period == "total":

@@ -103,10 +103,8 @@ class OpenRouter:
             )
 
         good = matching(ordered(filter(fits, listed), sort), query)
-        place = pages.place(cursor, 1)[0] if cursor else "0"
-        if not place.isdecimal():
-            raise pages.bad_cursor()
-        start, end = int(place), int(place) + limit
+        start = pages.offset(cursor)
+        end = start + limit
         following = pages.cursor(str(end)) if end < len(good) else None
         return models.Models(total=len(good), models=[*good[start:end]], next_cursor=following)
 

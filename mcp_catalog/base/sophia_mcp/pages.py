@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
@@ -60,6 +61,26 @@ def place(given: str, count: int) -> list[str]:
     if not good or not all(isinstance(p, str) and p and "\0" not in p for p in parts):
         raise bad_cursor()
     return [str(part) for part in parts]
+
+
+def number(part: str) -> int:
+    """A part of a cursor that counts something.
+
+    Raises:
+        ToolError: it is none.
+    """
+    if not re.fullmatch(r"[0-9]{1,6}", part):
+        raise bad_cursor()
+    return int(part)
+
+
+def offset(given: str | None) -> int:
+    """How many entries come before the page that `cursor(str(count))` leads to; 0 without one.
+
+    Raises:
+        ToolError: it is none of those.
+    """
+    return number(place(given, 1)[0]) if given else 0
 
 
 def bad_cursor() -> ToolError:

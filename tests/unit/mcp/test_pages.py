@@ -53,6 +53,16 @@ def test_the_last_page_leads_nowhere_however_a_service_says_that(said: str | Non
     assert Page(next_cursor=said).next_cursor == read
 
 
+@pytest.mark.parametrize("part", ["", "-1", "1.5", "1000000", "\u0661", "x"])
+def test_a_place_that_counts_is_a_number(part: str):
+    assert pages.offset(None) == 0
+    assert pages.offset(pages.cursor("40")) == 40
+    with pytest.raises(ToolError, match=r"^cursor: expected the next_cursor"):
+        pages.number(part)
+    with pytest.raises(ToolError, match=r"^cursor: expected the next_cursor"):
+        pages.offset(pages.cursor("1", "2"))
+
+
 class Connection(BaseModel):
     next_cursor: pages.Following = None
 
