@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AwareDatetime, Field
 from sophia_mcp import pages
+from sophia_mcp.arguments import given
 from sophia_mcp.pages import TEXTS, Cursor, Limit, cut, cut_all
 
 from . import custom, models
@@ -186,8 +187,7 @@ class TaskTools:
             "followers": [await asana.gid("user", one, place) for one in followers or ()] or None,
             "tags": [await asana.gid("tag", one, place) for one in tags or ()] or None,
         }
-        data = {key: value for key, value in data.items() if value is not None}
-        return (await asana.send(One[models.TaskSummary], "POST", "tasks", data=data)).data
+        return (await asana.send(One[models.TaskSummary], "POST", "tasks", data=given(**data))).data
 
     async def update_task(
         self, task: _Task, name: Name | None = None, notes: Notes | None = None,
@@ -259,11 +259,11 @@ def _written(
     start_on: date | None, clear: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """What is given, as Asana takes it, and what is emptied."""
-    given = _said("notes", notes, html) | {
+    every = _said("notes", notes, html) | {
         "name": name, "due_on": due_on and due_on.isoformat(),
         "due_at": due_at and due_at.isoformat(), "start_on": start_on and start_on.isoformat(),
     }  # fmt: skip
-    data = {key: value for key, value in given.items() if value is not None}
+    data = given(**every)
     asked = [key.replace("html_", "").replace("_at", "_on") for key in data] + [*clear]
     if twice := sorted({key for key in asked if asked.count(key) > 1}):
         raise ToolError(f"{', '.join(twice)}: expected one of a value, a time and clear, got two")

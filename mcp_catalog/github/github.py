@@ -1,12 +1,12 @@
 """GitHub's two APIs on one address: REST in pages, and GraphQL where that is one call for many."""
 
 import re
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
 from sophia_mcp import pages
+from sophia_mcp.arguments import given
 from sophia_mcp.errors import SettingError, Unusable
 from sophia_mcp.fields import at
 from sophia_mcp.settings import Settings
@@ -51,7 +51,7 @@ class GitHub:
 
     async def send(self, kind: type[T], method: str, *path: str, **body: Any) -> T:
         """A change, sent once. body: without what is None, which would empty a field."""
-        answer = await self.request(method, *path, body=_given(body))
+        answer = await self.request(method, *path, body=given(**body))
         return self.api.read(kind, answer)
 
     async def page(
@@ -72,8 +72,8 @@ class GitHub:
         return found.model_copy(update={"next_cursor": following})
 
     async def graphql(self, kind: type[T], query: str, **variables: Any) -> T:
-        """`data` of a query. A variable that is None is not sent: null means "has none" there."""
-        return await self.api.graphql(kind, query, _given(variables), "graphql")
+        """`data` of a query. A variable that is None is not sent."""
+        return await self.api.graphql(kind, query, variables, "graphql")
 
 
 def address(settings: Settings) -> str:
@@ -104,7 +104,3 @@ def connect(settings: Settings) -> GitHub:
         headers={"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"},
     )
     return GitHub(api, () if root == rest else ("v3",))
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import AwareDatetime, Field
+from sophia_mcp.arguments import given
 from sophia_mcp.upstream import Upstream
 
 from .fields import Found, Given, Id, ObjectType, Values
@@ -87,11 +88,11 @@ def _values(
     if body is not None and kind != "email" and not _HTML.search(body):
         body = body.replace("\n", "<br>")  # it is shown as HTML, where a line break is a space
     moment = f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if time else None
-    given = {
+    every = {
         _TITLES.get(kind, ""): title,
         "hs_email_text" if kind == "email" else f"hs_{kind}_body": body,
         "hs_timestamp": moment,
         "hs_meeting_start_time": moment if kind == "meeting" else None,
         "hubspot_owner_id": owner_id,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return given(**every)

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
+from sophia_mcp.arguments import given
 from sophia_mcp.fields import at
 from sophia_mcp.pages import Cursor, cut_all
 
 from . import fields, models
-from .linear import Linear, Node, Page, given, page_of
+from .linear import Linear, Node, Page, page_of
 from .names import Names, emptied
 
 _Comment = Annotated[str, Field(min_length=1, max_length=60_000, description="Markdown")]

@@ -64,7 +64,7 @@ class Linear:
 
     async def ask(self, kind: type[T], query: str, **variables: Any) -> T:
         """`data` of a query. A variable that is None is not sent."""
-        return await self.api.graphql(kind, query, given(**variables))
+        return await self.api.graphql(kind, query, variables)
 
     async def one(self, kind: type[N], what: str, key: str) -> N:
         """What has this id: an issue, a team and so on."""
@@ -105,11 +105,6 @@ def page_of(kind: type[Node]) -> str:
     """The end of a connection that `Page` reads."""
     inside = f"pageInfo{{hasNextPage endCursor}} nodes{{{kind.graphql}}}"
     return f"first:$first,after:$after){{{inside}}}"
-
-
-def given(**values: object) -> dict[str, Any]:
-    """Without what is None, which was not given."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def filter_of(connection: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
+from sophia_mcp.arguments import given
 from sophia_mcp.fields import Text, at
 
-from .linear import Linear, filter_of, given
+from .linear import Linear, filter_of
 
 NONE = "none"
 """In the place of a name: what has none, or shall have none."""

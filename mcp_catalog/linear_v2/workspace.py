@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
+from sophia_mcp.arguments import given
 from sophia_mcp.pages import Cursor
 
 from . import fields, models
-from .linear import Linear, Page, given
+from .linear import Linear, Page
 from .names import Names, emptied
 
 _Many = Annotated[int, Field(ge=1, le=100, description="How many at most")]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, BeforeValidator, ValidationError
+from sophia_mcp.arguments import given
 from sophia_mcp.errors import Refused, UpstreamError
 from sophia_mcp.fields import Text, at
 from sophia_mcp.pages import cut
@@ -111,7 +112,7 @@ class Spending:
             "messages": [one.model_dump() for one in messages],
             "max_tokens": max_tokens,
             "provider": {**routing, "max_price": price_limits(found, prompt, completion, most)},
-            **{name: value for name, value in options.items() if value is not None},
+            **given(**options),
         }
         day, cost = self._budget.hold(estimate), 0.0
         try:

@@ -1,4 +1,4 @@
-"""Arguments of a call, as they were sent."""
+"""Arguments of a call: as they were sent, and those that were."""
 
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -15,6 +15,11 @@ class Arguments(FuncMetadata):
         known = self.arg_model.model_fields
         texts = {name for name in data if name in known and _takes_text(known[name].annotation)}
         return {**super().pre_parse_json(data), **{name: data[name] for name in texts}}
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """Without what is None, which was left out."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _takes_text(kind: Any) -> bool:

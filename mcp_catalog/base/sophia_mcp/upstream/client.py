@@ -19,6 +19,7 @@ import httpx2
 from mcp.server.mcpserver.exceptions import ToolError
 
 from sophia_mcp import audit
+from sophia_mcp.arguments import given
 from sophia_mcp.errors import DependencyError, NotConfigured, Refused, Unusable, UpstreamError
 from sophia_mcp.metrics import Metrics
 from sophia_mcp.settings import Needed
@@ -160,9 +161,12 @@ class Upstream:
     async def graphql(
         self, kind: type[T], query: str, variables: Mapping[str, Any], *path: str
     ) -> T:
-        """The `data` of a GraphQL query. Its errors arrive with status 200, and are raised."""
+        """The `data` of a GraphQL query. Its errors arrive with status 200, and are raised.
+
+        variables: None values are left out; null would mean "has none".
+        """
         mutates = query.lstrip().startswith("mutation")
-        body = {"query": query, "variables": dict(variables)}
+        body = {"query": query, "variables": given(**variables)}
         answer = await self.request("POST", *path, body=body, repeatable=not mutates)
         return self._answers.graphql(kind, answer)
 
@@ -192,7 +196,7 @@ class Upstream:
             method,
             at or "/".join((self._url, *map(_segment, path))),
             at is None,
-            {key: value for key, value in (params or {}).items() if value is not None} or None,
+            given(**(params or {})) or None,
             body,
             headers or {},
             method in retry.SAFE if repeatable is None else repeatable,

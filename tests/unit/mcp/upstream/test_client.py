@@ -370,6 +370,13 @@ async def test_graphql_gives_its_data(service: Service):
     assert service.asked[0].body == {"query": "query { n }", "variables": {"a": 1}}
 
 
+async def test_a_variable_that_was_not_given_is_not_sent(service: Service):
+    service.routes["POST /graphql"] = replies.ok({"data": {"n": 1}})
+    async with opened(service.url) as linear:
+        await linear.graphql(dict[str, int], "query { n }", {"a": False, "b": None}, "graphql")
+    assert service.asked[0].body == {"query": "query { n }", "variables": {"a": False}}
+
+
 @pytest.mark.parametrize(("query", "asked"), [("query { n }", 2), ("mutation { n }", 1)])
 async def test_graphql_repeats_queries_only(service: Service, query: str, asked: int):
     service.queue.append(replies.refused(503))
