@@ -20,9 +20,6 @@ Workspace = Annotated[
     str | None, Field(max_length=300, description="gid or name, if not the default one")
 ]
 
-TEXT = 24_000
-"""Characters of all the long texts in an answer: at 4 bytes each it is still below its limit."""
-
 
 class _Answer(BaseModel):
     @model_validator(mode="before")
