@@ -10,7 +10,8 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans env new-server serve tool-schemas test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans preflight preview deploy verify drift \
+  destroy tools env new-server serve tool-schemas test test-fast test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +42,16 @@ ssh: $(VENV)/.ready ## open a shell on a node: make ssh NODE=manager-1
 orphans: $(VENV)/.ready ## list machines of the stack's account that no state knows; ends none
 	@exec $(BIN)/python -m ops orphans --stack "$(STACK)"
 
+deploy: ## what the workflows run, also preflight, preview, verify, drift: make preview STACK=prod
+preflight preview deploy verify drift: $(VENV)/.ready
+	@exec $(BIN)/python -m ops.ci $@ --stack "$(STACK)"
+
+destroy: $(VENV)/.ready ## destroy a stack for good: make destroy STACK=prod CONFIRMED=prod
+	@exec $(BIN)/python -m ops.ci destroy --stack "$(STACK)" --confirmed "$(CONFIRMED)"
+
+tools: $(VENV)/.ready ## install the packages and the engine that all of these use
+	@$(BIN)/python -m toolchain ensure
+
 env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(make env)"
 	@$(BIN)/python -m toolchain env
 	@$(BIN)/python -m simulator env
@@ -63,9 +74,10 @@ test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upg
 test-fast: $(VENV)/.ready ## the inner loop: no containers, under a minute
 	@exec $(PYTEST) -n 2 -q -m "not containers and not slow"
 
-check: $(VENV)/.ready ## format, lint, types
+check: $(VENV)/.ready ## format, lint, types, workflows
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && \
 	  for version in 3.11 3.12 3.13; do $(BIN)/mypy --python-version $$version . || exit 1; done
+	@$(BIN)/python -m toolchain actionlint
 
 clean: ## remove the caches of this checkout; nothing that runs
 	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -39,18 +39,31 @@ class Orphan:
 
 def show(stack: Stack) -> None:
     """Lists those of the stack's account. Raises StackError, LambdaError."""
-    states = {
+    states = _states(stack)
+    for line in lines(_compared(stack, states)):
+        say(line)
+    say(f"compared with the state of {', '.join(states) or 'no stack'}")
+
+
+def found(stack: Stack) -> list[Orphan]:
+    """Those of the stack's account. Raises StackError, LambdaError."""
+    return _compared(stack, _states(stack))
+
+
+def _states(stack: Stack) -> dict[str, Recorded]:
+    """What every stack of the backend knows, by its name."""
+    return {
         name: recorded(replace(stack, name=name, ours=stack.ours and name == stack.name).exported())
         for name in stack.siblings()
     }
+
+
+def _compared(stack: Stack, states: Mapping[str, Recorded]) -> list[Orphan]:
     url, key, spare = credentials(stack)
     machines = LambdaClient(url, key, spare).machines()
     for odd in machines.left_out:
         say(f"warning: a machine of the account can't be read, {odd}")
-    found = list(orphans(machines, stack.project, states, url))
-    for line in lines(found):
-        say(line)
-    say(f"compared with the state of {', '.join(states) or 'no stack'}")
+    return list(orphans(machines, stack.project, states, url))
 
 
 def credentials(stack: Stack) -> tuple[str, str, str]:

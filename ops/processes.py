@@ -22,9 +22,14 @@ def die_with_parent(signum: int) -> None:
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], cwd: Path, *, quiet: bool = False
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    cwd: Path,
+    *,
+    quiet: bool = False,
+    keep_errors: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs to the end; its output is shown, or kept when `quiet`.
+    """Runs to the end; its output is shown, or kept when `quiet`. keep_errors: only the errors are.
 
     An interruption of ours becomes a SIGINT of its own, so that it stops in good order.
     """
@@ -35,7 +40,7 @@ def run(
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=stream,
-        stderr=stream,
+        stderr=subprocess.PIPE if keep_errors else stream,
         text=True,
         start_new_session=True,
         preexec_fn=_ends_by_sigint,

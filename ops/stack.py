@@ -42,12 +42,18 @@ class Stack:
 
     def pulumi(self, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         """Runs one engine command on this stack. Raises StackError with its exit status."""
-        done = self._run((*arguments, "--stack", self.name), quiet=quiet)
+        done = self.tried(*arguments, quiet=quiet)
         if done.returncode != 0:
             said = f":\n{done.stderr.strip() or done.stdout.strip()}" if quiet else ""
             status = f"failed with exit status {done.returncode}"
             raise StackError(f"`pulumi {arguments[0]}` {status}{self._placed(said)}")
         return done
+
+    def tried(
+        self, *arguments: str, quiet: bool = False, keep_errors: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs one engine command on this stack, however it ends."""
+        return self._run((*arguments, "--stack", self.name), quiet=quiet, keep_errors=keep_errors)
 
     def _placed(self, said: str) -> str:
         """What the engine said of an operator's stack, with where it was looked for."""
@@ -131,12 +137,16 @@ class Stack:
         folders = [root / kind / self.project / self.name for kind in ("history", "backups")]
         return [*files, *folders, *root.glob(f"locks/*/{self.project}/{self.name}")]
 
-    def _run(self, arguments: tuple[str, ...], *, quiet: bool) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, arguments: tuple[str, ...], *, quiet: bool, keep_errors: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         command = ("pulumi", *arguments, "--non-interactive")
         if self.ours:
             self._leave_no_salt()  # one of another passphrase would be refused
         with self._untouched():
-            return processes.run(command, self.environment, self.root, quiet=quiet)
+            return processes.run(
+                command, self.environment, self.root, quiet=quiet, keep_errors=keep_errors
+            )
 
     @contextlib.contextmanager
     def _untouched(self) -> Iterator[None]:
@@ -197,8 +207,10 @@ def of_this_shell(name: str) -> Stack:
     with contextlib.suppress(OSError, ValueError):
         login = json.loads((home / "credentials.json").read_text()).get("current")
     if login or "PULUMI_BACKEND_URL" in os.environ:
-        for key in ("PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"):
             ours.pop(key)
+    if login:  # it is noted there; who names a backend only may need the plugins of ours
+        ours.pop("PULUMI_HOME")
     return Stack(
         name, PROJECT, {**ours, **os.environ, "PATH": ours["PATH"]}, places.ROOT, ours=False
     )

@@ -1,12 +1,14 @@
-"""`python -m toolchain ensure` makes a working engine; `env` prints what a shell needs for it."""
+"""`python -m toolchain ensure` makes a working engine; `env` prints what a shell needs for it;
+`actionlint` checks workflow files, those of this checkout unless some are named."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
+import subprocess
 import sys
 
-from toolchain import ToolchainError, ensure, environment
+from toolchain import ToolchainError, build, ensure, environment, places
 
 
 def main() -> None:
@@ -14,8 +16,17 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("ensure", help="find an engine or build one; says which and why")
     commands.add_parser("env", help='for eval "$(python -m toolchain env)"')
-    command = parser.parse_args().command
+    commands.add_parser("actionlint", help="check workflow files").add_argument("files", nargs="*")
+    arguments = parser.parse_args()
+    command = arguments.command
     try:
+        if command == "actionlint":
+            # What it also runs where they are installed would differ between machines.
+            alone = ("-shellcheck=", "-pyflakes=")
+            checker = build.actionlint(lambda line: print(f"toolchain: {line}", file=sys.stderr))
+            sys.exit(
+                subprocess.run([checker, *alone, *arguments.files], cwd=places.ROOT).returncode
+            )
         if command == "ensure":
             ensure()
         else:

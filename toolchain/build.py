@@ -1,4 +1,4 @@
-"""The engine and the docker plugin from Go modules, with the ordinary `go` client."""
+"""The engine, the docker plugin and actionlint from Go modules, with the ordinary `go` client."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _ENGINE_BUILD = (
     *("-ldflags", f"-s -w -X {_SDK}/go/common/version.Version=v{ENGINE}"),
     "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
 )
+_ACTIONLINT_BUILD = ("-ldflags", "-s -w", "github.com/rhysd/actionlint/cmd/actionlint")
 _DOCKER_BUILD = ("-tags", "no_compose", "-ldflags", f"-s -w -X main.version={DOCKER}", ".")
 
 
@@ -59,6 +60,19 @@ def docker_plugin(say: Say) -> Path:
     return cache.made(
         places.cache(), docker_name(), make, lambda: say(_OTHER.format("docker plugin"))
     )
+
+
+def actionlint(say: Say) -> Path:
+    """The checker of workflow files, for `make check`; half a minute the first time."""
+
+    def make(folder: Path) -> None:
+        source = places.HERE / "actionlint"
+        _go_build(say, "building actionlint", source, folder / "actionlint", _ACTIONLINT_BUILD)
+
+    name = _name("actionlint", places.HERE / "actionlint", _ACTIONLINT_BUILD)
+    folder = cache.made(places.cache(), name, make, lambda: say(_OTHER.format("actionlint")))
+    tidy()
+    return folder / "actionlint"
 
 
 def engine_name() -> str:
@@ -100,7 +114,7 @@ def _go(say: Say, what: str, source: Path, *arguments: str) -> str:
 
 
 def tidy() -> None:
-    """Remove Go's caches (5.3 GB) once both parts that were built with them exist."""
+    """Remove Go's caches (5.3 GB) once both large parts that were built with them exist."""
     if all((places.cache() / name).is_dir() for name in (engine_name(), docker_name())):
         shutil.rmtree(_go_work(), ignore_errors=True)
 

@@ -1,0 +1,69 @@
+"""The daily look: what is not as the code says, what nobody knows, what ends soon. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ops import gateways
+from ops.ci import summary
+from ops.ci.preview import Preview
+from ops.orphans import Orphan, lines
+
+
+def title(stack: str) -> str:
+    """Of the stack's one issue."""
+    return f"Stack {stack} is not as it should be"
+
+
+def report(
+    stack: str,
+    preview: Preview | str,
+    orphans: Sequence[Orphan] | str,
+    outputs: Mapping[str, Any],
+    now: datetime,
+) -> str:
+    """The issue's text, "" if all is well. preview, orphans: a text says why there is none."""
+    parts = [*_preview(stack, preview), *_orphans(stack, orphans), *_certificate(outputs, now)]
+    if not parts:
+        return ""
+    end = "This issue is written anew each day, and closed when all is well."
+    return summary.cut("\n".join([end, "", *parts]))
+
+
+def _preview(stack: str, preview: Preview | str) -> Iterator[str]:
+    if isinstance(preview, Preview) and not (preview.changes or preview.errors):
+        return
+    yield from ("## The code and the machines differ", "")
+    if isinstance(preview, str):
+        yield from _told(f"`pulumi preview` failed:\n{preview}")
+        return
+    yield from (
+        "Somebody changed something by hand, a node or service is broken, or `main` was not"
+        f" deployed. Run the workflow `deploy` (or `make deploy STACK={stack}`), or change the"
+        " code.",
+        *summary.parts(preview, None),
+        "",
+    )
+
+
+def _orphans(stack: str, orphans: Sequence[Orphan] | str) -> Iterator[str]:
+    if not orphans:
+        return
+    yield from ("## Machines that no state knows", "")
+    told = orphans if isinstance(orphans, str) else "\n".join(lines(orphans))
+    yield from _told(told)
+    if not isinstance(orphans, str):
+        yield f"`make orphans STACK={stack}` lists them again; nothing ends them by itself."
+        yield ""
+
+
+def _certificate(outputs: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    certificate = outputs.get("gateway_certificate")
+    if certificate and now >= datetime.fromisoformat(certificate["renew_from"]):
+        yield from ("## The gateway's certificate", "", gateways.validity(certificate, now), "")
+
+
+def _told(text: str) -> Iterator[str]:
+    yield from ("```text", text.replace("```", "'''"), "```", "")

@@ -1,0 +1,69 @@
+"""Runs that change a stack, from wherever an earlier one was cancelled.
+
+GitHub cancels with SIGINT, after 7.5 s SIGTERM, after 2.5 s SIGKILL: seldom enough for the engine
+to give back its lock, and what it was creating is noted as pending.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+import sys
+from dataclasses import dataclass
+
+from ops import processes
+from ops.progress import say
+from ops.stack import Stack, StackError
+
+LOCKED = "the stack is currently locked"
+_LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\)")
+"""pulumi v3.259, pkg/backend/diy/lock.go."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """Who asks. in_actions: GitHub runs one of us a stack at a time (`concurrency`)."""
+
+    user: str
+    host: str
+    in_actions: bool
+
+
+def here() -> Here:
+    """This process."""
+    return Here(getpass.getuser(), socket.gethostname(), "GITHUB_ACTIONS" in os.environ)
+
+
+def changed(stack: Stack, *command: str) -> None:
+    """Runs `pulumi up` or `destroy`. Raises StackError; then nothing has to be done by hand."""
+    if stack.exported().get("pending_operations"):
+        say("an earlier run was cancelled while it created: reading what is there")
+        _unlocked(stack, "refresh", "--clear-pending-creates")
+    _unlocked(stack, *command)
+
+
+def _unlocked(stack: Stack, *command: str) -> None:
+    for again in (False, True):
+        done = stack.tried(*command, "--yes", "--skip-preview", keep_errors=True)
+        sys.stderr.write(done.stderr)
+        if done.returncode == 0:
+            return
+        if again or LOCKED not in done.stderr or not left_behind(done.stderr, here()):
+            raise StackError(f"`pulumi {command[0]}` failed with exit status {done.returncode}")
+        say("an earlier run was cancelled: removing its lock")
+        stack.pulumi("cancel", "--yes", quiet=True)
+
+
+def left_behind(said: str, here: Here) -> bool:
+    """Whether every lock that the engine names is of a run that is gone: its process does not run
+    on this machine, or its machine was another one of GitHub's, whose run has ended."""
+    locks = list(_LOCK.finditer(said))
+
+    def gone(lock: re.Match[str]) -> bool:
+        if lock["host"] == here.host:
+            return processes.command_name(int(lock["pid"])) != "pulumi"
+        return here.in_actions and lock["user"] == here.user
+
+    return bool(locks) and all(map(gone, locks))

@@ -1,0 +1,151 @@
+"""What a run needs of its environment, before anything else is done: each thing that is missing or
+wrong is a line that names it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from ops import orphans
+from ops.stack import Stack, StackError
+from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.errors import Forbidden, InvalidKey, LambdaError
+
+BACKEND, PASSPHRASE = "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"
+LAMBDA, REGISTRY = "LAMBDA_API_KEY", "SOPHIA_REGISTRY_PASSWORD"
+OF_BACKEND = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"),
+    "https": ("PULUMI_ACCESS_TOKEN",),
+}
+"""What the backends of each kind are used with."""
+PLAIN = frozenset({BACKEND, "AWS_REGION"})
+"""No secrets: variables of the organisation."""
+
+
+class NotReady(StackError):
+    """The environment lacks something, or something in it is wrong."""
+
+
+def check(stack: Stack, *, changes: bool) -> None:
+    """Raises NotReady with a line for each problem. changes: also the account's key and the
+    registry's password, which whoever only reads the state does not need."""
+    given = stack.environment
+    problems = list(missing(given, _configured(stack), changes=changes))
+    if not problems:
+        problems = list(_state(stack))
+    if not problems and changes:
+        problems = [*_account(stack), *_registry(stack)]
+    if problems:
+        raise NotReady("\n".join(problems))
+
+
+def missing(
+    given: Mapping[str, str], configured: Mapping[str, Any], *, changes: bool
+) -> Iterator[str]:
+    """What the environment lacks. configured: the stack's file, which may hold some of it. Pure."""
+    backend = given.get(BACKEND, "")
+    if not backend:
+        yield _missing(BACKEND, "where the stack's state is, such as s3://your-bucket")
+    for name in OF_BACKEND.get(urlsplit(backend).scheme, ()):
+        if not given.get(name) and not given.get("AWS_PROFILE"):
+            yield _missing(name, f"what opens {_place(backend)}")
+    encrypts = backend.startswith("https:") or "secretsprovider" in configured
+    if not encrypts and not (given.get(PASSPHRASE) or given.get(f"{PASSPHRASE}_FILE")):
+        yield _missing(PASSPHRASE, "the passphrase of the stack's secrets")
+    if changes:
+        values = configured.get("config") or {}
+        if not given.get(LAMBDA) and not values.get("sophia:lambdaApiKey"):
+            yield _missing(LAMBDA, "a key of Lambda Cloud's API")
+        registry = values.get("sophia:registry") or {}
+        if not given.get(REGISTRY) and not registry.get("password"):
+            yield _missing(REGISTRY, "the password that images are pushed with")
+
+
+def _missing(name: str, expected: str) -> str:
+    kind = "variable" if name in PLAIN else "secret"
+    return f"{kind} {name}: got nothing, expected {expected}; add it to the organisation's {kind}s"
+
+
+def _configured(stack: Stack) -> Mapping[str, Any]:
+    path = stack.root / f"Pulumi.{stack.name}.yaml"
+    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
+def _state(stack: Stack) -> Iterator[str]:
+    """Opens the backend, and decrypts."""
+    place = _place(stack.environment[BACKEND])
+    try:
+        names = stack.siblings()
+    except StackError as failure:
+        kind = urlsplit(stack.environment[BACKEND]).scheme
+        secrets = ", ".join((*OF_BACKEND.get(kind, ()), BACKEND))
+        yield f"one of {secrets} is wrong: {place} can't be read: {_last(failure)}"
+        return
+    if stack.name not in names:
+        found = ", ".join(names) or "none"
+        yield (
+            f"variable {BACKEND}: {place} has no stack {stack.name} (it has {found}), so nothing"
+            f" would be known of its machines; a new one begins by"
+            f" `pulumi stack init {stack.name}`"
+        )
+        return
+    try:
+        stack.configuration()
+        stack.outputs()
+    except StackError as failure:
+        if "passphrase" not in str(failure):
+            yield f"the state of {stack.name} in {place} can't be read: {_last(failure)}"
+        else:
+            yield f"secret {PASSPHRASE}: it does not open the secrets of stack {stack.name}"
+
+
+def _account(stack: Stack) -> Iterator[str]:
+    try:
+        url, key, spare = orphans.credentials(stack)
+        LambdaClient(url, key, spare).instance_types()
+    except StackError as failure:
+        yield f"secret {LAMBDA}: {failure}"
+    except (InvalidKey, Forbidden) as refused:
+        yield f"secret {LAMBDA}: {url} refuses it: {refused}"
+    except LambdaError as failure:
+        yield f"Lambda Cloud at {url} can't be asked: {failure}"
+
+
+def _registry(stack: Stack) -> Iterator[str]:
+    """Logs in, in a folder of its own: the runner's Docker learns nothing."""
+    settings = json.loads(stack.configuration().get("registry") or "{}")
+    for name in ("server", "username", "password"):
+        settings.setdefault(name, stack.environment.get(f"SOPHIA_REGISTRY_{name.upper()}", ""))
+    if not all(settings[name] for name in ("server", "username", "password")):
+        return  # the program names what is missing there
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["docker", "login", "--username", settings["username"], "--password-stdin"]
+        done = subprocess.run(
+            [*command, settings["server"]],
+            env={**stack.environment, "DOCKER_CONFIG": folder},
+            input=settings["password"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        who = f"user {settings['username']} at {settings['server']}"
+        yield f"secret {REGISTRY}: {who} is refused: {said}"
+
+
+def _place(address: str) -> str:
+    found = urlsplit(address)
+    return f"{found.scheme}://{found.netloc.rpartition('@')[2]}{found.path}"
+
+
+def _last(failure: StackError) -> str:
+    """The engine's own words, in one line."""
+    lines = [line for line in str(failure).splitlines() if line.startswith("error:")]
+    return (lines or str(failure).splitlines())[-1].removeprefix("error: ")

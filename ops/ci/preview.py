@@ -1,0 +1,104 @@
+"""What `pulumi preview --json` says, as values. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+INSTANCE = "lambdalabs:index:Instance"
+VOLUMES = frozenset({"swarm:index:VolumeHome", "swarm:index:Volume"})
+_READS = frozenset({"refresh", "read", "read-discard", "read-replacement"})
+_PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced"})
+"""Steps of a replacement, beside the `replace` that stands for it."""
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource. op: create, update, replace, delete. why: names of what differs.
+
+    old, new: instance types and volumes of a machine, before and after; empty for others.
+    """
+
+    op: str
+    type: str
+    name: str
+    why: tuple[str, ...] = ()
+    old: str = ""
+    new: str = ""
+    volumes: tuple[str, ...] = ()
+
+    @property
+    def loses(self) -> bool:
+        """Whether data may be lost: a volume's home moves or ends, or its machine does."""
+        ends = self.op in ("replace", "delete")
+        return ends and (self.type in VOLUMES or bool(self.volumes))
+
+
+@dataclass(frozen=True)
+class Preview:
+    """changes: without what stays. machines: pairs of instance types before and after, "" for none.
+
+    errors, warnings: in the engine's words, which hold no secrets.
+    """
+
+    changes: tuple[Change, ...]
+    machines: tuple[tuple[str, str], ...]
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    cost: str = ""
+
+    def prices(self, cents: Mapping[str, int]) -> tuple[int, int]:
+        """US cents an hour before and after. cents: by instance type; others count as nothing."""
+        before = sum(cents.get(old, 0) for old, _ in self.machines)
+        return before, sum(cents.get(new, 0) for _, new in self.machines)
+
+
+def parsed(text: str) -> Preview:
+    """From the engine's output. Raises ValueError if it is not such a JSON."""
+    told: Json = json.loads(text)
+    steps = [step for step in told.get("steps", ()) if step["op"] not in _READS | _PARTS]
+    said = list(told.get("diagnostics", ()))
+    return Preview(
+        changes=tuple(_change(step) for step in steps if step["op"] != "same"),
+        machines=tuple(_machine(step) for step in steps if _type(step) == INSTANCE),
+        errors=tuple(_messages(said, "error")),
+        warnings=tuple(_messages(said, "warning")),
+        cost=next((text for text in _messages(said, "info") if text.startswith("expected")), ""),
+    )
+
+
+def _messages(diagnostics: Iterable[Json], severity: str) -> Iterator[str]:
+    for one in diagnostics:
+        if one.get("severity", "").startswith(severity):
+            text = str(one["message"]).strip()
+            yield text.removeprefix(f"{severity}: ")
+
+
+def _type(step: Json) -> str:
+    return str(step["urn"]).split("::")[2].rpartition("$")[2]
+
+
+def _machine(step: Json) -> tuple[str, str]:
+    """A running machine keeps its type; a new one gets the first of its list if that is free."""
+    old = _outputs(step, "oldState").get("instanceType", "")
+    if step["op"] == "delete":
+        return old, ""
+    wanted = ((step.get("newState") or {}).get("inputs") or {}).get("instanceTypes") or [""]
+    return old, (wanted[0] if step["op"] in ("create", "replace") else old)
+
+
+def _outputs(step: Json, state: str) -> Json:
+    return (step.get(state) or {}).get("outputs") or {}
+
+
+def _change(step: Json) -> Change:
+    kind = _type(step)
+    old, new = _machine(step) if kind == INSTANCE else ("", "")
+    volumes = _outputs(step, "oldState").get("volumes") or () if kind == INSTANCE else ()
+    why = step.get("replaceReasons") or step.get("diffReasons") or ()
+    name = str(step["urn"]).rpartition("::")[2]
+    return Change(step["op"], kind, name, tuple(why), old, new, tuple(volumes))

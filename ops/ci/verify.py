@@ -1,0 +1,124 @@
+"""Whether clients get through: every server, through every gateway, as an MCP client calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from ops import gateways
+from ops.stack import StackError
+
+PATIENCE = 120.0
+"""Seconds until all of them answer: an `up` may have moved replicas just now."""
+_ANSWER = 20.0
+"""Seconds for one server to answer."""
+
+Say = Callable[[str], None]
+
+
+def verify(
+    outputs: Mapping[str, Any], urls: Sequence[str], say: Say, seconds: float = PATIENCE
+) -> None:
+    """Lists every server's tools through every gateway. outputs: of the stack; urls: its gateways.
+
+    Raises StackError with all that do not answer after `seconds`.
+    """
+    if not urls or not outputs["mcp_endpoints"]:
+        raise StackError("nothing to verify: the stack's outputs name no gateway or no server")
+    known = [url for url in urls if _resolves(url)]
+    for url in urls:
+        if url not in known:
+            say(f"{url}: not looked at, the name does not resolve here")
+    if not known:
+        raise StackError(f"none of the gateways' names resolves here: {', '.join(urls)}")
+    ends = time.monotonic() + seconds
+    gateways.wait({**outputs, "gateway_urls": known}, say, seconds)
+    while failures := asyncio.run(_failures(outputs, known, say)):
+        if time.monotonic() > ends:
+            told = "\n  ".join(failures)
+            raise StackError(f"clients don't get through after {seconds:.0f} s:\n  {told}")
+        time.sleep(1)
+
+
+async def _failures(outputs: Mapping[str, Any], urls: Sequence[str], say: Say) -> list[str]:
+    failures, lines = [], []
+    for url in urls:
+        for server in sorted(outputs["mcp_endpoints"]):
+            try:
+                async with asyncio.timeout(_ANSWER), _client(outputs, url, server) as client:
+                    tools = (await client.list_tools()).tools
+            except Exception as error:
+                failures.append(f"{url}/mcp/{server}: {_reason(error)}")
+                continue
+            if tools:
+                lines.append(f"{url}/mcp/{server}: {len(tools)} tools")
+            else:
+                failures.append(f"{url}/mcp/{server}: no tools")
+    if not failures:
+        for line in lines:
+            say(line)
+    return failures
+
+
+@asynccontextmanager
+async def _client(outputs: Mapping[str, Any], url: str, server: str) -> AsyncIterator[Client]:
+    name = _name_for(outputs, url)
+
+    async def by_name(request: httpx2.Request) -> None:
+        if name:
+            request.headers["Host"] = name
+            request.extensions = {**request.extensions, "sni_hostname": name}
+
+    async with (
+        httpx2.AsyncClient(
+            verify=ssl.create_default_context(cadata=outputs["ca_certificate"] or None),
+            headers={"Authorization": f"Bearer {outputs['gateway_token']}"},
+            event_hooks={"request": [by_name]},
+            timeout=_ANSWER,
+        ) as http,
+        Client(streamable_http_client(f"{url}/mcp/{server}", http_client=http)) as client,
+    ):
+        yield client
+
+
+def _name_for(outputs: Mapping[str, Any], url: str) -> str:
+    """The name to call a gateway by whose address a certificate of one's own does not hold."""
+    own = not outputs["ca_certificate"]
+    return str(urlsplit(outputs["gateway_url"]).hostname) if own and _is_address(url) else ""
+
+
+def _is_address(url: str) -> bool:
+    try:
+        ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+    return True
+
+
+def _resolves(url: str) -> bool:
+    try:
+        socket.getaddrinfo(urlsplit(url).hostname, None)
+    except OSError:
+        return False
+    return True
+
+
+def _reason(error: BaseException) -> str:
+    """The cause in a group of a group, in one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_ANSWER:.0f} s"
+    text = str(error).strip().splitlines() or [type(error).__name__]
+    return text[0]
