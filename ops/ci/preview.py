@@ -9,7 +9,7 @@ from typing import Any
 
 INSTANCE = "lambdalabs:index:Instance"
 VOLUMES = frozenset({"swarm:index:VolumeHome", "swarm:index:Volume"})
-_READS = frozenset({"refresh", "read", "read-discard", "read-replacement"})
+_SEEN = frozenset({"same", "refresh", "read", "read-discard", "read-replacement"})
 _PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced"})
 """Steps of a replacement, beside the `replace` that stands for it."""
 
@@ -60,11 +60,13 @@ class Preview:
 def parsed(text: str) -> Preview:
     """From the engine's output. Raises ValueError if it is not such a JSON."""
     told: Json = json.loads(text)
-    steps = [step for step in told.get("steps", ()) if step["op"] not in _READS | _PARTS]
+    steps = [step for step in told.get("steps", ()) if step["op"] not in _PARTS]
+    # The engine leaves out what stays the same, but not that it looked at it: machines always are.
+    machines = {step["urn"]: _machine(step) for step in steps if _type(step) == INSTANCE}
     said = list(told.get("diagnostics", ()))
     return Preview(
-        changes=tuple(_change(step) for step in steps if step["op"] != "same"),
-        machines=tuple(_machine(step) for step in steps if _type(step) == INSTANCE),
+        changes=tuple(_change(step) for step in steps if step["op"] not in _SEEN),
+        machines=tuple(machines.values()),
         errors=tuple(_messages(said, "error")),
         warnings=tuple(_messages(said, "warning")),
         cost=next((text for text in _messages(said, "info") if text.startswith("expected")), ""),
@@ -85,7 +87,7 @@ def _type(step: Json) -> str:
 def _machine(step: Json) -> tuple[str, str]:
     """A running machine keeps its type; a new one gets the first of its list if that is free."""
     old = _outputs(step, "oldState").get("instanceType", "")
-    if step["op"] == "delete":
+    if step["op"] == "delete" or (step["op"] == "refresh" and not step.get("newState")):
         return old, ""
     wanted = ((step.get("newState") or {}).get("inputs") or {}).get("instanceTypes") or [""]
     return old, (wanted[0] if step["op"] in ("create", "replace") else old)

@@ -55,11 +55,15 @@ async def _failures(outputs: Mapping[str, Any], urls: Sequence[str], say: Say) -
     failures, lines = [], []
     for url in urls:
         for server in sorted(outputs["mcp_endpoints"]):
+            refusals: list[str] = []
             try:
-                async with asyncio.timeout(_ANSWER), _client(outputs, url, server) as client:
+                async with (
+                    asyncio.timeout(_ANSWER),
+                    _client(outputs, url, server, refusals) as client,
+                ):
                     tools = (await client.list_tools()).tools
             except Exception as error:
-                failures.append(f"{url}/mcp/{server}: {_reason(error)}")
+                failures.append(f"{url}/mcp/{server}: {''.join(refusals[-1:]) or _reason(error)}")
                 continue
             if tools:
                 lines.append(f"{url}/mcp/{server}: {len(tools)} tools")
@@ -72,7 +76,10 @@ async def _failures(outputs: Mapping[str, Any], urls: Sequence[str], say: Say) -
 
 
 @asynccontextmanager
-async def _client(outputs: Mapping[str, Any], url: str, server: str) -> AsyncIterator[Client]:
+async def _client(
+    outputs: Mapping[str, Any], url: str, server: str, refusals: list[str]
+) -> AsyncIterator[Client]:
+    """refusals: gets the status of each answer that is an error; the client doesn't tell it."""
     name = _name_for(outputs, url)
 
     async def by_name(request: httpx2.Request) -> None:
@@ -80,11 +87,15 @@ async def _client(outputs: Mapping[str, Any], url: str, server: str) -> AsyncIte
             request.headers["Host"] = name
             request.extensions = {**request.extensions, "sni_hostname": name}
 
+    async def note(response: httpx2.Response) -> None:
+        if response.is_error:
+            refusals.append(f"HTTP {response.status_code} {response.reason_phrase}")
+
     async with (
         httpx2.AsyncClient(
             verify=ssl.create_default_context(cadata=outputs["ca_certificate"] or None),
             headers={"Authorization": f"Bearer {outputs['gateway_token']}"},
-            event_hooks={"request": [by_name]},
+            event_hooks={"request": [by_name], "response": [note]},
             timeout=_ANSWER,
         ) as http,
         Client(streamable_http_client(f"{url}/mcp/{server}", http_client=http)) as client,

@@ -1,0 +1,70 @@
+"""What the daily look writes into its issue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ops.ci import drift
+from ops.ci.preview import Change, Preview
+from ops.orphans import Orphan
+from providers.lambdalabs.models import Machine
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+OUTPUTS = {
+    "gateway_certificate": {
+        "ends": "2027-11-25T12:00:00+00:00",
+        "renew_from": "2027-07-27T00:00:00+00:00",
+        "renewed_by": "pulumi up",
+    }
+}
+WELL = Preview((), (("gpu_1x_a10", "gpu_1x_a10"),), warnings=("traffic is not encrypted",))
+BROKEN = Preview((Change("update", "swarm:index:Service", "gateway-service", ("status",)),), ())
+LOST = Orphan(
+    Machine(id="0123", status="active", name="sophia-prod-x", price_cents_per_hour=75),
+    "the state of prod does not know it",
+    "curl …",
+)
+
+
+def report(preview=WELL, orphans=(), outputs=OUTPUTS, now=NOW) -> str:
+    return drift.report("prod", preview, orphans, outputs, now)
+
+
+def test_a_platform_that_is_as_it_should_be_needs_no_issue():
+    assert report() == ""
+    assert report(outputs={}) == ""
+
+
+def test_a_difference_is_told_with_what_to_do():
+    text = report(BROKEN)
+    assert "`gateway-service` (swarm:index:Service) is updated (status)" in text
+    assert "make deploy STACK=prod" in text
+    assert "Price" not in text
+    assert "certificate" not in text
+
+
+def test_machines_that_nobody_knows_are_told_with_their_price_and_end():
+    text = report(orphans=[LOST])
+    for part in ("sophia-prod-x  0123", "$0.75 an hour", "the state of prod does not know it"):
+        assert part in text
+    assert "make orphans STACK=prod" in text
+
+
+def test_a_certificate_is_told_when_it_is_time_to_renew_it():
+    due = datetime(2027, 7, 27, tzinfo=UTC)
+    assert "ends on 2027-11-25: run `pulumi up` now" in report(now=due)
+    assert report(now=datetime(2027, 7, 26, tzinfo=UTC)) == ""
+
+
+def test_what_could_not_be_looked_at_is_told():
+    assert "error: no answer" in report("error: no answer")
+    assert "## Machines that no state knows" in report(orphans="LAMBDA_API_KEY: refused")
+
+
+def test_all_of_it_is_one_text():
+    text = report(BROKEN, [LOST], now=datetime(2028, 1, 1, tzinfo=UTC))
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## The code and the machines differ",
+        "## Machines that no state knows",
+        "## The gateway's certificate",
+    ]
