@@ -26,7 +26,7 @@ SERVERS = ("ai_memory", "github")
 
 
 class Gateway:
-    """broken: status by server. healthy: what it says of them. hosts: the names it was called by."""
+    """broken: status by server. hosts: the names it was called by."""
 
     def __init__(self, pem: str, authority: str, name: str = "") -> None:
         self.broken: dict[str, int] = {}
@@ -184,5 +184,5 @@ def test_an_own_certificate_is_looked_at_by_its_name_at_every_address(tmp_path, 
         verify.verify(gateway.outputs, [gateway.url], print, 20)
         assert gateway.hosts == {HOST}
         wrong = {**gateway.outputs, "gateway_url": "https://other.test"}
-        with pytest.raises(StackError, match="certificate is not valid for 'other.test'"):
+        with pytest.raises(StackError, match=r"certificate is not valid for 'other\.test'"):
             verify.verify(wrong, [gateway.url], print, 0)
