@@ -10,7 +10,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans preflight preview deploy verify drift \
+.PHONY: help doctor up down purge status logs ssh orphans preflight preview deploy verify drift deployments \
   destroy tools env new-server serve tool-schemas test test-fast test-long check clean
 
 help: ## list these targets
@@ -43,7 +43,7 @@ orphans: $(VENV)/.ready ## list machines of the stack's account that no state kn
 	@exec $(BIN)/python -m ops orphans --stack "$(STACK)"
 
 deploy: ## what the workflows run, also preflight, preview, verify, drift: make preview STACK=prod
-preflight preview deploy verify drift: $(VENV)/.ready
+preflight preview deploy verify drift deployments: $(VENV)/.ready
 	@exec $(BIN)/python -m ops.ci $@ --stack "$(STACK)"
 
 destroy: $(VENV)/.ready ## destroy a stack for good: make destroy STACK=prod CONFIRMED=prod

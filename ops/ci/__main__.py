@@ -1,6 +1,5 @@
-"""`python -m ops.ci preflight|preview|deploy|verify|drift|destroy --stack prod`, and `last-good`.
-
-Each of them first checks what it needs of its environment (`preflight`).
+"""`python -m ops.ci preflight|preview|deploy|verify|drift|destroy --stack prod`, each of which
+first checks what it needs of its environment (`preflight`); `last-good`; `deployments`.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ import sys
 from datetime import UTC, datetime
 
 from ops import inspect, orphans
-from ops.ci import drift, engine, github, preflight, preview, summary, verify
+from ops.ci import deployments, drift, engine, github, preflight, preview, summary, verify
 from ops.processes import end_on_sigterm
 from ops.progress import say
 from ops.stack import Stack, StackError
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import LambdaError
 from simulator.exceptions import SimulatorError
-from toolchain import ToolchainError
+from toolchain import ToolchainError, places
 
 
 def main() -> int:
@@ -27,7 +26,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     one = argparse.ArgumentParser(add_help=False)
     one.add_argument("--stack", required=True)
-    for name in ("preflight", "preview", "deploy", "verify", "drift"):
+    for name in ("preflight", "preview", "deploy", "verify", "drift", "deployments"):
         commands.add_parser(name, parents=[one])
     commands.add_parser("destroy", parents=[one]).add_argument("--confirmed", required=True)
     commands.add_parser("last-good")
@@ -36,6 +35,9 @@ def main() -> int:
         end_on_sigterm()
         if arguments.command == "last-good":
             _last_good()
+            return 0
+        if arguments.command == "deployments":
+            deployments.write(arguments.stack, places.ROOT)
             return 0
         if arguments.command == "destroy":
             _confirmed(arguments.stack, arguments.confirmed)
