@@ -96,13 +96,22 @@ def _state(stack: Stack) -> Iterator[str]:
         )
         return
     try:
-        stack.configuration()
-        stack.outputs()
+        _encrypt_something(stack)
     except StackError as failure:
         if "passphrase" not in str(failure):
-            yield f"the state of {stack.name} in {place} can't be read: {_last(failure)}"
+            yield f"the secrets of {stack.name} can't be opened: {_last(failure)}"
         else:
             yield f"secret {PASSPHRASE}: it does not open the secrets of stack {stack.name}"
+
+
+def _encrypt_something(stack: Stack) -> None:
+    """The engine looks at the passphrase only when it needs it: into a copy of the stack's file."""
+    path = stack.root / f"Pulumi.{stack.name}.yaml"
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as copy:
+        copy.write(path.read_text() if path.exists() else "")
+        copy.flush()
+        command = ("config", "set", "--secret", "preflight", "x", "--config-file", copy.name)
+        stack.pulumi(*command, quiet=True)
 
 
 def _account(stack: Stack) -> Iterator[str]:

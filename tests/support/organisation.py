@@ -1,0 +1,166 @@
+"""An organisation that deploys by the workflows: its repository, the origin of clones; its secrets;
+its bucket with the state (moto); GitHub's API; and runners that have nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from moto.server import ThreadedMotoServer
+
+from tests.support import github
+from tests.support.checkout import ROOT, copy_of_the_tree
+from tests.support.workflows import Job, Runner
+from toolchain import environment
+
+BUCKET = "sophia-state"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+@dataclass
+class Organisation:
+    """repository: the checkout that is pushed from. runner: GitHub's."""
+
+    repository: Path
+    runner: Runner
+    github: github.GitHub
+
+    def push(self, message: str, **changes: object) -> str:
+        """Commits what stands in the repository, after changes of the stack's configuration.
+
+        Returns the commit.
+        """
+        file = self.repository / "Pulumi.prod.yaml"
+        content = yaml.safe_load(file.read_text())
+        content["config"] |= {f"sophia:{key}": value for key, value in changes.items()}
+        file.write_text(yaml.safe_dump(content))
+        git(self.repository, "add", "--all")
+        git(self.repository, "commit", "--quiet", "--allow-empty", "--message", message)
+        commit = git(self.repository, "rev-parse", "HEAD")
+        self.runner.github["sha"] = commit
+        return commit
+
+    def run(self, workflow: str, **inputs: str) -> dict[str, Job]:
+        """A run of a workflow, which GitHub remembers."""
+        jobs = self.runner.run(workflow, **inputs)
+        good = all(job.result in ("success", "skipped") for job in jobs.values())
+        conclusion = "success" if good else "failure"
+        if workflow == "deploy":
+            run = {"head_sha": self.runner.github["sha"], "head_branch": "main"}
+            self.github.runs.insert(0, {**run, "conclusion": conclusion})
+        return jobs
+
+    def pulumi(self, *arguments: str) -> str:
+        """`pulumi …` by hand, as an operator with the same secrets."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.repository,
+            env={
+                **environment(),
+                **self.runner.environment,
+                **self.runner.secrets,
+                **self.runner.variables,
+                "PATH": environment()["PATH"],
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def locks(self) -> list[str]:
+        """Files in the bucket that lock a stack."""
+        return [name for name in self._files() if "/locks/" in name]
+
+    def _files(self) -> list[str]:
+        listed = self.bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+        return [one["Key"] for one in listed]
+
+    @property
+    def bucket(self) -> Any:
+        address = self.runner.variables["PULUMI_BACKEND_URL"].partition("endpoint=")[2]
+        return s3(f"http://{address.partition('&')[0]}")
+
+
+def s3(url: str) -> Any:
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.com")
+    command = ["git", *identity, *arguments]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def fresh_clone(repository: Path, folder: Path) -> None:
+    """As actions/checkout leaves it, with the packages of this run in place."""
+    git(folder, "clone", "--quiet", str(repository), ".")
+    (folder / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        os.utime(folder / file, (0, 0))  # older than those packages: `make` installs none
+
+
+@contextmanager
+def organisation(
+    folder: Path, configuration: Mapping[str, object], secrets: Mapping[str, str], **machine: str
+) -> Iterator[Organisation]:
+    """configuration: what stack prod has in place of the tree's. machine: variables of a runner."""
+    (folder / "jobs").mkdir()
+    repository = copy_of_the_tree(folder / "origin").root
+    (repository / ".venv").unlink()
+    (repository / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": dict(configuration)}))
+    git(repository, "init", "--quiet", "--initial-branch", "main")
+    state = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    state.start()
+    host, port = state.get_host_and_port()
+    s3(f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
+    backend = f"s3://{BUCKET}?endpoint={host}:{port}&disableSSL=true&s3ForcePathStyle=true"
+    kept = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    with github.serving() as api:
+        runner = Runner(
+            checkout=lambda workspace: fresh_clone(repository, workspace),
+            folder=folder / "jobs",
+            secrets={"PULUMI_CONFIG_PASSPHRASE": "correct horse", **KEYS, **secrets},
+            variables={"PULUMI_BACKEND_URL": backend, "AWS_REGION": "us-east-1"},
+            github={
+                "repository": github.REPOSITORY,
+                "api_url": api.url,
+                "token": github.TOKEN,
+                "ref": "refs/heads/main",
+                "sha": "",
+                "event": {
+                    "pull_request": {
+                        "number": 7,
+                        "head": {"repo": {"full_name": github.REPOSITORY}},
+                    }
+                },
+            },
+            environment={**kept, "SOPHIA_HOME": str(folder / "home"), **machine},
+        )
+        made = Organisation(repository, runner, api)
+        made.push("first")
+        try:
+            made.pulumi("stack", "init", "prod")
+            yield made
+        finally:
+            state.stop()
+
+
+def dev_configuration(**changes: object) -> dict[str, object]:
+    """That of stack dev, changed."""
+    found: dict[str, object] = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+    found.pop("sophia:startUnconfigured")
+    return found | {f"sophia:{key}": value for key, value in changes.items()}
