@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
@@ -129,7 +130,8 @@ def organisation(
     s3(f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
     backend = f"s3://{BUCKET}?endpoint={host}:{port}&disableSSL=true&s3ForcePathStyle=true"
     kept = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
-    with github.serving() as api:
+    with github.serving() as api, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOPHIA_HOME", str(folder / "home"))
         runner = Runner(
             checkout=lambda workspace: fresh_clone(repository, workspace),
             folder=folder / "jobs",
