@@ -6,8 +6,8 @@ to give back its lock, and what it was creating is noted as pending.
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import re
 import socket
 import sys
@@ -32,8 +32,9 @@ class Here:
 
 
 def here() -> Here:
-    """This process."""
-    return Here(getpass.getuser(), socket.gethostname(), "GITHUB_ACTIONS" in os.environ)
+    """This process, by the names that the engine gives itself."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    return Here(user, socket.gethostname(), "GITHUB_ACTIONS" in os.environ)
 
 
 def changed(stack: Stack, *command: str) -> None:

@@ -135,14 +135,18 @@ def _registry(stack: Stack) -> Iterator[str]:
         return  # the program names what is missing there
     with tempfile.TemporaryDirectory() as folder:
         command = ["docker", "login", "--username", settings["username"], "--password-stdin"]
-        done = subprocess.run(
-            [*command, settings["server"]],
-            env={**stack.environment, "DOCKER_CONFIG": folder},
-            input=settings["password"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [*command, settings["server"]],
+                env={**stack.environment, "DOCKER_CONFIG": folder},
+                input=settings["password"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError as error:
+            yield f"docker, which builds the images, can't be run: {error}"
+            return
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         who = f"user {settings['username']} at {settings['server']}"

@@ -39,7 +39,7 @@ def acme(home: Path) -> Iterator[Organisation]:
             "SOPHIA_REGISTRY_PASSWORD": machine.pop("SOPHIA_REGISTRY_PASSWORD"),
         }
         configuration = dev_configuration(
-            lambdaApiUrl=machine.pop("LAMBDA_API_URL"), servers=dict.fromkeys(SERVERS, {})
+            lambdaApiUrl=machine.pop("LAMBDA_API_URL"), servers={name: {} for name in SERVERS}
         )
         with organisation(home, configuration, secrets, **machine) as made:
             yield made
@@ -117,7 +117,7 @@ async def test_a_version_that_clients_can_not_use_is_taken_back(acme: Organisati
     results(acme, "drift", {"drift": "success"})
     (issue,) = [one for one in acme.github.issues.values() if one["state"] == "open"]
     assert "lambda_labs_cli-service" in issue["body"], "main is not what runs"
-    acme.push("healed", servers=dict.fromkeys(SERVERS, {}))
+    acme.push("healed", servers={name: {} for name in SERVERS})
     results(acme, "deploy", DEPLOYED)
     results(acme, "drift", {"drift": "success"})
     assert issue["number"] in acme.github.issues

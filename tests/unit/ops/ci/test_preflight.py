@@ -160,6 +160,21 @@ def test_a_password_that_the_registry_refuses_is_named(stack):
     )
 
 
+def test_a_machine_without_docker_is_told(stack, monkeypatch):
+    monkeypatch.setattr(preflight.subprocess, "run", missing_docker(preflight.subprocess.run))
+    with pytest.raises(NotReady, match="docker, which builds the images, can't be run"):
+        preflight.check(stack, changes=True)
+
+
+def missing_docker(run):
+    def found(command, **options):
+        if command[0] == "docker":
+            raise FileNotFoundError(2, "No such file or directory", "docker")
+        return run(command, **options)
+
+    return found
+
+
 def test_a_backend_without_the_stack_rents_nothing_twice(stack):
     with pytest.raises(
         NotReady, match=r"has no stack other \(it has prod\).*nothing would be know"
