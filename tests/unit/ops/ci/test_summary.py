@@ -41,6 +41,7 @@ def test_what_is_replaced_stands_before_the_price():
     assert told in text
     assert text.index("replaced") < text.index("**Price an hour:** $1.35 → $3.18 (+$1.83)")
     assert "will be replaced: its type gpu_1x_a10 is not listed any more" in text
+    assert "<summary>4 created, 1 replaced, 1 updated</summary>" in text
 
 
 def test_a_machine_that_goes_is_told_with_what_it_saves():
