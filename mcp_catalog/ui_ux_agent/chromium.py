@@ -42,7 +42,7 @@ _FLAGS = (
     "--mute-audio",
     "--password-store=basic",
     # Frames of other sites stay in the page's process, where its scripts and requests are seen.
-    "--disable-features=IsolateOrigins,site-per-process,Translate,MediaRouter,OptimizationHints",
+    "--disable-features=IsolateOrigins,site-per-process,HttpsUpgrades,Translate,MediaRouter",
     "--disable-site-isolation-trials",
     # Its sandbox needs user namespaces, which neither root nor our containers have. There, the
     # container is the sandbox: read-only, without capabilities, as a user of its own.
