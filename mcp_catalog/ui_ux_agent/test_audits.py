@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,16 +11,13 @@ import httpx2
 import pytest
 from sophia_mcp.settings import read_settings
 
+from tests.support.browser import needs_chromium
 from tests.support.tool_calls import tools_of
 
 from . import guard
 from .chromium import Asked
 from .guard import Guard, is_allowed, is_public
 from .server import build
-
-needs_chromium = pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="there is no chromium: apt-get install chromium"
-)
 
 # After axe-core's own bad page (doc/examples): each rule that it is known for, and one in a frame.
 BAD = """<html><head><title></title><style>.low { color: #aaa; background: #fff }</style></head>

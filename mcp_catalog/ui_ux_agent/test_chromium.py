@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import shutil
 import signal
 import socket
 import tempfile
@@ -15,13 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.browser import needs_chromium
 from tests.support.polling import eventually
 
 from .chromium import Answer, Asked, Chromium, ChromiumError
 
-needs_chromium = pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="there is no chromium: apt-get install chromium"
-)
 pytestmark = [pytest.mark.slow]
 AXE = Path(__file__).parent / "axe"
 
