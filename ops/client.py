@@ -66,8 +66,8 @@ Cursor, in a project's folder:
     mkdir -p .cursor && cp {folder() / "mcp.json"} .cursor/mcp.json
     {trust}cursor .
 
-`mcp.json` names every server. `search.json` has one entry in their place, which finds tools and calls them: for clients
-that can't hold the tools of all servers at once.
+`mcp.json` names every server. `search.json` has one entry in their place, which finds tools and
+calls them: for clients that can't hold the tools of all servers at once.
 
 The files hold a token: keep them out of repositories.
 """
