@@ -1,4 +1,4 @@
-"""The HTTP side of a replica: /mcp, /health, /metrics."""
+"""The HTTP side of a replica: /mcp, /health, /metrics, and /activity for the backend."""
 
 import logging
 from time import perf_counter
@@ -17,7 +17,9 @@ from .server import Server
 
 logger = logging.getLogger(__name__)
 
-_ROUTES = frozenset({"/mcp", "/health", "/metrics"})
+_QUIET = frozenset({"/health", "/metrics", "/activity"})
+"""Asked all the time: without a line in the log."""
+_ROUTES = _QUIET | {"/mcp"}
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS"})
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -45,7 +47,14 @@ def make_app(server: Server, health: Health, allowed_hosts: tuple[str, ...]) -> 
     async def answer_metrics(_: Request) -> Response:
         return Response(server.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
-    app.router.routes += [Route("/health", answer_health), Route("/metrics", answer_metrics)]
+    async def answer_activity(_: Request) -> Response:
+        return JSONResponse(server.activity.report())
+
+    app.router.routes += [
+        Route("/health", answer_health),
+        Route("/metrics", answer_metrics),
+        Route("/activity", answer_activity),
+    ]
     return _edge(app, server, health)
 
 
@@ -84,7 +93,7 @@ def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
             server.metrics.requests.labels(route, method, status).inc()
             server.metrics.request_seconds.labels(route).observe(seconds)
             # A call of a tool has a line of its own.
-            if route not in ("/health", "/metrics") and not request.calls:
+            if route not in _QUIET and not request.calls:
                 logger.info(
                     "request",
                     extra={
