@@ -54,9 +54,14 @@ class Activity:
             minute.errors[caller if known else None] += 1
             at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
             error = {
-                "at": at.replace("+00:00", "Z"), "tool": tool, "caller": caller,
-                "outcome": outcome, "reason": str(reason) if reason else None, "request_id": request_id, "ms": ms,
-            }  # fmt: skip
+                "at": at.replace("+00:00", "Z"),
+                "tool": tool,
+                "caller": caller,
+                "outcome": outcome,
+                "reason": str(reason) if reason else None,
+                "request_id": request_id,
+                "ms": ms,
+            }
             self._errors.append((now, error))
 
     def report(self) -> dict[str, Any]:
