@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from . import api
+from . import api, page
 from .fleet import Fleet
 from .places import read_places
 from .problems import Problem, answer_http, answer_problem
@@ -33,7 +33,7 @@ def make_app(fleet: Fleet, settings: Settings) -> tuple[ASGIApp, Health]:
             yield
 
     app = Starlette(
-        routes=[*runtime.operation(metrics, health), *api.routes(fleet)],
+        routes=[*runtime.operation(metrics, health), *api.routes(fleet), *page.routes()],
         exception_handlers={Problem: answer_problem, HTTPException: answer_http},
         lifespan=opened,
     )
