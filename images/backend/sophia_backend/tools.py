@@ -50,13 +50,14 @@ def read_tool(server: str, definition: Any, servers: Collection[str]) -> Tool:
         ValueError: it is none.
     """
     seen = mcp_types.Tool.model_validate(definition, by_name=False)
+    size = len(json.dumps(definition, ensure_ascii=False).encode())  # half a character is none
     return Tool(
         server,
         seen.name,
         full_name(server, seen.name, servers),
         _kind(seen.annotations),
         definition,
-        len(json.dumps(definition)),
+        size,
     )
 
 

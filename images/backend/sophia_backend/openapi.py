@@ -1,0 +1,1 @@
+DOCUMENT: dict[str, object] = {}
