@@ -1,8 +1,9 @@
-"""The REST API, for the page and for programs that speak no MCP."""
+"""The REST API, for the page and for programs that speak no MCP. openapi.json describes it."""
 
 import asyncio
 import json
 from collections.abc import Coroutine
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -15,17 +16,17 @@ from .activity import fleet_view, overview
 from .callers import caller_of
 from .calls import Calls
 from .fleet import Fleet
-from .openapi import DOCUMENT
 from .problems import Json, Problem
 from .search import Search
 from .tools import Tool
 
 MOST_TOOLS = 100
 """In one answer."""
+_DOCUMENT = (Path(__file__).parent / "openapi.json").read_bytes()
 
 
 def routes(fleet: Fleet, calls: Calls, search: Search) -> list[Route]:
-    """All below /api; openapi.py describes them."""
+    """All below /api."""
 
     async def show_fleet(request: Request) -> Response:
         return Json(fleet_view(fleet, caller_of(request)))
@@ -72,7 +73,7 @@ def routes(fleet: Fleet, calls: Calls, search: Search) -> list[Route]:
         )
 
     async def show_document(_: Request) -> Response:
-        return Json(DOCUMENT)
+        return Response(_DOCUMENT, media_type="application/json")
 
     return [
         Route("/api/fleet", show_fleet),
