@@ -1,10 +1,21 @@
-"""Refusals as RFC 9457 has them."""
+"""Answers of the REST API: JSON, and refusals as RFC 9457 has them."""
 
+import json
 from http import HTTPStatus
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
+
+
+class Json(Response):
+    """In ASCII: what a server says may hold halves of characters."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
 
 
 class Problem(Exception):
@@ -19,7 +30,7 @@ def answer_problem(_: Request, problem: Exception) -> Response:
     """For Starlette."""
     assert isinstance(problem, Problem)
     body = {"title": problem.title, "status": problem.status, "detail": str(problem)}
-    return JSONResponse(body, problem.status, media_type="application/problem+json")
+    return Json(body, problem.status, media_type="application/problem+json")
 
 
 def answer_http(request: Request, error: Exception) -> Response:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import mcp_types
+from mcp_types.methods import serialize_server_result
 from sophia_mcp.policy import Kind
 
 MOST_NAME = 64
 """Characters that clients and models take."""
+_VERSIONS = ("2025-11-25", "2026-07-28")
+_LIST = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -50,13 +53,16 @@ def read_tool(server: str, definition: Any, servers: Collection[str]) -> Tool:
         ValueError: it is none.
     """
     seen = mcp_types.Tool.model_validate(definition, by_name=False)
+    for version in _VERSIONS:  # one that can't be listed would take the whole list with it
+        serialize_server_result("tools/list", version, {**_LIST, "tools": [definition]})
+    size = len(json.dumps(definition, ensure_ascii=False).encode())  # half a character is none
     return Tool(
         server,
         seen.name,
         full_name(server, seen.name, servers),
         _kind(seen.annotations),
         definition,
-        len(json.dumps(definition)),
+        size,
     )
 
 

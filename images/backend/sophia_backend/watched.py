@@ -103,7 +103,10 @@ class Watched:
         return self._unresolved or "it has no replica"
 
     async def look(self, http: httpx2.AsyncClient) -> None:
-        """Ask how things are."""
+        """Ask how things are. Who comes while somebody asks waits for those answers."""
+        if self._looking.locked():
+            async with self._looking:
+                return
         async with self._looking:
             await self._resolve()
             asked = [self._examine(http, replica) for replica in self.replicas.values()]

@@ -7,6 +7,7 @@ sent. Both matter here.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -18,7 +19,9 @@ from mcp_types import (
     CLIENT_INFO_META_KEY,
     INTERNAL_ERROR,
     PROTOCOL_VERSION_META_KEY,
+    ProgressNotificationParams,
 )
+from pydantic import ValidationError
 
 NAME, VERSION = "sophia-backend", "1.0.0"
 PROTOCOL = "2026-07-28"
@@ -39,6 +42,10 @@ class Fault(Exception):
 
 class Unsent(Fault):
     """The request did not get to a tool: another replica may be asked."""
+
+
+class Unreached(Unsent):
+    """No connection to the replica."""
 
 
 class Lost(Fault):
@@ -112,7 +119,7 @@ async def ask(
                 raise Unsent("it is too busy")
             answer = await _answer(got, progress)
     except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-        raise Unsent("it can't be reached") from error
+        raise Unreached("it can't be reached") from error
     except httpx2.PoolTimeout as error:
         raise Unsent(f"{MOST_CONNECTIONS} calls to it are in flight") from error
     except TimeoutError as error:
@@ -134,7 +141,7 @@ async def read(response: httpx2.Response, most: int = MOST_BYTES) -> Any:
         if len(content) > most:
             raise Unusable(f"its answer is longer than {most} bytes")
     try:
-        return json.loads(content)
+        return _parsed(content)
     except (ValueError, RecursionError):
         raise Unusable(f"its answer is no JSON (HTTP status {response.status_code})") from None
 
@@ -145,17 +152,25 @@ async def _answer(response: httpx2.Response, progress: Progress | None) -> Any:
         return await read(response)
     async for event in httpx2.EventSource(response, MOST_BYTES):
         try:
-            said = json.loads(event.data)
+            said = _parsed(event.data)
         except (ValueError, RecursionError):
             raise Unusable("an event of its answer is no JSON") from None
         if not isinstance(said, dict):
             raise Unusable("an event of its answer is no message")
         if "method" not in said:
             return said
-        told = said.get("params")
-        if progress and said["method"] == "notifications/progress" and isinstance(told, dict):
-            await progress(told.get("progress", 0), told.get("total"), told.get("message"))
+        if progress and said["method"] == "notifications/progress":
+            with suppress(ValidationError):
+                told = ProgressNotificationParams.model_validate(said.get("params"), by_name=False)
+                await progress(told.progress, told.total, told.message)
     raise Lost("the stream ended before the answer")
+
+
+def _parsed(text: str | bytearray) -> Any:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def _result(answer: Any, status: int) -> dict[str, Any]:
