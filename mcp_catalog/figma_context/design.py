@@ -19,12 +19,12 @@ _GROUPS = frozenset({"FRAME", "GROUP", "INSTANCE", "COMPONENT", "BOOLEAN_OPERATI
 _PARENTS = _GROUPS | {"DOCUMENT", "CANVAS", "SECTION", "COMPONENT_SET"}
 _SHARED = ("layout", "fill", "stroke", "effect", "text_style")
 _STYLED = {"fill": "fill", "fills": "fill", "effect": "effect", "text": "text_style"}
-_MORE = "Some children are left out: get_node with the ids of nodes that have more"
+_MORE = "Some nodes are left out: get_node with the ids of nodes that have more, or are not here"
 _PATTERN = 10
 """From so many drawings in an auto-layout on, they are a pattern; fewer are placed one by one."""
 _SHORT = 16
 """Characters of a value that a reference would not make shorter."""
-_TEXT = 2_000
+_TEXT, _RUNS = 2_000, 40
 
 _NONE = Field(exclude_if=lambda value: value is None)
 Maybe = Annotated[str | None, _NONE]
@@ -39,15 +39,17 @@ class Run(BaseModel):
 
 
 class Node(BaseModel):
-    """A layer. layout, fill, stroke, effect and text_style are CSS, or `@name` in styles.
+    """A layer. layout, fill (a text's color), stroke, effect and text_style are CSS, or `@name` in
+    styles.
 
+    name: left out where it repeats the text. connects: ids, of a connector.
     type: Figma's; IMAGE-SVG is a drawing, to be had as an image.
     component: its id, of an instance. properties: what an instance chose, or a component offers.
     more: which children are left out.
     """
 
     id: str
-    name: str
+    name: Maybe = None
     type: str
     text: Maybe = None
     runs: Annotated[list[Run] | None, _NONE] = None
@@ -58,6 +60,7 @@ class Node(BaseModel):
     effect: Maybe = None
     opacity: Annotated[float | None, _NONE] = None
     text_style: Maybe = None
+    connects: Maybe = None
     component: Maybe = None
     properties: Annotated[dict[str, str] | None, _NONE] = None
     more: Maybe = None
@@ -88,8 +91,9 @@ def design(about: About, parts: Sequence[Part], depth: int | None) -> Design:
         known.styles |= part.styles
         known.components |= part.components
         known.component_sets |= part.component_sets
-    nodes = [_simple(part.document, None, depth) for part in parts]
-    _fit(nodes)
+    top = Node(id="", type="", children=[_simple(part.document, None, depth) for part in parts])
+    _fit(top)
+    nodes = top.children or []
     every = list(_walk(nodes))
     raw = {one.id: one for part in parts for one in _walk([part.document])}
     names = {one.id: _style_names(raw[one.id], known.styles) for one in every}
@@ -101,7 +105,7 @@ def design(about: About, parts: Sequence[Part], depth: int | None) -> Design:
         nodes=nodes,
         styles=_shared(every, names),
         components={id: _component(id, known) for id in used},
-        note=_MORE if any(one.more for one in every) else None,
+        note=_MORE if any(one.more for one in (top, *every)) else None,
     )
 
 
@@ -114,7 +118,7 @@ def _simple(node: RawNode, parent: RawNode | None, depth: int | None) -> Node:
     style = node.style
     return Node(
         id=node.id,
-        name=node.name,
+        name=cut(node.name, 100) if node.name != node.characters else None,
         type="IMAGE-SVG" if drawing else node.type,
         text=cut(node.characters, _TEXT) or None,
         runs=_runs(node),
@@ -125,6 +129,7 @@ def _simple(node: RawNode, parent: RawNode | None, depth: int | None) -> Node:
         effect=css.effects(node),
         opacity=None if node.opacity in (None, 1) else round(node.opacity or 0, 2),
         text_style=css.text_style(style) if style else None,
+        connects=_connects(node),
         component=node.component_id,
         properties=_properties(node.component_properties or node.component_property_definitions),
         more="below the depth" if depth == 0 and node.type in _PARENTS and not seen else None,
@@ -158,6 +163,15 @@ def _properties(given: Mapping[str, Property] | None) -> dict[str, str] | None:
     return told or None
 
 
+def _connects(node: RawNode) -> str | None:
+    if node.type != "CONNECTOR":
+        return None
+    ends = [
+        end.endpoint_node_id if end else None for end in (node.connector_start, node.connector_end)
+    ]
+    return " -> ".join(end or "nothing" for end in ends)
+
+
 def _runs(node: RawNode) -> list[Run] | None:
     """The pieces of a text in several styles. Figma counts in units of UTF-16."""
     overrides = node.character_style_overrides
@@ -175,12 +189,12 @@ def _runs(node: RawNode) -> list[Run] | None:
         piece = units[at:end].decode("utf-16-le", "replace")
         found.append(Run(text=piece, style="; ".join(filter(None, told)) or None))
         at = end
-    return found
+    return found if len(found) <= _RUNS else None
 
 
-def _fit(nodes: Sequence[Node], budget: int = PAGE_BYTES) -> None:
+def _fit(top: Node, budget: int = PAGE_BYTES) -> None:
     """Keeps as many nodes as an answer holds, level by level, so that the whole stays in view."""
-    waiting, known = deque(nodes), set[str]()
+    waiting, known = deque([top]), set[str]()
     while waiting:
         node = waiting.popleft()
         children = node.children or []

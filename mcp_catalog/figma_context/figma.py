@@ -48,6 +48,8 @@ _SCOPE = re.compile(r"[a-z_]+:(?:read|write)\b")
 _LARGE = "Ask with depth 1 or 2 first, then for single nodes by their ids."
 _OTHER_TOKEN = "Ask the operator of this server for another token: FIGMA_API_KEY"
 _ADVICE = {
+    "not found": "There is no such file or team, or the token's account can't open it: check the "
+    "address (a branch has a key of its own), or ask its owner to share it.",
     "request too large": _LARGE,
     "render timeout": "Ask for fewer nodes at once, smaller ones, or a smaller scale.",
     "not exportable": "The file's owner forbids to copy and export it.",
@@ -55,10 +57,6 @@ _ADVICE = {
     "token expired": f"{_OTHER_TOKEN} has expired.",
     "invalid token": f"{_OTHER_TOKEN} is wrong, or was revoked.",
 }
-_NOT_FOUND = (
-    "There is no such file, or the token's account can't open it: check the address (a branch has "
-    "a key of its own), or ask its owner to share it."
-)
 
 
 def explain(body: bytes) -> str:
@@ -68,10 +66,7 @@ def explain(body: bytes) -> str:
     if "scope" in said.lower():
         needed = _SCOPE.findall(said.partition("requires")[2])
         return f"{_OTHER_TOKEN} lacks the scope {' or '.join(needed) or 'that this needs'}."
-    for words, advice in _ADVICE.items():
-        if words in said.lower():
-            return advice
-    return _NOT_FOUND if given.get("status") == 404 else ""
+    return next((advice for words, advice in _ADVICE.items() if words in said.lower()), "")
 
 
 def place(file: str) -> tuple[str, str | None]:

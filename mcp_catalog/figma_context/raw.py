@@ -127,6 +127,13 @@ class Sides:
 
 
 @dataclass(config=_NAMES, slots=True, kw_only=True)
+class End:
+    """Of a connector on a board, at a node or at none."""
+
+    endpoint_node_id: str | None = None
+
+
+@dataclass(config=_NAMES, slots=True, kw_only=True)
 class Property:
     """Of a component: what it may be, or of an instance: what it is."""
 
@@ -192,6 +199,9 @@ class RawNode:
     style: TypeStyle | None = None
     character_style_overrides: Many[int] = field(default_factory=list)
     style_override_table: dict[str, TypeStyle | None] | None = None
+
+    connector_start: End | None = None
+    connector_end: End | None = None
 
     component_id: str | None = None
     component_properties: dict[str, Property] | None = None

@@ -487,6 +487,10 @@ async def test_a_large_design_is_cut_level_by_level(figma: Service):
     assert top["children"][77]["more"] == "39 of 39 children"
     assert "more" not in top
     assert "get_node" in design["note"]
+    many = [node(f"1:{n}", "TEXT", characters="é" * 1_999) for n in range(50)]
+    design = await small(figma, *many)
+    assert 10 < len(design["nodes"]) < 20
+    assert "or are not here" in design["note"]
 
 
 async def test_a_long_text_is_cut_and_an_odd_node_is_none_the_worse(figma: Service):
@@ -495,14 +499,21 @@ async def test_a_long_text_is_cut_and_an_odd_node_is_none_the_worse(figma: Servi
         node("1:1", "TEXT", characters="x" * 3_000, characterStyleOverrides=[1]),
         node("1:2", "INSTANCE", componentId="404:1", children=None, strokes=None, style=None,
              componentProperties={"Slot": {"type": "SLOT", "value": ["new"]}}, **box(1e7, 0, 1, 1)),
-        node("1:3", "NEW_KIND", absoluteBoundingBox=None, opacity=None),
+        node("1:3", "NEW_KIND", absoluteBoundingBox=None, opacity=None, name="n" * 200),
+        node("1:4", "CONNECTOR", name="yes", characters="yes", absoluteBoundingBox=None,
+             connectorStart={"endpointNodeId": "1:3", "magnet": "AUTO"}, connectorEnd={}),
     )  # fmt: skip
-    text, instance, new = design["nodes"]
+    text, instance, new, connector = design["nodes"]
     assert text["text"].endswith("[cut: 2000 of 3000 characters]")
     assert (instance["properties"], design["components"]) == (
         {"Slot": "['new']"}, {"404:1": "unknown"},
     )  # fmt: skip
-    assert new == {"id": "1:3", "name": "NEW_KIND 1:3", "type": "NEW_KIND"}
+    assert (new.pop("name")[100:], new) == (
+        "… [cut: 100 of 200 characters]", {"id": "1:3", "type": "NEW_KIND"},
+    )  # fmt: skip
+    assert connector == {
+        "id": "1:4", "type": "CONNECTOR", "text": "yes", "connects": "1:3 -> nothing",
+    }  # fmt: skip
 
 
 async def test_images_are_told_node_by_node(figma: Service):
@@ -616,7 +627,7 @@ SCOPES = "Invalid scope(s): file_content:read, files:read. This endpoint require
         (error(403, SCOPES + "file_comments:write scope"),
          "FIGMA_API_KEY lacks the scope file_comments:write."),
         (error(403, "File not exportable"), "forbids to copy"),
-        (error(404, "Not found"), "Not found There is no such file, or the token's account can't"),
+        (error(404, "Not found"), "Not found There is no such file or team, or the token's"),
         (error(400, "Request too large. If applicable, filter by query params."),
          "Ask with depth 1 or 2 first"),
         (error(429, "Rate limit exceeded", Retry_After="345600"), "try again in 345600 s"),
