@@ -34,8 +34,8 @@ def told(content: bytes) -> str:
     """What the body of an error says, in one line; "" when it says nothing.
 
     Understood: `{"error": {…}}`, `{"error": "…"}`, alone or as the code of a `message`,
-    `{"errors": […]}` (GraphQL's, too), `{"message": …}`, `{"detail": …}`; of an HTML page the
-    title; of any other text its beginning.
+    `{"errors": […]}` (GraphQL's, too), `{"err": "…"}`, `{"message": …}`, `{"detail": …}`, also
+    beside `"error": true`; of an HTML page the title; of any other text its beginning.
     """
     if page := html_title(content):
         return page
@@ -99,9 +99,9 @@ def one_line(text: str) -> str:
 
 def _problems(body: object) -> list[Any]:
     if isinstance(body, dict):
-        for key in ("errors", "error"):
-            if body.get(key):
-                inner = body[key]
+        for key in ("errors", "error", "err"):
+            inner = body.get(key)
+            if inner and inner is not True:
                 if isinstance(inner, str) and isinstance(body.get("message"), str):
                     return [{"code": inner, "message": body["message"]}]
                 return inner[:3] if isinstance(inner, list) else [inner]

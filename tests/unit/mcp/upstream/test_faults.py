@@ -18,6 +18,8 @@ from sophia_mcp.upstream import faults
          "validation_error: m"),
         ({"errors": [{"message": "a"}, {"message": "b", "extensions": {"code": "C"}}]}, "a; C: b"),
         ({"errors": ["one", "two", "three", "four"]}, "one; two; three"),
+        ({"status": 403, "err": "Invalid token"}, "Invalid token"),
+        ({"error": True, "status": 403, "message": "m"}, "m"),
         ({"detail": "d"}, "d"),
         ({"title": "t", "status": 400}, "t"),
         ({"error": {"code": 7}}, "7"),
