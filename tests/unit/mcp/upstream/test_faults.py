@@ -18,6 +18,8 @@ from sophia_mcp.upstream import faults
          "validation_error: m"),
         ({"errors": [{"message": "a"}, {"message": "b", "extensions": {"code": "C"}}]}, "a; C: b"),
         ({"errors": ["one", "two", "three", "four"]}, "one; two; three"),
+        ({"success": False, "data": {"message": "No", "errorCode": "AB03"}}, "AB03: No"),
+        ({"message": "The reason", "data": {"message": "no reason"}}, "The reason"),
         ({"detail": "d"}, "d"),
         ({"title": "t", "status": 400}, "t"),
         ({"error": {"code": 7}}, "7"),
