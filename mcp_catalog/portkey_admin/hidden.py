@@ -1,0 +1,49 @@
+"""Pure: secrets in what people configured, found by the names of keys and by how texts look."""
+
+import re
+from typing import Any
+
+MARK = "[hidden]"
+
+_KEY = re.compile(
+    r"(?<!virtual)(?<!cache)key$|apikey|accesskey|privatekey|token$|secret|passw|credential|cookie"
+    r"|authorization|auth$|signature$|serviceaccount|(?<!forward)headers?$"
+)
+_IN_TEXT = re.compile(
+    r"(?<=://)[^/\s@]+(?=@)"
+    r"|(?<=[?&])[\w.-]*(?:key|token|secret|sig|passw|code)[\w.-]*=[^&\s\"']+"
+    r"|\b(?:sk|pk|rk|gsk|hf|ghp|xox[abp])[-_][\w-]{16,}|\bAKIA[0-9A-Z]{12,}|\bAIza[\w-]{20,}"
+    r"|\bya29\.[\w-]+|\beyJ[\w-]{10,}\.[\w.-]+|\b(?:[Bb]earer|[Bb]asic) [\w.=+/-]{8,}"
+    r"|-----BEGIN [\s\S]+|\[hidden\]"
+)
+
+
+def in_text(text: str) -> str:
+    """The text without what looks like a key, a token or a password."""
+    return _IN_TEXT.sub(MARK, text)
+
+
+def without_secrets(value: Any, found: list[str] | None = None, path: str = "") -> Any:
+    """A copy of JSON with MARK in their place. found: gets the paths of those that were hidden."""
+    return _hidden(value, [] if found is None else found, path, secret=False)
+
+
+def _hidden(value: Any, found: list[str], path: str, secret: bool) -> Any:
+    below = f"{path}." if path else ""
+    if isinstance(value, dict):
+        return {
+            name: _hidden(inner, found, f"{below}{name}", secret or _is_secret(name))
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_hidden(one, found, f"{below}{n}", secret) for n, one in enumerate(value)]
+    if not isinstance(value, str) or not value:
+        return value
+    shown = MARK if secret else in_text(value)
+    if shown != value or MARK in value:
+        found.append(path)
+    return shown
+
+
+def _is_secret(name: str) -> bool:
+    return bool(_KEY.search(re.sub(r"[^a-z]", "", name.lower())))
