@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 DAYS = 7
 
@@ -18,13 +18,18 @@ End = Annotated[
     str | None, Field(max_length=40, description=f"{_FORM}. A day is included. Defaults to now")
 ]
 _Item = Annotated[str, Field(pattern=r"^[^,]{1,200}$")]
+_Model = Annotated[
+    str, Field(pattern=r"^[^,/]+/[^,]{1,200}$", description="Service and model: openai/gpt-4o")
+]
 _Items = Annotated[list[_Item] | None, Field(max_length=50)]
 
 
 class Filters(BaseModel):
     """Only requests that match all of them."""
 
-    models: _Items = Field(None, description="Like openai/gpt-4o: service and model")
+    model_config = ConfigDict(extra="forbid")  # a filter that is none would be taken for one
+
+    models: Annotated[list[_Model] | None, Field(max_length=50)] = None
     virtual_keys: _Items = Field(None, description="Slugs, of providers too")
     configs: _Items = Field(None, description="Slugs")
     prompts: _Items = Field(None, description="Slugs")

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 MARK = "[hidden]"
+DEPTH = 40
 
 _KEY = re.compile(
     r"(?<!virtual)(?<!cache)key$|apikey|accesskey|privatekey|token$|secret|passw|credential|cookie"
@@ -14,6 +15,7 @@ _IN_TEXT = re.compile(
     r"|(?<=[?&])[\w.-]*(?:key|token|secret|sig|passw|code)[\w.-]*=[^&\s\"']+"
     r"|\b(?:sk|pk|rk|gsk|hf|ghp|xox[abp])[-_][\w-]{16,}|\bAKIA[0-9A-Z]{12,}|\bAIza[\w-]{20,}"
     r"|\bya29\.[\w-]+|\beyJ[\w-]{10,}\.[\w.-]+|\b(?:[Bb]earer|[Bb]asic) [\w.=+/-]{8,}"
+    r"|[\w-]*(?:key|secret|token|password|authorization)[\"']?\s*[:=]\s*[\"'][^\"']+"
     r"|-----BEGIN [\s\S]+|\[hidden\]"
 )
 
@@ -24,22 +26,25 @@ def in_text(text: str) -> str:
 
 
 def without_secrets(value: Any, found: list[str] | None = None, path: str = "") -> Any:
-    """A copy of JSON with MARK in their place. found: gets the paths of those that were hidden."""
-    return _hidden(value, [] if found is None else found, path, secret=False)
+    """A copy of JSON with MARK in their place, and in that of what is nested deeper than DEPTH.
+    found: gets the paths of all that was hidden."""
+    return _hidden(value, [] if found is None else found, path, DEPTH, secret=False)
 
 
-def _hidden(value: Any, found: list[str], path: str, secret: bool) -> Any:
+def _hidden(value: Any, found: list[str], path: str, depth: int, secret: bool) -> Any:
     below = f"{path}." if path else ""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and depth:
         return {
-            name: _hidden(inner, found, f"{below}{name}", secret or _is_secret(name))
+            name: _hidden(inner, found, f"{below}{name}", depth - 1, secret or _is_secret(name))
             for name, inner in value.items()
         }
-    if isinstance(value, list):
-        return [_hidden(one, found, f"{below}{n}", secret) for n, one in enumerate(value)]
-    if not isinstance(value, str) or not value:
+    if isinstance(value, list) and depth:
+        return [
+            _hidden(one, found, f"{below}{n}", depth - 1, secret) for n, one in enumerate(value)
+        ]
+    if not value or not isinstance(value, str | dict | list):
         return value
-    shown = MARK if secret else in_text(value)
+    shown = MARK if secret or not isinstance(value, str) else in_text(value)
     if shown != value or MARK in value:
         found.append(path)
     return shown

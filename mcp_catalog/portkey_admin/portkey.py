@@ -68,6 +68,8 @@ class Portkey:
         the API knows no pages, as its documentation has it for configs, all of them come at once.
         """
         number, size = map(pages.number, pages.place(cursor, 2)) if cursor else (0, limit)
+        if not 1 <= size <= 100:
+            raise pages.bad_cursor()
         start = number * size
         place = {"offset": start, "limit": size} if counted else {
             "current_page": number, "page_size": size

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sophia_mcp.pages import cut
 
-from .hidden import without_secrets
+from .hidden import DEPTH, without_secrets
 
 _Codes = list[Annotated[int, Field(ge=100, le=599)]] | None
 _Guardrails = list[str | dict[str, Any]] | None
@@ -78,21 +79,26 @@ def check(config: dict[str, Any]) -> None:
             "config: expected at least one of strategy with targets, provider, cache, retry, "
             "request_timeout, input_guardrails, output_guardrails; got an empty object"
         )
-    try:
-        _Config.model_validate(config)
-        faults = []
-    except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, ('config', *one['loc'])))}: {one['msg']}"
-            for one in error.errors(include_input=False, include_url=False)[:10]
-        ]
     secrets: list[str] = []
     without_secrets(config, secrets, "config")
+    faults = [] if any(path.count(".") >= DEPTH for path in secrets) else _faults(config)
     if secrets:
         faults.append(
-            f"{', '.join(secrets[:10])}: got a secret or [hidden]; expected none here. Name a "
-            'provider as "@slug" (list_providers) or a virtual_key, which keep theirs in Portkey; '
-            "a config with keys of its own is changed in Portkey's app"
+            f"{', '.join(cut(path, 100) for path in secrets[:10])}: got a secret, [hidden], or "
+            f'more than {DEPTH} levels; expected none of them. Name a provider as "@slug" '
+            "(list_providers) or a virtual_key, which keep their keys in Portkey; a config with "
+            "keys of its own is changed in Portkey's app"
         )
     if faults:
         raise ToolError(f"{'; '.join(faults)}. Nothing was sent.")
+
+
+def _faults(config: dict[str, Any]) -> list[str]:
+    try:
+        _Config.model_validate(config)
+    except ValidationError as error:
+        return [
+            f"{'.'.join(map(str, ('config', *one['loc'])))}: {one['msg']}"
+            for one in error.errors(include_input=False, include_url=False)[:10]
+        ]
+    return []

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sophia_mcp.pages import cursor
 
 from tests.support import upstream as replies
 from tests.support.stand_in import StandIn
@@ -41,7 +42,7 @@ SECRETS = {
     "custom_host": f"https://ann:{CANARY}-9@llm.example/v1?sig={CANARY}-10",
     "override_params": {"extra": [f"Bearer {CANARY}-11-0123"], "azure_ad_token": f"{CANARY}-12"},
     "input_guardrails": [{"default.webhook": {"headers": f'{{"a": "{CANARY}-13"}}'}}],
-    "note": f"it was sk-{CANARY}0123456789abcdef",
+    "body": f'{{"a": 1, "api_key": "{CANARY}-14"}}', "note": f"it was sk-{CANARY}0123456789abcdef",
 }  # fmt: skip
 SHOWN = {
     "strategy": {"mode": "fallback", "on_status_codes": [429]},
@@ -214,11 +215,23 @@ async def test_a_config_with_a_secret_is_never_sent(portkey: Service, text: str)
     async with STAND_IN.connected(portkey) as tools:
         said = await tools.error("create_config", name="New", config=target)
         named = await tools.error("update_config", slug=SLUG, config={"apiKey": CANARY})
-    assert "config.override_params.user: got a secret or [hidden]" in said
+    assert "config.override_params.user: got a secret" in said
     assert "config.apiKey: got a secret" in named
     assert text == "[hidden]" or text not in said
     assert CANARY not in named
     assert portkey.asked == []
+
+
+async def test_what_is_nested_too_deep_is_hidden_and_not_sent(portkey: Service):
+    deep = f'{{"retry": {"[" * 900}"{CANARY}"{"]" * 900}}}'
+    portkey.routes[f"GET /v1/configs/{SLUG}"] = replies.ok({**WHOLE, "config": deep})
+    targets = '{"strategy": {"mode": "single"}, "targets": [' * 300 + "]}" * 300
+    async with STAND_IN.connected(portkey) as tools:
+        assert CANARY not in json.dumps(await tools.ok("get_config", slug=SLUG))
+        said = await tools.error("create_config", name="New", config=targets)
+    assert "more than 40 levels" in said
+    assert len(said) < 1_000
+    assert len(portkey.asked) == 1
 
 
 CONDITIONAL = {"mode": "conditional", "conditions": [{"query": {}, "then": "b"}], "default": "a"}
@@ -295,7 +308,8 @@ async def test_a_list_leads_on_where_portkey_knows_pages_and_where_it_does_not(p
         portkey.queue.append(listed(total=9))
         assert (await tools.ok("list_prompts", search="a b"))["next_cursor"] is None
         assert query(portkey)["search"] == "a b"
-        assert "cursor: expected" in await tools.error("list_prompts", cursor="2")
+        for wrong in ("2", cursor("0", "0"), cursor("1", "1000")):
+            assert "cursor: expected" in await tools.error("list_prompts", cursor=wrong)
         portkey.queue.append(replies.ok({"data": None}))
         assert (await tools.ok("list_models", provider="openai-prod"))["items"] == []
     assert query(portkey) == {"offset": "0", "limit": "50", "provider": "openai-prod"}
@@ -387,13 +401,18 @@ async def test_filters_are_sent_as_portkey_names_them(portkey: Service):
     }  # fmt: skip
     async with STAND_IN.connected(portkey) as tools:
         await tools.ok("get_grouped_analytics", by="metadata", metadata_key="team", filters=filters)
-        comma = await tools.error("get_cost_analytics", filters={"configs": ["a,b"]})
+        refused = [
+            await tools.error("get_cost_analytics", filters=filters)
+            for filters in ({"configs": ["a,b"]}, {"models": ["gpt-5"]}, {"team": "web"})
+        ]
     sent = query(portkey)
     assert sent["ai_org_model"] == "openai__gpt-5,together-ai__meta/llama"
     assert (sent["configs"], sent["status_code"]) == (SLUG, "429,500")
     assert json.loads(sent["metadata"]) == {"_user": "ann"}
     assert "prompt_slug" not in sent
-    assert "String should match pattern" in comma
+    said = ("should match pattern", "should match pattern", "Extra inputs are not permitted")
+    assert [known in text for known, text in zip(said, refused, strict=True)] == [True] * 3
+    assert len(portkey.asked) == 1
 
 
 @pytest.mark.parametrize(
