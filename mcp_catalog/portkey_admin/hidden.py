@@ -10,12 +10,13 @@ _KEY = re.compile(
     r"(?<!virtual)(?<!cache)key$|apikey|accesskey|privatekey|token$|secret|passw|credential|cookie"
     r"|authorization|auth$|signature$|serviceaccount|(?<!forward)headers?$"
 )
+# Each part bounded, so that no text takes long.
 _IN_TEXT = re.compile(
     r"(?<=://)[^/\s@]+(?=@)"
-    r"|(?<=[?&])[\w.-]*(?:key|token|secret|sig|passw|code)[\w.-]*=[^&\s\"']+"
+    r"|(?<=[?&])[\w.-]{0,40}(?:key|token|secret|sig|passw|code)[\w.-]{0,40}=[^&\s\"']+"
     r"|\b(?:sk|pk|rk|gsk|hf|ghp|xox[abp])[-_][\w-]{16,}|\bAKIA[0-9A-Z]{12,}|\bAIza[\w-]{20,}"
-    r"|\bya29\.[\w-]+|\beyJ[\w-]{10,}\.[\w.-]+|\b(?:[Bb]earer|[Bb]asic) [\w.=+/-]{8,}"
-    r"|[\w-]*(?:key|secret|token|password|authorization)[\"']?\s*[:=]\s*[\"'][^\"']+"
+    r"|\bya29\.[\w-]+|\beyJ[\w-]{10,500}\.[\w.-]+|\b(?:[Bb]earer|[Bb]asic) [\w.=+/-]{8,}"
+    r"|(?:key|secret|token|password|authorization)[\"']?\s*[:=]\s*[\"'][^\"']+"
     r"|-----BEGIN [\s\S]+|\[hidden\]"
 )
 
