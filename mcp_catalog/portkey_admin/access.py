@@ -73,7 +73,7 @@ class Used(BaseModel):
     """Who used how much of a budget."""
 
     who: str = at("value_key", description="Like metadata._user:ann")
-    used: float | None = at("current_usage", default=None, description="In the budget's unit")
+    used: float | None = at("current_usage", default=None, description="Portkey names no unit")
 
 
 class AccessTools:

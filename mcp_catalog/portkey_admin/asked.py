@@ -21,7 +21,7 @@ _Item = Annotated[str, Field(pattern=r"^[^,]{1,200}$")]
 _Model = Annotated[
     str, Field(pattern=r"^[^,/]+/[^,]{1,200}$", description="Service and model: openai/gpt-4o")
 ]
-_Items = Annotated[list[_Item] | None, Field(max_length=50)]
+_Items = Annotated[list[_Item] | None, Field(min_length=1, max_length=50)]
 
 
 class Filters(BaseModel):
@@ -29,7 +29,7 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")  # a filter that is none would be taken for one
 
-    models: Annotated[list[_Model] | None, Field(max_length=50)] = None
+    models: Annotated[list[_Model] | None, Field(min_length=1, max_length=50)] = None
     virtual_keys: _Items = Field(None, description="Slugs, of providers too")
     configs: _Items = Field(None, description="Slugs")
     prompts: _Items = Field(None, description="Slugs")

@@ -130,9 +130,9 @@ class ConfigTools:
         self, slug: _Slug, name: Name | None = None, config: _Sent | None = None,
         status: _Status = None,
     ) -> Updated:  # fmt: skip
-        """Change a config for all requests that name it. Only what is given changes; config takes
-        the place of the whole old one, so send get_config's with the change in it. The old
-        version stays in list_config_versions."""
+        """Change a config for all requests that name it. Only what is given changes. config: the
+        whole one, get_config's with the change in it. The old one stays in
+        list_config_versions."""
         body = given(name=name, config=config, status=status)
         if not body:
             raise ToolError("expected a name, a config or a status to change, got none of them")

@@ -52,8 +52,8 @@ class Rate(BaseModel):
 
     amount: float = at("value")
     of: str = at("type", default="requests", description="requests or tokens")
-    per: Annotated[str, BeforeValidator(lambda unit: _PERIODS.get(str(unit), str(unit)))] = at(
-        "unit", description="minute, hour, day"
+    per: Annotated[Text, AfterValidator(lambda unit: _PERIODS.get(unit, unit))] = at(
+        "unit", default="", description="minute, hour, day"
     )
 
 

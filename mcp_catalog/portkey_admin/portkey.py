@@ -71,9 +71,9 @@ class Portkey:
         if not 1 <= size <= 100:
             raise pages.bad_cursor()
         start = number * size
-        place = {"offset": start, "limit": size} if counted else {
-            "current_page": number, "page_size": size
-        }  # fmt: skip
+        place = {"current_page": number, "page_size": size}
+        if counted:
+            place = {"offset": start, "limit": size}
         found = await self.get(kind, scope, *path, **place, **params)
         got, total = len(found.items), found.total
         if got > size:
@@ -96,7 +96,7 @@ class Portkey:
         return (await self._workspace(given)).slug or given
 
     async def workspace_id(self, given: str | None) -> str | None:
-        """New configs name theirs by id only."""
+        """New configs and guardrails name theirs by id only."""
         if given is None or _is_uuid(given):
             return given
         return (await self._workspace(given)).id

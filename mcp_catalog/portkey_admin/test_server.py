@@ -396,22 +396,28 @@ async def test_health_is_of_errors_latency_and_cache(portkey: Service):
 
 async def test_filters_are_sent_as_portkey_names_them(portkey: Service):
     filters = {
-        "models": ["openai/gpt-5", "together-ai/meta/llama"], "configs": [SLUG], "prompts": [],
+        "models": ["openai/gpt-5", "together-ai/meta/llama"], "configs": [SLUG],
         "status_codes": [429, 500], "metadata": {"_user": "ann"},
     }  # fmt: skip
     async with STAND_IN.connected(portkey) as tools:
         await tools.ok("get_grouped_analytics", by="metadata", metadata_key="team", filters=filters)
         refused = [
             await tools.error("get_cost_analytics", filters=filters)
-            for filters in ({"configs": ["a,b"]}, {"models": ["gpt-5"]}, {"team": "web"})
+            for filters in (
+                {"configs": ["a,b"]},
+                {"models": ["gpt-5"]},
+                {"team": "web"},
+                {"prompts": []},
+            )
         ]
     sent = query(portkey)
     assert sent["ai_org_model"] == "openai__gpt-5,together-ai__meta/llama"
     assert (sent["configs"], sent["status_code"]) == (SLUG, "429,500")
     assert json.loads(sent["metadata"]) == {"_user": "ann"}
     assert "prompt_slug" not in sent
-    said = ("should match pattern", "should match pattern", "Extra inputs are not permitted")
-    assert [known in text for known, text in zip(said, refused, strict=True)] == [True] * 3
+    said = ("should match pattern", "should match pattern", "Extra inputs are not permitted",
+            "at least 1 item")  # fmt: skip
+    assert [known in text for known, text in zip(said, refused, strict=True)] == [True] * 4
     assert len(portkey.asked) == 1
 
 
