@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 _LONGEST = 300
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
@@ -25,7 +25,7 @@ class _Problem(BaseModel):
     message: str | None = None
     detail: str | None = None
     title: str | None = None
-    code: str | int | None = None
+    code: str | int | None = Field(None, validation_alias=AliasChoices("code", "errorCode"))
     suggestion: str | None = None
     extensions: dict[str, Any] = Field(default_factory=dict)
 
@@ -35,7 +35,8 @@ def told(content: bytes) -> str:
 
     Understood: `{"error": {…}}`, `{"error": "…"}`, alone or as the code of a `message`,
     `{"errors": […]}` (GraphQL's, too), `{"err": "…"}`, `{"message": …}`, `{"detail": …}`, also
-    beside `"error": true`; of an HTML page the title; of any other text its beginning.
+    beside `"error": true`, `{"data": {"message": …}}`; of an HTML page the title; of any other text
+    its beginning.
     """
     if page := html_title(content):
         return page
@@ -105,6 +106,9 @@ def _problems(body: object) -> list[Any]:
                 if isinstance(inner, str) and isinstance(body.get("message"), str):
                     return [{"code": inner, "message": body["message"]}]
                 return inner[:3] if isinstance(inner, list) else [inner]
+        data = body.get("data")
+        if isinstance(data, dict) and "message" in data and "message" not in body:
+            return [data]
     return [body]
 
 

@@ -20,6 +20,8 @@ from sophia_mcp.upstream import faults
         ({"errors": ["one", "two", "three", "four"]}, "one; two; three"),
         ({"status": 403, "err": "Invalid token"}, "Invalid token"),
         ({"error": True, "status": 403, "message": "m"}, "m"),
+        ({"success": False, "data": {"message": "No", "errorCode": "AB03"}}, "AB03: No"),
+        ({"message": "The reason", "data": {"message": "no reason"}}, "The reason"),
         ({"detail": "d"}, "d"),
         ({"title": "t", "status": 400}, "t"),
         ({"error": {"code": 7}}, "7"),
