@@ -35,7 +35,7 @@ _TOO_MUCH = (400, 413, 422)
 """How services refuse a text, rather than a caller or all calls."""
 
 _COUNT = SQL(
-    "SELECT count(*) AS found FROM (SELECT FROM memory_vectors WHERE {scope} LIMIT {most}) AS some"
+    "SELECT count(*) AS found FROM (SELECT FROM memory_vectors WHERE {scope} LIMIT {most}) AS counted"
 )
 _NEAREST = SQL("""
     WITH alike AS MATERIALIZED (
