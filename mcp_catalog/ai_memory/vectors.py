@@ -34,9 +34,11 @@ _PAUSE_SECONDS, _IDLE_SECONDS, _LONGEST_SECONDS = 0.25, 30.0, 60.0
 _TOO_MUCH = (400, 413, 422)
 """How services refuse a text, rather than a caller or all calls."""
 
-_COUNT = SQL(
-    "SELECT count(*) AS found FROM (SELECT FROM memory_vectors WHERE {scope} LIMIT {most}) AS counted"
-)
+_COUNT = SQL("""
+    SELECT count(*) AS found FROM (
+        SELECT FROM memory_vectors WHERE {scope} LIMIT {most}
+    ) AS counted
+""")
 _NEAREST = SQL("""
     WITH alike AS MATERIALIZED (
         SELECT memory_id, embedding FROM memory_vectors

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import repeat
 from operator import add, mul
@@ -33,7 +33,7 @@ def _word(word: str, dimensions: int, model: str) -> tuple[float, ...]:
     return tuple(chance.gauss(0, 1) for _ in range(dimensions))
 
 
-def answers(dimensions: int = 64):
+def answers(dimensions: int = 64) -> Callable[[Request], Reply]:
     """Good answers, of as many dimensions as are asked for."""
 
     def answer(request: Request) -> Reply:
