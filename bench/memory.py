@@ -111,7 +111,7 @@ def fill(url: str) -> None:
             for number in range(MEMORIES):
                 caller = LARGE if number % 10 == 0 else f"caller-{number % CALLERS}"
                 text = " ".join(chance.choices(words, often, k=chance.randint(6, 14)))
-                copy.write_row((caller, f"{text} {number}"))
+                copy.write_row((caller, text))
         rows = connection.execute("SELECT id, user_id, content FROM memories").fetchall()
         with connection.cursor().copy(
             "COPY memory_vectors (memory_id, space, user_id, signs, embedding) FROM STDIN"
@@ -149,7 +149,7 @@ def questions(url: str, caller: str | None) -> list[str]:
             "SELECT content FROM memories WHERE coalesce(user_id = %s, true) ORDER BY id LIMIT %s",
             (caller, SEARCHES),
         ).fetchall()
-    found = [row[0].split()[:-1] for row in rows]
+    found = [row[0].split() for row in rows]
     return [" ".join(chance.sample(words, chance.randint(3, 4))) for words in found]
 
 

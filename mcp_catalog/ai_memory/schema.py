@@ -57,9 +57,8 @@ _STEPS: tuple[LiteralString, ...] = (
         ADD CONSTRAINT memories_metadata_most
             CHECK (octet_length(metadata::text) <= 8192) NOT VALID;
     """,
-    # Vectors of what a memory means, one for each model (space) that is in use. Its scope stands
-    # here, too, and never changes. The version before, which knows no vectors, changes and deletes
-    # memories all the same.
+    # Vectors of what a memory means, one for each model (space) that is in use, with its scope. The
+    # version before knows no vectors, and changes and deletes memories all the same.
     """
     CREATE TABLE memory_vectors (
         memory_id uuid NOT NULL REFERENCES memories ON DELETE CASCADE,
@@ -77,13 +76,22 @@ _STEPS: tuple[LiteralString, ...] = (
     CREATE INDEX memory_vectors_user ON memory_vectors (user_id, space);
     CREATE INDEX memory_vectors_agent ON memory_vectors (agent_id, space);
     CREATE INDEX memory_vectors_run ON memory_vectors (run_id, space);
-    CREATE FUNCTION forget_vectors() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION memory_changed() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        DELETE FROM memory_vectors WHERE memory_id = NEW.id;
+        IF OLD.content <> NEW.content THEN
+            DELETE FROM memory_vectors WHERE memory_id = NEW.id;
+        ELSE
+            UPDATE memory_vectors
+            SET user_id = NEW.user_id, agent_id = NEW.agent_id, run_id = NEW.run_id
+            WHERE memory_id = NEW.id;
+        END IF;
         RETURN NULL;
     END $$;
-    CREATE TRIGGER memories_changed AFTER UPDATE OF content ON memories
-        FOR EACH ROW WHEN (OLD.content <> NEW.content) EXECUTE FUNCTION forget_vectors();
+    CREATE TRIGGER memories_changed AFTER UPDATE OF content, user_id, agent_id, run_id ON memories
+        FOR EACH ROW WHEN (
+            (OLD.content, OLD.user_id, OLD.agent_id, OLD.run_id)
+            IS DISTINCT FROM (NEW.content, NEW.user_id, NEW.agent_id, NEW.run_id)
+        ) EXECUTE FUNCTION memory_changed();
     """,
 )
 

@@ -65,12 +65,14 @@ _KEEP = SQL("""
     FROM memories WHERE id = %(id)s AND left(content, {most}) = %(text)s
     FOR SHARE ON CONFLICT DO NOTHING
 """).format(most=Literal(MOST_CHARACTERS))
-# Not those that a replica with the former settings still makes.
+# In steps, and not those that a replica with the former settings still makes.
 _FORGET = SQL("""
-    DELETE FROM memory_vectors WHERE space IN (
-        SELECT space FROM memory_vectors WHERE space <> %(space)s
-        GROUP BY space HAVING max(made_at) < now() - interval '1 hour'
-    )
+    DELETE FROM memory_vectors WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM memory_vectors WHERE space IN (
+            SELECT space FROM memory_vectors WHERE space <> %(space)s
+            GROUP BY space HAVING max(made_at) < now() - interval '1 hour'
+        ) LIMIT 2000
+    ))
 """)
 
 

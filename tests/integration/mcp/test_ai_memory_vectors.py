@@ -245,7 +245,10 @@ async def test_what_was_there_before_is_embedded_and_the_version_before_still_wo
             )
             await before.execute("DELETE FROM memories WHERE content = 'automobile 8'")
             await before.execute("UPDATE memories SET tags = '{t}', updated_at = now()")
-            await embedded(tools, 49, user_id="u")
+            # As ADR 23 tells an operator to give memories away.
+            await before.execute("UPDATE memories SET user_id = 'v' WHERE content ~ '9$'")
+            await embedded(tools, 44, user_id="u")
+            assert len(await contents(tools, "car", user_id="v")) == 5
             assert (await contents(tools, "cat", user_id="u"))[0] == "a feline"
             assert await rows(place, "SELECT count(*) FROM memory_vectors") == [(49,)]
 
