@@ -221,6 +221,7 @@ class PlatformStack(pulumi.ComponentResource):
         """
         settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
+        installed = {server.name: server.packages for server in settings.servers}
         sources = {provided.ACCOUNT: _secret(settings.lambda_api_key)}
         made: dict[str, ServiceHandle] = {}
         for workload in workloads.in_order(planned):
@@ -243,7 +244,8 @@ class PlatformStack(pulumi.ComponentResource):
                     env: _secret(given[env]) if env in given else sources[provided.CREDENTIALS[env]]
                     for env in (file.target for file in workload.secrets)
                 }
-                image = self._image(workload.name, CATALOG, base).reference
+                packages = installed.get(workload.name, ())
+                image = self._image(workload.name, CATALOG, base, packages).reference
                 server = McpServiceArgs(workload, ground, image, secrets, needed)
                 made[workload.name] = McpService(workload.name, server, self._child).handle
         attached = {workload.name: list(workload.networks) for workload in planned}
@@ -290,10 +292,12 @@ class PlatformStack(pulumi.ComponentResource):
             self._child,
         )
 
-    def _image(self, name: str, place: str, base: str | Image) -> Image:
+    def _image(
+        self, name: str, place: str, base: str | Image, packages: Sequence[str] = ()
+    ) -> Image:
         """The image made of the folder `place/name`."""
         directory = ROOT / place / name
-        return Image(name, ImageArgs(self._images, directory, base), self._child)
+        return Image(name, ImageArgs(self._images, directory, base, packages), self._child)
 
 
 def _secret(value: Sensitive) -> pulumi.Output[str]:
