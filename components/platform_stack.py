@@ -236,6 +236,8 @@ class PlatformStack(pulumi.ComponentResource):
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, ground, needed)
                 made[workload.name] = gateway.handle
+            elif workload.name == workloads.BACKEND:
+                made[workload.name] = self._backend(workload, ground, base)
             else:
                 given = settings.credentials[workload.name]
                 secrets = {
@@ -255,14 +257,23 @@ class PlatformStack(pulumi.ComponentResource):
         args = DatabaseArgs(workload, ground, image, volume)
         return Database(workload.name, args, self._child)
 
+    def _backend(self, workload: Workload, ground: Ground, base: Image) -> ServiceHandle:
+        """The platform's own, or the operator's in its place."""
+        own = self._settings.backend
+        image = own.image or self._image(workload.name, "images", base).reference
+        secrets = {env: _secret(value) for env, value in own.secrets.items()}
+        args = McpServiceArgs(workload, ground, image, secrets)
+        return McpService(workload.name, args, self._child).handle
+
     def _gateway(
         self,
         workload: Workload,
         publisher: Workload,
         ground: Ground,
-        servers: Sequence[ServiceHandle],
+        needed: Sequence[ServiceHandle],
     ) -> Gateway:
         settings = self._settings.gateway
+        [backend] = (handle for handle in needed if handle.name == workloads.BACKEND)
         return Gateway(
             workload.name,
             GatewayArgs(
@@ -270,7 +281,8 @@ class PlatformStack(pulumi.ComponentResource):
                 publisher=publisher,
                 ground=ground,
                 image=self._image(workload.name, "images", self._settings.base_image).reference,
-                servers=servers,
+                servers=[handle for handle in needed if handle is not backend],
+                backend=backend,
                 hosts=settings.hosts,
                 origins=settings.origins,
                 callers=settings.callers,
