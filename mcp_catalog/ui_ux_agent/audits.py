@@ -205,6 +205,6 @@ def _said(error: ChromiumError) -> ToolError:
             "review_component reviews HTML without one."
         )
     return ToolError(
-        f"The browser could not audit it: {str(error)[:500]}. Give a smaller page; if small ones fail, "
-        "too, ask the operator to raise memoryMb and pids of this server (README.md)."
+        f"The browser could not audit it: {str(error)[:500]}. Give a smaller page; if small ones "
+        "fail, too, ask the operator to raise memoryMb and pids of this server (README.md)."
     )
