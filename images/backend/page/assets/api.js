@@ -1,13 +1,17 @@
 // The API, asked with the token of this tab.
 
-const KEY = 'sophia-token';
 const PASSING = [0, 429, 502, 503, 504];
 const LONGEST = 30;
 
-export const token = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
+/** Who is signed in, in this tab only. */
+export const session = {
+  get token() { return sessionStorage.getItem('sophia-token'); },
+  get caller() { return sessionStorage.getItem('sophia-caller'); },
+  begin(token, caller) {
+    sessionStorage.setItem('sophia-token', token);
+    sessionStorage.setItem('sophia-caller', caller);
+  },
+  end: () => sessionStorage.clear(),
 };
 
 /** What the API, or the gateway before it, refused. status: 0 where there was no answer. */
@@ -21,7 +25,7 @@ export class Problem extends Error {
 }
 
 /** The JSON answer of `path`; raises Problem, or AbortError when `signal` says so. */
-export async function ask(path, { body, signal, as = token.get(), seconds = 20 } = {}) {
+export async function ask(path, { body, signal, as = session.token, seconds = 20 } = {}) {
   let response;
   let answer;
   try {
@@ -49,7 +53,7 @@ export async function ask(path, { body, signal, as = token.get(), seconds = 20 }
   const reason = answer?.detail ?? answer?.error?.message ?? answer?.title
     ?? `The answer has status ${response.status} and no JSON.`;
   const problem = new Problem(response.status, reason, Number(response.headers.get('Retry-After')) || 0);
-  if (problem.status === 401 && as === token.get()) {
+  if (problem.status === 401 && as === session.token) {
     dispatchEvent(new CustomEvent('signed-out', { detail: reason }));
   }
   throw problem;

@@ -1,6 +1,6 @@
 // Who is signed in, and which view the address names.
 
-import { patiently, Problem, token } from './api.js';
+import { patiently, Problem, session } from './api.js';
 import { connect } from './connect.js';
 import { el } from './dom.js';
 import { fleet } from './fleet.js';
@@ -23,10 +23,11 @@ async function show(moved) {
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
-  const signedIn = token.get() !== null;
+  const signedIn = session.token !== null;
   const nav = document.querySelector('nav');
   part('sign-in').hidden = signedIn;
   nav.hidden = part('session').hidden = !signedIn;
+  part('caller').textContent = session.caller;
   part('view').replaceChildren();
   document.title = 'Sign in – Sophia';
   if (!signedIn) {
@@ -71,8 +72,7 @@ function refused(place, reason) {
 }
 
 function signOut(reason) {
-  token.forget();
-  part('caller').textContent = '';
+  session.end();
   part('reason').textContent = reason;
   show();
 }
@@ -89,14 +89,15 @@ async function signIn(event) {
   leaving.abort();
   leaving = new AbortController();
   reason.textContent = '';
+  let seen;
   try {
     const waiting = (why) => { reason.textContent = why; };
-    await patiently('/api/fleet', waiting, { as: given, signal: leaving.signal });
+    seen = await patiently('/api/fleet', waiting, { as: given, signal: leaving.signal });
   } catch (problem) {
     if (problem instanceof Problem) reason.textContent = problem.message;
     return;
   }
-  token.set(given);
+  session.begin(given, seen.caller);
   field.value = '';
   reason.textContent = '';
   show(true);

@@ -2,9 +2,9 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** An element; `props` are attributes, or listeners by `onclick` and the like. */
+/** An element, as `p.muted`; `props` are attributes, or listeners by `onclick` and the like. */
 export function el(name, props = {}, ...children) {
-  const [tag, ...classes] = name.split('.');
+  const [tag, ...classes] = name.split('.').filter(Boolean);
   const node = ['svg', 'use', 'rect'].includes(tag)
     ? document.createElementNS(SVG, tag) : document.createElement(tag);
   if (classes.length) node.setAttribute('class', classes.join(' '));

@@ -47,7 +47,6 @@ export async function fleet(place, signal) {
       last = data;
       failures = 0;
       away.hidden = now.hidden = true;
-      document.getElementById('caller').textContent = data.caller;
       update(body, el('div', {}, ...overview(data)));
     } catch (problem) {
       if (!problem.passes) throw problem;
@@ -125,17 +124,18 @@ function table(label, columns, rows) {
       ([title, cell, kind = '']) => el('td', { 'data-label': title, class: kind || null }, cell(row)))))));
 }
 
-const number = (value) => value.toLocaleString('en');
+const number = (value, kind = 'some') =>
+  el(`span.${value ? kind : 'muted'}`, {}, value.toLocaleString('en'));
 
 function serverTable(servers) {
   return table('Servers', [
-    ['Server', (row) => [serverLink(row.name, row.title),
-      row.detail ? el('span.detail', {}, row.detail) : null], 'wide'],
+    ['Server', (row) => serverLink(row.name, row.title), 'wide'],
     ['Status', (row) => status(row.status), 'state'],
+    ['Detail', (row) => row.detail ?? '', 'detail'],
     ['Replicas', (row) => number(row.replicas), 'number'],
     ['Tools', (row) => number(row.tools), 'number'],
     ['Calls', (row) => number(row.calls), 'number'],
-    ['Errors', (row) => el(row.errors ? 'span.bad' : 'span', {}, number(row.errors)), 'number'],
+    ['Errors', (row) => number(row.errors, 'bad'), 'number'],
     ['p50', (row) => duration(row.p50_ms), 'number'],
     ['p95', (row) => duration(row.p95_ms), 'number'],
   ], servers.map((server) => ({ ...server, key: `server ${server.name}` })));
@@ -150,12 +150,12 @@ function recentErrors(servers) {
       el('code', {}, 'make logs SERVICE=<server> | grep <request>')),
     table('Recent errors', [
       ['Time', (row) => el('time', { datetime: row.at, title: row.at },
-        new Date(row.at).toLocaleTimeString()), 'time'],
+        new Date(row.at).toLocaleTimeString([], { hour12: false })), 'time'],
       ['Tool', (row) => [el('a', { href: toolHref(row.server.name, row.tool) }, row.tool),
-        el('span.detail', {}, row.server.title || row.server.name)]],
+        el('span.detail', {}, row.server.title || row.server.name)], 'name'],
       ['What', (row) => [el('span.bad', {}, row.outcome.replaceAll('_', ' ')),
         el('span.detail', {}, [row.caller && `by ${row.caller}`, `after ${duration(row.ms)}`]
-          .filter(Boolean).join(', ')), row.reason ? el('span.reason', {}, row.reason) : null], 'wide'],
+          .filter(Boolean).join(', ')), row.reason ? el('span.reason', {}, row.reason) : null], 'what'],
       ['Request', (row) => el('span.request', {}, el('code', {}, row.request_id),
         copyButton(`the request’s id ${row.request_id}`, () => row.request_id)), 'last'],
     ], all.slice(0, ERRORS).map((error) => ({ ...error, key: `${error.request_id} ${error.at}` }))),
@@ -169,7 +169,7 @@ function callers(data) {
   return table('Calls by caller', [
     ['Caller', (row) => row.name, 'wide'],
     ['Calls', (row) => number(row.calls), 'number'],
-    ['Errors', (row) => el(row.errors ? 'span.bad' : 'span', {}, number(row.errors)), 'number'],
+    ['Errors', (row) => number(row.errors, 'bad'), 'number'],
   ], rows);
 }
 

@@ -3,6 +3,7 @@
 import { el } from './dom.js';
 
 const DEEPEST = 3;
+const SCALARS = ['string', 'integer', 'number'];
 const LONG = /text|body|content|message|markdown|prompt|sql|code|description/;
 let ids = 0;
 
@@ -72,15 +73,15 @@ function fieldOf(name, schema, needed, root, depth) {
   const [help, error] = [`help-${ids}`, `error-${ids}`];
   const described = { 'aria-describedby': `${help} ${error}` };
   const title = [name, needed ? el('span.needed', {}, 'required') : null];
-  const notes = el('p.help', { id: help }, [schema.description, limits(schema)].filter(Boolean).join(' '));
+  const notes = el('p.help', { id: help }, [schema.description, limits(schema)].filter(Boolean).join(' · '));
   const problem = el('p.error', { id: error });
-  const group = (children, extra = null) =>
-    el('fieldset', described, el('legend', {}, title), notes, ...children, problem, extra);
+  const group = (children, kind = null) =>
+    el('fieldset', described, el('legend', {}, title), notes, el('div', { class: kind }, children), problem);
 
   if (schema.type === 'object' && schema.properties && depth < DEEPEST) {
     const inner = fieldsOf(schema, root, depth + 1);
     return {
-      node: group(inner.nodes),
+      node: group(inner.nodes, 'fields'),
       write: inner.write,
       read(faults) {
         const mine = [];
@@ -129,12 +130,12 @@ function fieldOf(name, schema, needed, root, depth) {
 function limits(schema) {
   const { minimum: least, maximum: most, maxLength, format, type } = schema;
   return [
-    least !== undefined && most !== undefined ? `${least} to ${most}.`
-      : least !== undefined ? `At least ${least}.` : most !== undefined ? `At most ${most}.` : '',
-    maxLength < 500 ? `At most ${maxLength} characters.` : '',
-    format ? `Format: ${format}.` : '',
-    type === 'array' && schema.items?.type && !schema.items.enum ? 'One a line.' : '',
-  ].filter(Boolean).join(' ');
+    least !== undefined && most !== undefined ? `${least} to ${most}`
+      : least !== undefined ? `at least ${least}` : most !== undefined ? `at most ${most}` : '',
+    maxLength < 500 ? `at most ${maxLength} characters` : '',
+    format ? `format: ${format}` : '',
+    type === 'array' && SCALARS.includes(schema.items?.type) ? 'one per line' : '',
+  ].filter(Boolean).join(', ');
 }
 
 /** The inputs of a value; read() gives undefined for what is not given, or throws. */
@@ -145,7 +146,7 @@ function controlOf(name, schema, needed, root) {
   if (words) return choice(words, needed, placeholder);
   const items = schema.type === 'array' ? plain(schema.items, root) : {};
   if (items.enum) return boxes(items.enum);
-  if (['string', 'integer', 'number'].includes(items.type)) {
+  if (SCALARS.includes(items.type)) {
     schema.items = items;
     return area(Array.isArray(shown) ? shown.join('\n') : '', (text) => {
       const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);

@@ -16,11 +16,12 @@ export async function tool(place, signal, serverName, name) {
   const { raw, node: fields, read } = argumentsOf(found);
   const run = el('button.primary', {}, 'Run');
   const cancel = el('button', { type: 'button', hidden: true }, 'Cancel');
-  const result = el('section.result', { 'aria-label': 'Result' });
+  const result = el('section.result', { 'aria-label': 'Result' },
+    el('p.muted', {}, 'The answer comes here.'));
   const form = el('form.card.pad', { novalidate: true }, fields, el('p.buttons', {}, run, cancel, raw));
   place.firstChild.replaceChildren(found.title || name, ' ', kindBadge(found.kind));
   place.append(
-    el('p.muted', {}, 'of ', serverLink(serverName, server.title), `, ${name}`),
+    el('p.muted', {}, 'of ', serverLink(serverName, server.title), found.title ? `, called ${name}` : ''),
     el('p.text', {}, found.description ?? ''),
     el('div.columns.even', {}, form, result),
   );
@@ -67,7 +68,7 @@ export async function tool(place, signal, serverName, name) {
 function argumentsOf(found) {
   const schema = plain(found.inputSchema, found.inputSchema);
   const fields = fieldsOf(schema, found.inputSchema);
-  const form = el('div', {}, fields.nodes.length ? fields.nodes : el('p.muted', {}, 'It takes no arguments.'));
+  const form = el('div.fields', {}, fields.nodes.length ? fields.nodes : el('p.muted', {}, 'It takes no arguments.'));
   const text = el('textarea.code', { rows: 12, id: 'raw', spellcheck: 'false', 'aria-describedby': 'raw-error' });
   const error = el('p.error', { id: 'raw-error', role: 'alert' });
   const area = el('div.field', { hidden: true }, el('label', { for: 'raw' }, 'Arguments as JSON'), text, error);
@@ -107,7 +108,7 @@ function argumentsOf(found) {
 /** Ask before a tool changes something; one that destroys wants its name typed. */
 function confirmed(where, found, body) {
   const destroys = found.kind !== 'write';
-  const go = el('button.primary', { disabled: destroys, class: destroys ? 'bad' : null }, `Run ${found.name}`);
+  const go = el(`button.primary${destroys ? '.danger' : ''}`, { disabled: destroys }, `Run ${found.name}`);
   const typed = el('input', { id: 'typed', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false',
     oninput: () => { go.disabled = typed.value.trim() !== found.name; } });
   const dialog = el('dialog', { 'aria-labelledby': 'asked', 'aria-describedby': 'what' },
@@ -122,6 +123,7 @@ function confirmed(where, found, body) {
     el('p.buttons', {}, go, el('button', { type: 'button', autofocus: !destroys, onclick: () => dialog.close() }, 'Cancel'))));
   document.getElementById('view').append(dialog);
   dialog.showModal();
+  if (destroys) typed.focus();
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
       dialog.remove();
@@ -133,7 +135,7 @@ function confirmed(where, found, body) {
 function answered(answer) {
   const data = answer.data === null || answer.data === undefined ? null : JSON.stringify(answer.data, null, 2);
   return [
-    el('p.banner', { role: 'status', class: answer.is_error ? 'bad' : 'ok' },
+    el(`p.banner.${answer.is_error ? 'bad' : 'ok'}`, { role: 'status' },
       answer.is_error ? 'The tool reports an error' : 'Done', `, after ${duration(answer.ms)}.`),
     el('p.request.muted', {}, 'Request ', el('code', {}, answer.request_id),
       copyButton('the request’s id', () => answer.request_id)),
