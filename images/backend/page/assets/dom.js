@@ -52,6 +52,10 @@ function morph(old, fresh) {
   while (old.childNodes.length > wanted.length) old.lastChild.remove();
 }
 
+/** A description without the line breaks of the source that it was written in. */
+export const flowing = (text) => (text ?? '').replaceAll(/(?<=\S)\n(?=\w)/g, ' ');
+export const firstOf = (text) => flowing(text).split('\n\n')[0];
+
 /** Have a screen reader say it. */
 export function say(text) {
   document.getElementById('said').textContent = text;
@@ -76,7 +80,7 @@ export const count = (number, one, many = `${one}s`) =>
   `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 
 export function duration(ms) {
-  if (ms === null || ms === undefined) return '–';
+  if (ms === null) return '';
   if (ms >= 1000) return `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s`;
   return `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
 }

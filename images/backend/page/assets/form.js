@@ -17,6 +17,7 @@ export function plain(schema, root, depth = 0) {
   }
   const target = $ref?.startsWith('#/') && $ref.slice(2).split('/').reduce(
     (at, step) => at?.[step.replaceAll('~1', '/').replaceAll('~0', '~')], root);
+  if (own.items) own.items = plain(own.items, root, depth + 1);
   const choices = (anyOf ?? oneOf ?? allOf ?? (target ? [target] : []))
     .map((choice) => plain(choice, root, depth + 1)).filter(({ type }) => type !== 'null');
   if (choices.length === 1) return { ...choices[0], ...own };
@@ -92,7 +93,7 @@ function fieldOf(name, schema, needed, root, depth) {
       },
     };
   }
-  const control = controlOf(name, schema, needed, root);
+  const control = controlOf(name, schema, needed);
   const [input] = control.inputs;
   const node = control.inputs.length > 1 ? group(control.inputs.map((box) => box.parentNode))
     : el('div.field', {}, el('label', { for: `field-${ids}` }, title), input, notes, problem);
@@ -128,26 +129,25 @@ function fieldOf(name, schema, needed, root, depth) {
 
 /** A schema's limits in words. */
 function limits(schema) {
-  const { minimum: least, maximum: most, maxLength, format, type } = schema;
+  const { minimum: least, maximum: most, maxLength, format, type, items } = schema;
   return [
     least !== undefined && most !== undefined ? `${least} to ${most}`
       : least !== undefined ? `at least ${least}` : most !== undefined ? `at most ${most}` : '',
     maxLength < 500 ? `at most ${maxLength} characters` : '',
     format ? `format: ${format}` : '',
-    type === 'array' && SCALARS.includes(schema.items?.type) ? 'one per line' : '',
+    type === 'array' && SCALARS.includes(items?.type) && !items.enum ? 'one per line' : '',
   ].filter(Boolean).join(', ');
 }
 
 /** The inputs of a value; read() gives undefined for what is not given, or throws. */
-function controlOf(name, schema, needed, root) {
+function controlOf(name, schema, needed) {
   const shown = schema.default === undefined || schema.default === null ? '' : schema.default;
   const placeholder = typeof shown === 'string' ? shown : JSON.stringify(shown);
   const words = 'const' in schema ? [schema.const] : schema.enum ?? (schema.type === 'boolean' ? [true, false] : null);
   if (words) return choice(words, needed, placeholder);
-  const items = schema.type === 'array' ? plain(schema.items, root) : {};
+  const items = schema.items ?? {};
   if (items.enum) return boxes(items.enum);
   if (SCALARS.includes(items.type)) {
-    schema.items = items;
     return area(Array.isArray(shown) ? shown.join('\n') : '', (text) => {
       const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
       return lines.length ? lines.map((line) => (items.type === 'string' ? line : asNumber(line))) : undefined;

@@ -1,7 +1,7 @@
 // One tool: what it does, a form for its arguments, and what it answered.
 
 import { ask, Problem } from './api.js';
-import { copyButton, duration, el, kindBadge } from './dom.js';
+import { copyButton, duration, el, firstOf, flowing, kindBadge } from './dom.js';
 import { serverLink } from './fleet.js';
 import { fieldsOf, json, plain } from './form.js';
 import { described } from './tools.js';
@@ -22,7 +22,7 @@ export async function tool(place, signal, serverName, name) {
   place.firstChild.replaceChildren(found.title || name, ' ', kindBadge(found.kind));
   place.append(
     el('p.muted', {}, 'of ', serverLink(serverName, server.title), found.title ? `, called ${name}` : ''),
-    el('p.text', {}, found.description ?? ''),
+    el('p.text', {}, flowing(found.description)),
     el('div.columns.even', {}, form, result),
   );
 
@@ -116,7 +116,7 @@ function confirmed(where, found, body) {
       onsubmit: (event) => { event.preventDefault(); dialog.close('go'); },
     },
     el('h2', { id: 'asked' }, destroys ? `Destroy in ${where}?` : `Write to ${where}?`),
-    el('p', { id: 'what' }, `${found.name}: ${(found.description ?? '').split('\n\n')[0]}`),
+    el('p', { id: 'what' }, `${found.name}: ${firstOf(found.description)}`),
     el('pre', { tabindex: 0, 'aria-label': 'Arguments' }, JSON.stringify(JSON.parse(body), null, 2)),
     destroys ? el('div.field', {}, el('label', { for: 'typed' }, 'It cannot be undone. Type ',
       el('code', {}, found.name), ' to go on.'), typed) : null,

@@ -1,14 +1,14 @@
 // Tools to choose from: the search over all, and a server's.
 
 import { patiently, pause } from './api.js';
-import { count, el, kindBadge, say } from './dom.js';
+import { count, el, firstOf, flowing, kindBadge, say } from './dom.js';
 import { status, toolHref } from './fleet.js';
 
 const PAGE = 50;
 
-const line = (server, tool, where = null) => el('li', {},
-  el('a', { href: toolHref(server, tool.name) }, tool.title || tool.name), ' ', kindBadge(tool.kind), where,
-  el('p.muted', {}, (tool.description ?? '').split('\n\n')[0]));
+const line = (server, tool, where) => el('li', {}, where && el('span.where', {}, where),
+  el('a', { href: toolHref(server, tool.name) }, tool.name), ' ', kindBadge(tool.kind),
+  el('p.muted', {}, firstOf(tool.description)));
 
 export async function tools(place, signal, query) {
   const input = el('input', { type: 'search', id: 'query', value: query, autocomplete: 'off',
@@ -29,7 +29,7 @@ export async function tools(place, signal, query) {
     const found = await patiently(`/api/tools?${search}`, (why) => { banner.textContent = why; }, { signal: current });
     banner.textContent = '';
     if (!cursor) list.replaceChildren();
-    list.append(...found.tools.map((tool) => line(tool.server, tool, el('span.muted', {}, ` ${tool.server}`))));
+    list.append(...found.tools.map((tool) => line(tool.server, tool, tool.server)));
     if (!list.children.length) list.append(el('li.muted', {}, 'No tool is like that.'));
     if (words) say(count(found.tools.length, 'tool'));
     more.hidden = !found.cursor;
@@ -64,7 +64,7 @@ export async function server(place, signal, name) {
   place.append(
     el('p.lead', {}, status(found.status), found.detail ? ` ${found.detail}` : '',
       el('span.muted', {}, ` ${count(found.replicas, 'replica')}, ${count(found.tools.length, 'tool')}`)),
-    found.instructions ? el('p.text', {}, found.instructions) : '',
+    found.instructions ? el('p.text', {}, flowing(found.instructions)) : '',
     el('ul.tools.card', {}, found.tools.map((tool) => line(name, tool))),
   );
 }

@@ -1,0 +1,86 @@
+"""axe-core finds nothing on any view, in light and dark, on a phone and a desktop."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from mcp_catalog.ui_ux_agent.chromium import Chromium
+from tests.support.page_api import TOKEN, answer
+from tests.support.upstream import Service
+from tests.support.viewer import Viewer
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+ROOT = Path(__file__).parents[3]
+AXE = (ROOT / "mcp_catalog" / "ui_ux_agent" / "axe" / "axe.min.js").read_text()
+SCREENSHOTS = ROOT / "docs" / "screenshots" if os.environ.get("SCREENSHOTS") else None
+"""Where SCREENSHOTS=1 puts pictures of the views."""
+
+RUN = """axe.run(document, {rules: {'target-size': {enabled: true}}}).then((found) =>
+    found.violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(' ')}`))"""
+ANIMATED = "document.getAnimations().some((it) => it.playState === 'running')"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_view_is_accessible(
+    browser: Chromium, service: Service, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    async with browser.page(width=width, color_scheme=scheme, reduced_motion=True) as page:
+        view = Viewer(page, service.url)
+
+        async def check(name: str) -> None:
+            await view.true(f"!{ANIMATED}")
+            if SCREENSHOTS:
+                SCREENSHOTS.mkdir(exist_ok=True)
+                picture = await page.screenshot(whole=width > 400)
+                (SCREENSHOTS / f"{name}-{scheme}-{width}.png").write_bytes(picture)
+            assert await view.js(RUN) == [], name
+            assert await view.js("document.documentElement.scrollWidth <= innerWidth"), name
+
+        await view.open(before="")
+        await view.js(AXE)
+        await check("sign-in")
+        await view.fill("Token", TOKEN)
+        await view.press("Enter")
+        await view.sees("16 servers")
+        await check("fleet")
+        await view.follow("#/tools")
+        await view.sees("delete_message")
+        await check("tools")
+        await view.follow("#/servers/slack")
+        await view.sees("2 replicas")
+        await check("server")
+        await view.follow("#/connect")
+        await view.sees("tools=search")
+        await check("connect")
+        await view.follow("#/tools/slack/search_everything")
+        await view.fill("query", "release notes")
+        await view.fill("limit", "500")
+        await view.click("Run")
+        await view.sees("Give at most 100.")
+        await check("form")
+        found = [{"channel": "#releases", "author": "ada", "text": "3.2 is out: " + "long" * 30}]
+        service.routes["POST /api/tools/slack/search_everything"] = answer({"messages": found})
+        await view.fill("limit", "5")
+        await view.click("Run")
+        await view.sees("Done")
+        await check("answer")
+        await view.click("Edit as JSON")
+        await check("json")
+        await view.follow("#/tools/slack/send_message")
+        await view.fill("channel", "#general")
+        await view.fill("text", "Version 3.2 is out.")
+        await view.click("Run")
+        await view.sees("Write to Slack?")
+        await check("write")
+        await view.click("Cancel")
+        await view.follow("#/tools/slack/delete_message")
+        await view.fill("ts", "1718000000.123456")
+        await view.click("Run")
+        await view.sees("Destroy in Slack?")
+        await check("destroy")

@@ -1,0 +1,129 @@
+"""Somebody in front of the page: looks, clicks and types in a real browser."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mcp_catalog.ui_ux_agent.chromium import Chromium, Page
+from tests.support.page_api import TOKEN
+from tests.support.polling import eventually
+
+WATCH = """
+    window.complaints = [];
+    const complain = (text) => window.complaints.push(text);
+    addEventListener('securitypolicyviolation', (it) => complain(`CSP: ${it.violatedDirective}`));
+    addEventListener('error', (it) => complain(`error: ${it.message}`));
+    addEventListener('unhandledrejection', (it) => complain(`rejection: ${it.reason}`));
+"""
+SIGNED_IN = f"sessionStorage.setItem('sophia-token', {json.dumps(TOKEN)});"
+FAST = "{ const real = setTimeout; window.setTimeout = (act, ms) => real(act, ms / 20); }"
+"""Waits of the page are twenty times shorter."""
+
+FIELD = """((name) => [...document.querySelectorAll('label')].find(
+    (label) => label.firstChild?.textContent === name || label.textContent === name)?.control)"""
+KEYS = {
+    "Tab": (9, ""),
+    "Enter": (13, "\r"),
+    "Escape": (27, ""),
+    "ArrowDown": (40, ""),
+}
+
+
+class Viewer:
+    """A page of a browser. complaints: what the browser refused or the page's scripts broke on."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+
+    async def open(self, at: str = "#/", *, before: str = SIGNED_IN) -> None:
+        """before: JavaScript that runs ahead of the page's."""
+        await self.page.send("Page.addScriptToEvaluateOnNewDocument", source=WATCH + before)
+        await self.page.open(f"{self.url}/{at}")
+
+    async def js(self, expression: str) -> Any:
+        return await self.page.evaluate(expression)
+
+    async def text(self, selector: str = "body") -> str:
+        """What stands there, as it is shown."""
+        got = await self.js(f"document.querySelector({json.dumps(selector)})?.innerText")
+        return str(got)
+
+    async def sees(self, *words: str, at: str = "body", seconds: float = 10) -> None:
+        """Waits until all of it is shown."""
+        await eventually(
+            lambda: self.text(at),
+            lambda text: all(word in text for word in words),
+            f"{words} in {at}",
+            seconds,
+        )
+
+    async def true(self, expression: str) -> None:
+        """Waits until an expression holds."""
+        state = f"[Boolean({expression}), document.body.innerText.slice(0, 2000)]"
+        await eventually(lambda: self.js(state), lambda seen: bool(seen[0]), expression, 10)
+
+    async def follow(self, at: str) -> None:
+        """Goes to another address of the page."""
+        await self.js(f"location.hash = {json.dumps(at)}")
+
+    async def click(self, name: str) -> None:
+        """Clicks the button, or the link, of this name."""
+        found = f"""[...document.querySelectorAll('button, a')].filter((it) => it.offsetParent)
+            .find((it) => (it.getAttribute('aria-label') ?? it.textContent) === {json.dumps(name)})"""
+        await self.true(found)
+        await self.js(f"{found}.click()")
+
+    async def fill(self, name: str, value: str) -> None:
+        """Types into the field with this label, or chooses there."""
+        field = f"{FIELD}({json.dumps(name)})"
+        await self.true(field)
+        if await self.js(f"{field}.matches('select, [type=checkbox]')"):
+            chosen = f"[...it.options].find((o) => o.text === {json.dumps(value)}).value"
+            await self.js(
+                f"""((it) => {{
+                    if (it.type === 'checkbox') it.click(); else it.value = {chosen};
+                    it.dispatchEvent(new Event('input', {{ bubbles: true }}));
+                }})({field})"""
+            )
+            return
+        await self.js(f"{field}.focus(), {field}.select()")
+        await self.write(value)
+
+    async def write(self, text: str) -> None:
+        """Types where the focus is."""
+        if text:
+            await self.page.send("Input.insertText", text=text)
+        else:
+            await self.js("document.execCommand('delete')")
+
+    async def press(self, *keys: str) -> None:
+        """Presses keys, one after the other."""
+        for key in keys:
+            code, text = KEYS[key]
+            about = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+            await self.page.send("Input.dispatchKeyEvent", type="keyDown", text=text, **about)
+            await self.page.send("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    async def tab_to(self, name: str) -> None:
+        """Presses Tab until what has the focus is called so."""
+        for _ in range(80):
+            await self.press("Tab")
+            if await self.focused() == name:
+                return
+        raise AssertionError(f"Tab does not lead to {name}")
+
+    async def focused(self) -> Any:
+        """The name of what has the focus."""
+        return await self.js(
+            """((it) => it.getAttribute('aria-label') ?? it.labels?.[0]?.firstChild.textContent
+                ?? it.textContent)(document.activeElement)"""
+        )
+
+    async def complaints(self) -> Any:
+        return await self.js("window.complaints")
+
+
+def browser() -> Chromium:
+    """A browser that reaches this machine only."""
+    return Chromium(seconds=60, reachable=("127.0.0.1",))
