@@ -166,7 +166,7 @@ def serving_page(path: Path) -> Reply:
 
 
 def fleet() -> dict[str, Any]:
-    """Four servers that are ready, one of them degraded; one away; the others without credential."""
+    """Three servers are ready, one is degraded, one is away; the others need a credential."""
     now = datetime.now(UTC)
 
     def error(seconds: int, **said: Any) -> dict[str, Any]:
@@ -208,7 +208,10 @@ def fleet() -> dict[str, Any]:
         tools, calls, failed, p50, p95 = READY.get(name, (12, 0, 0, None, None))
         status, detail = "ok", None
         if name == "github":
-            status, detail = "degraded", "GitHub left 5 requests of 5 unanswered; asked again in 8 s"
+            status, detail = (
+                "degraded",
+                "GitHub left 5 requests of 5 unanswered; asked again in 8 s",
+            )
         elif name == "ui_ux_agent":
             status, detail = "away", "no replica answers since 08:27"
         elif name in MISSING:
@@ -248,7 +251,13 @@ def empty() -> dict[str, Any]:
 
 def answer(data: object, **changed: Any) -> Reply:
     """Of a tool."""
-    said = {"is_error": False, "text": "", "data": data, "request_id": "4e5f60718293a4b5", "ms": 84.2}
+    said = {
+        "is_error": False,
+        "text": "",
+        "data": data,
+        "request_id": "4e5f60718293a4b5",
+        "ms": 84.2,
+    }
     return ok({**said, **changed})
 
 
@@ -298,5 +307,3 @@ def serving() -> Iterator[Service]:
     with upstream.serving() as service:
         play(service)
         yield service
-
-

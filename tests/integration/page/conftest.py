@@ -1,4 +1,4 @@
-"""One browser for all tests of the page; each has a page of its own, and its own play of the API."""
+"""One browser for all tests of the page; each has a page and a play of the API of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mcp_catalog.ui_ux_agent.chromium import Chromium
 from tests.support import page_api, viewer
 from tests.support.upstream import Service
 from tests.support.viewer import Viewer
+
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Chromium]:
