@@ -51,7 +51,7 @@ READY = {
 
 MISSING = {
     "asana": "ASANA_ACCESS_TOKEN is missing",
-    "codacy": "CODACY_API_TOKEN is missing",
+    "codacy": "CODACY_ACCOUNT_TOKEN is missing",
     "figma_context": "FIGMA_ACCESS_TOKEN is missing",
     "gong_v2": "GONG_ACCESS_KEY and GONG_ACCESS_KEY_SECRET are missing",
     "hubspot_unified": "HUBSPOT_ACCESS_TOKEN is missing",

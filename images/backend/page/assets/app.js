@@ -97,7 +97,7 @@ async function signIn(event) {
     if (problem instanceof Problem) reason.textContent = problem.message;
     return;
   }
-  session.begin(given, seen.caller);
+  session.begin(given, seen.caller ?? '');
   field.value = '';
   reason.textContent = '';
   show(true);

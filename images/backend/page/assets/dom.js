@@ -42,6 +42,7 @@ function morph(old, fresh) {
   wanted.forEach((child, index) => {
     const at = old.childNodes[index] ?? null;
     const same = key(child) ? keyed.get(key(child)) : at;
+    keyed.delete(key(child));
     if (same?.nodeName !== child.nodeName || key(same) !== key(child)) old.insertBefore(child, at);
     else {
       if (same !== at) old.insertBefore(same, at);

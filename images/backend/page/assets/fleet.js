@@ -131,7 +131,7 @@ function serverTable(servers) {
   return table('Servers', [
     ['Server', (row) => serverLink(row.name, row.title), 'wide'],
     ['Status', (row) => status(row.status), 'state'],
-    ['Detail', (row) => row.detail ?? '', 'detail'],
+    ['Detail', (row) => (row.detail ?? '').split('. ')[0], 'detail'],
     ['Replicas', (row) => number(row.replicas), 'number'],
     ['Tools', (row) => number(row.tools), 'number'],
     ['Calls', (row) => number(row.calls), 'number'],
@@ -154,9 +154,9 @@ function recentErrors(servers) {
       ['Tool', (row) => [el('a', { href: toolHref(row.server.name, row.tool) }, row.tool),
         el('span.detail', {}, row.server.title || row.server.name)], 'name'],
       ['What', (row) => [el('span.bad', {}, row.outcome.replaceAll('_', ' ')),
-        el('span.detail', {}, [row.caller && `by ${row.caller}`, `after ${duration(row.ms)}`]
+        el('span.detail', {}, [row.caller && `by ${row.caller}`, row.ms && `after ${duration(row.ms)}`]
           .filter(Boolean).join(', ')), row.reason ? el('span.reason', {}, row.reason) : null], 'what'],
-      ['Request', (row) => el('span.request', {}, el('code', {}, row.request_id),
+      ['Request', (row) => row.request_id && el('span.request', {}, el('code', {}, row.request_id),
         copyButton(`the request’s id ${row.request_id}`, () => row.request_id)), 'last'],
     ], all.slice(0, ERRORS).map((error) => ({ ...error, key: `${error.request_id} ${error.at}` }))),
     all.length > ERRORS ? el('p.hint', {}, `and ${all.length - ERRORS} more`) : null,
@@ -164,10 +164,11 @@ function recentErrors(servers) {
 }
 
 function callers(data) {
-  const rows = data.callers.map((caller) => ({ ...caller, key: `caller ${caller.name}` }));
+  const all = [...data.callers, ...(data.others ? [{ ...data.others, name: 'others' }] : [])];
+  const rows = all.map((caller) => ({ ...caller, key: `caller ${caller.name}` }));
   if (!rows.length) return el('p.pad.muted', {}, 'No calls yet.');
   return table('Calls by caller', [
-    ['Caller', (row) => row.name, 'wide'],
+    ['Caller', (row) => row.name ?? 'without a name', 'wide'],
     ['Calls', (row) => number(row.calls), 'number'],
     ['Errors', (row) => number(row.errors, 'bad'), 'number'],
   ], rows);
