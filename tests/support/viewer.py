@@ -48,12 +48,12 @@ class Viewer:
         got = await self.js(f"document.querySelector({json.dumps(selector)})?.innerText")
         return str(got)
 
-    async def sees(self, *words: str, at: str = "body", seconds: float = 10) -> None:
+    async def sees(self, *words: str, at: str = "body", seconds: float = 20) -> None:
         """Waits until all of it is shown."""
         shown = f"document.querySelector({json.dumps(at)})?.innerText"
         await self.true(f"{json.dumps(words)}.every((word) => {shown}?.includes(word))", seconds)
 
-    async def true(self, expression: str, seconds: float = 10) -> None:
+    async def true(self, expression: str, seconds: float = 20) -> None:
         """Waits until an expression holds."""
         left = await self.js(
             f"""(async (ends) => {{
@@ -128,4 +128,4 @@ class Viewer:
 
 def browser() -> Chromium:
     """A browser that reaches this machine only."""
-    return Chromium(seconds=60, reachable=("127.0.0.1",))
+    return Chromium(seconds=240, reachable=("127.0.0.1",))

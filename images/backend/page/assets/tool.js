@@ -77,7 +77,7 @@ function argumentsOf(found) {
   const parsed = () => {
     try {
       error.textContent = '';
-      return json(text.value || '{}', 'object');
+      return json(text.value.trim() || '{}', 'object');
     } catch (failure) {
       error.textContent = failure.message;
       text.focus();
