@@ -50,17 +50,17 @@ READY = {
 """tools, calls, errors, p50 and p95"""
 
 MISSING = {
-    "asana": "ASANA_ACCESS_TOKEN is missing",
-    "codacy": "CODACY_ACCOUNT_TOKEN is missing",
-    "figma_context": "FIGMA_ACCESS_TOKEN is missing",
-    "gong_v2": "GONG_ACCESS_KEY and GONG_ACCESS_KEY_SECRET are missing",
-    "hubspot_unified": "HUBSPOT_ACCESS_TOKEN is missing",
-    "lambda_labs_cli": "LAMBDA_API_KEY is missing",
-    "linear_v2": "LINEAR_API_KEY is missing",
-    "notion_v2": "NOTION_API_KEY is missing",
-    "openrouter_search": "OPENROUTER_API_KEY is missing",
-    "portkey_admin": "PORTKEY_API_KEY is missing",
-    "snowflake_unified": "SNOWFLAKE_ACCOUNT and SNOWFLAKE_USER are missing",
+    "asana": "ASANA_ACCESS_TOKEN",
+    "codacy": "CODACY_ACCOUNT_TOKEN",
+    "figma_context": "FIGMA_ACCESS_TOKEN",
+    "gong_v2": "GONG_ACCESS_KEY",
+    "hubspot_unified": "HUBSPOT_ACCESS_TOKEN",
+    "lambda_labs_cli": "LAMBDA_API_KEY",
+    "linear_v2": "LINEAR_API_KEY",
+    "notion_v2": "NOTION_API_KEY",
+    "openrouter_search": "OPENROUTER_API_KEY",
+    "portkey_admin": "PORTKEY_API_KEY",
+    "snowflake_unified": "SNOWFLAKE_ACCOUNT",
 }
 
 SEND = {
@@ -215,7 +215,11 @@ def fleet() -> dict[str, Any]:
         elif name == "ui_ux_agent":
             status, detail = "away", "no replica answers since 08:27"
         elif name in MISSING:
-            status, detail = "not_configured", MISSING[name]
+            status = "not_configured"
+            detail = (
+                f"{title} is not configured: {MISSING[name]} is not set. Ask the operator of this "
+                "server for it; calling again changes nothing until then."
+            )
         servers.append(
             {
                 "name": name,

@@ -85,8 +85,10 @@ async def test_nothing_is_asked_while_the_page_is_hidden(service: Service, view:
     await view.js(
         f"Object.defineProperty(document, 'hidden', {{value: true, configurable: true}}), {look}"
     )
-    await view.sees("updated 1 s ago")
+    await view.sees("updated 1 s ago")  # no request is under way by now
     before = len(service.asked)
+    await view.sees("updated 2 s ago")
+    assert len(service.asked) == before
     await view.js(f"delete document.hidden, {look}")
     await view.sees("updated 0 s ago")
     assert len(service.asked) > before
@@ -107,5 +109,5 @@ async def test_leaving_ends_what_was_asked(service: Service, view: Viewer) -> No
     async def left() -> int:
         return service.left
 
-    await eventually(left, lambda count: count == 1, "the request for the fleet is given up")
+    await eventually(left, lambda count: count == 1, "the request for the fleet is given up", 5)
     assert page_api.TOKEN not in await view.text()

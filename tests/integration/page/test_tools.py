@@ -34,11 +34,26 @@ async def test_tools_are_searched_and_the_browser_leads_back(
     assert service.asked[-1].query == {"limit": ["50"], "query": ["thread"]}
     await view.click("send_message")
     await view.sees("Run", "writes")
-    assert await view.js("document.title") == "send_message – slack – Sophia"
+    assert await view.js("document.title") == "send_message · slack · Sophia"
     await view.js("history.back()")
     await view.true("document.querySelectorAll('.tools li').length === 1")
     await view.fill("Search the tools of all servers", "nothing is like this")
     await view.sees("No tool is like that.")
+
+
+async def test_a_search_takes_the_place_of_the_one_before(service: Service, view: Viewer) -> None:
+    found = service.routes["GET /api/tools"]
+    service.routes["GET /api/tools"] = hanging()
+    await view.open("#/tools")
+    await view.true("document.getElementById('query')")
+    await eventually(lambda: waiting(service), lambda count: count == 1, "the first request")
+    service.routes["GET /api/tools"] = found
+    await view.fill("Search the tools of all servers", "thread")
+    await view.true("document.querySelectorAll('.tools li').length === 1")
+
+
+async def waiting(service: Service) -> int:
+    return service.at_once
 
 
 async def test_more_tools_are_shown_on_demand(service: Service, view: Viewer) -> None:
@@ -154,10 +169,15 @@ async def test_a_tool_that_writes_asks_first(service: Service, view: Viewer) -> 
     await view.press("Escape")
     await view.true("!document.querySelector('dialog')")
     assert called(service) == []
+    await view.click("Edit as JSON")
+    typed = '{"channel": "#general", "text": "Hello\\nall", "thread_ts": 9007199254740993}'
+    await view.fill("Arguments as JSON", typed)
     await view.click("Run")
+    await view.sees(typed, at="dialog")
     await view.click("Run send_message")
     await view.sees("Done")
-    assert called(service) == [{"channel": "#general", "text": "Hello\nall"}]
+    sent = {"channel": "#general", "text": "Hello\nall", "thread_ts": 9007199254740993}
+    assert called(service) == [sent]
 
 
 async def test_a_tool_that_destroys_wants_its_name_typed(service: Service, view: Viewer) -> None:
@@ -165,9 +185,10 @@ async def test_a_tool_that_destroys_wants_its_name_typed(service: Service, view:
     await view.fill("ts", "1718000000.123456")
     await view.press("Enter")
     await view.sees("Destroy in Slack?", "It cannot be undone.", at="dialog")
-    await view.write("delete_messag")
-    await view.press("Enter")
-    assert await view.js("document.querySelector('dialog .primary').disabled")
+    for typed in ("", "delete_messag"):
+        await view.write(typed)
+        await view.press("Enter")
+        assert await view.js("document.querySelector('dialog .primary').disabled")
     await view.write("e")
     await view.press("Enter")
     await view.sees("Done")

@@ -29,13 +29,13 @@ async function show(moved) {
   nav.hidden = part('session').hidden = !signedIn;
   part('caller').textContent = session.caller;
   part('view').replaceChildren();
-  document.title = 'Sign in – Sophia';
+  document.title = 'Sign in · Sophia';
   if (!signedIn) {
     part('token').focus();
     return;
   }
   const [title, view, names] = route(location.hash);
-  document.title = `${[...names].reverse().filter(Boolean).join(' – ') || title} – Sophia`;
+  document.title = `${[...names].reverse().filter(Boolean).join(' · ') || title} · Sophia`;
   for (const link of nav.children) {
     if (link.textContent === title) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');

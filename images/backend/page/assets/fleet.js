@@ -26,7 +26,8 @@ export async function fleet(place, signal) {
   const away = el('p.banner.bad', { role: 'status', hidden: true });
   const now = el('button.small', { type: 'button', hidden: true }, 'Try now');
   const body = el('div');
-  place.append(el('div.head', {}, el('h1', { tabindex: -1 }, 'Fleet'), age), away, now, body);
+  const heading = el('h1', { tabindex: -1 }, 'Fleet');
+  place.append(el('div.head', {}, heading, age), away, now, body);
 
   let last = null;
   let seen = 0;
@@ -46,6 +47,7 @@ export async function fleet(place, signal) {
       announce(last, data);
       last = data;
       failures = 0;
+      if (document.activeElement === now) heading.focus();
       away.hidden = now.hidden = true;
       update(body, el('div', {}, ...overview(data)));
     } catch (problem) {
@@ -131,7 +133,7 @@ function serverTable(servers) {
   return table('Servers', [
     ['Server', (row) => serverLink(row.name, row.title), 'wide'],
     ['Status', (row) => status(row.status), 'state'],
-    ['Detail', (row) => (row.detail ?? '').split('. ')[0], 'detail'],
+    ['Detail', (row) => brief(row.detail ?? ''), 'detail'],
     ['Replicas', (row) => number(row.replicas), 'number'],
     ['Tools', (row) => number(row.tools), 'number'],
     ['Calls', (row) => number(row.calls), 'number'],
@@ -140,6 +142,9 @@ function serverTable(servers) {
     ['p95', (row) => duration(row.p95_ms), 'number'],
   ], servers.map((server) => ({ ...server, key: `server ${server.name}` })));
 }
+
+/** What the status does not say; the server's page has the whole of it. */
+const brief = (detail) => detail.split('. ')[0].replace(/^.* is not configured: /, '');
 
 function recentErrors(servers) {
   const all = servers.flatMap((server) => server.recent_errors.map((error) => ({ ...error, server })))

@@ -100,7 +100,7 @@ function argumentsOf(found) {
     const value = fields.read(faults);
     faults.forEach((fault) => fault.tell());
     faults[0]?.input.focus();
-    return faults.length ? undefined : JSON.stringify(value);
+    return faults.length ? undefined : JSON.stringify(value, null, 2);
   };
   return { node: el('div', {}, form, area), raw, read };
 }
@@ -117,7 +117,7 @@ function confirmed(where, found, body) {
     },
     el('h2', { id: 'asked' }, destroys ? `Destroy in ${where}?` : `Write to ${where}?`),
     el('p', { id: 'what' }, `${found.name}: ${firstOf(found.description)}`),
-    el('pre', { tabindex: 0, 'aria-label': 'Arguments' }, JSON.stringify(JSON.parse(body), null, 2)),
+    el('pre', { tabindex: 0, 'aria-label': 'Arguments' }, body),
     destroys ? el('div.field', {}, el('label', { for: 'typed' }, 'It cannot be undone. Type ',
       el('code', {}, found.name), ' to go on.'), typed) : null,
     el('p.buttons', {}, go, el('button', { type: 'button', autofocus: !destroys, onclick: () => dialog.close() }, 'Cancel'))));

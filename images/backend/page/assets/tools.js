@@ -45,7 +45,7 @@ export async function tools(place, signal, query) {
     history.replaceState(null, '', typed.trim() ? `#/tools?query=${encodeURIComponent(typed.trim())}` : '#/tools');
     again();
   });
-  await look();
+  await again();
 }
 
 /** A server as the API describes it; `place` has its title, and says what is waited for. */
