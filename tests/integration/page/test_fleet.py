@@ -72,7 +72,7 @@ async def test_tries_are_further_apart_each_time(service: Service, view: Viewer)
     service.routes[ASKED] = silent()
     await view.open(before=SIGNED_IN + FAST)
     for seconds in (5, 10, 20, 30):
-        await view.sees(f"in {seconds} s next")
+        await view.sees(f"Trying again in {seconds} s.")
     service.routes[ASKED] = ok(page_api.fleet())
     await view.click("Try now")
     await view.sees("16 servers", seconds=1)

@@ -27,7 +27,7 @@ export async function fleet(place, signal) {
   const now = el('button.small', { type: 'button', hidden: true }, 'Try now');
   const body = el('div');
   const heading = el('h1', { tabindex: -1 }, 'Fleet');
-  place.append(el('div.head', {}, heading, age), away, now, body);
+  place.append(el('div.head', {}, heading, age), el('div.notice', {}, away, now), body);
 
   let last = null;
   let seen = 0;
@@ -55,7 +55,7 @@ export async function fleet(place, signal) {
       failures += 1;
       wait = delay(problem, failures);
       away.textContent = `${problem.message} `
-        + `${last ? 'This is what was last seen.' : ''} Trying again, in ${wait} s next.`;
+        + `${last ? 'This is what was last seen. ' : ''}Trying again in ${wait} s.`;
       away.hidden = now.hidden = false;
     }
     tick();

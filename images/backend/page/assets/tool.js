@@ -119,7 +119,7 @@ function confirmed(where, found, body) {
     el('p', { id: 'what' }, `${found.name}: ${firstOf(found.description)}`),
     el('pre', { tabindex: 0, 'aria-label': 'Arguments' }, body),
     destroys ? el('div.field', {}, el('label', { for: 'typed' }, 'It cannot be undone. Type ',
-      el('code', {}, found.name), ' to go on.'), typed) : null,
+      el('code', {}, found.name), ' to continue.'), typed) : null,
     el('p.buttons', {}, go, el('button', { type: 'button', autofocus: !destroys, onclick: () => dialog.close() }, 'Cancel'))));
   document.getElementById('view').append(dialog);
   dialog.showModal();
