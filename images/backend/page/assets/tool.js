@@ -53,7 +53,8 @@ export async function tool(place, signal, serverName, name) {
       result.replaceChildren(...answered(answer));
     } catch (problem) {
       const after = `after ${duration(performance.now() - began)}`;
-      const unsure = found.kind === 'read' ? '' : ' It may have been done all the same: look before you repeat it.';
+      const unsure = found.kind === 'read' ? ''
+        : ' It may have been done all the same: look before you repeat it.';
       const why = stop.signal.aborted ? `Cancelled ${after}.${unsure}`
         : `${problem.message}${problem.passes && problem.status !== 429 ? unsure : ''}`
           + `${problem.wait ? ` Try again in ${problem.wait} s.` : ''}`;
@@ -68,8 +69,9 @@ export async function tool(place, signal, serverName, name) {
 function argumentsOf(found) {
   const schema = plain(found.inputSchema, found.inputSchema);
   const fields = fieldsOf(schema, found.inputSchema);
-  const form = el('div.fields', {}, fields.nodes.length ? fields.nodes : el('p.muted', {}, 'It takes no arguments.'));
-  const text = el('textarea.code', { rows: 12, id: 'raw', spellcheck: 'false', 'aria-describedby': 'raw-error' });
+  const nothing = el('p.muted', {}, 'It takes no arguments.');
+  const form = el('div.fields', {}, fields.nodes.length ? fields.nodes : nothing);
+  const text = el('textarea.code', { id: 'raw', spellcheck: 'false', 'aria-describedby': 'raw-error' });
   const error = el('p.error', { id: 'raw-error', role: 'alert' });
   const area = el('div.field', { hidden: true }, el('label', { for: 'raw' }, 'Arguments as JSON'), text, error);
   const raw = el('button.toggle', { type: 'button', 'aria-pressed': 'false' }, 'Edit as JSON');
@@ -111,6 +113,8 @@ function confirmed(where, found, body) {
   const go = el(`button.primary${destroys ? '.danger' : ''}`, { disabled: destroys }, `Run ${found.name}`);
   const typed = el('input', { id: 'typed', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false',
     oninput: () => { go.disabled = typed.value.trim() !== found.name; } });
+  const cancel = el('button', { type: 'button', autofocus: !destroys, onclick: () => dialog.close() },
+    'Cancel');
   const dialog = el('dialog', { 'aria-labelledby': 'asked', 'aria-describedby': 'what' },
     el('form', {
       onsubmit: (event) => { event.preventDefault(); dialog.close('go'); },
@@ -120,7 +124,7 @@ function confirmed(where, found, body) {
     el('pre', { tabindex: 0, 'aria-label': 'Arguments' }, body),
     destroys ? el('div.field', {}, el('label', { for: 'typed' }, 'It cannot be undone. Type ',
       el('code', {}, found.name), ' to continue.'), typed) : null,
-    el('p.buttons', {}, go, el('button', { type: 'button', autofocus: !destroys, onclick: () => dialog.close() }, 'Cancel'))));
+    el('p.buttons', {}, go, cancel)));
   document.getElementById('view').append(dialog);
   dialog.showModal();
   if (destroys) typed.focus();
@@ -154,7 +158,12 @@ function isJson(text) {
 
 function output(title, text) {
   const shown = el('pre', { tabindex: 0, 'aria-label': title }, text.slice(0, CUT));
-  const all = el('button.small', { type: 'button', onclick: () => { shown.textContent = text; all.remove(); shown.focus(); } },
+  const showAll = () => {
+    shown.textContent = text;
+    all.remove();
+    shown.focus();
+  };
+  const all = el('button.small', { type: 'button', onclick: showAll },
     `Show all ${text.length.toLocaleString('en')} characters`);
   return [el('div.head', {}, el('h2', {}, title), copyButton(title, () => text)), shown,
     ...(text.length > CUT ? [all] : [])];

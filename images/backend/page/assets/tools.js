@@ -25,8 +25,11 @@ export async function tools(place, signal, query) {
     asking = new AbortController();
     const current = AbortSignal.any([signal, asking.signal]);
     const words = input.value.trim();
-    const search = new URLSearchParams({ limit: PAGE, ...(words && { query: words }), ...(cursor && { cursor }) });
-    const found = await patiently(`/api/tools?${search}`, (why) => { banner.textContent = why; }, { signal: current });
+    const search = new URLSearchParams({ limit: PAGE });
+    if (words) search.set('query', words);
+    if (cursor) search.set('cursor', cursor);
+    const waiting = (why) => { banner.textContent = why; };
+    const found = await patiently(`/api/tools?${search}`, waiting, { signal: current });
     banner.textContent = '';
     if (!cursor) list.replaceChildren();
     list.append(...found.tools.map((tool) => line(tool.server, tool, tool.server)));
@@ -42,7 +45,8 @@ export async function tools(place, signal, query) {
     const typed = input.value;
     await pause(0.15);
     if (typed !== input.value || signal.aborted) return;
-    history.replaceState(null, '', typed.trim() ? `#/tools?query=${encodeURIComponent(typed.trim())}` : '#/tools');
+    const words = encodeURIComponent(typed.trim());
+    history.replaceState(null, '', words ? `#/tools?query=${words}` : '#/tools');
     again();
   });
   await again();
