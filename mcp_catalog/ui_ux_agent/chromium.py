@@ -25,7 +25,6 @@ HTML_URL = "https://page.invalid/"
 MOST_BYTES = 64_000_000
 """Of a message from the browser, such as a screenshot."""
 
-_NOWHERE = "http://127.0.0.1:9"
 _FLAGS = (
     "--headless=new",
     "--remote-debugging-pipe",
@@ -43,12 +42,13 @@ _FLAGS = (
     "--mute-audio",
     "--password-store=basic",
     # Frames of other sites stay in the page's process, where its scripts and requests are seen.
-    "--disable-features=IsolateOrigins,site-per-process,Translate,MediaRouter,OptimizationHints",
+    "--disable-features=IsolateOrigins,site-per-process,HttpsUpgrades,Translate,MediaRouter",
     "--disable-site-isolation-trials",
     # Its sandbox needs user namespaces, which neither root nor our containers have. There, the
     # container is the sandbox: read-only, without capabilities, as a user of its own.
     "--no-sandbox",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    # Else its packets go out whatever the names resolve to.
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
 
 
@@ -188,14 +188,11 @@ class Chromium:
             raise ChromiumError(f"{what} was not done within {self._seconds:g} s") from None
 
     def _flags(self) -> list[str]:
-        hosts = sorted(self.reachable)
-        rules = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in hosts)])
+        hosts = [f"EXCLUDE {host}" for host in sorted(self.reachable)]
+        rules = ", ".join(["MAP * ~NOTFOUND", *hosts])  # addresses are names here, too
         return [
             f"--user-data-dir={self._folder}",
             f"--host-resolver-rules={rules}",
-            # WebRTC connects to addresses without asking for a name; through a proxy it must.
-            f"--proxy-server={_NOWHERE}",
-            f"--proxy-bypass-list={';'.join(['<-loopback>', *hosts])}",
         ]
 
     def _start(self, work: Any) -> None:

@@ -3,23 +3,22 @@
 import asyncio
 import hashlib
 import os
-import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.support.browser import needs_chromium
 from tests.support.polling import eventually
 
 from .chromium import Answer, Asked, Chromium, ChromiumError
 
-needs_chromium = pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="there is no chromium: apt-get install chromium"
-)
 pytestmark = [pytest.mark.slow]
 AXE = Path(__file__).parent / "axe"
 
@@ -33,10 +32,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 
 class Site(ThreadingHTTPServer):
-    """Answers every request, and counts connections."""
+    """Answers every request, and notes what reached it."""
 
     def __init__(self) -> None:
-        self.connections = 0
+        self._tcp: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -48,10 +47,22 @@ class Site(ThreadingHTTPServer):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
+        self._udp = socket.socket(type=socket.SOCK_DGRAM)
+        self._udp.bind(self.server_address)
+        self._udp.setblocking(False)
 
     def verify_request(self, *_: object) -> bool:
-        self.connections += 1
+        self._tcp.append("tcp")
         return True
+
+    def reached(self) -> list[str]:
+        with suppress(BlockingIOError):
+            return [*self._tcp, f"udp: {self._udp.recv(2_000)!r}"]
+        return self._tcp
+
+    def server_close(self) -> None:
+        self._udp.close()
+        super().server_close()
 
 
 @pytest.fixture
@@ -115,23 +126,26 @@ async def test_it_reaches_only_what_it_was_told(site: Site) -> None:
         f"<img src={url}/image><iframe src={url}/frame></iframe><script>"
         f"new Worker(URL.createObjectURL(new Blob(['fetch(\"{url}/worker\")'])));"
         f"navigator.sendBeacon('{url}/beacon'); open('{url}/popup');"
-        f"new WebSocket('ws://127.0.0.1:{site.server_port}/socket');"
-        f"const pc = new RTCPeerConnection({{iceServers: [{{username: 'a', credential: 'b',"
-        f" urls: 'turn:127.0.0.1:{site.server_port}?transport=tcp'}}]}});"
-        "pc.createDataChannel('c'); pc.createOffer().then(o => pc.setLocalDescription(o));</script>"
+        f"new WebSocket('ws://127.0.0.1:{site.server_port}/socket')</script>"
+    )
+    server = f"127.0.0.1:{site.server_port}"
+    calls = (
+        "new Promise(done => { const pc = new RTCPeerConnection({iceServers: [{username: 'a',"
+        f"credential: 'b', urls: ['turn:{server}?transport=tcp', 'stun:{server}']}}]}});"
+        "pc.createDataChannel('c'); pc.createOffer().then(offer => pc.setLocalDescription(offer));"
+        "pc.onicecandidate = event => event.candidate || done(); setTimeout(done, 1000); })"
     )
     async with Chromium() as browser, browser.page() as page:
         await page.open_html(everything)
-        for path in ("one", "two"):
-            tried = await page.evaluate(f"fetch('{url}/{path}').catch(e => e.name)")
-            assert tried == "TypeError"
+        await page.evaluate(calls)
+        assert await page.evaluate(f"fetch('{url}').catch(e => e.name)") == "TypeError"
         with pytest.raises(ChromiumError, match="ERR_BLOCKED_BY_CLIENT"):
             await page.open(url)
-    assert site.connections == 0
+    assert site.reached() == []
     async with Chromium(reachable=["127.0.0.1"]) as browser, browser.page() as page:
         await page.open(f"{url}/allowed")
         assert await page.evaluate("document.title") == "site"
-    assert site.connections > 0
+    assert "tcp" in site.reached()
 
 
 @needs_chromium

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sophia_mcp.activity import WINDOW_S
+from sophia_mcp.activity import WINDOW_S, Failure
 
 from .callers import Caller
 from .fleet import Fleet
-from .seen import Error
 from .watched import Watched
 
 _MOST_ERRORS = 20
@@ -54,7 +53,7 @@ def fleet_view(fleet: Fleet, caller: Caller) -> dict[str, Any]:
 def _numbers(server: Watched, caller: Caller) -> dict[str, Any]:
     calls, errors = _by_caller([server])
     took: Counter[float] = Counter()
-    recent: list[Error] = []
+    recent: list[Failure] = []
     for replica in server.replicas.values():
         for ms, count in replica.activity.ms:
             took[ms] += count
@@ -71,7 +70,7 @@ def _numbers(server: Watched, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _nameless(error: Error, own: str | None) -> Error:
+def _nameless(error: Failure, own: str | None) -> Failure:
     return error if error.caller == own else error.model_copy(update={"caller": None})
 
 

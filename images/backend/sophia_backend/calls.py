@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +14,6 @@ from .callers import Caller
 from .fleet import Fleet
 from .problems import Problem
 from .tools import Tool
-from .watched import Watched
 from .wire import Progress
 
 logger = logging.getLogger(__name__)
@@ -76,11 +76,12 @@ class Calls:
         self, caller: Caller, tool: Tool, arguments: dict[str, Any], progress: Progress | None
     ) -> dict[str, Any]:
         server = self._fleet.servers[tool.server]
-        repeatable = tool.kind == "read"
-        maybe = "" if repeatable else " It may have taken effect: look before you repeat it."
+        maybe = (
+            "" if tool.kind == "read" else " It may have taken effect: look before you repeat it."
+        )
         try:
             async with asyncio.timeout(CALL_S):
-                return await self._tried(server, caller, tool, arguments, progress)
+                return await self._tried(caller, tool, arguments, progress)
         except wire.Unsent as fault:
             again = f"Nothing was done; try again later. It is {server.status}."
             raise Problem(
@@ -95,15 +96,11 @@ class Calls:
             ) from None
 
     async def _tried(
-        self,
-        server: Watched,
-        caller: Caller,
-        tool: Tool,
-        arguments: dict[str, Any],
-        progress: Progress | None,
+        self, caller: Caller, tool: Tool, arguments: dict[str, Any], progress: Progress | None
     ) -> dict[str, Any]:
         """At each replica until it is sent to one; once more where they are by then, since all may
         have been replaced. Again after it was sent only if it changes nothing, and once."""
+        server = self._fleet.servers[tool.server]
         fault: wire.Fault = wire.Unsent(server.detail or "no replica takes calls")
         losses = 0
         for is_last in (False, True):
@@ -131,9 +128,7 @@ class Calls:
                 finally:
                     replica.in_flight -= 1
             if not is_last:
-                try:
+                with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_S):
                         await self._fleet.look_at(server)
-                except TimeoutError:
-                    pass
         raise fault

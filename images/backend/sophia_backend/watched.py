@@ -14,10 +14,10 @@ import httpx2
 from mcp.shared.exceptions import MCPError
 from mcp_types import SERVER_INFO_META_KEY, DiscoverResult
 from pydantic import ValidationError
+from sophia_mcp.activity import Report
 
 from . import wire
 from .places import Place
-from .seen import Activity
 from .tools import Tool, read_tool
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Replica:
     detail: str | None = "it was not asked yet"
     misses: int = _MISSES - 1
     in_flight: int = 0
-    activity: Activity = field(default_factory=Activity)
+    activity: Report = field(default_factory=Report)
 
     def missed(self, why: str) -> None:
         """It did not answer."""
@@ -145,7 +145,7 @@ class Watched:
                 replica.detail = None if problem is None else str(problem)[:500]
                 with suppress(wire.Unusable, ValidationError):
                     told = await self._get(http, f"{replica.url}/activity")
-                    replica.activity = Activity.model_validate(told)
+                    replica.activity = Report.model_validate(told)
         except TimeoutError:
             replica.missed(f"no answer within {_HEALTH_S:g} s")
         except httpx2.TransportError as error:

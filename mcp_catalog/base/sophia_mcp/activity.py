@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import time
-from typing import Any
+
+from pydantic import BaseModel
 
 WINDOW_S = 900
 """Counts are of these seconds, by minutes."""
@@ -15,6 +16,35 @@ _MOST_ERRORS = 20
 _MOST_CALLERS = 100
 _STEP = 1.1
 """Durations are counted by size: each is off by 5 % at most, and those of replicas can be added."""
+
+
+class Count(BaseModel):
+    """Of a caller, None for those without a name."""
+
+    name: str | None
+    calls: int
+    errors: int
+
+
+class Failure(BaseModel):
+    """A call that did not end well. at: in UTC."""
+
+    at: str
+    tool: str
+    caller: str | None
+    outcome: str
+    reason: str | None
+    request_id: str
+    ms: float
+
+
+class Report(BaseModel):
+    """ms: how many calls took how long, rounded. recent_errors: the newest first."""
+
+    window_s: int = WINDOW_S
+    callers: list[Count] = []
+    ms: list[tuple[float, int]] = []
+    recent_errors: list[Failure] = []
 
 
 @dataclass
@@ -31,7 +61,7 @@ class Activity:
     def __init__(self, now: Callable[[], float] = time) -> None:
         self._now = now
         self._minutes: deque[_Minute] = deque(maxlen=WINDOW_S // _MINUTE_S)
-        self._errors: deque[tuple[float, dict[str, Any]]] = deque(maxlen=_MOST_ERRORS)
+        self._errors: deque[tuple[float, Failure]] = deque(maxlen=_MOST_ERRORS)
 
     def note(
         self,
@@ -53,31 +83,28 @@ class Activity:
         if outcome != "ok":
             minute.errors[caller if known else None] += 1
             at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
-            error = {
-                "at": at.replace("+00:00", "Z"),
-                "tool": tool,
-                "caller": caller,
-                "outcome": outcome,
-                "reason": str(reason) if reason else None,
-                "request_id": request_id,
-                "ms": ms,
-            }
-            self._errors.append((now, error))
+            failure = Failure(
+                at=at.replace("+00:00", "Z"),
+                tool=tool,
+                caller=caller,
+                outcome=outcome,
+                reason=str(reason) if reason else None,
+                request_id=request_id,
+                ms=ms,
+            )
+            self._errors.append((now, failure))
 
-    def report(self) -> dict[str, Any]:
-        """callers: calls and errors by name, null for those without one. ms: how many calls took
-        how long, rounded. recent_errors: the newest first."""
+    def report(self) -> Report:
+        """Of the last WINDOW_S."""
         since = self._now() - WINDOW_S
         minutes = [minute for minute in self._minutes if minute.begun > since]
         calls = sum((minute.calls for minute in minutes), Counter[str | None]())
         errors = sum((minute.errors for minute in minutes), Counter[str | None]())
         ms = sum((minute.ms for minute in minutes), Counter[int]())
-        return {
-            "window_s": WINDOW_S,
-            "callers": [
-                {"name": name, "calls": count, "errors": errors[name]}
-                for name, count in calls.items()
+        return Report(
+            callers=[
+                Count(name=name, calls=count, errors=errors[name]) for name, count in calls.items()
             ],
-            "ms": [[round(_STEP ** (size + 0.5), 2), count] for size, count in sorted(ms.items())],
-            "recent_errors": [error for at, error in reversed(self._errors) if at > since],
-        }
+            ms=[(round(_STEP ** (size + 0.5), 2), count) for size, count in sorted(ms.items())],
+            recent_errors=[failure for at, failure in reversed(self._errors) if at > since],
+        )

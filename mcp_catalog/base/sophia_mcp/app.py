@@ -35,7 +35,7 @@ def make_app(server: Server, health: Health, allowed_hosts: tuple[str, ...]) -> 
     )
 
     async def answer_activity(_: Request) -> Response:
-        return JSONResponse(server.activity.report())
+        return JSONResponse(server.activity.report().model_dump())
 
     activity = Route("/activity", answer_activity)
     app.router.routes += [*operation(server.metrics, health), activity]
