@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -16,8 +15,6 @@ from tests.support.viewer import Viewer
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Chromium]:
-    if shutil.which("chromium") is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
     async with viewer.browser() as started:
         yield started
 

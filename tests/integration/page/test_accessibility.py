@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from mcp_catalog.ui_ux_agent.chromium import Chromium
+from tests.support.browser import needs_chromium
 from tests.support.page_api import TOKEN, answer
 from tests.support.upstream import Service
 from tests.support.viewer import Viewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 ROOT = Path(__file__).parents[3]
 AXE = (ROOT / "mcp_catalog" / "ui_ux_agent" / "axe" / "axe.min.js").read_text()

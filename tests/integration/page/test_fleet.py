@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from tests.support import page_api
+from tests.support.browser import needs_chromium
 from tests.support.polling import eventually
 from tests.support.upstream import Service, hanging, ok, silent
 from tests.support.viewer import FAST, SIGNED_IN, Viewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 ASKED = "GET /api/fleet"
 

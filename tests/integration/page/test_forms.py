@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.browser import needs_chromium
 from tests.support.mcp_process import ROOT
 from tests.support.viewer import Viewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 LISTS = sorted((ROOT / "mcp_catalog").glob("*/tools.json"))
 FORMS = """(async (cases) => {

@@ -10,10 +10,11 @@ import pytest
 
 from mcp_catalog.slack.test_server import STAND_IN
 from tests.support import mcp_process
+from tests.support.browser import needs_chromium
 from tests.support.mcp_process import ROOT
 from tests.support.viewer import Viewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 BACKEND = ROOT / "images" / "backend"
 LOCAL = {"LISTEN_ADDRESS": "127.0.0.1"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.browser import needs_chromium
 from tests.support.page_api import TOKEN, fleet
 from tests.support.upstream import Service, ok, refused
 from tests.support.viewer import FAST, SIGNED_IN, Viewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 KEPT = """[sessionStorage.getItem('sophia-token'), localStorage.length, document.cookie,
     location.href.includes('token')]"""

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from tests.support import page_api
+from tests.support.browser import needs_chromium
 from tests.support.page_api import CANARY, answer
 from tests.support.polling import eventually
 from tests.support.upstream import Reply, Service, hanging, ok, refused
 from tests.support.viewer import FAST, SIGNED_IN, Viewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 SEARCH, SEND, DELETE = (f"POST /api/tools/slack/{tool['name']}" for tool in page_api.TOOLS)
 
