@@ -10,7 +10,7 @@ import pytest
 from mcp_catalog.ui_ux_agent.chromium import Chromium
 from tests.support.browser import needs_chromium
 from tests.support.page_api import TOKEN, answer
-from tests.support.upstream import Service
+from tests.support.upstream import Service, refused
 from tests.support.viewer import Viewer
 
 pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -60,6 +60,11 @@ async def test_every_view_is_accessible(browser: Chromium, service: Service) -> 
         await view.press("Enter")
         await view.sees("16 servers")
         await check("fleet")
+        good = service.routes["GET /api/fleet"]
+        service.routes["GET /api/fleet"] = refused(503, {"detail": "The backend is away."})
+        await view.sees("The backend is away.")
+        await check("away")
+        service.routes["GET /api/fleet"] = good
         await view.follow("#/tools")
         await view.sees("delete_message")
         await check("tools")

@@ -67,7 +67,7 @@ function refused(place, reason) {
   place.replaceChildren(
     el('h1', { tabindex: -1 }, 'Not available'),
     el('p.banner.bad', { role: 'alert' }, reason),
-    el('p', {}, el('a', { href: '#/' }, 'Back to the fleet')),
+    el('p.buttons', {}, el('button', { onclick: () => show(true) }, 'Try again')),
   );
 }
 
