@@ -114,14 +114,18 @@ def fill(url: str) -> None:
                 text = " ".join(chance.choices(words, often, k=chance.randint(6, 14)))
                 copy.write_row((caller, text))
         rows = connection.execute("SELECT id, user_id, content FROM memories").fetchall()
-        with connection.cursor().copy(
-            "COPY memory_vectors (memory_id, space, user_id, signs, embedding) FROM STDIN"
-        ) as copy:
+        space = f"{MODEL}/{DIMENSIONS}"
+        arrays = []
+        vectors = "COPY memory_vectors (memory_id, space, user_id, signs) FROM STDIN"
+        with connection.cursor().copy(vectors) as copy:
             for memory_id, caller, content in rows:
                 numbers = vector(content, DIMENSIONS, MODEL)
                 signs = "".join("0" if number < 0 else "1" for number in numbers)
-                array = f"{{{','.join(f'{number:.8f}' for number in numbers)}}}"
-                copy.write_row((memory_id, f"{MODEL}/{DIMENSIONS}", caller, signs, array))
+                copy.write_row((memory_id, space, caller, signs))
+                arrays.append(f"{{{','.join(f'{number:.8f}' for number in numbers)}}}")
+        with connection.cursor().copy("COPY memory_numbers FROM STDIN") as copy:
+            for (memory_id, _, _), array in zip(rows, arrays, strict=True):
+                copy.write_row((memory_id, space, array))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
     print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
@@ -134,7 +138,8 @@ def index(url: str) -> None:
         connection.execute(
             sql.SQL(
                 "CREATE TABLE items AS SELECT memory_id AS id, user_id,"
-                " embedding::vector({}) AS embedding FROM memory_vectors"
+                " embedding::vector({}) AS embedding"
+                " FROM memory_vectors JOIN memory_numbers USING (memory_id, space)"
             ).format(sql.Literal(DIMENSIONS))
         )
         connection.execute("CREATE INDEX ON items (user_id)")

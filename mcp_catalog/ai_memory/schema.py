@@ -68,11 +68,17 @@ _STEPS: tuple[LiteralString, ...] = (
         run_id text,
         made_at timestamptz NOT NULL DEFAULT now(),
         signs bit varying NOT NULL,
-        embedding real[] NOT NULL,
         PRIMARY KEY (memory_id, space)
     );
-    -- Out of the row, which a search reads, and as it is: numbers that look random don't shrink.
-    ALTER TABLE memory_vectors ALTER embedding SET STORAGE EXTERNAL;
+    -- Apart, as a search reads many signs and few of the numbers, which don't shrink.
+    CREATE TABLE memory_numbers (
+        memory_id uuid NOT NULL,
+        space text NOT NULL,
+        embedding real[] NOT NULL,
+        PRIMARY KEY (memory_id, space),
+        FOREIGN KEY (memory_id, space) REFERENCES memory_vectors ON DELETE CASCADE
+    );
+    ALTER TABLE memory_numbers ALTER embedding SET STORAGE EXTERNAL;
     CREATE INDEX memory_vectors_user ON memory_vectors (user_id, space);
     CREATE INDEX memory_vectors_agent ON memory_vectors (agent_id, space);
     CREATE INDEX memory_vectors_run ON memory_vectors (run_id, space);
