@@ -14,7 +14,7 @@ from sophia_backend import aggregate
 
 from tests.support.mcp_calls import LEGACY, MODERN
 
-from .conftest import TOOLS, Backend, World
+from .conftest import TOOLS, Backend
 
 BOTH = pytest.mark.parametrize("mode", [MODERN, LEGACY])
 
@@ -43,8 +43,8 @@ async def names(made: Client) -> list[str]:
 
 
 @pytest.fixture
-async def backend(world: World) -> Backend:
-    return await world.backend(a=await world.server("a"), b=await world.server("b"))
+def backend(pair: Backend) -> Backend:
+    return pair
 
 
 @BOTH
