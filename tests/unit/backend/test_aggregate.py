@@ -135,6 +135,7 @@ async def test_search_finds_only_what_the_caller_may_use(backend: Backend):
             await made.call_tool("call_tool", {"name": "a_add"})
 
 
+@pytest.mark.slow
 @BOTH
 async def test_200_calls_at_once_are_answered(backend: Backend, mode: str):
     async with client(backend, mode) as made:

@@ -143,6 +143,7 @@ NONSENSE = {
 }
 
 
+@pytest.mark.slow
 async def test_nonsense_is_an_error_that_says_so(world: World, monkeypatch):
     monkeypatch.setattr(calls, "CALL_S", 0.5)
     with ExitStack() as stack:
@@ -272,6 +273,7 @@ async def test_calls_are_spread_over_the_replicas(world: World):
     assert sorted(asked) == ["one", "one", "two", "two"]
 
 
+@pytest.mark.slow
 async def test_a_slow_server_holds_up_no_other(world: World):
     backend = await world.backend(a=await world.server("a"), b=await world.server("b"))
     body, headers = {"seconds": 30}, {"X-Sophia-Servers": "*"}

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from sophia_backend import watched
 from sophia_mcp.errors import DependencyError
 from sophia_mcp.policy import reads
@@ -137,6 +138,7 @@ async def test_wrong_activity_is_left_out(world: World, service):
     assert (odd["calls"], odd["p50_ms"], odd["recent_errors"]) == (0, None, [])
 
 
+@pytest.mark.slow
 def test_no_server_keeps_it_from_starting_and_a_wrong_setting_does(tmp_path: Path):
     environment = {"SOPHIA_SERVERS": json.dumps({"far": "no-such-host.invalid:8000"})}
     command = ["-m", "sophia_backend"]
