@@ -329,7 +329,7 @@ async def test_who_leaves_ends_the_call(world: World, way: str):
     asking.cancel()
     with suppress(asyncio.CancelledError):
         await asking
-    await eventually(seen, lambda what: what == ["began", "cancelled"], "the call's end")
+    await eventually(seen, lambda what: what == ["began", "cancelled"], "the call's end", 5)
 
 
 async def test_a_tool_that_is_new_is_called_by_its_own_name(world: World):
