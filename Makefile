@@ -66,6 +66,7 @@ tool-schemas: $(VENV)/.ready ## write what every server shows to a model: mcp_ca
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.tool_schemas
 
 test: doctor $(VENV)/.ready ## every test, on real nodes
+	@$(BIN)/python -m ops.browser
 	@exec $(PYTEST) -n 3
 
 test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upgrades from earlier versions
