@@ -166,7 +166,9 @@ def test_drift(runner):
     assert calls(runner)[-1] == "drift --stack prod at 2 with key"
 
 
-@pytest.mark.parametrize("typed", ["prod", "prod x", "dev", "", "$(touch injected)", '"; touch injected; "'])
+@pytest.mark.parametrize(
+    "typed", ["prod", "prod x", "dev", "", "$(touch injected)", '"; touch injected; "']
+)
 def test_what_is_typed_reaches_destroy_as_one_word(runner, typed):
     result = results(runner, "destroy", stack=typed)
     assert result == {"destroy": "success" if typed == "prod" else "failure"}
