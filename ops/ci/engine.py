@@ -59,12 +59,15 @@ def _unlocked(stack: Stack, *command: str) -> None:
 
 def left_behind(said: str, here: Here) -> bool:
     """Whether every lock that the engine names is of a run that is gone: its process does not run
-    on this machine, or its machine was another one of GitHub's, whose run has ended."""
+    on this machine, or ends within a minute as an interrupted one does; or its machine was another
+    one of GitHub's, whose run has ended."""
     locks = list(_LOCK.finditer(said))
 
     def gone(lock: re.Match[str]) -> bool:
         if lock["host"] == here.host:
-            return processes.command_name(int(lock["pid"])) != "pulumi"
+            pid = int(lock["pid"])
+            runs = processes.command_name(pid) == "pulumi"
+            return not runs or processes.ended(pid, processes.INTERRUPT_GRACE)
         return here.in_actions and lock["user"] == here.user
 
     return bool(locks) and all(map(gone, locks))

@@ -6,8 +6,10 @@ workflow syntax, contexts, and "workflow cancellation reference".
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
@@ -59,6 +61,7 @@ class Runner:
     github: Json
     environment: Mapping[str, str]
     cancels: Callable[[], bool] = lambda: False
+    tracking: str = field(default_factory=lambda: f"github_{secrets.token_hex(8)}")
 
     def run(self, name: str, **inputs: str) -> dict[str, Job]:
         """All jobs of a workflow, each once those that it needs have ended."""
@@ -120,6 +123,7 @@ class Runner:
             done.summary += files["summary"].read_text()
             if done.result != "success":
                 break
+        end_orphans(self.tracking)
         done.log = (folder / "log").read_text() if (folder / "log").exists() else ""
         done.outputs = {
             name: filled(text, context) for name, text in job.get("outputs", {}).items()
@@ -135,6 +139,7 @@ class Runner:
             **self.environment,
             "CI": "true",
             "GITHUB_ACTIONS": "true",
+            "RUNNER_TRACKING_ID": self.tracking,
             "GITHUB_OUTPUT": str(files["output"]),
             "GITHUB_STEP_SUMMARY": str(files["summary"]),
             "GITHUB_REPOSITORY": self.github["repository"],
@@ -166,11 +171,21 @@ def cancel(process: subprocess.Popen[Any]) -> None:
         if _ended(process, patience):
             return
     for pid in [*descendants(process.pid), process.pid]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        _kill(pid)
     process.wait()
+
+
+def end_orphans(tracking: str) -> None:
+    """As GitHub's runner does when a job has ended: what its steps left running goes."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and tracking.encode() in (entry / "environ").read_bytes():
+                _kill(int(entry.name))
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _ended(process: subprocess.Popen[Any], seconds: float) -> bool:

@@ -32,7 +32,10 @@ def test_a_persons_lock_is_not():
 def test_on_the_same_machine_its_process_decides(monkeypatch):
     assert left_behind(said("runner@vm-2"), HERE)
     monkeypatch.setattr(engine.processes, "command_name", lambda pid: "pulumi")
+    monkeypatch.setattr(engine.processes, "INTERRUPT_GRACE", 0.0)
     assert not left_behind(said("runner@vm-2"), HERE)
+    monkeypatch.setattr(engine.processes, "ended", lambda pid, patience: True)
+    assert left_behind(said("runner@vm-2"), HERE), "it was just ending"
 
 
 def test_what_names_no_lock_is_none():
