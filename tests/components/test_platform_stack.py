@@ -318,7 +318,7 @@ def test_a_preview_tells_what_the_machines_cost(registered, preview, tmp_path, m
 def test_what_is_handed_out(seen, exports):
     assert set(exports) == {
         *("manager_ip", "manager_ips", "gateway_url", "gateway_urls", "gateway_token"),
-        "gateway_tokens",
+        *("version", "gateway_tokens"),
         *("gateway_certificate", "ca_certificate", "mcp_endpoints", "nodes", "ssh_private_key"),
         *("named_after", "networks", "network_layouts", "subnet_size"),
     }
