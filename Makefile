@@ -10,7 +10,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans env new-server serve tool-schemas test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans env new-server serve tool-schemas docs test test-fast test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ serve: $(VENV)/.ready ## run one server alone, on 127.0.0.1:8000: make serve NAM
 
 tool-schemas: $(VENV)/.ready ## write what every server shows to a model: mcp_catalog/*/tools.json
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.tool_schemas
+
+docs: $(VENV)/.ready ## write docs/reference/ from the code that it describes
+	@$(BIN)/python -m ops.docs
 
 test: doctor $(VENV)/.ready ## every test, on real nodes
 	@exec $(PYTEST) -n 3
