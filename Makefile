@@ -10,10 +10,10 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans env new-server serve tool-schemas docs test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
 
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 doctor: ## check this machine: all that is missing, with the command that brings it
 	@$(ANY_PYTHON) -S -m ops.doctor
@@ -47,6 +47,9 @@ env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(m
 
 new-server: $(VENV)/.ready ## write the folder of a new MCP server: make new-server NAME=jira
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.new_server "$(NAME)"
+
+import-compose: $(VENV)/.ready ## MCP servers of a Compose file: make import-compose FILE=compose.yml
+	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.import_compose "$(FILE)"
 
 serve: $(VENV)/.ready ## run one server alone, on 127.0.0.1:8000: make serve NAME=slack
 	@LISTEN_ADDRESS=127.0.0.1 PYTHONPATH=mcp_catalog/base exec $(BIN)/python -m sophia_mcp "$(NAME)"
