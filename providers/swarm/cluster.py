@@ -59,7 +59,7 @@ class ClusterInputs:
     token_generation: str = prop(default="", doc="Another text rotates both join tokens.")
     recover_on: str = prop(
         default="",
-        doc="Address of a manager that goes on alone when the majority is lost for good.",
+        doc="Address of a manager that continues alone when the majority is lost for good.",
     )
 
 
@@ -167,10 +167,10 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
         except NoManager as error:
             raise NoManager(
                 f"{error}. If its machines are back soon, run `pulumi up` again. If most managers "
-                "are gone for good and one lives, set `recover.on` to its name: it goes on alone, "
-                "with all services. If none lives, so ended what ran in the cluster: make Pulumi "
-                f"forget it with `pulumi state delete --target-dependents '{context.urn}'`, and "
-                "the next `pulumi up` forms a new cluster"
+                "are gone for good and one lives, set `recover.on` to its name: it continues "
+                "alone, with all services. If none lives, what ran in the cluster is lost: let "
+                f"`pulumi state delete --target-dependents '{context.urn}'` remove it from the "
+                "state, and the next `pulumi up` forms a new cluster"
             ) from None
         return _outputs(cluster, await self._pool.living(id))
 

@@ -137,7 +137,7 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         except NotSettled as error:
             if not was_down:
                 raise
-            context.warn(f"the rest goes on without node {new.node_name}: {error}")
+            context.warn(f"continuing without node {new.node_name}: {error}")
             return outputs
         return replace(outputs, state=state)
 

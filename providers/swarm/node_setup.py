@@ -145,7 +145,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
             script = _differing(inputs.user, inputs.authorized_keys, self._revoked(inputs), files)
             said = await self._node(inputs).run(script)
         except SwarmError as error:
-            context.warn(f"{context.name}: not looked at, its recorded state is believed: {error}")
+            context.warn(f"{context.name}: not checked, its recorded state is assumed: {error}")
             return Found(inputs, outputs)
         return Found(inputs, NodeSetupOutputs(said.split()))
 

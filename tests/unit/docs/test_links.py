@@ -82,7 +82,9 @@ def unknown_targets(page: str) -> Iterator[str]:
 def unknown_keys(page: str) -> Iterator[str]:
     """Of `pulumi config set KEY`, and of `key.another`."""
     for line in code(page):
-        named = re.findall(r"pulumi config (?:set|get|rm) (?:--\S+ )*['\"]?([a-zA-Z][^'\"\s`]+)", line)
+        named = re.findall(
+            r"pulumi config (?:set|get|rm) (?:--\S+ )*['\"]?([a-zA-Z][^'\"\s`]+)", line
+        )
         if match := re.match(r"(\w+)((\[\d*\])?\.[\w<>-]+)+", line):
             named += [match[0]] if match[1] in KEYS and not FILE.fullmatch(match[0]) else []
         for path in named:

@@ -108,7 +108,7 @@ def test_the_status_tells_how_jobs_went(doors, monkeypatch, capsys):
     assert lines[0] == "version      before 0.1.0"
     assert lines[-2:] == [
         f"{WELL} docker node ls && docker service ls",
-        "backup       ended well, begun on 2026-11-26 at 03:00:02 UTC",
+        "backup       succeeded, started on 2026-11-26 at 03:00:02 UTC",
     ]
 
 
