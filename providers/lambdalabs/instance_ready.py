@@ -57,7 +57,7 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
     `up` launches another; with two exceptions, since a wait judges only what it saw:
 
     - One that the API calls active and that ssh does not reach from here is kept: the way to it may
-      be barred. The next `up` goes on waiting for the same machine.
+      be blocked. The next `up` continues to wait for the same machine.
     - One that this run did not launch is never terminated. It may be in service, where this
       resource is made again for it (`--replace`, a taint, `state delete`, an alias missing). A
       machine that is broken in the API's own words is replaced by its `Instance`.

@@ -49,7 +49,7 @@ class Founder:
 
 @dataclass(frozen=True)
 class ClusterInputs:
-    founder: Founder = prop()
+    founder: Founder = prop(doc="Node on which the Swarm begins.")
     address_pools: list[str] = prop(
         default_factory=list,
         doc="CIDRs for overlay networks, clear of the cloud's own. They can't be changed later.",
@@ -65,10 +65,10 @@ class ClusterInputs:
 
 @dataclass(frozen=True)
 class ClusterOutputs:
-    cluster_id: str = prop()
-    manager_token: str = prop(secret=True)
-    worker_token: str = prop(secret=True)
-    contacts: list[Endpoint] = prop(doc="Managers that answered when it was last looked at.")
+    cluster_id: str = prop(doc="Docker's id of the Swarm.")
+    manager_token: str = prop(secret=True, doc="Joins managers.")
+    worker_token: str = prop(secret=True, doc="Joins workers.")
+    contacts: list[Endpoint] = prop(doc="Managers that answered at the last check.")
     status: str = prop(volatile=True, doc=f"{REACHABLE} or {UNREACHABLE}")
 
 

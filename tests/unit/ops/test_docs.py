@@ -37,5 +37,10 @@ def test_every_resource_and_output_is_there(pages):
     assert set(re.findall(r"^\| `(\w+)`", pages["outputs.md"], re.M)) == set(OUTPUTS)
 
 
+def test_every_property_is_described(pages):
+    rows = re.findall(r"^\| `(\w+)` \| .* \| .*? \| (.*) \|$", pages["providers.md"], re.M)
+    assert [name for name, about in rows if not re.sub(r"\*\w+\*", "", about).strip()] == []
+
+
 def test_what_markdown_would_take_for_html_or_a_column_is_escaped():
     assert docs.row("`<a>`", "<b> | c") == "| `<a>` | &lt;b> \\| c |\n"
