@@ -42,7 +42,7 @@ LOST = {
             "container_name hostname labels profiles stdin_open tty",
             "has no meaning here: the folder's name is the server's name",
         ),
-        ("depends_on", "servers start by themselves, and tell in /health what they miss"),
+        ("depends_on", "servers start on their own, and report in /health what they miss"),
         (
             "healthcheck",
             "the runtime answers /health; its times are `deploy.health` of server.yaml",
