@@ -134,7 +134,10 @@ def read(text: str, catalog: Collection[Server]) -> list[Service]:
     if not isinstance(found, yaml.MappingNode) or not found.value:
         raise NoCompose("expected a mapping `services` with at least one service")
     names = [name for name, _ in _entries(found)]
-    return [_service(name, node, names, catalog) for name, node in _entries(found)]
+    try:
+        return [_service(name, node, names, catalog) for name, node in _entries(found)]
+    except RecursionError:
+        raise NoCompose("expected no anchor that contains itself") from None
 
 
 def _entries(node: Any) -> Iterator[tuple[str, Any]]:

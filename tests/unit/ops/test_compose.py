@@ -95,6 +95,7 @@ def test_no_credential_and_no_address_is_repeated(name: str):
         ("", "expected a mapping `services`"),
         ("services: {}", "expected a mapping `services`"),
         ("services: [a]", "expected a mapping `services`"),
+        ("services: {a-mcp: &a {<<: *a, x: {}}}", "no anchor that contains itself"),
         ("a: b: secret-thing", r"^expected YAML \(line 1\)$"),
     ],
 )
