@@ -63,6 +63,7 @@ docs: $(VENV)/.ready ## write docs/reference/ from the code that it describes
 	@$(BIN)/python -m ops.docs
 
 test: doctor $(VENV)/.ready ## every test, on real nodes
+	@$(BIN)/python -m ops.browser
 	@exec $(PYTEST) -n 3
 
 test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upgrades from earlier versions

@@ -23,7 +23,7 @@ CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 @dataclass(frozen=True)
 class GatewayArgs:
     """publisher: who hands out the configuration. image: with its digest, for both.
-    servers: those that it leads to.
+    servers, backend: those that it leads to.
 
     hosts: DNS names, besides the managers' addresses, by which clients may call it.
     origins: websites whose scripts may call it. callers: those beside the default one, which may
@@ -37,6 +37,7 @@ class GatewayArgs:
     ground: Ground
     image: pulumi.Input[str]
     servers: Sequence[ServiceHandle]
+    backend: ServiceHandle
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
     callers: Sequence[plan.Caller] = ()
@@ -95,7 +96,7 @@ class Gateway(pulumi.ComponentResource):
             lambda made: dict(zip(made, callers.values(), strict=True))
         )
         config = {plan.CONFIG_FILE: self._config(args, addresses, digests)}
-        given = Given(args.image, config, needed=args.servers)
+        given = Given(args.image, config, needed=[*args.servers, args.backend])
         publisher = deploy(args.publisher, args.ground, given, self)
         given = Given(args.image, {plan.CERTIFICATE_SECRET: shown.pem}, needed=[publisher])
         self.handle = deploy(args.workload, args.ground, given, self)
@@ -186,16 +187,13 @@ class Gateway(pulumi.ComponentResource):
         addresses: pulumi.Output[list[str]],
         callers: pulumi.Output[dict[str, plan.Caller]],
     ) -> pulumi.Output[str]:
-        servers = list(args.servers)
-        hosts = pulumi.Output.all(*(server.dns_name for server in servers))
-        return pulumi.Output.all(addresses, hosts, callers).apply(
+        routes = pulumi.Output.all(*map(_route, args.servers))
+        return pulumi.Output.all(addresses, routes, callers, _route(args.backend)).apply(
             lambda known: plan.config(
-                [
-                    plan.Route(server.name, host, server.port)
-                    for server, host in zip(servers, known[1], strict=True)
-                ],
-                [*known[0], *args.hosts],
-                known[2],
-                args.origins,
+                known[1], known[3], [*known[0], *args.hosts], known[2], args.origins
             )
         )
+
+
+def _route(leads_to: ServiceHandle) -> pulumi.Output[plan.Route]:
+    return leads_to.dns_name.apply(lambda host: plan.Route(leads_to.name, host, leads_to.port))

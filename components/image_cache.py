@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,9 +25,10 @@ class ImageError(Exception):
     """An image that can't be built: its folder is wrong, or its wheels can't be fetched."""
 
 
-def read(directory: Path, base: str) -> plan.BuildContext:
+def read(directory: Path, base: str, packages: Sequence[str] = ()) -> plan.BuildContext:
     """What an image is made of, to be built on `base`: the sources below a folder with a
     Dockerfile, or a server of the catalog, whose Dockerfile is one of those in `base/` beside it.
+    packages: Debian's, for a server.
 
     Raises ImageError, all faults at once.
     """
@@ -45,7 +46,8 @@ def read(directory: Path, base: str) -> plan.BuildContext:
     context = plan.BuildContext(tuple(sources), base)
     if (directory / "server.yaml").is_file():
         shared = directory.parent / "base" / plan.shared_dockerfile(sources)
-        context = plan.server_context(directory.name, sources, shared.read_bytes(), base)
+        dockerfile = shared.read_bytes()
+        context = plan.server_context(directory.name, sources, dockerfile, base, packages)
         if not any(source.path == "server.py" for source in sources):
             faults.append("there is no server.py")
     if faults := [*faults, *plan.faults(context)]:

@@ -9,6 +9,7 @@ build cache (`docker image prune --all --filter label=sophia.image`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,12 +58,13 @@ class ImageBuilder(pulumi.ComponentResource):
 @dataclass(frozen=True)
 class ImageArgs:
     """directory: holds the Dockerfile, which takes `ARG BASE`. base: a reference, or an image of
-    ours, which is then built first.
+    ours, which is then built first. packages: Debian's, for a server.
     """
 
     builder: ImageBuilder
     directory: Path
     base: str | Image
+    packages: Sequence[str] = ()
 
 
 class Image(pulumi.ComponentResource):
@@ -81,7 +83,7 @@ class Image(pulumi.ComponentResource):
         super().__init__("sophia:index:Image", name, None, opts)
         builder, registry = args.builder, args.builder.registry
         tagged_base = args.base.tagged if isinstance(args.base, Image) else args.base
-        context = read(args.directory, tagged_base)
+        context = read(args.directory, tagged_base, args.packages)
         repository = plan.repository(registry.server, registry.repository, name)
         self.tagged = f"{repository}:{plan.tag(context)}"
         child = pulumi.ResourceOptions(parent=self, provider=builder.provider)

@@ -1,4 +1,6 @@
-"""An MCP server of the catalog, with its credentials as Swarm secrets."""
+"""An MCP server, with its credentials as Swarm secrets: one of the catalog, or the backend, which
+is all of them as one.
+"""
 
 from __future__ import annotations
 

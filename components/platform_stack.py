@@ -223,6 +223,7 @@ class PlatformStack(pulumi.ComponentResource):
         """
         settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
+        installed = {server.name: server.packages for server in settings.servers}
         sources = {provided.ACCOUNT: _secret(settings.lambda_api_key)}
         made: dict[str, ServiceHandle] = {}
         for workload in workloads.in_order(planned):
@@ -237,13 +238,16 @@ class PlatformStack(pulumi.ComponentResource):
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, ground, needed)
                 made[workload.name] = gateway.handle
+            elif workload.name == workloads.BACKEND:
+                made[workload.name] = self._backend(workload, ground, base)
             else:
                 given = settings.credentials[workload.name]
                 secrets = {
                     env: _secret(given[env]) if env in given else sources[provided.CREDENTIALS[env]]
                     for env in (file.target for file in workload.secrets)
                 }
-                image = self._image(workload.name, CATALOG, base).reference
+                packages = installed.get(workload.name, ())
+                image = self._image(workload.name, CATALOG, base, packages).reference
                 server = McpServiceArgs(workload, ground, image, secrets, needed)
                 made[workload.name] = McpService(workload.name, server, self._child).handle
         attached = {workload.name: list(workload.networks) for workload in planned}
@@ -255,14 +259,23 @@ class PlatformStack(pulumi.ComponentResource):
         args = DatabaseArgs(workload, ground, image, volume)
         return Database(workload.name, args, self._child)
 
+    def _backend(self, workload: Workload, ground: Ground, base: Image) -> ServiceHandle:
+        """The platform's own, or the operator's in its place."""
+        own = self._settings.backend
+        image = own.image or self._image(workload.name, "images", base).reference
+        secrets = {env: _secret(value) for env, value in own.secrets.items()}
+        args = McpServiceArgs(workload, ground, image, secrets)
+        return McpService(workload.name, args, self._child).handle
+
     def _gateway(
         self,
         workload: Workload,
         publisher: Workload,
         ground: Ground,
-        servers: Sequence[ServiceHandle],
+        needed: Sequence[ServiceHandle],
     ) -> Gateway:
         settings = self._settings.gateway
+        [backend] = (handle for handle in needed if handle.name == workloads.BACKEND)
         return Gateway(
             workload.name,
             GatewayArgs(
@@ -270,7 +283,8 @@ class PlatformStack(pulumi.ComponentResource):
                 publisher=publisher,
                 ground=ground,
                 image=self._image(workload.name, "images", self._settings.base_image).reference,
-                servers=servers,
+                servers=[handle for handle in needed if handle is not backend],
+                backend=backend,
                 hosts=settings.hosts,
                 origins=settings.origins,
                 callers=settings.callers,
@@ -280,10 +294,12 @@ class PlatformStack(pulumi.ComponentResource):
             self._child,
         )
 
-    def _image(self, name: str, place: str, base: str | Image) -> Image:
+    def _image(
+        self, name: str, place: str, base: str | Image, packages: Sequence[str] = ()
+    ) -> Image:
         """The image made of the folder `place/name`."""
         directory = ROOT / place / name
-        return Image(name, ImageArgs(self._images, directory, base), self._child)
+        return Image(name, ImageArgs(self._images, directory, base, packages), self._child)
 
 
 def _secret(value: Sensitive) -> pulumi.Output[str]:

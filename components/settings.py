@@ -65,6 +65,7 @@ SECRETS = {
     "servers": (r'"secrets":(?!\s*(null|\{\s*\}))', "servers.SERVER.secrets.NAME"),
     "registry": ("password", "registry.password"),
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
+    "backend": (r'"secrets":(?!\s*(null|\{\s*\}))', "backend.secrets.NAME"),
 }
 """Keys that may hold a secret: what shows that they do, and the path to encrypt."""
 

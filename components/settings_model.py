@@ -85,6 +85,19 @@ class Gateway:
 
 
 @dataclass(frozen=True)
+class Backend:
+    """What stands in the place of the platform's own backend. image: with its digest, "" for none.
+
+    health: the command that tells whether it is well. env, secrets: what it gets, by variable.
+    """
+
+    image: str
+    health: tuple[str, ...]
+    env: Mapping[str, str]
+    secrets: Mapping[str, Sensitive]
+
+
+@dataclass(frozen=True)
 class Firewall:
     """Who may come in from outside, as IPv4 networks. unprotected_regions: those without a
     firewall in which machines are rented all the same.
@@ -140,6 +153,7 @@ class Settings:
     base_image: str
     overlay: Overlay
     gateway: Gateway
+    backend: Backend
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 from components.catalog.model import Server
-from components.plan import networks
+from components.plan import backend, networks
 from components.plan.nodes import NodeGroup
 from components.reading import Fault, Reader
 from components.settings_model import Overlay
@@ -56,14 +56,14 @@ def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) ->
 def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
     """The most addresses that `services` holds at once.
 
-    Its two ends and its router; one a machine; each server twice while it is updated; the database;
-    a gateway a manager.
+    Its two ends and its router; one a machine; each server, and the backend, twice while it is
+    updated; the database; a gateway a manager, and who hands them their configuration.
     """
     every = list(groups)
     machines = sum(group.count for group in every)
     managers = sum(group.count for group in every if group.role == "manager")
-    replicas = sum(server.deploy.replicas for server in servers)
-    return 3 + machines + 2 * replicas + 1 + managers
+    replicas = sum(server.deploy.replicas for server in servers) + backend.REPLICAS
+    return 3 + machines + 2 * replicas + 1 + managers + 1
 
 
 def no_room(project: str, overlay: Overlay) -> Fault | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from components import (
+    settings_backend,
     settings_firewall,
     settings_gateway,
     settings_nodes,
@@ -70,6 +71,7 @@ def read(
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
         overlay=settings_overlay.read(top, groups, servers),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
+        backend=settings_backend.read(top),
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,

@@ -18,6 +18,8 @@ ALLOWED, DENIED = "MCP_TOOLS_ALLOW", "MCP_TOOLS_DENY"
 
 TOOL = r"[A-Za-z0-9_.-]{1,128}"
 """A tool's name (MCP 2025-11-25, Tools, Tool Names)."""
+PACKAGE = r"[a-z0-9][a-z0-9+.-]{1,100}"
+"""A Debian package's name (Debian Policy, 5.6.1)."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ def _configured(
             **given,
             **_policy(server, reader),
         },
+        packages=reader.texts(
+            "packages", (), pattern=PACKAGE, expected="a Debian package's name such as chromium"
+        ),
         deploy=replace(
             deploy,
             replicas=reader.integer("replicas", deploy.replicas, low=1, high=MAX_REPLICAS),

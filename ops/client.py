@@ -24,19 +24,22 @@ def write_files(outputs: dict[str, Any]) -> Path:
     # Any of them serves, and the first may be lost; one's own certificate holds names only.
     own = not outputs["ca_certificate"]
     gateway = outputs["gateway_url"] if own else gateways.living(outputs["gateway_urls"])
-    servers = {
-        name: {
+
+    def entry(path: str) -> dict[str, Any]:
+        return {
             "type": "http",  # without it, Claude Code drops the entry
-            "url": f"{gateway}/mcp/{name}",
+            "url": f"{gateway}/{path}",
             "headers": {"Authorization": f"Bearer {outputs['gateway_token']}"},
         }
-        for name in outputs["mcp_endpoints"]
-    }
+
+    servers = {name: entry(f"mcp/{name}") for name in outputs["mcp_endpoints"]}
+    one = {"sophia": entry("mcp?tools=search")}
     if outputs["ca_certificate"]:
         _write("ca.pem", outputs["ca_certificate"])
     else:
         (folder() / "ca.pem").unlink(missing_ok=True)
     _write("mcp.json", json.dumps({"mcpServers": servers}, indent=2) + "\n")
+    _write("search.json", json.dumps({"mcpServers": one}, indent=2) + "\n")
     _write("vscode.json", json.dumps({"servers": servers}, indent=2) + "\n")
     _write("README.md", readme(outputs))
     _write("ssh_key", outputs["ssh_private_key"])
@@ -62,6 +65,9 @@ Cursor, in a project's folder:
 
     mkdir -p .cursor && cp {folder() / "mcp.json"} .cursor/mcp.json
     {trust}cursor .
+
+`mcp.json` names every server. `search.json` has one entry in their place, which finds tools and
+calls them: for clients that can't hold the tools of all servers at once.
 
 The files hold a token: keep them out of repositories.
 """
@@ -100,6 +106,9 @@ def farewell(outputs: dict[str, Any], files: Path) -> None:
     say(f"The platform is up: {outputs['gateway_url']}")
     for name, url in sorted(outputs["mcp_endpoints"].items()):
         say(f"    {name:<20} {url}")
+    say(
+        f"The fleet, in a browser: {outputs['gateway_url']}/ (the token is in {files / 'mcp.json'})"
+    )
     say("Try it:")
     say(f"    {example(outputs, files)}")
     say(f"Claude Code, VS Code, Cursor: {files / 'README.md'}")

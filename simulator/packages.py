@@ -1,4 +1,4 @@
-"""Debian packages that the simulator needs, installed where that is allowed."""
+"""Debian packages that the simulator and the tests need, installed where that is allowed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ NEEDED_FOR = {
     "docker": (("docker-cli", "docker.io"), "the Docker client"),
     "mmdebstrap": (("mmdebstrap", "debian-archive-keyring"), "building images"),
     "newuidmap": (("uidmap",), "building images without root"),
+    "chromium": (("chromium",), "tests of pages"),
 }
 """By command: Debian packages, and what for. `docker-cli` is its own package since Debian 13."""
 

@@ -72,6 +72,7 @@ class Server:
     """One folder of `mcp_catalog/`. name: folder, route below `/mcp/` and end of the service name.
 
     env: variables of the container; secrets, variables: what it asks the operator for.
+    packages: Debian's, which the operator wants in its image.
     """
 
     name: str
@@ -79,3 +80,4 @@ class Server:
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretVariable, ...] = ()
     variables: tuple[Variable, ...] = ()
+    packages: tuple[str, ...] = ()

@@ -42,6 +42,9 @@ CONNECTIONS_PER_SOURCE = 200
 RATE, RATE_PERIOD_S = 3000, 10
 """Requests that one caller may make in so many seconds, at each gateway: as many as a replica with
 one core answers. One caller alone can't keep a server with several of them from the others."""
+LOOKS = 300
+"""Requests for the page that one address may make in that time: it has no caller to count them by.
+Each look takes about ten."""
 MAX_REPLICAS = 10
 """Tasks of one service that are balanced over. Fixed, so that scaling changes no configuration."""
 CORS_REQUEST_HEADERS = (
@@ -114,6 +117,7 @@ def url(host: str, port: int) -> str:
 
 def config(
     routes: Sequence[Route],
+    backend: Route,
     hosts: Sequence[str],
     callers: Mapping[str, Caller],
     origins: Sequence[str] = (),
@@ -121,13 +125,14 @@ def config(
 ) -> str:
     """The text of haproxy.cfg.
 
+    routes: the servers. backend: what `/mcp` itself, `/api/` and the page lead to.
     hosts: names and addresses that clients may use in Host and Origin, without a port.
     callers: by the `digest` of their token. rate: requests of each in RATE_PERIOD_S.
     origins: other websites whose scripts may call, as browsers send them in Origin.
     Raises ValueError for what can't stand in the configuration, all faults at once.
     """
     if faults := [
-        *_route_faults(routes),
+        *_route_faults([*routes, backend]),
         *_host_faults(hosts),
         *_caller_faults(callers),
         *_origin_faults(origins),
@@ -136,6 +141,7 @@ def config(
     return templates.render(
         "gateway/haproxy.cfg.j2",
         routes=sorted(routes, key=lambda route: route.server),
+        backend=backend,
         hosts=sorted(set(hosts)),
         origins=sorted(set(origins)),
         callers=sorted(callers.items(), key=lambda item: item[1].name),
@@ -156,14 +162,15 @@ def config(
         too_slow=f"the body took longer than {BODY_S} s to arrive",
         connections_per_source=CONNECTIONS_PER_SOURCE,
         rate=rate,
+        looks=LOOKS,
         rate_period_s=RATE_PERIOD_S,
         max_replicas=MAX_REPLICAS,
         refusal=_refusal,
     )
 
 
-def workload(name: str, prefix: str, published_port: int, servers: Iterable[str]) -> Workload:
-    """The gateway: one task on every manager, after the servers that it leads to.
+def workload(name: str, prefix: str, published_port: int, needs: Iterable[str]) -> Workload:
+    """The gateway: one task on every manager, after what it leads to.
 
     prefix: of physical names. A host port can't be held twice, so the old task stops first.
     """
@@ -185,7 +192,7 @@ def workload(name: str, prefix: str, published_port: int, servers: Iterable[str]
         order="stop-first",
         stop_grace_s=DRAIN_S,
         labels={"sophia.platform": name},
-        needs=tuple(servers),
+        needs=tuple(needs),
         networks=(networks.EDGE,),
     )
 

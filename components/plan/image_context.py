@@ -31,6 +31,12 @@ _NOT_SOURCES = {
     *("server.Dockerfile", "server_with_packages.Dockerfile"),
 }
 """Names of files and folders that are about an image and not in it."""
+_INSTALL = """USER root
+RUN apt-get update -q \\
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {} \\
+ && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+"""
 _TEST = re.compile(r"test_\w+\.py")
 
 
@@ -65,13 +71,21 @@ def is_source(path: str) -> bool:
 
 
 def server_context(
-    name: str, sources: Sequence[Source], dockerfile: bytes, base: str
+    name: str,
+    sources: Sequence[Source],
+    dockerfile: bytes,
+    base: str,
+    packages: Sequence[str] = (),
 ) -> BuildContext:
     """The context of the server in the catalog's folder `name`.
 
     sources: of the folder. dockerfile: the shared one that `shared_dockerfile` names; what it
     starts depends on the name, which a command can't take from an argument of the build.
+    packages: Debian's, installed below the server's code, which changes more often.
     """
+    if packages:
+        first, start, rest = dockerfile.rpartition(b"FROM ${BASE}\n")
+        dockerfile = first + start + _INSTALL.format(" ".join(sorted(packages))).encode() + rest
     command = f'CMD ["python", "-m", "sophia_mcp", "{name}"]\n'.encode()
     placed = [
         source

@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import database, gateway, mcp_service, provided
+from components.plan import backend, database, gateway, mcp_service, provided
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -15,7 +15,7 @@ from components.settings_model import Settings
 from providers.swarm import calendar
 from providers.swarm.services.rules import faults_of, job_faults
 
-DATABASE, GATEWAY = "database", "gateway"
+DATABASE, BACKEND, GATEWAY = "database", "backend", "gateway"
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
@@ -25,13 +25,21 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         GATEWAY,
         settings.prefix,
         settings.gateway.port,
-        [server.name for server in settings.servers],
+        [*(server.name for server in settings.servers), BACKEND],
     )
     every = (
         database.workload(DATABASE),
         *(
             _server(server, settings.prefix, settings.credentials[server.name])
             for server in settings.servers
+        ),
+        backend.workload(
+            BACKEND,
+            settings.prefix,
+            settings.servers,
+            health=settings.backend.health,
+            env=settings.backend.env,
+            secrets=settings.backend.secrets,
         ),
         gateway.publisher(gateways),
         gateways,

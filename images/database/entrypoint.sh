@@ -80,6 +80,9 @@ fi
 # The literal is quoted here; nothing of it is logged.
 printf "ALTER ROLE \"%s\" PASSWORD '%s'\n" "$database" "$(sed "s/'/''/g" "$password_file")" |
     run_sql "$cluster" postgres || fail "the password of $database could not be set"
+# Only a superuser may, and none comes in from outside.
+echo "CREATE EXTENSION IF NOT EXISTS vector" |
+    run_sql "$cluster" "$database" || fail "pgvector could not be installed in $database"
 
 exec postgres -D "$cluster" -c listen_addresses='*' -c password_encryption=scram-sha-256 \
     -c unix_socket_directories="$PGHOST" "$@"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
@@ -14,7 +15,7 @@ from sophia_mcp.errors import DependencyError, NotConfigured
 from sophia_mcp.settings import Credential
 
 from . import problems
-from .schema import UnsuitableDatabase, build_indexes, migrate
+from .schema import UnsuitableDatabase, build_indexes, has_pgvector, index_vectors, migrate
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Database:
 
     credential: a URL of Postgres with its password. Without it every use raises NotConfigured.
     trigrams: whether search can use them; known once its index is built.
+    pgvector: whether it is there; known from then on, too.
 
     Raises SettingError when it is no such URL.
     """
@@ -40,7 +42,7 @@ class Database:
         self._pool_size = pool_size
         self._problem: str | None = "the schema is not ready yet"
         self._probe = postgres.Probe(self._url, _CONNECTION)
-        self.trigrams = False
+        self.trigrams = self.pgvector = False
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -126,7 +128,8 @@ class Database:
             indexing = tasks.create_task(self._insist(self._index, "the indexes are not ready"))
             await asyncio.wait([indexing], timeout=_INDEX_SECONDS)
             self._problem = None
-            logger.info("the database is ready", extra={"trigrams": self.trigrams})
+            found = {"trigrams": self.trigrams, "pgvector": self.pgvector}
+            logger.info("the database is ready", extra=found)
 
     async def _insist(self, step: Callable[[], Awaitable[None]], complaint: str) -> None:
         told = None
@@ -149,8 +152,25 @@ class Database:
             await migrate(connection)
 
     async def _index(self) -> None:
+        async with self._two() as (holder, builder):
+            self.pgvector = await has_pgvector(builder)
+            self.trigrams = await build_indexes(holder, builder)
+
+    async def index_vectors(self, space: str, dimensions: int) -> None:
+        """Build pgvector's index of one model's vectors; takes as long as it needs.
+
+        Raises:
+            psycopg.Error: the database refused.
+            UnsuitableDatabase: another replica builds just now.
+        """
+        async with self._two() as (holder, builder):
+            await index_vectors(holder, builder, space, dimensions)
+
+    @asynccontextmanager
+    async def _two(self) -> AsyncIterator[tuple[AsyncConnection[Any], AsyncConnection[Any]]]:
+        """Connections of their own."""
         async with (
             await AsyncConnection.connect(self._url, **_CONNECTION) as holder,
             await AsyncConnection.connect(self._url, **_CONNECTION) as builder,
         ):
-            self.trigrams = await build_indexes(holder, builder)
+            yield holder, builder

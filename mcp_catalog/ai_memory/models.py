@@ -70,6 +70,10 @@ Metadata = Annotated[
     AfterValidator(_small),
 ]
 EntityKind = Literal["user", "agent", "run"]
+Mode = Annotated[
+    Literal["lexical", "hybrid"],
+    Field(description="lexical: found by words only; hybrid: by words and meaning"),
+]
 
 
 class Memory(BaseModel):
@@ -90,11 +94,24 @@ class Memory(BaseModel):
     updated_at: datetime
 
 
+_Embedded = Annotated[
+    bool,
+    Field(description="Whether search finds it by meaning; if not, by its words, for now at least"),
+]
+
+
 class Stored(BaseModel):
     """The answer of store_memory."""
 
     memory: Memory
     created: bool = Field(description="False if this scope already held the same content")
+    embedded: _Embedded
+
+
+class Changed(Memory):
+    """The answer of update_memory."""
+
+    embedded: _Embedded
 
 
 class MemoryPage(BaseModel):
@@ -109,12 +126,18 @@ class Hit(BaseModel):
 
     memory: Memory
     score: float = Field(description="Higher is better; comparable within one answer only")
+    cosine: float | None = Field(
+        default=None,
+        description="How near its meaning is, 1 at most; null if only its words were looked at",
+    )
 
 
 class SearchResult(BaseModel):
     """Hits, best first."""
 
     hits: list[Hit]
+    mode: Mode
+    note: str | None = Field(default=None, description="Why only words were looked at this time")
     more: bool = Field(description="True if some did not fit: narrow the search")
 
 
@@ -139,6 +162,10 @@ class Stats(BaseModel):
         "newest then"
     )
     memories: int
+    embedded: int | None = Field(
+        description="How many of them are found by meaning, too; null if this server can't tell, "
+        "or searches by words only"
+    )
     users: int
     agents: int
     runs: int

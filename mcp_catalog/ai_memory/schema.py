@@ -4,10 +4,13 @@ A step must leave the previous version of this server working: during a rolling 
 """
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import md5
 from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, errors
-from psycopg.sql import SQL, Identifier, Literal
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +19,7 @@ class UnsuitableDatabase(Exception):
     """The database can't keep memories as it is."""
 
 
-_LOCK = 4_716_209_000  # any number, the same in every replica
+LOCK = 4_716_209_000  # any number, the same in every replica; the next ones are locks, too
 
 _STEPS: tuple[LiteralString, ...] = (
     """
@@ -54,14 +57,51 @@ _STEPS: tuple[LiteralString, ...] = (
         ADD CONSTRAINT memories_metadata_most
             CHECK (octet_length(metadata::text) <= 8192) NOT VALID;
     """,
+    # Vectors of what a memory means, one for each model (space) that is in use, with its scope. The
+    # version before knows no vectors, and changes and deletes memories all the same.
+    """
+    CREATE TABLE memory_vectors (
+        memory_id uuid NOT NULL REFERENCES memories ON DELETE CASCADE,
+        space text NOT NULL,
+        user_id text,
+        agent_id text,
+        run_id text,
+        made_at timestamptz NOT NULL DEFAULT now(),
+        signs bit varying NOT NULL,
+        embedding real[] NOT NULL,
+        PRIMARY KEY (memory_id, space)
+    );
+    -- Out of the row, which a search reads, and as it is: numbers that look random don't shrink.
+    ALTER TABLE memory_vectors ALTER embedding SET STORAGE EXTERNAL;
+    CREATE INDEX memory_vectors_user ON memory_vectors (user_id, space);
+    CREATE INDEX memory_vectors_agent ON memory_vectors (agent_id, space);
+    CREATE INDEX memory_vectors_run ON memory_vectors (run_id, space);
+    CREATE FUNCTION memory_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF OLD.content <> NEW.content THEN
+            DELETE FROM memory_vectors WHERE memory_id = NEW.id;
+        ELSE
+            UPDATE memory_vectors
+            SET user_id = NEW.user_id, agent_id = NEW.agent_id, run_id = NEW.run_id
+            WHERE memory_id = NEW.id;
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER memories_changed AFTER UPDATE OF content, user_id, agent_id, run_id ON memories
+        FOR EACH ROW WHEN (
+            (OLD.content, OLD.user_id, OLD.agent_id, OLD.run_id)
+            IS DISTINCT FROM (NEW.content, NEW.user_id, NEW.agent_id, NEW.run_id)
+        ) EXECUTE FUNCTION memory_changed();
+    """,
 )
 
 
-# Built after the server is ready, without keeping writers waiting: name, and what follows the name.
-_TRIGRAMS: tuple[LiteralString, LiteralString] = (
-    "memories_trigrams",
-    "ON memories USING gin (content gin_trgm_ops)",
+# Built after the server is ready, without keeping writers waiting.
+_TRIGRAMS = SQL("ON memories USING gin (content gin_trgm_ops)")
+_NEAR = SQL(
+    "ON memory_vectors USING hnsw ((signs::bit({size})) bit_hamming_ops) WHERE space = {space}"
 )
+_NEAR_NAME = "memory_vectors_near_"
 
 
 async def migrate(connection: AsyncConnection[Any]) -> None:
@@ -77,7 +117,7 @@ async def migrate(connection: AsyncConnection[Any]) -> None:
         raise UnsuitableDatabase(f"its encoding: expected UTF8, got {encoding}; create it anew")
     async with connection.transaction():
         await connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5s'")
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_steps"
             " (step integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
@@ -103,26 +143,71 @@ async def build_indexes(holder: AsyncConnection[Any], builder: AsyncConnection[A
         psycopg.Error: the database refused.
         UnsuitableDatabase: another replica builds just now.
     """
-    async with holder.transaction():
-        # A statement with parameters keeps a snapshot after its end, for which the builder would
-        # wait, and we for it.
-        lock = SQL("SELECT pg_try_advisory_xact_lock({})").format(Literal(_LOCK + 1))
-        cursor = await holder.execute(lock)
-        if await cursor.fetchone() != (True,):
-            raise UnsuitableDatabase("another replica builds the indexes")
+    async with _alone(holder):
         await builder.execute("SET statement_timeout = 0")
-        try:
-            await builder.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-        except (errors.FeatureNotSupported, errors.UndefinedFile, errors.InsufficientPrivilege):
+        if not await _install(builder, "pg_trgm"):
             logger.warning("searching without trigrams: the server has no pg_trgm, or forbids it")
             return False
-        await _build(builder, *_TRIGRAMS)
+        await _build(builder, "memories_trigrams", _TRIGRAMS)
     return True
 
 
-async def _build(
-    connection: AsyncConnection[Any], name: LiteralString, rest: LiteralString
+async def has_pgvector(connection: AsyncConnection[Any]) -> bool:
+    """Whether pgvector is there, in a version whose scans go on until they have found enough, or
+    can be installed. Only a superuser may; the platform's database has it from its start on.
+
+    Raises psycopg.Error when the database refused.
+    """
+    await _install(connection, "vector")
+    cursor = await connection.execute(
+        "SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension"
+        " WHERE extname = 'vector' AND to_regtype('vector') IS NOT NULL"
+    )
+    return await cursor.fetchone() == (True,)
+
+
+async def index_vectors(
+    holder: AsyncConnection[Any], builder: AsyncConnection[Any], space: str, dimensions: int
 ) -> None:
+    """Build pgvector's index of the signs of one model's vectors, as `build_indexes` does, and drop
+    those of others."""
+    name = _NEAR_NAME + md5(space.encode(), usedforsecurity=False).hexdigest()[:12]
+    async with _alone(holder):
+        await builder.execute("SET statement_timeout = 0")
+        rest = _NEAR.format(size=Literal(dimensions), space=Literal(space))
+        await _build(builder, name, rest)
+        cursor = await builder.execute(
+            "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid"
+            " WHERE indrelid = to_regclass('memory_vectors') AND starts_with(relname, %s)"
+            " AND relname <> %s",
+            (_NEAR_NAME, name),
+        )
+        for (other,) in await cursor.fetchall():
+            await builder.execute(SQL("DROP INDEX CONCURRENTLY {}").format(Identifier(other)))
+
+
+@asynccontextmanager
+async def _alone(holder: AsyncConnection[Any]) -> AsyncIterator[None]:
+    """Raises UnsuitableDatabase while another replica is here."""
+    async with holder.transaction():
+        # A statement with parameters keeps a snapshot after its end, for which the builder would
+        # wait, and we for it.
+        lock = SQL("SELECT pg_try_advisory_xact_lock({})").format(Literal(LOCK + 1))
+        cursor = await holder.execute(lock)
+        if await cursor.fetchone() != (True,):
+            raise UnsuitableDatabase("another replica builds the indexes")
+        yield
+
+
+async def _install(connection: AsyncConnection[Any], extension: LiteralString) -> bool:
+    try:
+        await connection.execute(SQL("CREATE EXTENSION IF NOT EXISTS ") + SQL(extension))
+    except (errors.FeatureNotSupported, errors.UndefinedFile, errors.InsufficientPrivilege):
+        return False
+    return True
+
+
+async def _build(connection: AsyncConnection[Any], name: str, rest: SQL | Composed) -> None:
     """Build an index if it is not there whole; one that was interrupted is made anew."""
     cursor = await connection.execute(
         "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (name,)
@@ -132,6 +217,6 @@ async def _build(
         return
     if row is not None:
         await connection.execute(SQL("DROP INDEX CONCURRENTLY {}").format(Identifier(name)))
-    create = SQL("CREATE INDEX CONCURRENTLY {} ").format(Identifier(name)) + SQL(rest)
+    create = SQL("CREATE INDEX CONCURRENTLY {} ").format(Identifier(name)) + rest
     await connection.execute(create)
     logger.info("index built", extra={"index": name})

@@ -1,11 +1,16 @@
-"""Full text search over memories, with trigrams where the database has them.
+"""Search over memories: full text, trigrams where the database has them, and meaning where there
+are embeddings.
 
 However common its words are, a search looks at a bounded number of memories: the newest that have
-each of the words, of which those with most words are ranked.
+each of the words, of which those with most words are ranked. What words find and what is near in
+meaning is put in one order by ranks (reciprocal rank fusion), as their scores can't be compared.
 """
 
+import asyncio
 from typing import Any, LiteralString
+from uuid import UUID
 
+from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Literal, Placeholder
@@ -15,12 +20,17 @@ from .database import Database
 from .models import Hit, Memory, SearchResult
 from .problems import TookTooLong
 from .scope import Scope
-from .store import LISTED
+from .store import LISTED, MemoryStore
+from .vectors import Vectors
 
 _MOST_WORDS = 16
 _MOST_PER_WORD = 100
 _MOST_RANKED = 200
 _SIMILAR_SECONDS = 1.0
+_FUSED = 50
+"""Hits of each kind, at least, that are put in one order."""
+_RANK = 60
+"""Of reciprocal rank fusion, as its authors chose it (Cormack, Clarke and Büttcher, SIGIR 2009)."""
 
 # The words that are not English stop words, each as it is written and by its English stem.
 _WORDS = SQL("""
@@ -63,25 +73,96 @@ _SIMILAR = SQL("""
     ORDER BY score DESC, created_at DESC, id DESC LIMIT %(limit)s
 """)
 
+_BY_IDS = SQL("SELECT {columns} FROM memories WHERE id = ANY (%(ids)s) AND {scope}")
 
-async def search(database: Database, query: str, scope: Scope, limit: int) -> SearchResult:
-    """The memories of a scope that match `query`, best first. Those that are only similar to it are
-    looked for when its words don't find enough, for a second at most.
+
+async def search(store: MemoryStore, query: str, scope: Scope, limit: int) -> SearchResult:
+    """The memories of a scope that match `query`, best first; by words only if the service that
+    tells meanings is away.
 
     Raises:
         ToolError: Postgres is not there, or took too long.
     """
+    if store.vectors is None:
+        rows = await _lexical(store.database, query, scope, limit)
+        return _result(rows, limit, SearchResult(hits=[], more=False, mode="lexical"))
+    most = max(limit, _FUSED)
+    rows, near = await asyncio.gather(
+        _lexical(store.database, query, scope, most, similar=False),
+        _near(store.vectors, query, scope, most),
+    )
+    if isinstance(near, ToolError):
+        if not rows:
+            rows = await _lexical(store.database, query, scope, limit)
+        return _result(
+            rows, limit, SearchResult(hits=[], more=False, mode="lexical", note=str(near))
+        )
+    rows = await _fused(store.database, rows, near, scope, limit)
+    return _result(rows, limit, SearchResult(hits=[], more=False, mode="hybrid"))
+
+
+def _result(rows: list[DictRow], limit: int, result: SearchResult) -> SearchResult:
+    hits = [
+        Hit(
+            memory=Memory.model_validate(row),
+            score=round(row["score"], 4),
+            cosine=row.get("cosine"),
+        )
+        for row in rows[:limit]
+    ]
+    fitting = that_fit(hits)
+    return result.model_copy(update={"hits": fitting, "more": len(fitting) < len(hits)})
+
+
+async def _near(
+    vectors: Vectors, query: str, scope: Scope, most: int
+) -> dict[UUID, float] | ToolError:
+    try:
+        return await vectors.nearest(query, scope, most)
+    except ToolError as error:
+        return error
+
+
+async def _fused(
+    database: Database,
+    rows: list[DictRow],
+    near: dict[UUID, float],
+    scope: Scope,
+    limit: int,
+) -> list[DictRow]:
+    """Both in one order. What only its meaning found is read now."""
+    found = {row["id"]: row for row in rows}
+    scores: dict[UUID, float] = {}
+    for ranking in (found, near):
+        for rank, one in enumerate(ranking, start=1):
+            scores[one] = scores.get(one, 0.0) + 1 / (_RANK + rank)
+    # Of two that are equal, what words found comes first: sorting keeps the order.
+    best = sorted(scores, key=lambda one: -scores[one])[:limit]
+    missing = [one for one in best if one not in found]
+    if missing:
+        query = _BY_IDS.format(columns=LISTED, scope=scope.condition())
+        async with database.transaction() as connection:
+            read = await connection.execute(query, {**scope.parameters(), "ids": missing})
+            found |= {row["id"]: row for row in await read.fetchall()}
+    return [
+        {**found[one], "score": scores[one], "cosine": near.get(one)}
+        for one in best
+        if one in found
+    ]
+
+
+async def _lexical(
+    database: Database, query: str, scope: Scope, limit: int, similar: bool = True
+) -> list[DictRow]:
+    """By words. Those that are only similar to it are looked for when its words don't find enough,
+    for a second at most."""
     values = {**scope.parameters(), "query": query, "limit": limit}
     async with database.transaction() as connection:
         rows = await _by_words(connection, values, scope, database.trigrams)
-    if database.trigrams and len(rows) < limit:
+    if similar and database.trigrams and len(rows) < limit:
         rows += await _by_similarity(database, values, scope, rows)
         rows.sort(key=lambda row: -row["score"])
-    hits = [
-        Hit(memory=Memory.model_validate(row), score=round(row["score"], 4)) for row in rows[:limit]
-    ]
-    fitting = that_fit(hits)
-    return SearchResult(hits=fitting, more=len(fitting) < len(hits))
+    return rows
 
 
 async def _by_words(

@@ -19,6 +19,7 @@ from .models import (
     LISTED_CONTENT,
     MAX_METADATA_BYTES,
     MAX_TAGS,
+    Changed,
     Entity,
     EntityKind,
     EntityPage,
@@ -28,6 +29,7 @@ from .models import (
     Stored,
 )
 from .scope import Scope
+from .vectors import Vectors
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -64,7 +66,7 @@ _UPDATE = SQL("""
 # What counts looks at the newest of a scope, so that its cost has a bound.
 _NEWEST: LiteralString = """
     WITH newest AS MATERIALIZED (
-        SELECT user_id, agent_id, run_id, tags, octet_length(content) AS bytes, created_at,
+        SELECT id, user_id, agent_id, run_id, tags, octet_length(content) AS bytes, created_at,
                updated_at
         FROM memories WHERE {scope} ORDER BY created_at DESC, id DESC LIMIT {most}
     )
@@ -73,7 +75,12 @@ _NEWEST: LiteralString = """
 _STATS = SQL(
     _NEWEST
     + """
-    SELECT count(*) AS memories, count(DISTINCT user_id) AS users,
+    SELECT count(*) AS memories,
+           CASE WHEN %(space)s::text IS NOT NULL THEN (
+               SELECT count(*) FROM newest JOIN memory_vectors ON memory_id = id
+               WHERE space = %(space)s
+           ) END AS embedded,
+           count(DISTINCT user_id) AS users,
            count(DISTINCT agent_id) AS agents, count(DISTINCT run_id) AS runs,
            coalesce(sum(bytes), 0)::bigint AS content_bytes,
            min(created_at) AS oldest, max(created_at) AS newest,
@@ -111,11 +118,13 @@ class MemoryStore:
     """Memories in Postgres. Every method raises ToolError when Postgres is not there.
 
     per_caller: whether callers see only what is theirs; its tools ask for no other scope then.
+    vectors: what the memories mean; None where search is by words only.
     """
 
-    def __init__(self, database: Database, per_caller: bool = False) -> None:
-        self.database = database
-        self.per_caller = per_caller
+    def __init__(
+        self, database: Database, per_caller: bool = False, vectors: Vectors | None = None
+    ) -> None:
+        self.database, self.per_caller, self.vectors = database, per_caller, vectors
 
     async def add(
         self, content: str, scope: Scope, tags: list[str], metadata: dict[str, Any]
@@ -132,7 +141,8 @@ class MemoryStore:
         except errors.CheckViolation as violation:
             raise _too_large(violation) from None
         assert row is not None
-        return Stored(memory=Memory.model_validate(row), created=row["created"])
+        embedded = await self._embed(row["id"])
+        return Stored(memory=Memory.model_validate(row), created=row["created"], embedded=embedded)
 
     async def get(self, memory_id: UUID, scope: Scope) -> Memory:
         """The memory with this id. Raises ToolError if the scope has none."""
@@ -168,7 +178,7 @@ class MemoryStore:
         content: str | None,
         tags: list[str] | None,
         metadata: dict[str, Any] | None,
-    ) -> Memory:
+    ) -> Changed:
         """Replace what is given; None leaves a field as it is. Raises ToolError if the scope has
         no such memory, another one with this content, or the memory would be too large."""
         query = _UPDATE.format(columns=LISTED, scope=scope.condition())
@@ -188,7 +198,8 @@ class MemoryStore:
             ) from None
         except errors.CheckViolation as violation:
             raise _too_large(violation) from None
-        return _found(row, memory_id)
+        memory = _found(row, memory_id)
+        return Changed(**dict(memory), embedded=await self._embed(memory.id))
 
     async def delete(self, memory_id: UUID, scope: Scope) -> None:
         """Delete one memory. Raises ToolError if the scope has none with this id."""
@@ -210,8 +221,11 @@ class MemoryStore:
     async def stats(self, scope: Scope) -> Stats:
         """Numbers on the newest memories of a scope."""
         query = _STATS.format(scope=scope.condition(), most=Literal(COUNTED))
+        values = scope.parameters() | {
+            "space": await self.vectors.space() if self.vectors else None
+        }
         async with self.database.transaction() as connection:
-            row = await (await connection.execute(query, scope.parameters())).fetchone()
+            row = await (await connection.execute(query, values)).fetchone()
         assert row is not None
         return Stats.model_validate({**row, "complete": row["memories"] < COUNTED})
 
@@ -232,6 +246,9 @@ class MemoryStore:
             entities=entities,
             next_cursor=cursors.of_entity(last.kind, last.id) if last else None,
         )
+
+    async def _embed(self, memory_id: UUID) -> bool:
+        return self.vectors is not None and await self.vectors.embed(memory_id)
 
     async def _page(
         self, kind: type[T], query: Composed, values: Mapping[str, Any], limit: int

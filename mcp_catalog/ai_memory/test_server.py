@@ -1,5 +1,7 @@
 """What of ai_memory needs no database: limits, cursors, and what it says while there is none."""
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,18 +14,21 @@ from hypothesis import strategies as st
 from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import Error, OperationalError, errors
 from pydantic import TypeAdapter
-from sophia_mcp.errors import DependencyError, NotConfigured, SettingError
+from sophia_mcp.errors import DependencyError, NotConfigured, SettingError, Unusable
+from sophia_mcp.metrics import Metrics
 from sophia_mcp.policy import reads
 from sophia_mcp.server import Server
 from sophia_mcp.settings import read_settings
 
 from mcp_catalog.ai_memory import cursors, problems
+from mcp_catalog.ai_memory.embeddings import Embeddings, Vector, read_embeddings
 from mcp_catalog.ai_memory.models import Content, Memory, Metadata
 from mcp_catalog.ai_memory.scope import Scope
 from mcp_catalog.ai_memory.server import build
 from tests.support.mcp_process import free_port
 from tests.support.polling import eventually
 from tests.support.tool_calls import tools_of
+from tests.support.upstream import Reply, Service, ok, serving
 
 TOOLS = {
     "store_memory", "search_memories", "get_memory", "get_memories", "update_memory",
@@ -209,3 +214,105 @@ def test_a_scope_asks_only_for_what_it_names():
     assert Scope().condition().as_string() == "true"
     text = Scope(user_id="u", tags=["t"]).condition().as_string()
     assert text == "true AND user_id = %(user_id)s AND tags @> %(tags)s"
+
+
+def test_without_its_service_search_is_lexical_and_a_model_is_told():
+    assert read_embeddings(read_settings("ai_memory", {})) is None
+    assert "Search is lexical" in str(build(read_settings("ai_memory", {})).instructions)
+    hybrid = read_settings("ai_memory", {"EMBEDDINGS_URL": "http://127.0.0.1:9/v1"})
+    assert "by meaning" in str(build(hybrid).instructions)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMBEDDINGS_URL", "api.openai.com"),
+        ("EMBEDDINGS_URL", "https://user:hidden@api.openai.com/v1"),
+        ("EMBEDDINGS_DIMENSIONS", "4097"),
+        ("EMBEDDINGS_DIMENSIONS", "many"),
+    ],
+)
+def test_a_wrong_setting_of_the_embeddings_is_refused(name: str, value: str):
+    with pytest.raises(SettingError, match=f"^{name}: expected") as caught:
+        build(read_settings("ai_memory", {name: value}))
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serving() as service:
+        yield service
+
+
+@asynccontextmanager
+async def embeddings(service: Service, **environment: str) -> AsyncIterator[Embeddings]:
+    url = {"EMBEDDINGS_URL": f"{service.url}/v1"}
+    made = read_embeddings(read_settings("ai_memory", url | environment))
+    assert made is not None
+    async with made.opened(Metrics("ai_memory")):
+        yield made
+
+
+def vectors(*numbers: list[float]) -> Reply:
+    """In an order of their own, as the API allows."""
+    data = [{"index": index, "embedding": one} for index, one in enumerate(numbers)]
+    return ok({"data": data[::-1]})
+
+
+async def test_vectors_come_in_order_and_of_length_one(service: Service):
+    service.queue.append(vectors([3, -4], [0, 5e-30]))
+    async with embeddings(service, EMBEDDINGS_API_KEY="sk-1", EMBEDDINGS_MODEL="m") as made:
+        found = await made.of_memories(["one", "two"])
+        assert [vector.array for vector in found] == [
+            "{0.60000000,-0.80000000}",
+            "{0.00000000,1.00000000}",
+        ]
+        assert [vector.signs for vector in found] == ["10", "11"]
+        assert await made.space() == "m/2"
+    [asked] = service.asked
+    assert asked.body == {"model": "m", "input": ["one", "two"]}
+    assert asked.headers["Authorization"] == "Bearer sk-1"
+
+
+async def test_a_query_is_asked_for_once_and_dimensions_only_where_they_are_set(service: Service):
+    service.routes["POST /v1/embeddings"] = vectors([1.0, 0, 0])
+    async with embeddings(service, EMBEDDINGS_DIMENSIONS="3") as made:
+        assert await made.of_query("tea") == await made.of_query("tea")
+        assert await made.space() == "text-embedding-3-small/3"
+    [asked] = service.asked
+    assert asked.body["dimensions"] == 3
+    assert "Authorization" not in asked.headers
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (vectors(), "one for each of 1 texts, got 0"),
+        (vectors([1.0], [1.0]), "one for each of 1 texts, got 2"),
+        (ok({"data": [{"index": 1, "embedding": [1.0]}]}), "one for each of 1 texts, got 1"),
+        (vectors([1.0, 2.0]), "3 numbers, got 2"),
+        (vectors([]), "3 numbers, got 0"),
+        (vectors([float("nan"), 1, 1]), "finite numbers that are not all zero"),
+        (vectors([0, 0, 0]), "finite numbers that are not all zero"),
+        (vectors([1.5e308, 1.5e308, 1.5e308]), "finite numbers that are not all zero"),
+    ],
+)
+async def test_vectors_that_are_none_are_refused(service: Service, answer: Reply, said: str):
+    service.routes["POST /v1/embeddings"] = answer
+    async with embeddings(service, EMBEDDINGS_DIMENSIONS="3") as made:
+        with pytest.raises(Unusable, match=said):
+            await made.of_memory("a text")
+
+
+async def test_no_more_dimensions_than_a_query_can_take(service: Service):
+    service.routes["POST /v1/embeddings"] = vectors([0.5] * 4_097)
+    async with embeddings(service) as made:
+        with pytest.raises(Unusable, match="up to 4096 numbers, got 4097"):
+            await made.space()
+
+
+def test_a_vector_that_is_cached_is_the_one_that_was_made():
+    made = Vector.of([0.1, -1e-12, 0.0])
+    assert made is not None
+    assert Vector(made.text) == made
+    assert made.signs == "111", "no bit that Postgres, which keeps eight digits, would not see"

@@ -17,6 +17,7 @@ from sophia_mcp.policy import destroys, reads, writes
 
 from .models import (
     AgentId,
+    Changed,
     Content,
     Deleted,
     EntityKind,
@@ -95,12 +96,13 @@ async def search_memories(
     tags: Tags | None = None,
     limit: Limit = 10,
 ) -> SearchResult:
-    """Find memories by their words, best match first; scope and tags narrow the search.
+    """Find memories by their words and, where the answer's mode is hybrid, by their meaning, best
+    match first; scope and tags narrow the search.
 
     Without a scope it searches what all callers stored, unless this server keeps them apart.
     """
     scope = _scope(call, user_id, agent_id, run_id, tags)
-    return await search(_store(call).database, query, scope, limit)
+    return await search(_store(call), query, scope, limit)
 
 
 async def get_memory(call: Call, memory_id: UUID) -> Memory:
@@ -130,7 +132,7 @@ async def update_memory(
     content: Annotated[Content | None, Field(description="The new text")] = None,
     tags: Annotated[Tags | None, Field(description="The new tags, instead of the old")] = None,
     metadata: Annotated[Metadata | None, Field(description="Instead of the old")] = None,
-) -> Memory:
+) -> Changed:
     """Change a memory's content, tags or metadata; what is left out stays as it is."""
     if content is None and tags is None and metadata is None:
         raise ToolError("update_memory: expected content, tags or metadata, got none of them")

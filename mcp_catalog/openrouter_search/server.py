@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from sophia_mcp import pages
+from sophia_mcp.budget import Budget, read_budget
 from sophia_mcp.errors import Refused
 from sophia_mcp.pages import Cursor, Limit
 from sophia_mcp.policy import reads, writes
@@ -13,7 +14,6 @@ from sophia_mcp.settings import Settings
 from sophia_mcp.upstream import Limits, Upstream, bearer
 
 from . import models
-from .budget import Budget
 from .catalogue import Catalogue, Order, matching, ordered
 from .spending import Spending
 from .words import explain
@@ -231,10 +231,7 @@ def build(settings: Settings) -> Server:
     api = Upstream("OpenRouter", address, auth=auth, limits=large, data="data")
     meter = Upstream("OpenRouter's meter", address, auth=auth, limits=Limits(tries=1), data="data")
     chat = Upstream("OpenRouter's chat", address, auth=auth, limits=slow, explain=explain)
-    budget = Budget(
-        settings.usd("OPENROUTER_MAX_USD_PER_CALL", "0.10", most=1_000),
-        settings.usd("OPENROUTER_MAX_USD_PER_DAY", "5", most=100_000),
-    )
+    budget = read_budget(settings)
     known = Catalogue(api)
     tools = OpenRouter(
         api,

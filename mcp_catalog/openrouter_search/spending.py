@@ -8,12 +8,13 @@ from typing import Annotated, Any
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from sophia_mcp.arguments import given
+from sophia_mcp.budget import Budget
 from sophia_mcp.errors import Refused, UpstreamError
 from sophia_mcp.fields import Text, at
 from sophia_mcp.pages import cut
 from sophia_mcp.upstream import Upstream
 
-from .budget import RESULT_TOKENS, SEARCH_USD, Budget, price_limits, prompt_tokens
+from .budget import RESULT_TOKENS, SEARCH_USD, price_limits, prompt_tokens
 from .catalogue import Catalogue
 from .models import Answered, Citation, Key, Message, WholeModel
 

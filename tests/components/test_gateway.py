@@ -37,6 +37,7 @@ def gateway(made=None, port=8443, **changes):
         for number in (1, 2)
     )
     dns_name = server.id.apply(lambda _: "tasks.sophia-dev-github")
+    backends = server.id.apply(lambda _: "tasks.sophia-dev-backend")
     workload = plan.workload("gateway", "sophia-dev", port, ["github"])
     built = Gateway(
         "gateway",
@@ -51,6 +52,7 @@ def gateway(made=None, port=8443, **changes):
             ),
             image="registry.example/gateway@sha256:0",
             servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005, server)],
+            backend=ServiceHandle("backend", "sophia-dev-backend", backends, 8000, server),
             **{
                 "hosts": ["mcp.example"],
                 "callers": [plan.Caller("alice", ("github",))],

@@ -274,6 +274,54 @@ def test_keys_and_passwords_are_secret_wherever_they_go(seen, preview):
         assert "the-api-key" not in str(open_text.get("env", "")), resource.name
 
 
+def test_no_servers_credential_is_anywhere_but_in_its_secret(
+    registered, preview, tmp_path, monkeypatch
+):
+    """Of all servers: `docker inspect` and images show what is not secret here."""
+    catalog = loader.load(CATALOG)
+    asked = {secret.env for server in catalog.servers for secret in server.secrets}
+    canaries = {env: f"canary-{number}-of-{env}" for number, env in enumerate(sorted(asked))}
+    needed = {
+        server.name: {"env": {one.name: one.example for one in server.variables if one.required}}
+        for server in catalog.servers
+    }
+    own = {
+        "image": f"ghcr.io/team/backend@sha256:{64 * '1'}",
+        "health": ["/app/health"],
+        "secrets": {"BACKEND_TOKEN": "canary-of-the-backend"},
+    }
+    seen = run(registered, tmp_path, monkeypatch, servers=needed, secrets=canaries, backend=own)
+    found = set()
+    for resource in seen.values():
+        for key, value in resource.inputs.items():
+            kept = {name for name, canary in canaries.items() if canary in str(value)}
+            if "canary-of-the-backend" in str(value):
+                kept.add("BACKEND_TOKEN")
+            if kept:
+                assert (resource.type, key) == ("swarm:index:Secret", "data"), resource.name
+                assert "data" in resource.secrets, resource.name
+            found |= kept
+    assert found == {*asked, "BACKEND_TOKEN"}, "each arrives"
+
+
+def test_a_backend_of_the_operators_is_run_in_place_of_the_platforms(
+    registered, preview, tmp_path, monkeypatch
+):
+    image = f"ghcr.io/team/backend@sha256:{64 * '1'}"
+    own = {"image": image, "health": ["/app/health"], "env": {"LOG_LEVEL": "info"}}
+    seen = run(registered, tmp_path, monkeypatch, backend=own)
+    service = seen["backend-service"].inputs
+    assert service["image"] == image
+    assert service["health"]["test"] == ["CMD", "/app/health"]
+    assert service["env"]["LOG_LEVEL"] == "info"
+    assert "image backend" not in seen
+
+
+def test_the_backend_waits_for_no_server_and_the_gateway_for_the_backend(seen):
+    assert "backend-service" in reached(seen, "gateway-service")
+    assert not {"ai_memory-service", "database-service"} & reached(seen, "backend-service")
+
+
 def test_the_servers_environment_comes_from_the_settings(seen):
     env = seen["lambda_labs_cli-service"].inputs["env"]
     assert env["LAMBDA_API_URL"] == "https://api.example/api/v1"

@@ -34,7 +34,7 @@ CALLERS = {
 }
 
 
-WORKLOAD = plan.workload("gateway", "test", plan.PORT, ["ai_memory", "github"])
+WORKLOAD = plan.workload("gateway", "test", plan.PORT, ["ai_memory", "github", "backend"])
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,11 @@ def configuration(
     origins: Sequence[str] = (ORIGIN,),
 ) -> str:
     routes = [plan.Route(server, f"tasks.{prefix}-{server}", Gateway.port) for server in servers]
-    return plan.config(routes, hosts, callers, origins, rate)
+    return plan.config(routes, backend(prefix), hosts, callers, origins, rate)
+
+
+def backend(prefix: str) -> plan.Route:
+    return plan.Route("backend", f"tasks.{prefix}-backend", Gateway.port)
 
 
 def platforms_certificate() -> tuple[str, str]:

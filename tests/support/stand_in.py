@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sophia_mcp.server import Server
@@ -23,7 +23,8 @@ class StandIn:
     with everything allowed.
 
     routes: a good answer for each address that a tool asks, by `METHOD /path`.
-    calls: for each tool, the arguments of a call that those answers serve.
+    calls: for each tool, the arguments of a call that those answers serve. alone: the same for the
+    tools that ask the service nothing.
     hidden: texts besides the credentials that no answer, error or log line may hold.
     """
 
@@ -33,6 +34,7 @@ class StandIn:
     routes: Mapping[str, Answers]
     calls: Mapping[str, Mapping[str, Any]]
     below: str = ""
+    alone: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()
 
     @contextmanager

@@ -15,10 +15,7 @@ SOURCES = [
 OURS = {"components", "providers", "simulator", "toolchain", "ops", "mcp_catalog"}
 VALUES = {
     "components.reading",
-    *(
-        f"components.settings_{part}"
-        for part in ("model", "rules", "firewall", "gateway", "nodes", "overlay", "servers")
-    ),
+    *(f"components.{file.stem}" for file in (ROOT / "components").glob("settings_*.py")),
 }
 """Pure modules that hold values and their rules."""
 

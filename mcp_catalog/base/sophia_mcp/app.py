@@ -1,6 +1,7 @@
-"""The HTTP side of a replica: /mcp, /health, /metrics."""
+"""The HTTP side of a replica: /mcp, /health, /metrics, and /activity for the backend."""
 
 import logging
+from collections.abc import Callable
 from time import perf_counter
 
 from mcp.server.transport_security import TransportSecuritySettings
@@ -13,51 +14,66 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import audit, bodies
 from .health import Health
+from .metrics import Metrics
 from .server import Server
 
 logger = logging.getLogger(__name__)
 
-_ROUTES = frozenset({"/mcp", "/health", "/metrics"})
+_QUIET = frozenset({"/health", "/metrics", "/activity"})
+"""Asked all the time: without a line in the log."""
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS"})
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 def make_app(server: Server, health: Health, allowed_hosts: tuple[str, ...]) -> ASGIApp:
     """The ASGI application of `server`; any replica answers any client of either protocol era."""
-    names = (server.name, f"tasks.{server.name}", *_LOCAL_HOSTS, *allowed_hosts)
     app: Starlette = server.streamable_http_app(
         stateless_http=True,
         json_response=False,
         max_request_body_size=bodies.MOST_BYTES,
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=[host for name in names for host in (name, f"{name}:*")],
-            # Browsers come through the gateway, which checks Origin and takes it off.
-            allowed_origins=[
-                f"http://{name}{port}" for name in _LOCAL_HOSTS for port in ("", ":*")
-            ],
-        ),
+        transport_security=security(server.name, allowed_hosts),
     )
+
+    async def answer_activity(_: Request) -> Response:
+        return JSONResponse(server.activity.report().model_dump())
+
+    activity = Route("/activity", answer_activity)
+    app.router.routes += [*operation(server.metrics, health), activity]
+    return edge(app, server.metrics, health, _route)
+
+
+def security(name: str, allowed_hosts: tuple[str, ...]) -> TransportSecuritySettings:
+    """Who may be meant by a request: the server, by its names."""
+    names = (name, f"tasks.{name}", *_LOCAL_HOSTS, *allowed_hosts)
+    return TransportSecuritySettings(
+        allowed_hosts=[host for name in names for host in (name, f"{name}:*")],
+        # Browsers come through the gateway, which checks Origin and takes it off.
+        allowed_origins=[f"http://{name}{port}" for name in _LOCAL_HOSTS for port in ("", ":*")],
+    )
+
+
+def operation(metrics: Metrics, health: Health) -> list[Route]:
+    """/health and /metrics."""
 
     async def answer_health(_: Request) -> Response:
         status, body = await health.report()
         return JSONResponse(body, status)
 
     async def answer_metrics(_: Request) -> Response:
-        return Response(server.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
-    app.router.routes += [Route("/health", answer_health), Route("/metrics", answer_metrics)]
-    return _edge(app, server, health)
+    return [Route("/health", answer_health), Route("/metrics", answer_metrics)]
 
 
-def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
+def edge(app: ASGIApp, metrics: Metrics, health: Health, route_of: Callable[[str], str]) -> ASGIApp:
     """Measures every request, logs those that call no tool, names the replica, and ends
-    connections while draining."""
+    connections while draining. route_of: what a path is counted as, one of a few."""
 
-    async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        route = scope["path"] if scope["path"] in _ROUTES else "other"
+        route = route_of(scope["path"])
         method = scope["method"] if scope["method"] in _METHODS else "other"
         status = 500
         started, request = perf_counter(), audit.arrived(scope)
@@ -77,14 +93,14 @@ def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
         stream = route == "/mcp" and method == "GET"
         inner = _no_stream if stream else posted if method == "POST" else app
         try:
-            with server.metrics.in_flight.track_inprogress():
+            with metrics.in_flight.track_inprogress():
                 await inner(scope, receive, send_marked)
         finally:
             seconds = perf_counter() - started
-            server.metrics.requests.labels(route, method, status).inc()
-            server.metrics.request_seconds.labels(route).observe(seconds)
+            metrics.requests.labels(route, method, status).inc()
+            metrics.request_seconds.labels(route).observe(seconds)
             # A call of a tool has a line of its own.
-            if route not in ("/health", "/metrics") and not request.calls:
+            if route not in _QUIET and not request.calls:
                 logger.info(
                     "request",
                     extra={
@@ -98,7 +114,11 @@ def _edge(app: ASGIApp, server: Server, health: Health) -> ASGIApp:
                 )
 
     replica, posted = health.replica.encode(), bodies.bounded(app)
-    return edge
+    return answer
+
+
+def _route(path: str) -> str:
+    return path if path == "/mcp" or path in _QUIET else "other"
 
 
 _no_stream = Response("This server sends nothing of its own accord.", 405, {"Allow": "POST"})

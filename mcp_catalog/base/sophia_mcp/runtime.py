@@ -11,6 +11,7 @@ from time import monotonic
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from . import logs
 from .app import make_app
@@ -22,6 +23,7 @@ from .settings import Settings, read_settings
 logger = logging.getLogger(__name__)
 
 Build = Callable[[Settings], Server]
+Make = Callable[[Settings], tuple[ASGIApp, Health]]
 
 
 class DrainingServer(uvicorn.Server):
@@ -51,11 +53,10 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(server: Server, settings: Settings) -> None:
+def serve(app: ASGIApp, health: Health, settings: Settings) -> None:
     """Listen where the settings say until a signal says to stop."""
-    health = Health(server.name, settings.replica, server.check)
     config = uvicorn.Config(
-        make_app(server, health, settings.allowed_hosts),
+        app,
         host=settings.address,
         port=settings.port,
         http="h11",
@@ -90,17 +91,25 @@ def build_of(name: str) -> Build:
     return found
 
 
-def main(name: str, build: Build | None = None) -> None:
-    """Read the settings, build the server, serve it. Exit status 2 if it can't start as told.
-
-    build: of a server that is not in the catalog.
-    """
+def run(name: str, make: Make) -> None:
+    """Read the settings, make an application, serve it. Exit status 2 if it can't start as told."""
     logs.configure("INFO", server=name)
     try:
         settings = read_settings(name, os.environ)
         logs.configure(settings.log_level, server=name, replica=settings.replica)
-        server = (build or build_of(name))(settings)
+        app, health = make(settings)
     except RuntimeFault as fault:
         logger.critical(str(fault))
         sys.exit(2)
-    serve(server, settings)
+    serve(app, health, settings)
+
+
+def main(name: str, build: Build | None = None) -> None:
+    """Run a server. build: of one that is not in the catalog."""
+
+    def make(settings: Settings) -> tuple[ASGIApp, Health]:
+        server = (build or build_of(name))(settings)
+        health = Health(server.name, settings.replica, server.check)
+        return make_app(server, health, settings.allowed_hosts), health
+
+    run(name, make)

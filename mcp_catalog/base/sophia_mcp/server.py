@@ -16,6 +16,7 @@ from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequ
 from pydantic import ValidationError
 
 from . import audit, pages, policy
+from .activity import Activity
 from .arguments import Arguments
 from .metrics import Metrics
 from .settings import Settings
@@ -53,7 +54,7 @@ class Server(MCPServer[Any]):
         lifespan: Lifespan | None = None,
         check: Check | None = None,
     ) -> None:
-        self.metrics = Metrics(settings.server)
+        self.metrics, self.activity = Metrics(settings.server), Activity()
         self._upstreams, self._own_lifespan, self._own_check = upstreams, lifespan, check
         self._call_seconds = settings.call_seconds
         # Any replica answers any request, so there is nobody to publish changes to.
@@ -136,6 +137,8 @@ class Server(MCPServer[Any]):
             seconds = perf_counter() - started
             self.metrics.tool_calls.labels(tool, outcome).inc()
             self.metrics.tool_seconds.labels(tool).observe(seconds)
+            ms = round(seconds * 1000, 1)
+            self.activity.note(tool, request.caller, outcome, reason, request.request_id, ms)
             logger.info(
                 "tool call",
                 extra={
@@ -145,7 +148,7 @@ class Server(MCPServer[Any]):
                     "kind": self._kinds.get(name),
                     "outcome": outcome,
                     **({"reason": reason} if reason else {}),
-                    "ms": round(seconds * 1000, 1),
+                    "ms": ms,
                     "upstream_calls": cost.upstream_calls,
                     "upstream_ms": round(cost.upstream_seconds * 1000, 1),
                     "arguments": audit.sizes(arguments, self._arguments_of(name)),

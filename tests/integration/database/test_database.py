@@ -35,6 +35,7 @@ def test_data_and_password_survive_and_change_with_restarts(database):
     with pytest.raises(psycopg.OperationalError, match="rejects connection"):
         database.query("SELECT 1", user="postgres")
     assert database.query("SHOW is_superuser") == [("off",)]
+    assert database.query("SELECT '[1,2]'::vector <-> '[1,0]'") == [(2.0,)]
     assert database.query("SHOW shared_buffers") == [("128MB",)]
     assert database.query("SHOW password_encryption") == [("scram-sha-256",)]
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory) -> Iterator[Gateway]:
-    """A gateway for the servers ai_memory (two replicas) and github (none)."""
+    """A gateway for the servers ai_memory (two replicas) and github (none), and a backend (one)."""
     prefix = f"gwtest-{secrets.token_hex(4)}"
     base = images.ensure_base(print)
     folder = tmp_path_factory.mktemp("gateway")
@@ -39,7 +39,9 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
         made.start()
         for _ in range(2):
             made.replica("ai_memory")
+        made.replicas.remove(made.replica("backend"))
         until(made.healthy, lambda seen: seen == {"ai_memory": 2, "github": 0}, "both replicas")
+        until(lambda: made.call("GET", "/").status, lambda seen: seen == 200, "the backend")
         yield made
     finally:
         left = docker("ps", "--all", "--quiet", "--filter", f"name={prefix}").split()

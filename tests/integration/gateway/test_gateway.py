@@ -11,7 +11,7 @@ import pytest
 
 from components.plan import gateway as plan
 from tests.support.docker import docker
-from tests.support.gateway import ALICES, HOST, ORIGIN
+from tests.support.gateway import ALICES, HOST, ORIGIN, backend
 from tests.support.polling import until
 
 pytestmark = pytest.mark.containers
@@ -37,7 +37,14 @@ HERE = "/mcp/ai_memory"
         (404, "/register", {"Authorization": None}),
         (404, "/mcp/nobody", {}),
         (404, "/mcp/ai_memoryx", {}),
-        (404, "/", {}),
+        (404, "/mcpx", {}),
+        (404, "/api", {}),
+        (404, "/api/../metrics", {}),
+        (404, "/assets/%2e%2e/metrics", {"Authorization": None}),
+        (401, "/api/fleet", {"Authorization": None}),
+        (401, "/mcp", {"Authorization": None}),
+        (403, "/", {"Authorization": None, "Origin": "https://evil.example"}),
+        (421, "/", {"Authorization": None, "Host": "evil.example"}),
         (404, "/metrics", {}),
         (404, f"{HERE}/%2e%2e/health", {}),
         (421, HERE, {"Host": "evil.example"}),
@@ -297,7 +304,7 @@ def test_haproxy_accepts_a_large_platform(gateway, tmp_path):
     hosts = [f"192.0.2.{n}" for n in range(1, 80)]
     servers = tuple(route.server for route in routes)
     callers = {plan.digest(str(n)): plan.Caller(f"caller-{n}", servers) for n in range(100)}
-    (tmp_path / "haproxy.cfg").write_text(plan.config(routes, hosts, callers))
+    (tmp_path / "haproxy.cfg").write_text(plan.config(routes, backend("p"), hosts, callers))
     docker(
         *("run", "--rm", "--volume", f"{gateway.folder}/secrets:/run/secrets:ro"),
         *("--volume", f"{tmp_path}/haproxy.cfg:{plan.CONFIG_FILE}:ro"),

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 import yaml
+from psycopg.sql import SQL, Identifier
 
 from components.image_cache import ImageCache, read
 from simulator.images import ensure_base
@@ -160,6 +162,19 @@ def postgres(
         yield Postgres(name, DATABASE_URL.replace("database:5432", f"127.0.0.1:{port}"))
     finally:
         remove("database")
+
+
+@pytest.fixture
+def place(postgres) -> Iterator[str]:
+    """The URL of a schema of the test's own, where sessions may take 200 ms a statement."""
+    name = f"test_{uuid4().hex[:8]}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        # Not in the test's schema, with which it would go.
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
+        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
+        options = f"-csearch_path={name},public%20-cstatement_timeout=200ms"
+        yield f"{postgres.url}?options={options.replace('=', '%3D')}"
+        connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
 
 
 @pytest.fixture(scope="session")

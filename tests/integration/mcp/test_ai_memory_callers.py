@@ -11,7 +11,8 @@ import yaml
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.support import mcp_process
+from tests.support import mcp_process, upstream
+from tests.support.embedder import PATH, answers
 from tests.support.mcp_process import ROOT, Replica
 from tests.support.polling import until
 from tests.support.tool_calls import Tools
@@ -20,12 +21,13 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 
 @pytest.fixture
-def replica(postgres, tmp_path: Path, scoped: str) -> Iterator[Replica]:
+def replica(postgres, tmp_path: Path, scoped: str, meaning: dict[str, str]) -> Iterator[Replica]:
     """The server as a process, on the containers' database."""
     described = yaml.safe_load((ROOT / "mcp_catalog" / "ai_memory" / "server.yaml").read_text())
     environment = described["run"]["env"] | {
         "MEMORY_DATABASE_URL": postgres.url,
         "MEMORY_SCOPE_FROM_CALLER": scoped,
+        **meaning,
     }
     command = ["-m", "sophia_mcp", "ai_memory"]
     with mcp_process.running(command, tmp_path / "log", environment, (ROOT,)) as running:
@@ -36,6 +38,17 @@ def replica(postgres, tmp_path: Path, scoped: str) -> Iterator[Replica]:
 @pytest.fixture
 def scoped() -> str:
     return "true"
+
+
+@pytest.fixture
+def meaning(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """A service for embeddings, for tests that ask for one."""
+    if not getattr(request, "param", False):
+        yield {}
+        return
+    with upstream.serving() as service:
+        service.routes[PATH] = answers()
+        yield {"EMBEDDINGS_URL": f"{service.url}/v1"}
 
 
 @asynccontextmanager
@@ -74,6 +87,20 @@ async def test_a_caller_sees_only_its_own_whatever_it_names(
         for name, tools in ((one, alice), (other, bob)):
             entities = (await tools.ok("list_entities"))["entities"]
             assert [(entity["kind"], entity["id"]) for entity in entities] == [("user", name)]
+
+
+@pytest.mark.parametrize("meaning", [True], indirect=True)
+async def test_nor_does_it_find_anothers_by_meaning(replica: Replica, names: tuple[str, str]):
+    one, other = names
+    async with calling(replica, one) as alice, calling(replica, other) as bob:
+        assert (await alice.ok("store_memory", content="alice sells an automobile"))["embedded"]
+        for user_id in ({}, {"user_id": one}):
+            found = await bob.ok("search_memories", query="car", **user_id)
+            assert (found["mode"], found["hits"]) == ("hybrid", [])
+        await bob.ok("store_memory", content="bob has cars")
+        for tools, seen in ((alice, "alice sells an automobile"), (bob, "bob has cars")):
+            found = await tools.ok("search_memories", query="car")
+            assert [hit["memory"]["content"] for hit in found["hits"]] == [seen]
 
 
 async def test_an_id_of_anothers_memory_is_not_found(replica: Replica, names: tuple[str, str]):

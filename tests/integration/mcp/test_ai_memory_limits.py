@@ -1,15 +1,13 @@
 """ai_memory's limits and schema on a real Postgres: what no number of calls gets past."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
 
 import psycopg
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.sql import SQL, Identifier
 from sophia_mcp.settings import Credential
 
 from mcp_catalog.ai_memory import schema
@@ -21,19 +19,6 @@ from mcp_catalog.ai_memory.store import MemoryStore
 from tests.support.polling import eventually
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
-
-
-@pytest.fixture
-def place(postgres) -> Iterator[str]:
-    """The URL of a schema of the test's own, where sessions may take 200 ms a statement."""
-    name = f"test_{uuid4().hex[:8]}"
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        # Not in the test's schema, with which it would go.
-        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
-        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
-        options = f"-csearch_path={name},public%20-cstatement_timeout=200ms"
-        yield f"{postgres.url}?options={options.replace('=', '%3D')}"
-        connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
 
 
 @asynccontextmanager
@@ -85,7 +70,7 @@ async def test_a_rare_word_is_found_among_many_memories_with_a_common_one(place:
                 "INSERT INTO memories (content) SELECT 'common words ' || n FROM"
                 " generate_series(1, 500) AS n"
             )
-        result = await search(store.database, "common zebra", Scope(), 3)
+        result = await search(store, "common zebra", Scope(), 3)
         assert result.hits[0].memory.content == "common words and a zebra"
         assert len(result.hits) == 3
         assert not result.more

@@ -13,6 +13,7 @@ from components.plan import gateway as plan
 from components.plan.workload import service_inputs
 from providers.swarm.services.rules import faults_of
 
+BACKEND = plan.Route("backend", "tasks.p-backend", 8000)
 ROUTES = [plan.Route("github", "tasks.p-github", 9005), plan.Route("a_b", "tasks.p-a_b", 9000)]
 CALLERS = {
     plan.digest("one"): plan.Caller("alice", ("github",)),
@@ -23,7 +24,7 @@ NASTY = st.one_of(st.text("a.-\n\r\t '\"#%{}", max_size=6), st.text(max_size=20)
 
 
 def test_a_server_has_a_backend_that_follows_its_tasks():
-    text = plan.config(ROUTES, HOSTS, CALLERS)
+    text = plan.config(ROUTES, BACKEND, HOSTS, CALLERS)
 
     assert "acl known var(txn.server) -m str a_b" in text
     assert "backend mcp-a_b" in text
@@ -33,13 +34,27 @@ def test_a_server_has_a_backend_that_follows_its_tasks():
 
 
 def test_the_order_that_things_are_given_in_changes_nothing():
-    assert plan.config(ROUTES, HOSTS, CALLERS) == plan.config(
-        ROUTES[::-1], [*HOSTS[::-1], HOSTS[0]], dict(reversed(CALLERS.items()))
+    assert plan.config(ROUTES, BACKEND, HOSTS, CALLERS) == plan.config(
+        ROUTES[::-1], BACKEND, [*HOSTS[::-1], HOSTS[0]], dict(reversed(CALLERS.items()))
     )
 
 
+def test_the_backend_is_told_which_servers_a_caller_may_use():
+    everyone = plan.digest("two")
+    callers = {plan.digest("one"): plan.Caller("alice", ("b", "a")), everyone: plan.Caller("bob")}
+    text = plan.config(ROUTES, BACKEND, HOSTS, callers)
+
+    told = (
+        "http-request set-header X-Sophia-Servers {} if of_backend {{ var(txn.caller) -m str {} }}"
+    )
+    assert told.format("a,b", "alice") in text
+    assert told.format("*", "bob") in text
+    before, _, _ = text.partition(told.format("a,b", "alice"))
+    assert "http-request del-header X-Sophia-Servers\n" in before, "clients can't set it"
+
+
 def test_dots_of_a_host_are_no_wildcards_in_origins():
-    assert "^https://mcp[.]example(:[0-9]+)?$" in plan.config(ROUTES, HOSTS, CALLERS)
+    assert "^https://mcp[.]example(:[0-9]+)?$" in plan.config(ROUTES, BACKEND, HOSTS, CALLERS)
 
 
 def test_all_faults_are_said_at_once():
@@ -50,7 +65,7 @@ def test_all_faults_are_said_at_once():
     ]
     callers = {"no digest": plan.Caller("Alice B", ("Bad Server",))}
     with pytest.raises(ValueError, match="can't be configured") as failure:
-        plan.config(routes, ["host:8443"], callers, ["https://a.b/path"])
+        plan.config(routes, BACKEND, ["host:8443"], callers, ["https://a.b/path"])
 
     said = str(failure.value)
     for part in (
@@ -69,35 +84,37 @@ def test_all_faults_are_said_at_once():
 
 def test_a_gateway_that_nobody_may_call_is_refused():
     with pytest.raises(ValueError, match="no host is allowed"):
-        plan.config(ROUTES, [], CALLERS)
+        plan.config(ROUTES, BACKEND, [], CALLERS)
 
 
 @given(NASTY)
 def test_no_name_can_add_a_line_to_the_configuration(text):
     try:
-        config = plan.config([plan.Route(text, "tasks.x", 9000)], HOSTS, CALLERS)
+        config = plan.config([plan.Route(text, "tasks.x", 9000)], BACKEND, HOSTS, CALLERS)
     except ValueError:
         return
-    lines = plan.config([plan.Route("x", "tasks.x", 9000)], HOSTS, CALLERS).splitlines()
+    lines = plan.config([plan.Route("x", "tasks.x", 9000)], BACKEND, HOSTS, CALLERS).splitlines()
     assert len(config.splitlines()) == len(lines)
 
 
 @given(NASTY)
 def test_no_host_can_add_a_line_to_the_configuration(text):
     try:
-        config = plan.config(ROUTES, [text], CALLERS)
+        config = plan.config(ROUTES, BACKEND, [text], CALLERS)
     except ValueError:
         return
-    assert len(config.splitlines()) == len(plan.config(ROUTES, ["x"], CALLERS).splitlines())
+    assert len(config.splitlines()) == len(
+        plan.config(ROUTES, BACKEND, ["x"], CALLERS).splitlines()
+    )
 
 
 @given(NASTY)
 def test_no_origin_can_add_a_line_to_the_configuration(text):
     try:
-        config = plan.config(ROUTES, HOSTS, CALLERS, [text])
+        config = plan.config(ROUTES, BACKEND, HOSTS, CALLERS, [text])
     except ValueError:
         return
-    lines = plan.config(ROUTES, HOSTS, CALLERS, ["https://a.b"]).splitlines()
+    lines = plan.config(ROUTES, BACKEND, HOSTS, CALLERS, ["https://a.b"]).splitlines()
     assert len(config.splitlines()) == len(lines)
 
 
@@ -105,7 +122,7 @@ def test_no_origin_can_add_a_line_to_the_configuration(text):
 def test_no_caller_can_add_a_line_to_the_configuration(text):
     def lines(name, server):
         callers = {plan.digest("x"): plan.Caller(name, (server,))}
-        return len(plan.config(ROUTES, HOSTS, callers).splitlines())
+        return len(plan.config(ROUTES, BACKEND, HOSTS, callers).splitlines())
 
     for name, server in ((text, "x"), ("x", text)):
         with contextlib.suppress(ValueError):
@@ -113,8 +130,8 @@ def test_no_caller_can_add_a_line_to_the_configuration(text):
 
 
 def test_a_token_is_nowhere_in_the_configuration():
-    token = "a-token-of-alice"
-    text = plan.config(ROUTES, HOSTS, {plan.digest(token): plan.Caller("alice", ("github",))})
+    token, caller = "a-token-of-alice", plan.Caller("alice", ("github",))
+    text = plan.config(ROUTES, BACKEND, HOSTS, {plan.digest(token): caller})
     assert token not in text
     assert "acl permitted var(txn.wish) -m str alice/github\n" in text
 

@@ -175,6 +175,23 @@ def test_its_code_and_the_shared_dockerfile_do(catalog, name: str):
     assert plan.tag(read(catalog / "slack", "base")) != before
 
 
+@pytest.mark.parametrize("requirements", ["", "index"])
+def test_debians_packages_are_installed_below_the_code(catalog, cache, request, requirements: str):
+    if requirements:
+        (catalog / "slack" / "requirements.txt").write_text(request.getfixturevalue(requirements))
+    plain = read(catalog / "slack", "base")
+    context = read(catalog / "slack", "base", ["chromium", "fonts-noto"])
+    lines = (cache.stage(context) / "Dockerfile").read_text().splitlines()
+    start = lines.index("FROM ${BASE}")
+    assert (lines[start + 1], lines[start + 5]) == ("USER root", "USER 10001:10001")
+    assert lines[start + 3].endswith(" --no-install-recommends chromium fonts-noto \\")
+    assert lines[-1].startswith("CMD ")
+    assert plan.tag(context) != plan.tag(plain)
+    assert plan.tag(context) == plan.tag(
+        read(catalog / "slack", "base", ["fonts-noto", "chromium"])
+    )
+
+
 def test_two_servers_with_the_same_code_are_two_images(catalog):
     (catalog / "slack").rename(catalog / "gong")
     one = plan.tag(read(catalog / "gong", "base"))

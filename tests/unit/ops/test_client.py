@@ -64,6 +64,12 @@ def test_vs_code_has_a_file_of_its_own_form():
     assert json.loads((folder / "vscode.json").read_text()) == {"servers": servers}
 
 
+def test_one_entry_finds_the_tools_of_all_servers():
+    content = json.loads((client.write_files(OUTPUTS) / "search.json").read_text())
+    [entry] = content["mcpServers"].values()
+    assert entry["url"] == "https://127.0.0.2:1/mcp?tools=search"
+
+
 def test_clients_are_told_how_to_trust_the_platform_and_no_token_is_in_a_command():
     folder = client.write_files(OUTPUTS)
     lines = (folder / "README.md").read_text()

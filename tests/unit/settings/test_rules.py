@@ -1,6 +1,7 @@
 """Configuration as a plain mapping: what is accepted, and every fault at once."""
 
 import copy
+import json
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.certificates import issue
 from tests.unit.settings.samples import CATALOG, GOOD, changed, check
 
 SOURCES = plan.Sources(("0.0.0.0/0",), ("0.0.0.0/0",))
+OWN_IMAGE = f"ghcr.io/team/backend@sha256:{64 * '1'}"
 
 
 def groups(*changes):
@@ -40,6 +42,7 @@ def test_the_rules_of_services_are_told_when_nothing_else_is_wrong(monkeypatch):
     assert [fault.split(": ")[:2] for fault in faults] == [
         ["workload database", "placement.constraints[0]"],
         ["workload lambda_labs_cli", "placement.constraints[0]"],
+        ["workload backend", "placement.constraints[0]"],
         ["workload gateway-config", "placement.constraints[0]"],
         ["workload gateway", "placement.constraints[0]"],
     ]
@@ -67,6 +70,26 @@ def test_the_firewall_lets_the_world_in_to_ssh_and_gateway_unless_settings_say()
     assert faults == []
     assert settings.firewall.ssh_sources == ("192.0.2.0/24", "198.51.100.7")
     assert settings.firewall.gateway_sources == ("192.0.2.0/24",)
+
+
+def test_a_backend_of_ones_own_takes_the_place_of_the_platforms():
+    own = {
+        "image": OWN_IMAGE,
+        "health": ["/app/health"],
+        "env": {"N": 2},
+        "secrets": {"TOKEN": "pw"},
+    }
+    settings, faults = check(changed(backend=own))
+    assert faults == []
+    planned = workloads.planned(settings)
+    [backend] = (one for one in planned if one.name == workloads.BACKEND)
+    assert settings.backend.image == OWN_IMAGE
+    assert backend.health.test == ["CMD", "/app/health"]
+    assert backend.env["N"] == "2"
+    assert [file.target for file in backend.secrets] == ["TOKEN"]
+    assert json.loads(backend.env["SOPHIA_SERVERS"])["ai_memory"] == (
+        "tasks.sophia-dev-ai_memory:8000"
+    )
 
 
 def test_a_region_without_a_firewall_can_be_accepted():
@@ -220,7 +243,7 @@ BAD = {
     ),
     "networks too small for the platform": (
         changed(overlay={"subnetSize": 29}),
-        "sophia:overlay.subnetSize: got 29, expected 27 or less: this platform holds up to 17",
+        "sophia:overlay.subnetSize: got 29, expected 27 or less: this platform holds up to 22",
         "",
     ),
     "tiny packets": (
@@ -303,6 +326,43 @@ BAD = {
         changed(firewall={"sshSource": []}),
         "sophia:firewall.sshSource: got an unknown key, expected one of",
         "did you mean 'sshSources'?",
+    ),
+    "an image of one's own by its tag": (
+        changed(backend={"image": "ghcr.io/team/backend:latest", "health": ["true"]}),
+        "sophia:backend.image: got 'ghcr.io/team/backend:latest', expected an image with",
+        "",
+    ),
+    "an image of one's own that nobody can watch": (
+        changed(backend={"image": OWN_IMAGE}),
+        "sophia:backend.health: got nothing, expected a command that ends with 0 when it is well",
+        "",
+    ),
+    "variables for the platform's own backend": (
+        changed(backend={"env": {"LOG_LEVEL": "info"}}),
+        "sophia:backend.env: got a dict (not shown), expected none without sophia:backend.image",
+        "",
+    ),
+    "a variable of the backend's that the platform sets": (
+        changed(backend={"image": OWN_IMAGE, "health": ["true"], "env": {"PORT": "1"}}),
+        "sophia:backend.env.PORT: got a str (not shown), expected another name",
+        "",
+    ),
+    "a variable of the backend's in small letters": (
+        changed(backend={"image": OWN_IMAGE, "health": ["true"], "secrets": {"a-b": "pw"}}),
+        "sophia:backend.secrets.a-b: got a str (not shown), expected a name of capitals",
+        "",
+    ),
+    "a variable and a secret of the same name": (
+        changed(
+            backend={
+                "image": OWN_IMAGE,
+                "health": ["true"],
+                "env": {"TOKEN": "pw"},
+                "secrets": {"TOKEN": "pw"},
+            }
+        ),
+        "sophia:backend.secrets.TOKEN: got a str (not shown), expected either this or",
+        "",
     ),
     "a region without a firewall": (
         changed(nodeGroups=groups({}, {"regions": ["us-east-1", "us-south-1"]})),

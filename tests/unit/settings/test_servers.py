@@ -118,6 +118,16 @@ def test_replicas_and_limits_are_the_operators():
     assert fault.startswith("sophia:servers.offline.replicas: got 11, expected a whole number from")
 
 
+def test_debian_packages_for_its_image_are_the_operators():
+    servers, _ = chosen({"offline": {"packages": ["chromium", "g++"]}, "memory": {}})
+    assert (servers["offline"].packages, servers["memory"].packages) == (("chromium", "g++"), ())
+    faults = faults_of({"offline": {"packages": ["x; reboot", "--fix", "Chromium", "$(a)"]}})
+    assert [fault.split(", ")[0] for fault in faults] == [
+        f"sophia:servers.offline.packages[{index}]: got {name!r}"
+        for index, name in enumerate(["x; reboot", "--fix", "Chromium", "$(a)"])
+    ]
+
+
 def test_the_values_given_beat_what_the_platform_has():
     servers, credentials = chosen(["cloud"])
     assert servers["cloud"].env == {"LAMBDA_API_URL": "https://cloud.lambda.ai/api/v1"}

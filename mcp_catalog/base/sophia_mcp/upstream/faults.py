@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 _LONGEST = 300
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
@@ -25,7 +25,7 @@ class _Problem(BaseModel):
     message: str | None = None
     detail: str | None = None
     title: str | None = None
-    code: str | int | None = None
+    code: str | int | None = Field(None, validation_alias=AliasChoices("code", "errorCode"))
     suggestion: str | None = None
     extensions: dict[str, Any] = Field(default_factory=dict)
 
@@ -34,8 +34,9 @@ def told(content: bytes) -> str:
     """What the body of an error says, in one line; "" when it says nothing.
 
     Understood: `{"error": {…}}`, `{"error": "…"}`, alone or as the code of a `message`,
-    `{"errors": […]}` (GraphQL's, too), `{"message": …}`, `{"detail": …}`; of an HTML page the
-    title; of any other text its beginning.
+    `{"errors": […]}` (GraphQL's, too), `{"err": "…"}`, `{"message": …}`, `{"detail": …}`, also
+    beside `"error": true`, `{"data": {"message": …}}`; of an HTML page the title; of any other text
+    its beginning.
     """
     if page := html_title(content):
         return page
@@ -99,12 +100,15 @@ def one_line(text: str) -> str:
 
 def _problems(body: object) -> list[Any]:
     if isinstance(body, dict):
-        for key in ("errors", "error"):
-            if body.get(key):
-                inner = body[key]
+        for key in ("errors", "error", "err"):
+            inner = body.get(key)
+            if inner and inner is not True:
                 if isinstance(inner, str) and isinstance(body.get("message"), str):
                     return [{"code": inner, "message": body["message"]}]
                 return inner[:3] if isinstance(inner, list) else [inner]
+        data = body.get("data")
+        if isinstance(data, dict) and "message" in data and "message" not in body:
+            return [data]
     return [body]
 
 

@@ -1,0 +1,68 @@
+"""The platform's backend as a workload: all servers as one endpoint, their API, and the page.
+
+Whatever takes its place keeps to docs/how-to/own-backend.md. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from components.catalog.model import PORT, Server
+from components.plan import mcp_service, names, networks
+from components.plan.nodes import NODE_LABEL
+from components.plan.workload import File, Workload
+from providers.swarm.services.model import Health, Mount, Placement, Resources
+
+SERVERS = "SOPHIA_SERVERS"
+"""The variable that says where the servers' replicas are: a JSON object, `host:port` by name."""
+REPLICAS = 2
+"""So that one lost machine takes no client's endpoint with it."""
+GRACE_S = 110
+"""Seconds for the calls in flight at a stop: the longest that any server has."""
+
+
+def workload(
+    name: str,
+    prefix: str,
+    servers: Iterable[Server],
+    *,
+    health: Sequence[str],
+    env: Mapping[str, str],
+    secrets: Iterable[str],
+) -> Workload:
+    """The backend, which needs nobody: it serves while servers are away.
+
+    prefix: of physical names. health: the command that tells whether it is well. env, secrets:
+    further variables, and names of files below /run/secrets, of one that the operator puts there.
+    """
+    own = names.physical(prefix, name)
+    replicas_of = {
+        server.name: f"tasks.{names.physical(prefix, server.name)}:{PORT}" for server in servers
+    }
+    return Workload(
+        name=name,
+        user=mcp_service.UID,
+        port=PORT,
+        replicas=REPLICAS,
+        env={
+            **env,
+            "PORT": str(PORT),
+            "MCP_ALLOWED_HOSTS": f"{own},tasks.{own}",
+            "DRAIN_SECONDS": str(mcp_service.DRAIN_S),
+            "GRACE_SECONDS": str(GRACE_S),
+            SERVERS: json.dumps(replicas_of, sort_keys=True),
+        },
+        secrets=tuple(File(env.lower().replace("_", "-"), env) for env in sorted(secrets)),
+        mounts=(Mount(type="tmpfs", target="/tmp", size_mb=64),),
+        health=Health(
+            test=["CMD", *health], interval_s=5, timeout_s=30, retries=2, start_period_s=120
+        ),
+        resources=Resources(
+            cpus=1.0, memory_mb=384, pids=128, reserve_cpus=0.1, reserve_memory_mb=96
+        ),
+        placement=Placement(spread=[f"node.labels.{NODE_LABEL}"]),
+        stop_grace_s=float(mcp_service.DRAIN_S + GRACE_S + mcp_service.SPARE_S),
+        labels={"sophia.platform": name},
+        networks=(networks.EDGE,),
+    )

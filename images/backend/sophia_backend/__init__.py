@@ -1,0 +1,1 @@
+"""All servers of the platform behind one address: a REST API, one MCP endpoint, a page."""

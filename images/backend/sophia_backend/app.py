@@ -1,0 +1,52 @@
+"""The HTTP side of the backend."""
+
+from sophia_mcp import app as runtime
+from sophia_mcp import bodies
+from sophia_mcp.health import Health
+from sophia_mcp.metrics import Metrics
+from sophia_mcp.settings import Settings
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from . import api, page
+from .aggregate import Aggregate
+from .calls import Calls
+from .fleet import Fleet
+from .places import read_places
+from .problems import Problem, answer_http, answer_problem
+from .search import Search
+
+
+def make(settings: Settings) -> tuple[ASGIApp, Health]:
+    """The ASGI application, and its health."""
+    return make_app(Fleet(read_places(settings)), settings)
+
+
+def make_app(fleet: Fleet, settings: Settings) -> tuple[ASGIApp, Health]:
+    """The same, for a fleet."""
+    metrics = Metrics(settings.server)
+    health = Health(settings.server, settings.replica, fleet.check)
+    calls, search = Calls(fleet, metrics), Search(fleet)
+    app: Starlette = Aggregate(fleet, calls, search).server.streamable_http_app(
+        stateless_http=True,
+        max_request_body_size=bodies.MOST_BYTES,
+        transport_security=runtime.security(settings.server, settings.allowed_hosts),
+    )
+    app.router.routes += [
+        *runtime.operation(metrics, health),
+        *api.routes(fleet, calls, search),
+        *page.routes(),
+    ]
+    app.add_exception_handler(Problem, answer_problem)
+    app.add_exception_handler(HTTPException, answer_http)
+    return runtime.edge(app, metrics, health, _route), health
+
+
+def _route(path: str) -> str:
+    """What a path is counted as."""
+    known = ("/api/fleet", "/api/servers", "/api/tools", "/api/openapi.json", "/assets")
+    for route in known:
+        if path == route or path.startswith(f"{route}/"):
+            return route
+    return path if path in ("/", "/mcp", "/health", "/metrics") else "other"

@@ -1,0 +1,19 @@
+"""What `make test` does for the tests that look at pages: a browser, where it may install one."""
+
+from __future__ import annotations
+
+from ops.progress import say
+from simulator import packages
+from simulator.exceptions import SimulatorError
+
+
+def main() -> None:
+    """Without one, those tests are skipped, and say so."""
+    try:
+        packages.ensure(["chromium"], packages.LOG)
+    except SimulatorError as error:
+        say(f"    tests of pages are skipped: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""The browser that tests look at pages with."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+needs_chromium = pytest.mark.skipif(
+    shutil.which("chromium") is None,
+    reason="there is no chromium, which `make test` installs as root: apt-get install chromium",
+)

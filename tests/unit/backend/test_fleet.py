@@ -1,0 +1,145 @@
+"""What is known of servers: of those that are well, and of those that misbehave."""
+
+import json
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sophia_mcp.errors import DependencyError
+from sophia_mcp.policy import reads
+
+from tests.support import mcp_process
+from tests.support import upstream as replies
+from tests.support.mcp_process import free_port
+from tests.support.polling import until
+
+from .conftest import TOOLS, World, add, slow
+
+
+async def test_a_server_is_shown_with_its_tools(world: World):
+    backend = await world.backend(toy=await world.server())
+    assert await backend.servers() == {
+        "toy": {
+            "name": "toy",
+            "title": "Toy",
+            "status": "ok",
+            "detail": None,
+            "replicas": 1,
+            "tools": len(TOOLS),
+        }
+    }
+    shown = (await backend.get("/api/servers/toy")).json()
+    assert shown["instructions"] == "How to use toy."
+    tools = {tool["name"]: tool for tool in shown["tools"]}
+    assert {name: tool["kind"] for name, tool in tools.items()} == {
+        **dict.fromkeys(("add", "refuse", "slow", "flood"), "read"),
+        "change": "write",
+        "wipe": "destroy",
+    }
+    assert tools["add"]["inputSchema"]["properties"]["a"]["type"] == "integer"
+    assert tools["add"]["outputSchema"]["properties"]["result"]["type"] == "integer"
+    assert tools["add"]["annotations"]["readOnlyHint"]
+
+
+async def test_one_that_is_away_takes_nothing_else_with_it(world: World):
+    backend = await world.backend(toy=await world.server(), gone=free_port())
+    servers = await backend.servers()
+    assert servers["gone"]["status"] == "away"
+    assert servers["gone"]["detail"] == "it can't be reached: ConnectError"
+    assert (servers["gone"]["replicas"], servers["gone"]["tools"]) == (0, 0)
+    assert servers["toy"]["status"] == "ok"
+
+
+async def test_one_comes_and_goes_and_comes_with_other_tools(world: World):
+    port = free_port()
+    backend = await world.backend(toy=port)
+    async with AsyncExitStack() as first:
+        await world.server(stack=first, port=port)
+        await backend.until("toy", status="ok", tools=len(TOOLS))
+    await backend.until("toy", status="away", replicas=0)
+    await world.server(tools=(reads(slow), reads(add)), port=port)
+    await backend.until("toy", status="ok", replicas=1, tools=2)
+
+
+async def test_what_a_server_says_of_itself_is_passed_on(world: World):
+    why: list[str] = []
+
+    async def check() -> None:
+        if why:
+            raise DependencyError(why[0])
+
+    backend = await world.backend(toy=await world.server(check=check))
+    why.append("the database does not answer")
+    seen = await backend.until("toy", status="degraded")
+    assert (seen["detail"], seen["replicas"]) == ("the database does not answer", 1)
+
+
+async def test_one_that_never_was_ready_is_starting(world: World):
+    async def check() -> None:
+        raise DependencyError("not yet")
+
+    backend = await world.backend(toy=await world.server(check=check))
+    seen = await backend.until("toy", status="starting", replicas=0)
+    assert seen["detail"] == "not yet"
+
+
+HEALTHY = replies.ok({"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    ("health", "listing", "status", "detail"),
+    [
+        (replies.page("Sign in"), replies.hanging(), "away", "its answer is no JSON"),
+        (replies.ok([1]), replies.hanging(), "away", "its answer is no object"),
+        (replies.ok({"status": "fine"}), replies.hanging(), "away", "says nothing that is known"),
+        (replies.malformed(), replies.hanging(), "away", "it can't be reached"),
+        (replies.huge(3_000_000), replies.hanging(), "away", "its answer is longer than"),
+        (replies.hanging(), replies.hanging(), "away", "no answer within 2 s"),
+        (replies.trickling(), replies.hanging(), "away", "no answer within 2 s"),
+        (HEALTHY, replies.page("Sign in"), "degraded", "its answer is no JSON (HTTP status 200)"),
+        (HEALTHY, replies.ok({"result": {"tools": 7}}), "degraded", "a wrong answer"),
+        (HEALTHY, replies.refused(404), "degraded", "its answer is no JSON (HTTP status 404)"),
+        (HEALTHY, replies.ok({"error": {"message": "no"}}), "degraded", "can't be listed: no"),
+        (HEALTHY, replies.huge(3_000_000), "degraded", "its answer is longer than"),
+        (HEALTHY, replies.hanging(), "degraded", "no answer within 5 s"),
+        (HEALTHY, replies.reset(), "degraded", "the connection broke before the answer"),
+    ],
+)
+async def test_nonsense_is_told_and_harms_nobody_else(
+    world: World, service, health, listing, status: str, detail: str
+):
+    service.routes.update({"GET /health": health, "POST /mcp": listing})
+    port = urlsplit(service.url).port
+    backend = await world.backend(odd=port, toy=await world.server())
+    seen = await backend.until("odd", status=status)
+    if detail not in str(seen["detail"]):
+        seen = await backend.until("odd", detail=seen["detail"])
+    assert detail in seen["detail"]
+    assert (await backend.get("/api/fleet")).status_code == 200
+    assert (await backend.servers())["toy"]["status"] == "ok"
+
+
+async def test_wrong_activity_is_left_out(world: World, service):
+    service.routes["GET /health"] = HEALTHY
+    service.routes["GET /activity"] = replies.ok({"callers": 7, "ms": "x"})
+    backend = await world.backend(odd=urlsplit(service.url).port)
+    (odd,) = (await backend.get("/api/fleet")).json()["servers"]
+    assert (odd["calls"], odd["p50_ms"], odd["recent_errors"]) == (0, None, [])
+
+
+def test_no_server_keeps_it_from_starting_and_a_wrong_setting_does(tmp_path: Path):
+    environment = {"SOPHIA_SERVERS": json.dumps({"far": "no-such-host.invalid:8000"})}
+    command = ["-m", "sophia_backend"]
+    folders = (mcp_process.ROOT / "images" / "backend",)
+    with mcp_process.running(command, tmp_path / "log", environment, folders) as replica:
+        until(replica.health, lambda seen: seen[0] == 200, "the backend's health", 10)
+        status, _, body = replica.get("/api/servers", **{"X-Sophia-Servers": "*"})
+        assert (status, json.loads(body)["servers"][0]["status"]) == (200, "away")
+        assert "no-such-host.invalid has no address" in body
+    wrong = {"SOPHIA_SERVERS": '{"a": "b", "c d": "e:1"}'}
+    replica = mcp_process.launch(command, tmp_path / "log", wrong, folders)
+    assert replica.exit_status(20) == 2
+    said = (tmp_path / "log").read_text()
+    assert "SOPHIA_SERVERS.a: expected host:port, got 'b'" in said
+    assert "expected a server's name, got 'c d'" in said
