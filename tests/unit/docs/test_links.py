@@ -18,7 +18,8 @@ FILES = subprocess.run(
     text=True,
 ).stdout.splitlines()
 PAGES = [name for name in FILES if name.endswith(".md") and (ROOT / name).is_file()]
-TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+RULES = re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(), re.M)
+TARGETS = {target for rule in RULES for target in rule.split()}
 CONFIG = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 KEYS = {key: set(re.findall(r"^ *- (\w+)", CONFIG[key]["description"], re.M)) for key in CONFIG}
 OF_THE_USER = ("secrets", "env", "replace", "callers", "servers")
