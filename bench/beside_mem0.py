@@ -42,7 +42,7 @@ with psycopg.connect(asked["url"], autocommit=True) as connection:
         "INSERT INTO mem0 SELECT id, embedding::vector, jsonb_build_object("
         "'data', content, 'text_lemmatized', content, 'user_id', memories.user_id,"
         "'hash', md5(content), 'created_at', created_at)"
-        " FROM memories JOIN memory_vectors ON memory_id = id"
+        " FROM memories JOIN memory_numbers ON memory_id = id"
     )
     connection.execute("CREATE INDEX mem0_hnsw_idx ON mem0 USING hnsw (vector vector_cosine_ops)")
     connection.execute("VACUUM ANALYZE mem0")

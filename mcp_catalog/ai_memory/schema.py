@@ -68,11 +68,17 @@ _STEPS: tuple[LiteralString, ...] = (
         run_id text,
         made_at timestamptz NOT NULL DEFAULT now(),
         signs bit varying NOT NULL,
-        embedding real[] NOT NULL,
         PRIMARY KEY (memory_id, space)
     );
-    -- Out of the row, which a search reads, and as it is: numbers that look random don't shrink.
-    ALTER TABLE memory_vectors ALTER embedding SET STORAGE EXTERNAL;
+    -- Apart, as a search reads many signs and few of the numbers, which don't shrink.
+    CREATE TABLE memory_numbers (
+        memory_id uuid NOT NULL,
+        space text NOT NULL,
+        embedding real[] NOT NULL,
+        PRIMARY KEY (memory_id, space),
+        FOREIGN KEY (memory_id, space) REFERENCES memory_vectors ON DELETE CASCADE
+    );
+    ALTER TABLE memory_numbers ALTER embedding SET STORAGE EXTERNAL;
     CREATE INDEX memory_vectors_user ON memory_vectors (user_id, space);
     CREATE INDEX memory_vectors_agent ON memory_vectors (agent_id, space);
     CREATE INDEX memory_vectors_run ON memory_vectors (run_id, space);
@@ -97,10 +103,8 @@ _STEPS: tuple[LiteralString, ...] = (
 
 
 # Built after the server is ready, without keeping writers waiting.
-_TRIGRAMS = SQL("ON memories USING gin (content gin_trgm_ops)")
-_NEAR = SQL(
-    "ON memory_vectors USING hnsw ((signs::bit({size})) bit_hamming_ops) WHERE space = {space}"
-)
+_TRIGRAMS = SQL("USING gin (content gin_trgm_ops)")
+_NEAR = SQL("USING hnsw ((signs::bit({size})) bit_hamming_ops) WHERE space = {space}")
 _NEAR_NAME = "memory_vectors_near_"
 
 
@@ -148,7 +152,7 @@ async def build_indexes(holder: AsyncConnection[Any], builder: AsyncConnection[A
         if not await _install(builder, "pg_trgm"):
             logger.warning("searching without trigrams: the server has no pg_trgm, or forbids it")
             return False
-        await _build(builder, "memories_trigrams", _TRIGRAMS)
+        await _build(builder, "memories", "memories_trigrams", _TRIGRAMS)
     return True
 
 
@@ -175,7 +179,7 @@ async def index_vectors(
     async with _alone(holder):
         await builder.execute("SET statement_timeout = 0")
         rest = _NEAR.format(size=Literal(dimensions), space=Literal(space))
-        await _build(builder, name, rest)
+        await _build(builder, "memory_vectors", name, rest)
         cursor = await builder.execute(
             "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid"
             " WHERE indrelid = to_regclass('memory_vectors') AND starts_with(relname, %s)"
@@ -207,16 +211,21 @@ async def _install(connection: AsyncConnection[Any], extension: LiteralString) -
     return True
 
 
-async def _build(connection: AsyncConnection[Any], name: str, rest: SQL | Composed) -> None:
+async def _build(
+    connection: AsyncConnection[Any], table: str, name: str, rest: SQL | Composed
+) -> None:
     """Build an index if it is not there whole; one that was interrupted is made anew."""
+    # Of this table: another schema on the search path may have one of the same name.
     cursor = await connection.execute(
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (name,)
+        "SELECT indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+        " WHERE indrelid = to_regclass(%s) AND relname = %s",
+        (table, name),
     )
     row = await cursor.fetchone()
     if row == (True,):
         return
     if row is not None:
         await connection.execute(SQL("DROP INDEX CONCURRENTLY {}").format(Identifier(name)))
-    create = SQL("CREATE INDEX CONCURRENTLY {} ").format(Identifier(name)) + rest
-    await connection.execute(create)
+    create = SQL("CREATE INDEX CONCURRENTLY {} ON {} ").format(Identifier(name), Identifier(table))
+    await connection.execute(create + rest)
     logger.info("index built", extra={"index": name})

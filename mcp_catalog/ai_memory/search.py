@@ -3,7 +3,8 @@ are embeddings.
 
 However common its words are, a search looks at a bounded number of memories: the newest that have
 each of the words, of which those with most words are ranked. What words find and what is near in
-meaning is put in one order by ranks (reciprocal rank fusion), as their scores can't be compared.
+meaning is put in one order by ranks (reciprocal rank fusion), as their scores can't be compared. To
+have all words counts as a first rank more, or an id would drown among others that look like it.
 """
 
 import asyncio
@@ -61,7 +62,8 @@ _RANKED = SQL("""
     SELECT {columns},
            (ts_rank(search, {every_word} || %(any_word)s::tsquery)
             + CASE WHEN search @@ {every_word} THEN 1 ELSE 0 END
-            + {similarity})::float AS score
+            + {similarity})::float AS score,
+           search @@ {every_word} AS whole
     FROM candidates JOIN memories USING (id)
     ORDER BY score DESC, created_at DESC, id DESC LIMIT %(limit)s
 """)
@@ -132,7 +134,8 @@ async def _fused(
 ) -> list[DictRow]:
     """Both in one order. What only its meaning found is read now."""
     found = {row["id"]: row for row in rows}
-    scores: dict[UUID, float] = {}
+    whole = [one for one, row in found.items() if row["whole"]]
+    scores = dict.fromkeys(whole, 1 / (_RANK + 1))
     for ranking in (found, near):
         for rank, one in enumerate(ranking, start=1):
             scores[one] = scores.get(one, 0.0) + 1 / (_RANK + rank)

@@ -1,8 +1,8 @@
 """Memories by their meaning: which are nearest to a query, and how all of them get a vector.
 
-The numbers of a vector lie outside its row, so that a search reads the signs of all vectors in its
-scope first (a bit for each number; few differ between two that are near), and compares exactly
-those whose signs differ least. Of a scope with no more than those, every vector is compared.
+A search reads the signs of all vectors in its scope first (a bit for each number; few differ
+between two that are near), and compares exactly those whose signs differ least. Of a scope with no
+more than those, every vector is compared.
 """
 
 import asyncio
@@ -41,10 +41,11 @@ _COUNT = SQL("""
 """)
 _NEAREST = SQL("""
     WITH alike AS MATERIALIZED (
-        SELECT memory_id, embedding FROM memory_vectors
+        SELECT memory_id, space FROM memory_vectors
         WHERE {scope} ORDER BY {apart} LIMIT {compared}
     )
-    SELECT memory_id, {cosine} AS cosine FROM alike ORDER BY cosine DESC LIMIT %(most)s
+    SELECT memory_id, {cosine} AS cosine FROM alike JOIN memory_numbers USING (memory_id, space)
+    ORDER BY cosine DESC LIMIT %(most)s
 """)
 _COSINE = SQL("(SELECT sum(a * b) FROM unnest(embedding, %(array)s::real[]) AS pair (a, b))::float")
 _COSINE_BY_PGVECTOR = SQL("1 - (embedding::vector <=> %(array)s::real[]::vector)")
@@ -60,10 +61,13 @@ _PENDING = SQL("""
 """)
 # Only if the text is still the one that was embedded: a change waits for us, or we for it.
 _KEEP = SQL("""
-    INSERT INTO memory_vectors (memory_id, space, user_id, agent_id, run_id, signs, embedding)
-    SELECT id, %(space)s, user_id, agent_id, run_id, %(signs)s::bit varying, %(array)s::real[]
-    FROM memories WHERE id = %(id)s AND left(content, {most}) = %(text)s
-    FOR SHARE ON CONFLICT DO NOTHING
+    WITH kept AS (
+        INSERT INTO memory_vectors (memory_id, space, user_id, agent_id, run_id, signs)
+        SELECT id, %(space)s, user_id, agent_id, run_id, %(signs)s::bit varying
+        FROM memories WHERE id = %(id)s AND left(content, {most}) = %(text)s
+        FOR SHARE ON CONFLICT DO NOTHING RETURNING memory_id, space
+    )
+    INSERT INTO memory_numbers SELECT memory_id, space, %(array)s::real[] FROM kept
 """).format(most=Literal(MOST_CHARACTERS))
 # In steps, and not those that a replica with the former settings still makes.
 _FORGET = SQL("""

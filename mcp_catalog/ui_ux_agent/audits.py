@@ -204,4 +204,7 @@ def _said(error: ChromiumError) -> ToolError:
             "`servers.ui_ux_agent.packages: [chromium]` (README.md of ui_ux_agent); "
             "review_component reviews HTML without one."
         )
-    return ToolError(f"The browser could not audit it: {str(error)[:500]}")
+    return ToolError(
+        f"The browser could not audit it: {str(error)[:500]}. Give a smaller page; if small ones "
+        "fail, too, ask the operator to raise memoryMb and pids of this server (README.md)."
+    )

@@ -379,26 +379,15 @@ def _spawned(command: list[str], pipe: socket.socket, folder: Path) -> int:
 
 
 def _removed(pid: int, folder: Path) -> None:
-    """Ends the process group, and the handlers of crashes, which left it."""
-    handlers = _processes_with(folder)
     if pid:
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-    for handler in handlers:
-        with suppress(ProcessLookupError):
-            os.kill(handler, signal.SIGKILL)
-    # In a container, process 1 inherits orphans and must wait for them: that is us.
-    for waited in (*([-pid] if pid else []), *handlers):
         with suppress(ChildProcessError):
             while True:
-                os.waitpid(waited, 0)
+                os.waitpid(-pid, 0)
+    # In a container, process 1 inherits orphans and must wait for them: that is us. Chromium's
+    # handlers of crashes leave its group, and end when it does; the next sweep gets the last ones.
+    with suppress(ChildProcessError):
+        while os.getpid() == 1 and os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _processes_with(folder: Path) -> list[int]:
-    found = []
-    for command in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it may have ended
-            if bytes(folder) in command.read_bytes():
-                found.append(int(command.parent.name))
-    return found

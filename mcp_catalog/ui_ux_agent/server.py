@@ -258,7 +258,7 @@ def build(settings: Settings) -> Server:
     )
     model = settings.text("UI_UX_MODEL", "~openai/gpt-mini-latest")
     agent = Agent(
-        Audits(settings.texts("UI_UX_ALLOWED_HOSTS"), settings.call_seconds * 0.9),
+        Audits(settings.texts("UI_UX_ALLOWED_HOSTS"), settings.call_seconds * 0.8),
         Writer(chat, read_budget(settings), model, seconds),
         read_policy(settings).writes,
     )

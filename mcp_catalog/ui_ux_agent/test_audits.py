@@ -209,7 +209,7 @@ async def test_a_page_that_fights_back_is_audited_all_the_same() -> None:
         "window.axe = {run: () => []}; for (let i = 0; i < 3; i++) alert(i)</script>",
     )
     endless = GOOD.replace("<main>", "<main><script>while (true);</script>")
-    async with tools_of(server(GRACE_SECONDS="8")) as tools:
+    async with tools_of(server(GRACE_SECONDS="12")) as tools:
         found = await tools.ok("audit_html", html=hostile)
         text = await tools.error("audit_html", html=endless)
     assert [one["rule"] for one in found["violations"]] == ["image-alt"]

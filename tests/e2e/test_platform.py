@@ -113,6 +113,38 @@ async def test_a_server_reaches_its_upstream(outputs):
     assert all(node["instance_id"] in listed for node in outputs["nodes"].values())
 
 
+@pytest.mark.parametrize("mode", [MODERN, LEGACY])
+async def test_all_servers_are_one_at_the_backend(outputs, mode):
+    everything = {"mcp_endpoints": {"all": f"{outputs['gateway_url']}/mcp"}}
+    async with connected(outputs | everything, "all", mode) as client:
+        tools, cursor = set(), None
+        while True:
+            page = await client.list_tools(cursor=cursor)
+            tools |= {tool.name for tool in page.tools}
+            if not (cursor := page.next_cursor):
+                break
+        for server in outputs["mcp_endpoints"]:
+            assert any(name.startswith(f"{server}_") for name in tools), server
+        answer = await client.call_tool("lambda_labs_cli_list_instances", {})
+        assert not answer.is_error, answer
+
+
+async def test_the_fleet_is_seen_by_callers_and_its_page_by_everybody(outputs):
+    url = outputs["gateway_url"]
+    async with http_client(outputs) as client:
+        fleet = (await client.get(f"{url}/api/fleet")).json()
+        seen = {server["name"]: server for server in fleet["servers"]}
+        assert {*seen} == {*outputs["mcp_endpoints"]}
+        assert {one["status"] for one in seen.values()} <= {"ok", "not_configured"}
+        assert seen["ai_memory"]["replicas"] == 2
+        assert [caller["name"] for caller in fleet["callers"]] == ["default"]
+        del client.headers["authorization"]
+        page = await client.get(f"{url}/")
+        assert page.status_code == 200
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert (await client.get(f"{url}/api/fleet")).status_code == 401
+
+
 CONNECT = """
 import socket, sys
 try:

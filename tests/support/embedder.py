@@ -1,5 +1,6 @@
 """A service with OpenAI's API for embeddings, whose vectors are made of words: texts that share
-words are near, and so are those that share what `MEANINGS` calls the same."""
+words are near, and so are those that share what `MEANINGS` calls the same. Numbers mean nothing, as
+they mean little to a model."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ MEANINGS = {"automobile": "car", "cars": "car", "feline": "cat", "beverage": "te
 
 def vector(text: str, dimensions: int, model: str = "") -> list[float]:
     """Of length 1, the same for the same text, model and dimensions."""
-    words = re.findall(r"\w+", text.lower()) or [""]
+    words = re.findall(r"[^\W\d_]+", text.lower()) or [""]
     total: Sequence[float] = [0.0] * dimensions
     for word in words:
         total = list(map(add, total, _word(MEANINGS.get(word, word), dimensions, model)))

@@ -111,6 +111,11 @@ def ai_memory_image(server_image) -> str:
 
 
 @pytest.fixture(scope="session")
+def backend_image(build, server_base: str) -> str:
+    return build(ROOT / "images" / "backend", server_base)
+
+
+@pytest.fixture(scope="session")
 def lambda_labs_cli_image(server_image) -> str:
     return server_image("lambda_labs_cli")
 

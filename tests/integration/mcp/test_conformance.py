@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pytest_mcp import MCPTestClient, assert_conformance
 
 from ops import client
 from tests.integration.mcp.conftest import (
@@ -27,6 +28,7 @@ from tests.integration.mcp.conftest import (
 )
 from tests.support import testers
 from tests.support.gateway import TOKEN, trusting
+from tests.support.mcp_calls import LEGACY, MODERN, connected
 from tests.support.mcp_process import ROOT, free_port
 from tests.support.pass_through import adding_token
 from tests.support.polling import until
@@ -34,6 +36,8 @@ from tests.support.polling import until
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 SERVERS = sorted(path.parent.name for path in (ROOT / "mcp_catalog").glob("[a-z]*/server.yaml"))
+ALL = "backend"
+"""Under this name, all of them as one."""
 GIVEN = {"ai_memory": [f"--env=MEMORY_DATABASE_URL={DATABASE_URL}"]}
 """What a server needs besides an account."""
 EXPECTED = Path(__file__).with_name("conformance.yaml")
@@ -57,8 +61,11 @@ class Platform:
 
 
 @pytest.fixture(scope="module")
-def platform(open_gateway, server_image, network: str, postgres) -> Iterator[Platform]:
-    """All servers, with all their tools and without an account, behind one gateway."""
+def platform(
+    open_gateway, server_image, backend_image, network: str, postgres
+) -> Iterator[Platform]:
+    """All servers, with all their tools and without an account, behind one gateway; and the
+    backend, which is all of them as one."""
     plain_port = free_port()
     origin = f"http://127.0.0.1:{plain_port}"
     with open_gateway(SERVERS, [origin]) as (gateway, outputs):
@@ -71,10 +78,26 @@ def platform(open_gateway, server_image, network: str, postgres) -> Iterator[Pla
                     *described_environment(server), *everything_allowed(server),
                     *GIVEN.get(server, ()),
                 )  # fmt: skip
+            name = alias(ALL)
+            places = {server: f"{alias(server)}:8000" for server in SERVERS}
+            run(
+                f"tested-{ALL}", backend_image, *HARDENED, "--network", network,
+                "--network-alias", name, "--env", f"MCP_ALLOWED_HOSTS={name}",
+                "--env", f"SOPHIA_SERVERS={json.dumps(places)}",
+            )  # fmt: skip
             until(gateway.healthy, lambda seen: set(seen.values()) == {1}, "a replica of each")
+            until(
+                lambda: (
+                    {one["status"] for one in gateway.call("GET", "/api/servers").json["servers"]}
+                    if gateway.call("GET", "/").status == 200
+                    else None
+                ),
+                lambda seen: seen is not None and not seen & {"away", "starting"},
+                "all servers at the backend",
+            )
             yield Platform(outputs, plain_port)
         finally:
-            for server in SERVERS:
+            for server in (*SERVERS, ALL):
                 remove(f"tested-{server}")
 
 
@@ -84,6 +107,11 @@ def shown(server: str) -> list[dict[str, Any]]:
         (ROOT / "mcp_catalog" / server / "tools.json").read_text()
     )["tools"]
     return tools
+
+
+def named_by_all() -> set[str]:
+    """All tools of all servers, as the backend calls them."""
+    return {f"{server}_{tool['name']}" for server in SERVERS for tool in shown(server)}
 
 
 def everything_allowed(server: str) -> list[str]:
@@ -97,12 +125,16 @@ def everything_allowed(server: str) -> list[str]:
 
 
 @pytest.mark.parametrize("era", ["modern", "legacy"])
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", [*SERVERS, ALL])
 def test_inspector_finds_no_fault_with_a_tools_schema(
     platform: Platform, tools: Path, tmp_path: Path, monkeypatch, server: str, era: str
 ):
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
     files = client.write_files(platform.outputs)
+    if server == ALL:
+        config = json.loads((files / "mcp.json").read_text())
+        entry = dict(config["mcpServers"][SERVERS[0]], url=f"{platform.outputs['gateway_url']}/mcp")
+        (files / "mcp.json").write_text(json.dumps({"mcpServers": {ALL: entry}}))
     done = subprocess.run(
         testers.command(
             *(tools, "inspector", "--cli", "--config", str(files / "mcp.json")),
@@ -115,19 +147,33 @@ def test_inspector_finds_no_fault_with_a_tools_schema(
     found = [line for line in done.stderr.splitlines() if not line.startswith("[mcp-inspector] ")]
     assert (done.returncode, found) == (0, []), done.stderr
     listed = {tool["name"] for tool in json.loads(done.stdout)["tools"]}
-    assert listed == {tool["name"] for tool in shown(server)}
+    wanted = named_by_all() if server == ALL else {tool["name"] for tool in shown(server)}
+    assert listed == wanted
 
 
+@pytest.mark.parametrize(("mode", "version"), [(MODERN, "2026-07-28"), (LEGACY, "2025-11-25")])
+@pytest.mark.parametrize("server", [*SERVERS, ALL, f"{ALL}?tools=search"])
+async def test_names_descriptions_and_schemas_are_as_clients_expect(
+    platform: Platform, server: str, mode: str, version: str
+):
+    one = {server: f"{platform.outputs['gateway_url']}/mcp{server.removeprefix(ALL)}"}
+    outputs = {**platform.outputs, "mcp_endpoints": {**one, **platform.outputs["mcp_endpoints"]}}
+    async with connected(outputs, server, mode) as connection:
+        await assert_conformance(MCPTestClient(connection), spec_version=version, strict=True)
+
+
+@pytest.mark.parametrize("path", ["/mcp/ai_memory", "/mcp"])
 @pytest.mark.parametrize("version", ["2026-07-28", "2025-11-25"])
 async def test_a_server_conforms_to_the_protocol(
-    platform: Platform, tools: Path, tmp_path: Path, version: str
+    platform: Platform, tools: Path, tmp_path: Path, version: str, path: str
 ):
-    """One server stands for all: what answers here is the runtime that they share."""
+    """One server stands for all: what answers here is the runtime that they share. The backend
+    answers by itself."""
     host, _, port = platform.outputs["gateway_url"].removeprefix("https://").partition(":")
     trust = trusting(platform.outputs["ca_certificate"])
     command = testers.command(
         *(tools, "conformance", "server", "--suite", "all", "--spec-version", version),
-        *("--url", f"http://127.0.0.1:{platform.plain_port}/mcp/ai_memory"),
+        *("--url", f"http://127.0.0.1:{platform.plain_port}{path}"),
         *("--expected-failures", str(EXPECTED), "--output-dir", str(tmp_path / "results")),
     )
     environment = testers.environment(tmp_path)
