@@ -21,7 +21,7 @@ _FIRST_LOOKS_S = 5.0
 
 @dataclass(frozen=True)
 class Pauses:
-    """Seconds between two looks at a server: one that is well, and one that is not."""
+    """Seconds between two looks at a server: one whose replicas all take calls, and another."""
 
     well: float = 5.0
     unwell: float = 1.0
@@ -77,7 +77,6 @@ class Fleet:
                 await server.look(self._http)
             except Exception:  # whatever it is, it must not end the watch
                 logger.exception("could not look at a server", extra={"of": server.name})
-            well = server.status == "ok" and all(
-                replica.status == "ok" for replica in server.replicas.values()
-            )
+            # One without a credential stays so for long: a look each second would be in vain.
+            well = 0 < len(server.replicas) == len(server.callable())
             await asyncio.sleep(self._pauses.well if well else self._pauses.unwell)
