@@ -5,7 +5,8 @@ it). The same rows are searched by ai_memory as a process over HTTP: by words, b
 without pgvector, and with it; then by plain pgvector and, where a Python with `mem0ai` and
 `psycopg[binary,pool]` is named, by mem0. Who asks for meanings asks the same service on this
 machine, whose vectors are made of words. Prints milliseconds of a search for the memories of one
-caller of many, of one who has a tenth of all, and of all; and how many of the ten nearest it finds.
+caller of many, of one who has a tenth of all, and of all (of ai_memory's process, as its log has
+them, without HTTP and the client); and how many of the ten nearest it finds.
 Ends with exit status 1 if ai_memory takes more than SLOWEST at the 95th percentile.
 """
 
@@ -34,7 +35,7 @@ from psycopg import sql
 
 from tests.support import upstream
 from tests.support.embedder import PATH, answers, vector
-from tests.support.mcp_process import ROOT, running
+from tests.support.mcp_process import ROOT, Replica, running
 from tests.support.polling import until
 
 MEMORIES, CALLERS, DIMENSIONS, SEARCHES = 100_000, 1_000, 384, 100
@@ -73,8 +74,8 @@ def main() -> int:
             ("ai_memory, hybrid, plain SQL", plain, meaning),
             ("ai_memory, hybrid, pgvector", with_pgvector, meaning),
         ):
-            with memory(log, place, environment) as mcp:
-                slowest.append(asyncio.run(called(name, mcp, queries, nearest)))
+            with memory(log, place, environment) as replica:
+                slowest.append(asyncio.run(called(name, replica, queries, nearest)))
         beside_pgvector(with_pgvector, service, queries, nearest)
         for python in others:
             beside_mem0(python, with_pgvector, service, queries, nearest)
@@ -93,12 +94,12 @@ def prepared(url: str) -> tuple[str, str]:
 
 
 @contextmanager
-def memory(log: Path, url: str, environment: dict[str, str]) -> Iterator[str]:
+def memory(log: Path, url: str, environment: dict[str, str]) -> Iterator[Replica]:
     """The server, once all its indexes are there."""
     given = {"MEMORY_DATABASE_URL": url, "LOG_LEVEL": "INFO", **environment}
     with running(["-m", "sophia_mcp", "ai_memory"], log, given, (ROOT,)) as replica:
         until(lambda: replica.logged("the database is ready"), bool, "the database ready", 300)
-        yield replica.url
+        yield replica
 
 
 def fill(url: str) -> None:
@@ -185,17 +186,18 @@ def _numbers(query: str) -> list[float]:
     return vector(query, DIMENSIONS, MODEL)
 
 
-async def called(name: str, url: str, queries: dict[str, list[str]], nearest: Nearest) -> float:
+async def called(
+    name: str, replica: Replica, queries: dict[str, list[str]], nearest: Nearest
+) -> float:
     """Searches by ai_memory's tool; the slowest of its 95th percentiles."""
     slowest = 0.0
-    async with Client(url) as client:
+    async with Client(replica.url) as client:
         for scope, asked in queries.items():
             caller = SCOPES[scope]
-            took, found = [], {}
+            found = {}
             for query in asked:
-                began = time.perf_counter()
                 await hits(client, query, caller, 10)
-                took.append(time.perf_counter() - began)
+            took = [line["ms"] / 1000 for line in replica.logged("tool call")[-len(asked) :]]
             for _, query in (one for one in nearest if one[0] == scope):
                 # Words and meanings take turns, so twenty hits hold the ten that are nearest.
                 found[query] = await hits(client, query, caller, 20)

@@ -21,7 +21,10 @@ MOST_REQUESTS, MOST_BYTES, MOST_BYTES_ALL = 200, 4_000_000, 20_000_000
 _KEPT = {"accept", "accept-language", "origin", "referer", "user-agent"}
 _DROPPED = {"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"}
 _NEVER = {"Media", "Ping", "EventSource", "WebSocket", "CSPViolationReport"}
-_EMBEDDING = [ipaddress.ip_network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")]
+_EMBEDDING = [
+    ipaddress.ip_network(one)
+    for one in ("::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
+]
 """Networks whose addresses lead to one of IPv4 that is written in them."""
 
 
@@ -119,8 +122,5 @@ async def resolved(host: str, port: int) -> str:
 def is_public(address: str) -> bool:
     """Not private, loopback, link-local (the metadata of clouds), multicast or reserved."""
     parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed
-        if any(parsed in network for network in _EMBEDDING if network.version == parsed.version):
-            return False
-    return parsed.is_global and not parsed.is_multicast
+    embedding = any(parsed in network for network in _EMBEDDING)
+    return parsed.is_global and not parsed.is_multicast and not embedding

@@ -72,8 +72,9 @@ def test_public_addresses_and_allowed_hosts_are() -> None:
     ],
 )
 async def test_what_may_not_be_audited_is_refused_before_a_browser_starts(
-    url: str, expected: str
+    url: str, expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     async with tools_of(server(UI_UX_ALLOWED_HOSTS="example.com")) as tools:
         text = await tools.error("audit_accessibility", url=url)
     assert expected in text

@@ -1,7 +1,7 @@
 """Servers of the runtime and the backend over them: real HTTP, in the test's own event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -19,6 +19,7 @@ from sophia_mcp.settings import read_settings
 
 from tests.support import asgi
 from tests.support.polling import eventually
+from tests.support.upstream import Service, serving
 
 QUICK = Pauses(well=0.2, unwell=0.1)
 
@@ -143,9 +144,13 @@ async def world() -> AsyncIterator[World]:
 
 
 @pytest.fixture
-def service():
-    """Anything that is no server of ours."""
-    from tests.support.upstream import serving
+async def pair(world: World) -> Backend:
+    """Over servers `a` and `b`."""
+    return await world.backend(a=await world.server("a"), b=await world.server("b"))
 
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """Anything that is no server of ours."""
     with serving() as made:
         yield made

@@ -14,7 +14,7 @@ from sophia_backend import aggregate
 
 from tests.support.mcp_calls import LEGACY, MODERN
 
-from .conftest import TOOLS, Backend, World
+from .conftest import TOOLS, Backend
 
 BOTH = pytest.mark.parametrize("mode", [MODERN, LEGACY])
 
@@ -43,8 +43,8 @@ async def names(made: Client) -> list[str]:
 
 
 @pytest.fixture
-async def backend(world: World) -> Backend:
-    return await world.backend(a=await world.server("a"), b=await world.server("b"))
+def backend(pair: Backend) -> Backend:
+    return pair
 
 
 @BOTH
@@ -135,6 +135,7 @@ async def test_search_finds_only_what_the_caller_may_use(backend: Backend):
             await made.call_tool("call_tool", {"name": "a_add"})
 
 
+@pytest.mark.slow
 @BOTH
 async def test_200_calls_at_once_are_answered(backend: Backend, mode: str):
     async with client(backend, mode) as made:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from urllib.parse import urlsplit
 
 import httpx2
@@ -55,10 +55,9 @@ async def test_a_call_by_the_api(world: World, caplog):
         ("flood", {"size": 200_000}, "The answer has 200 kB"),
     ],
 )
-async def test_an_error_of_the_tool_is_an_answer(world: World, caplog, tool, arguments, text):
+async def test_an_error_of_the_tool_is_an_answer(pair: Backend, caplog, tool, arguments, text):
     caplog.set_level("INFO")
-    backend = await world.backend(toy=await world.server())
-    answer = await backend.post(f"/api/tools/toy/{tool}", arguments)
+    answer = await pair.post(f"/api/tools/a/{tool}", arguments)
     assert (answer.status_code, answer.json()["is_error"]) == (200, True)
     assert text in answer.json()["text"]
     assert answer.json()["data"] is None
@@ -68,39 +67,37 @@ async def test_an_error_of_the_tool_is_an_answer(world: World, caplog, tool, arg
 @pytest.mark.parametrize(
     ("path", "servers", "body", "status", "detail"),
     [
-        ("toy/nothing", "*", b"{}", 404, "toy has no tool 'nothing'. Its tools: add, refuse,"),
-        ("nobody/add", "*", b"{}", 404, "There is no server 'nobody'. You may use: toy."),
-        ("toy/add", "other", b"{}", 403, "You may not use 'toy'. You may use: no server."),
-        ("toy/add", "*", b"[1]", 400, "expected the tool's arguments as a JSON object"),
-        ("toy/add", "*", b"{", 400, "expected the tool's arguments as a JSON object"),
-        ("toy/add", "*", b"\xff", 400, "expected the tool's arguments as a JSON object"),
+        ("a/nothing", "*", b"{}", 404, "a has no tool 'nothing'. Its tools: add, refuse,"),
+        ("nobody/add", "*", b"{}", 404, "There is no server 'nobody'. You may use: a, b."),
+        ("a/add", "other", b"{}", 403, "You may not use 'a'. You may use: no server."),
+        ("a/add", "*", b"[1]", 400, "expected the tool's arguments as a JSON object"),
+        ("a/add", "*", b"{", 400, "expected the tool's arguments as a JSON object"),
+        ("a/add", "*", b"\xff", 400, "expected the tool's arguments as a JSON object"),
     ],
 )
 async def test_what_is_wrong_with_a_request_is_a_problem(
-    world: World, path: str, servers: str, body: bytes, status: int, detail: str
+    pair: Backend, path: str, servers: str, body: bytes, status: int, detail: str
 ):
-    backend = await world.backend(toy=await world.server())
     headers = {"X-Sophia-Servers": servers}
-    url = f"{backend.url}/api/tools/{path}"
-    answer = await backend.http.post(url, content=body, headers=headers)
+    url = f"{pair.url}/api/tools/{path}"
+    answer = await pair.http.post(url, content=body, headers=headers)
     assert (answer.status_code, answer.json()["status"]) == (status, status)
     assert detail in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("body", [b"x" * 600_000, b"[" + b"0," * 20_000 + b"0]"])
-async def test_a_body_has_the_bounds_of_the_servers(world: World, body: bytes):
-    backend = await world.backend(toy=await world.server())
-    answer = await backend.http.post(
-        f"{backend.url}/api/tools/toy/add", content=body, headers={"X-Sophia-Servers": "*"}
+async def test_a_body_has_the_bounds_of_the_servers(pair: Backend, body: bytes):
+    answer = await pair.http.post(
+        f"{pair.url}/api/tools/a/add", content=body, headers={"X-Sophia-Servers": "*"}
     )
     assert answer.status_code == 413
 
 
-async def told(backend: Backend, tool: str) -> tuple[int, str]:
+async def told(backend: Backend, server: str) -> tuple[int, str]:
     """What both ways say of a call that fails: the API's status, and the text of either."""
-    answer = await backend.post(f"/api/tools/odd/{tool}", {})
+    answer = await backend.post(f"/api/tools/{server}/write", {})
     async with client(backend) as made:
-        result = await made.call_tool(f"odd_{tool}", {})
+        result = await made.call_tool(f"{server}_write", {})
     assert result.is_error
     assert result.content[0].text == answer.json()["detail"]
     return answer.status_code, answer.json()["detail"]
@@ -128,36 +125,39 @@ def odd_server(service: Service, answer: replies.Answers) -> None:
 EVENTS = {"Content-Type": "text/event-stream"}
 
 
-@pytest.mark.parametrize(
-    ("answer", "status", "detail"),
-    [
-        (replies.page("Sign in"), 502, "its answer is no JSON (HTTP status 200)"),
-        (replies.refused(500, {"oops": 1}), 502, "none of MCP's (HTTP status 500)"),
-        (replies.ok({"result": float("nan")}), 502, "its answer is no JSON"),
-        (replies.ok(7), 502, "its answer is none of MCP's"),
-        (replies.huge(10_000_000), 502, "its answer is longer than 2097152 bytes"),
-        (replies.reset(), 502, "the connection broke before the answer"),
-        (replies.silent(), 502, "the connection broke before the answer"),
-        (replies.malformed(), 502, "the connection broke before the answer"),
-        (replies.Reply(200, b"data: x\n\n", EVENTS), 502, "an event of its answer is no JSON"),
-        (replies.Reply(200, b": ping\n\n", EVENTS), 502, "the stream ended before the answer"),
-        (replies.Reply(200, b"data: " + b"x" * 3_000_000, EVENTS), 502, "or too long"),
-        (replies.hanging(), 504, "no answer within 0.5 s"),
-        (replies.trickling(), 504, "no answer within 0.5 s"),
-        (replies.refused(503), 503, "it is too busy. Nothing was done; try again later"),
-    ],
-)
-async def test_nonsense_is_an_error_that_says_so(
-    world: World, service, monkeypatch, answer, status: int, detail: str
-):
+NONSENSE = {
+    "page": (replies.page("Sign in"), 502, "its answer is no JSON (HTTP status 200)"),
+    "oops": (replies.refused(500, {"oops": 1}), 502, "none of MCP's (HTTP status 500)"),
+    "nan": (replies.ok({"result": float("nan")}), 502, "its answer is no JSON"),
+    "seven": (replies.ok(7), 502, "its answer is none of MCP's"),
+    "huge": (replies.huge(10_000_000), 502, "its answer is longer than 2097152 bytes"),
+    "reset": (replies.reset(), 502, "the connection broke before the answer"),
+    "silent": (replies.silent(), 502, "the connection broke before the answer"),
+    "mail": (replies.malformed(), 502, "the connection broke before the answer"),
+    "event": (replies.Reply(200, b"data: x\n\n", EVENTS), 502, "an event of its answer is no"),
+    "ended": (replies.Reply(200, b": ping\n\n", EVENTS), 502, "the stream ended before the"),
+    "long": (replies.Reply(200, b"data: " + b"x" * 3_000_000, EVENTS), 502, "or too long"),
+    "hang": (replies.hanging(), 504, "no answer within 0.5 s"),
+    "trickle": (replies.trickling(), 504, "no answer within 0.5 s"),
+    "busy": (replies.refused(503), 503, "it is too busy. Nothing was done; try again later"),
+}
+
+
+@pytest.mark.slow
+async def test_nonsense_is_an_error_that_says_so(world: World, monkeypatch):
     monkeypatch.setattr(calls, "CALL_S", 0.5)
-    odd_server(service, answer)
-    backend = await world.backend(SELDOM, odd=urlsplit(service.url).port)
-    code, text = await told(backend, "write")
-    assert (code, text.startswith("odd: ")) == (status, True)
-    assert detail in text
-    if status != 503:
-        assert "It may have taken effect: look before you repeat it." in text
+    with ExitStack() as stack:
+        ports = {}
+        for name, (answer, _, _) in NONSENSE.items():
+            service = stack.enter_context(replies.serving())
+            odd_server(service, answer)
+            ports[name] = urlsplit(service.url).port
+        backend = await world.backend(SELDOM, **ports)
+        for name, (_, status, detail) in NONSENSE.items():
+            code, text = await told(backend, name)
+            assert (code, text.startswith(f"{name}: ")) == (status, True), text
+            assert detail in text
+            assert ("It may have taken effect: look before" in text) is (status != 503)
 
 
 @pytest.mark.parametrize(("tool", "asked"), [("read", 2), ("write", 1)])
@@ -273,6 +273,7 @@ async def test_calls_are_spread_over_the_replicas(world: World):
     assert sorted(asked) == ["one", "one", "two", "two"]
 
 
+@pytest.mark.slow
 async def test_a_slow_server_holds_up_no_other(world: World):
     backend = await world.backend(a=await world.server("a"), b=await world.server("b"))
     body, headers = {"seconds": 30}, {"X-Sophia-Servers": "*"}
@@ -328,7 +329,7 @@ async def test_who_leaves_ends_the_call(world: World, way: str):
     asking.cancel()
     with suppress(asyncio.CancelledError):
         await asking
-    await eventually(seen, lambda what: what == ["began", "cancelled"], "the call's end")
+    await eventually(seen, lambda what: what == ["began", "cancelled"], "the call's end", 5)
 
 
 async def test_a_tool_that_is_new_is_called_by_its_own_name(world: World):

@@ -30,6 +30,7 @@ async def replica(world: World, tmp_path: Path):
     starting.__exit__(None, None, None)
 
 
+@pytest.mark.slow
 async def test_a_stop_loses_no_call_and_each_has_one_line(replica):
     address = f"http://127.0.0.1:{replica.port}"
 
