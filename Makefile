@@ -11,12 +11,14 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help doctor up down purge status logs ssh orphans preflight preview deploy verify drift deployments \
-  destroy tools env new-server serve tool-schemas test test-fast test-long check clean
+  destroy tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
 
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 doctor: ## check this machine: all that is missing, with the command that brings it
+	@command -v $(ANY_PYTHON) >/dev/null || \
+	  { echo "error: no Python on this machine; run: sudo apt-get install $$(ops/python-package)"; exit 1; }
 	@$(ANY_PYTHON) -S -m ops.doctor
 
 up: doctor $(VENV)/.ready ## the platform on this machine, on the simulated cloud
@@ -59,11 +61,17 @@ env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(m
 new-server: $(VENV)/.ready ## write the folder of a new MCP server: make new-server NAME=jira
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.new_server "$(NAME)"
 
+import-compose: $(VENV)/.ready ## MCP servers of a Compose file: make import-compose FILE=compose.yml
+	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.import_compose "$(FILE)"
+
 serve: $(VENV)/.ready ## run one server alone, on 127.0.0.1:8000: make serve NAME=slack
 	@LISTEN_ADDRESS=127.0.0.1 PYTHONPATH=mcp_catalog/base exec $(BIN)/python -m sophia_mcp "$(NAME)"
 
 tool-schemas: $(VENV)/.ready ## write what every server shows to a model: mcp_catalog/*/tools.json
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.tool_schemas
+
+docs: $(VENV)/.ready ## write docs/reference/ from the code that it describes
+	@$(BIN)/python -m ops.docs
 
 test: doctor $(VENV)/.ready ## every test, on real nodes
 	@$(BIN)/python -m ops.browser

@@ -32,6 +32,7 @@ from components.plan.workload import Workload
 from components.settings_model import LOGIN_KEY, NAMED_AFTER, SUBNET_SIZE, Sensitive, Settings
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
+from components.version import VERSION
 from providers.lambdalabs import resources as lambdalabs
 from providers.swarm import resources as swarm
 
@@ -97,6 +98,7 @@ class PlatformStack(pulumi.ComponentResource):
 
         managers = cluster.managers
         self.exports = {
+            "version": VERSION,
             "manager_ip": managers[0].address,
             "manager_ips": [manager.address for manager in managers],
             "gateway_url": gateway.url,

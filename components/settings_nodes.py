@@ -76,7 +76,7 @@ def read(top: Reader, offers: Offers | None) -> tuple[NodeGroup, ...]:
             _offered(reader, "regions", group.regions, offers.regions | KNOWN_REGIONS)
         reader.finish()
         if group.name and group.name in {other.name for other in groups}:
-            twins = f"its machines would be called as others are ({group.name}-1, …)"
+            twins = f"its machines would share names with another group's ({group.name}-1, …)"
             reader.fault("name", group.name, "a name that no other group has", twins)
         groups.append(group)
     return tuple(groups)
@@ -126,8 +126,8 @@ def _managers(key: str, groups: Iterable[NodeGroup]) -> list[Fault]:
         return [Fault(key, "0 managers", expected, advice)]
     if count % 2 == 0:
         advice = (
-            f"{count} managers survive the loss of {(count - 1) // 2}, no more than {count - 1} do,"
-            f" and more of them can fail: use {count - 1} or {count + 1}"
+            f"{count} managers tolerate the loss of only {(count - 1) // 2}, the same as"
+            f" {count - 1}, with one more that can fail: use {count - 1} or {count + 1}"
         )
         return [Fault(key, f"{count} managers", expected, advice)]
     if count > MOST_MANAGERS:

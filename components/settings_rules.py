@@ -101,7 +101,7 @@ def read(
 def _stack_name(prefix: str) -> list[Fault]:
     if re.fullmatch(r"[a-z][a-z0-9-]*", prefix):
         return []
-    expected = "lower case letters, digits and hyphens: machines are called so"
+    expected = "lower case letters, digits and hyphens: it becomes part of machine names"
     return [Fault("project and stack", repr(prefix), expected, "choose another stack name")]
 
 

@@ -27,8 +27,9 @@ class NotUp(Exception):
 
 
 def status(name: str) -> None:
-    """The ways in; nodes and services of a stack, as its Swarm sees them; how its jobs went."""
+    """The version; the ways in; nodes and services, as the Swarm sees them; how its jobs went."""
     outputs = _outputs(name)
+    say(f"version      {outputs.get('version', 'before 0.1.0')}")
     for line in gateways.lines(outputs):
         say(line)
     for node, known in sorted(outputs["nodes"].items()):

@@ -48,14 +48,14 @@ def _state(service: Json, tasks: list[Json]) -> str:
     when = f"on {begun[:10]} at {begun[11:19]} UTC"
     states = [task["Status"]["State"] for task in tasks]
     if states.count("complete") >= service["Spec"]["Mode"]["ReplicatedJob"]["TotalCompletions"]:
-        return f"ended well, begun {when}"
+        return f"succeeded, started {when}"
     if running := [state for state in states if state not in TERMINAL]:
-        return f"under way ({running[0]}), begun {when}"
+        return f"under way ({running[0]}), started {when}"
     failed = [task["Status"] for task in tasks if task["Status"]["State"] in last_run.FAILED]
     if failed:
         last = max(failed, key=lambda status: str(status.get("Timestamp")))
-        return f"FAILED, begun {when}: {last.get('Err') or last['State']}"
-    return f"has no task, begun {when}"
+        return f"FAILED, started {when}: {last.get('Err') or last['State']}"
+    return f"has no task, started {when}"
 
 
 def _parsed(told: str) -> tuple[list[Json], dict[str, dict[str, str]]]:

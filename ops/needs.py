@@ -97,7 +97,7 @@ def _engine(machine: Machine) -> Iterator[Need]:
         if any(entry.startswith(f"name={option}") for entry in found.security):
             yield Need(f"Docker {what}, which no node can run in", "use an ordinary engine")
     if not machine.trust_writable:
-        yield Need("this user may not tell Docker which registries to trust", ALLOW_TRUST)
+        yield Need("this user may not change which registries Docker trusts", ALLOW_TRUST)
 
 
 def _no_engine(machine: Machine) -> Iterator[Need]:
@@ -114,7 +114,7 @@ def _no_engine(machine: Machine) -> Iterator[Need]:
             yield Need("no Docker engine runs", "sudo systemctl start docker")
         yield Need("Docker is for root only", 'sudo usermod -aG docker "$USER", then log in again')
     if not machine.root and not machine.trust_writable:
-        yield Need("this user may not tell Docker which registries to trust", ALLOW_TRUST)
+        yield Need("this user may not change which registries Docker trusts", ALLOW_TRUST)
 
 
 def _kernel(machine: Machine) -> Iterator[Need]:

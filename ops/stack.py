@@ -79,7 +79,7 @@ class Stack:
             raise StackError(
                 f"stack {self.name}: its state in {self.backend} can't be used:\n"
                 f"{done.stderr.strip()}\n"
-                "`make down` removes everything that ran on this machine and starts anew"
+                "`make down` removes everything that ran on this machine; then run `make up`"
             )
 
     def outputs(self) -> dict[str, Any]:

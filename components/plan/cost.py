@@ -29,7 +29,7 @@ def expected(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> str:
     if most > total:
         line += f"; at most {_dollars(most)} an hour if only dearer types of the lists are free"
     if unknown:
-        line += f"; not counted, as the API tells no price: {', '.join(sorted(unknown))}"
+        line += f"; not counted, as the API reports no price: {', '.join(sorted(unknown))}"
     return line
 
 

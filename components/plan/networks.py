@@ -29,8 +29,8 @@ BEFORE = {"database": (EDGE,)}
 
 SWAP = (
     "other networks take the place of those of another overlay.mtu or overlay.encrypted: this run"
-    " updates every service to be on both, so that they go on meeting; the next run leaves the"
-    " former ones"
+    " updates every service to be on both, so that they still reach each other; the next run leaves"
+    " the former ones"
 )
 """What is told in the first of the two runs."""
 

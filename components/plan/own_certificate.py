@@ -45,7 +45,7 @@ def faults(
     at_certificate, at_key = f"{where}.certificate", f"{where}.privateKey"
     chain, key = _chain(pem), _key(key_pem)
     if "PRIVATE KEY" in pem:
-        advice = "a key that was stored unencrypted belongs to others, too: have it replaced"
+        advice = "a key that was stored unencrypted counts as leaked: have it replaced"
         yield Fault(at_certificate, "a private key (not shown)", "certificates only", advice)
     elif not chain:
         yield Fault(at_certificate, "no certificate in PEM" if pem else "nothing", _CHAIN)

@@ -101,7 +101,7 @@ def _kind(workload: Workload) -> Iterator[Fault]:
             if got != expected:
                 yield Fault(f"{where}: {key}", repr(got), f"none: a {kind} is one task that ends")
     if kind in JOBS and workload.health:
-        yield Fault(f"{where}: health", "a check", f"none: a {kind}'s exit status tells its health")
+        yield Fault(f"{where}: health", "a check", f"none: a {kind}'s exit status is its health")
     if kind not in JOBS and not workload.health:
         yield Fault(f"{where}: health", "none", f"the check that a {kind} is watched by")
     if kind != "cron" and workload.schedule:

@@ -164,7 +164,7 @@ OUTCOME_UNKNOWN = (ServerFault, LostAnswer)
 UNSEEN = (InvalidKey, Forbidden, Blocked, Moved)
 """With these the account could not be looked at: nothing follows for what is in it."""
 
-NOT_LOOKED_AT = "{}: not looked at, its recorded state is believed: {}"
+NOT_LOOKED_AT = "{}: not checked, its recorded state is assumed: {}"
 """What a read warns of that met one of `UNSEEN`: the resource's name and the error."""
 
 TRANSIENT = (RateLimited, Unreachable, *OUTCOME_UNKNOWN)

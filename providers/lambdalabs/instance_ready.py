@@ -57,7 +57,7 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
     `up` launches another; with two exceptions, since a wait judges only what it saw:
 
     - One that the API calls active and that ssh does not reach from here is kept: the way to it may
-      be barred. The next `up` goes on waiting for the same machine.
+      be blocked. The next `up` continues to wait for the same machine.
     - One that this run did not launch is never terminated. It may be in service, where this
       resource is made again for it (`--replace`, a taint, `state delete`, an alias missing). A
       machine that is broken in the API's own words is replaced by its `Instance`.
@@ -99,9 +99,9 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
         except NotReached as error:
             raise NotReached(
                 f"{context.name}: {error.message}. Machine {id} is kept, and billed",
-                suggestion="Check that connections from here to its port 22 are let out (egress"
-                " rules, VPN) and in (the account's firewall rules), then run `pulumi up` again:"
-                " it goes on waiting for the same machine",
+                suggestion="Check that connections from here to its port 22 are allowed, outgoing"
+                " (egress rules, VPN) and incoming (the account's firewall rules), then run"
+                " `pulumi up` again: it continues to wait for the same machine",
             ) from error
         except NotReady as error:
             if id in self._account.launched:
@@ -115,7 +115,7 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
         await recorded(context, self._account, machine)
         if inputs.gpu_probe and machine.gpus is None:
             context.warn(
-                f"{context.name}: GPUs were not probed, Lambda Cloud doesn't tell how many {id} has"
+                f"{context.name}: GPUs were not probed, the API doesn't say how many {id} has"
             )
         return Created(machine.id, _outputs(machine))
 
@@ -164,7 +164,7 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
             await terminate(self._account.calls(late), id)
         except LambdaError as failure:
             return NotReady(
-                f"{context.name}: {error.message}. Terminating machine {id} failed, too"
+                f"{context.name}: {error.message}. Terminating machine {id} failed as well"
                 f" ({failure})",
                 suggestion="It is still billed: terminate it in Lambda Cloud",
             )

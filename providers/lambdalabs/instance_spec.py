@@ -44,7 +44,7 @@ class InstanceInputs:
         default_factory=list,
         doc="Ids of the volumes on its disk: it is not replaced while it holds one.",
     )
-    confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost all the same.")
+    confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost anyway.")
     account_key: str = prop(
         default="",
         doc="Id of an SSH key of the account (an `SshKey`'s id). Where the account has neither"

@@ -18,12 +18,12 @@ class InstanceTypesInputs:
 @dataclass(frozen=True)
 class InstanceType:
     name: str = prop(doc="For example gpu_1x_a10.")
-    description: str = prop()
+    description: str = prop(doc="As Lambda Cloud shows it.")
     price_cents_per_hour: int = prop(doc="US cents.")
-    vcpus: int = prop()
-    memory_gib: int = prop()
-    storage_gib: int = prop()
-    gpus: int = prop()
+    vcpus: int = prop(doc="Virtual processors.")
+    memory_gib: int = prop(doc="GiB of memory.")
+    storage_gib: int = prop(doc="GiB of disk.")
+    gpus: int = prop(doc="GPUs of one machine.")
     regions: list[str] = prop(doc="Regions in which one is free now.")
 
 

@@ -22,13 +22,15 @@ SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 @dataclass(frozen=True)
 class CertificateInputs:
-    common_name: str = prop(replace=True)
-    dns_names: list[str] = prop(default_factory=list, replace=True)
-    ip_addresses: list[str] = prop(default_factory=list, replace=True)
+    common_name: str = prop(replace=True, doc="Subject of the certificate.")
+    dns_names: list[str] = prop(default_factory=list, replace=True, doc="Names it is valid for.")
+    ip_addresses: list[str] = prop(
+        default_factory=list, replace=True, doc="Addresses it is valid for."
+    )
     ca_certificate: str = prop(default="", replace=True, doc="PEM of the CA that signs a leaf.")
     ca_private_key: str = prop(default="", replace=True, secret=True, doc="PEM, unencrypted.")
     is_ca: bool = prop(default=False, replace=True, doc="A self-signed CA instead of a leaf.")
-    validity_days: int = prop(default=365, replace=True)
+    validity_days: int = prop(default=365, replace=True, doc="Days from now.")
 
 
 @dataclass(frozen=True)

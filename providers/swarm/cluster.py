@@ -49,7 +49,7 @@ class Founder:
 
 @dataclass(frozen=True)
 class ClusterInputs:
-    founder: Founder = prop()
+    founder: Founder = prop(doc="Node on which the Swarm begins.")
     address_pools: list[str] = prop(
         default_factory=list,
         doc="CIDRs for overlay networks, clear of the cloud's own. They can't be changed later.",
@@ -59,16 +59,16 @@ class ClusterInputs:
     token_generation: str = prop(default="", doc="Another text rotates both join tokens.")
     recover_on: str = prop(
         default="",
-        doc="Address of a manager that goes on alone when the majority is lost for good.",
+        doc="Address of a manager that continues alone when the majority is lost for good.",
     )
 
 
 @dataclass(frozen=True)
 class ClusterOutputs:
-    cluster_id: str = prop()
-    manager_token: str = prop(secret=True)
-    worker_token: str = prop(secret=True)
-    contacts: list[Endpoint] = prop(doc="Managers that answered when it was last looked at.")
+    cluster_id: str = prop(doc="Docker's id of the Swarm.")
+    manager_token: str = prop(secret=True, doc="Joins managers.")
+    worker_token: str = prop(secret=True, doc="Joins workers.")
+    contacts: list[Endpoint] = prop(doc="Managers that answered at the last check.")
     status: str = prop(volatile=True, doc=f"{REACHABLE} or {UNREACHABLE}")
 
 
@@ -167,10 +167,10 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
         except NoManager as error:
             raise NoManager(
                 f"{error}. If its machines are back soon, run `pulumi up` again. If most managers "
-                "are gone for good and one lives, set `recover.on` to its name: it goes on alone, "
-                "with all services. If none lives, so ended what ran in the cluster: make Pulumi "
-                f"forget it with `pulumi state delete --target-dependents '{context.urn}'`, and "
-                "the next `pulumi up` forms a new cluster"
+                "are gone for good and one lives, set `recover.on` to its name: it continues "
+                "alone, with all services. If none lives, what ran in the cluster is lost: let "
+                f"`pulumi state delete --target-dependents '{context.urn}'` remove it from the "
+                "state, and the next `pulumi up` forms a new cluster"
             ) from None
         return _outputs(cluster, await self._pool.living(id))
 

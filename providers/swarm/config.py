@@ -16,14 +16,14 @@ class ConfigInputs:
     """New data means a new config: services switch to it and converge before the old one goes."""
 
     name_prefix: str = prop(replace=True, doc="The physical name is <prefix>-<10 hex digits>.")
-    data: str = prop(replace=True)
-    labels: dict[str, str] = prop(default_factory=dict)
+    data: str = prop(replace=True, doc="The content.")
+    labels: dict[str, str] = prop(default_factory=dict, doc="Docker's labels.")
 
 
 @dataclass(frozen=True)
 class ConfigOutputs:
-    config_id: str = prop()
-    config_name: str = prop()
+    config_id: str = prop(doc="Docker's id.")
+    config_name: str = prop(doc="Physical name.")
 
 
 class Config(Lifecycle[ConfigInputs, ConfigOutputs]):

@@ -25,21 +25,21 @@ class MemberInputs:
     host_key: str = prop(replace=True, doc='"ssh-ed25519 AAAA…"')
     advertise_address: str = prop(replace=True, doc="Where the other nodes reach it.")
     instance_id: str = prop(replace=True, doc="The machine: another one is another member.")
-    cluster_id: str = prop(replace=True)
-    manager_token: str = prop(secret=True)
-    worker_token: str = prop(secret=True)
+    cluster_id: str = prop(replace=True, doc="Of the `Cluster` to join.")
+    manager_token: str = prop(secret=True, doc="Of the `Cluster`.")
+    worker_token: str = prop(secret=True, doc="Of the `Cluster`.")
     role: str = prop(default="worker", doc="manager or worker")
     labels: dict[str, str] = prop(default_factory=dict, doc="Node labels, for placement.")
     availability: str = prop(
         default="active",
         doc="active, pause or drain. With `active`, a node that a person drains or pauses stays so"
-        " until a person makes it active; it is told.",
+        " until a person makes it active.",
     )
 
 
 @dataclass(frozen=True)
 class MemberOutputs:
-    node_id: str = prop()
+    node_id: str = prop(doc="Docker's id of the node.")
     state: str = prop(volatile=True, doc=f"ready, down, unknown, … or {UNREACHABLE} (the swarm is)")
 
 
@@ -137,7 +137,7 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         except NotSettled as error:
             if not was_down:
                 raise
-            context.warn(f"the rest goes on without node {new.node_name}: {error}")
+            context.warn(f"continuing without node {new.node_name}: {error}")
             return outputs
         return replace(outputs, state=state)
 

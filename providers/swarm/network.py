@@ -23,21 +23,21 @@ class NetworkInputs:
     """All of it is in the physical name, as a hash: new one, services switch, then the old goes."""
 
     name_prefix: str = prop(replace=True, doc="The physical name is <prefix>-<10 hex digits>.")
-    driver: str = prop(replace=True, default="overlay")
+    driver: str = prop(replace=True, default="overlay", doc="Docker's network driver.")
     encrypted: bool = prop(replace=True, default=False, doc="IPsec between nodes (ESP).")
     attachable: bool = prop(replace=True, default=False, doc="For containers outside services.")
     internal: bool = prop(
         replace=True, default=False, doc="No way out for what is on internal networks only."
     )
     subnet: str | None = prop(replace=True, default=None, doc="CIDR; None: from the pools.")
-    mtu: int | None = prop(replace=True, default=None)
-    labels: dict[str, str] = prop(replace=True, default_factory=dict)
+    mtu: int | None = prop(replace=True, default=None, doc="Bytes; None: Docker's own choice.")
+    labels: dict[str, str] = prop(replace=True, default_factory=dict, doc="Docker's labels.")
 
 
 @dataclass(frozen=True)
 class NetworkOutputs:
-    network_id: str = prop()
-    network_name: str = prop()
+    network_id: str = prop(doc="Docker's id.")
+    network_name: str = prop(doc="Physical name.")
 
 
 class Network(Lifecycle[NetworkInputs, NetworkOutputs]):

@@ -53,13 +53,13 @@ class SetupFile:
     """A file of root's that everybody may read."""
 
     path: str = prop(doc="Absolute.")
-    content: str = prop()
+    content: str = prop(doc="Text of the file.")
 
 
 @dataclass(frozen=True)
 class NodeSetupInputs:
     node: str = prop(doc="The node's name, for messages.")
-    instance_id: str = prop(replace=True, doc="The machine: another one is set up anew.")
+    instance_id: str = prop(replace=True, doc="The machine: another one is set up from the start.")
     address: str = prop(doc="Where its sshd is.")
     host_key: str = prop(doc='"ssh-ed25519 AAAA…"')
     user: str = prop(doc="Whose authorized keys these are.")
@@ -71,7 +71,7 @@ class NodeSetupInputs:
         default_factory=list,
         doc=f"{DAEMON} makes Docker reload or restart, as far as it differs from what Docker runs"
         f" with; {docker_config.GPUS} in its node-generic-resources stands for the node's GPUs."
-        f" sshd reads its files anew. What {_UNITS}NAME.service describes starts now and at each"
+        f" sshd reads its files again. What {_UNITS}NAME.service describes starts now and at each"
         " boot.",
     )
 
@@ -86,7 +86,7 @@ class NodeSetupOutputs:
 
 
 class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
-    """Converges: what is as wanted already is not touched, and nothing of it replaces a machine.
+    """Converges: what is already as wanted is not touched, and no change replaces a machine.
 
     Where Docker has to restart, a node that is in a swarm is drained before and available as before
     after it, once it is ready; one node at a time. Configuration that Docker refuses is taken back.
@@ -145,7 +145,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
             script = _differing(inputs.user, inputs.authorized_keys, self._revoked(inputs), files)
             said = await self._node(inputs).run(script)
         except SwarmError as error:
-            context.warn(f"{context.name}: not looked at, its recorded state is believed: {error}")
+            context.warn(f"{context.name}: not checked, its recorded state is assumed: {error}")
             return Found(inputs, outputs)
         return Found(inputs, NodeSetupOutputs(said.split()))
 

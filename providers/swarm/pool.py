@@ -50,7 +50,7 @@ class SwarmConfig:
         doc="OpenSSH private key of that user. Former ones may stand below it: they are tried after"
         " it, as a node that was away at a rotation knows no other, and revoked by `NodeSetup`.",
     )
-    cluster_id: str = prop(default="", doc="Only managers of this cluster are believed.")
+    cluster_id: str = prop(default="", doc="Only managers of this cluster are trusted.")
 
 
 @dataclass(frozen=True)

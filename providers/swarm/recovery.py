@@ -86,7 +86,9 @@ async def recover(
     chosen = next(seen for seen in looks if seen.place.address == recover_on)
     node = pool.node(chosen.place.address, chosen.place.host_key)
     assert chosen.swarm is not None
-    context.warn(f"the majority of the managers is given up: {recover_on} goes on as the only one")
+    context.warn(
+        f"the majority of the managers is given up: {recover_on} continues as the only one"
+    )
     for other in looks:
         if other is not chosen and other.is_manager:
             context.progress(f"{other.place.address} leaves, and joins again with the next `up`")
@@ -106,11 +108,11 @@ async def recover(
     if silent:
         context.warn(
             f"{', '.join(silent)} did not answer. Should they come back as they were, they would "
-            "take themselves for the swarm: replace their machines (`nodeGroups[].replace`), or "
+            "believe that they are the Swarm: replace their machines (`nodeGroups[].replace`), or "
             "run `docker swarm leave --force` there first of all"
         )
     context.warn(
-        "the swarm lives again, all services are kept, and what ran on this node starts anew."
+        "the Swarm works again, all services are kept, and what ran on this node restarts."
         f" `recover` {DONE}. Then run "
         "`pulumi up` once more: it makes the other managers join"
     )

@@ -17,14 +17,14 @@ class SecretInputs:
     """New data means a new secret: services switch to it and converge before the old one goes."""
 
     name_prefix: str = prop(replace=True, doc="The physical name is <prefix>-<10 hex digits>.")
-    data: str = prop(replace=True, secret=True)
-    labels: dict[str, str] = prop(default_factory=dict)
+    data: str = prop(replace=True, secret=True, doc="The content.")
+    labels: dict[str, str] = prop(default_factory=dict, doc="Docker's labels.")
 
 
 @dataclass(frozen=True)
 class SecretOutputs:
-    secret_id: str = prop()
-    secret_name: str = prop()
+    secret_id: str = prop(doc="Docker's id.")
+    secret_name: str = prop(doc="Physical name.")
 
 
 class Secret(Lifecycle[SecretInputs, SecretOutputs]):

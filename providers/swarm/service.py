@@ -125,7 +125,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
             await self._bring_to(limited, id, inputs, push=force, force=force, revert=False)
         except RolloutFailed as failure:
             lines = "\n".join(failure.reasons)
-            context.warn(f"not healthy, and not changed by this run, which goes on: {lines}")
+            context.warn(f"not healthy, and not changed by this run, which continues: {lines}")
             return _outputs(id, inputs, failure.reasons[0], proven=True)
         return _outputs(id, inputs, proven=True)
 
@@ -162,7 +162,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
             return await self._wait(context, wanted, first, auth, posted=True, revert=revert)
         raise NotSettled(
             f"service {inputs.name}: it changed {_ATTEMPTS} times between reading and updating; "
-            "somebody else is at it, run `pulumi up` again"
+            "something else keeps changing it; run `pulumi up` again"
         )
 
     async def _post(

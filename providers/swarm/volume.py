@@ -92,7 +92,7 @@ class Volume(Lifecycle[VolumeInputs, VolumeOutputs]):
         try:
             said = await self._run(inputs, _look(inputs.path))
         except SwarmError as error:
-            context.warn(f"{context.name}: not looked at, its recorded state is believed: {error}")
+            context.warn(f"{context.name}: not checked, its recorded state is assumed: {error}")
             return Found(inputs, outputs)
         state = READY if said == inputs.volume_id else FOREIGN if said else MISSING
         return Found(inputs, replace(outputs, state=state))

@@ -14,8 +14,8 @@ ID_BYTES = 4
 class Candidate:
     """A node that may hold the volume. machine: what makes another machine of it, as a text."""
 
-    name: str = prop()
-    machine: str = prop()
+    name: str = prop(doc="Plain name of the node.")
+    machine: str = prop(doc="What identifies its machine.")
 
 
 @dataclass(frozen=True)

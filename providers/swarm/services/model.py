@@ -18,11 +18,11 @@ class File:
     `id` and `name` are the outputs of `Secret` (secret_id, secret_name) or `Config`.
     """
 
-    id: str = prop()
-    name: str = prop()
+    id: str = prop(doc="Output secretId or configId.")
+    name: str = prop(doc="Output secretName or configName.")
     target: str = prop(doc="Secret: file name below /run/secrets. Config: absolute path.")
-    uid: int = prop(default=0)
-    gid: int = prop(default=0)
+    uid: int = prop(default=0, doc="Owner's number.")
+    gid: int = prop(default=0, doc="Group's number.")
     mode: int = prop(default=0o400, doc="Permission bits, for example 0o400 (256).")
 
 
@@ -31,9 +31,9 @@ class Mount:
     """A bind mount (the source must exist on the node), a named volume, or a tmpfs."""
 
     type: str = prop(doc="bind, volume or tmpfs")
-    target: str = prop()
+    target: str = prop(doc="Path in the container.")
     source: str = prop(default="", doc="Node path or volume name; empty for tmpfs.")
-    read_only: bool = prop(default=False)
+    read_only: bool = prop(default=False, doc="Whether the container may only read.")
     size_mb: int | None = prop(default=None, doc="tmpfs only: its size limit in MiB.")
 
 
@@ -41,9 +41,9 @@ class Mount:
 class Port:
     """A port of the container published on the task's own node (host mode, no routing mesh)."""
 
-    published: int = prop()
-    target: int = prop()
-    protocol: str = prop(default="tcp")
+    published: int = prop(doc="Port of the node.")
+    target: int = prop(doc="Port of the container.")
+    protocol: str = prop(default="tcp", doc="tcp or udp")
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Health:
     """A health check. A task counts as running only after its first success."""
 
     test: list[str] = prop(doc='["CMD", "program", …] or ["CMD-SHELL", "line"], as Docker has it.')
-    interval_s: float = prop(default=5.0)
-    timeout_s: float = prop(default=3.0)
-    retries: int = prop(default=3)
+    interval_s: float = prop(default=5.0, doc="Seconds between two checks.")
+    timeout_s: float = prop(default=3.0, doc="Seconds that one may take.")
+    retries: int = prop(default=3, doc="Failures in a row that make a task unhealthy.")
     start_period_s: float = prop(default=30.0, doc="Failures in this time are not counted.")
 
 
@@ -61,11 +61,11 @@ class Health:
 class Resources:
     """Limits of one task, and what the scheduler sets aside for it."""
 
-    cpus: float = prop(default=1.0)
-    memory_mb: int = prop(default=256)
-    pids: int = prop(default=256)
-    reserve_cpus: float = prop(default=0.0)
-    reserve_memory_mb: int = prop(default=0)
+    cpus: float = prop(default=1.0, doc="Limit in processors.")
+    memory_mb: int = prop(default=256, doc="Limit in MiB.")
+    pids: int = prop(default=256, doc="Limit of processes and threads.")
+    reserve_cpus: float = prop(default=0.0, doc="Processors set aside.")
+    reserve_memory_mb: int = prop(default=0, doc="MiB set aside.")
     gpus: int = prop(
         default=0,
         doc="Whole GPUs for this task alone, which is placed where they are free. Nodes publish"
@@ -77,7 +77,9 @@ class Resources:
 class Placement:
     """Where tasks may run (`node.labels.tier == primary`) and over what they are spread."""
 
-    constraints: list[str] = prop(default_factory=list)
+    constraints: list[str] = prop(
+        default_factory=list, doc="For example node.role == manager; all must hold."
+    )
     spread: list[str] = prop(default_factory=list, doc="For example node.labels.zone or node.id.")
 
 
@@ -86,8 +88,8 @@ class Update:
     """How a new spec is rolled out; monitor_s must be longer than the health check's window."""
 
     order: str = prop(default="start-first", doc="start-first or stop-first (state, host ports)")
-    parallelism: int = prop(default=1)
-    delay_s: float = prop(default=0.0)
+    parallelism: int = prop(default=1, doc="Tasks replaced at once.")
+    delay_s: float = prop(default=0.0, doc="Seconds between two of them.")
     monitor_s: float = prop(default=30.0, doc="How long tasks must run to count as converged.")
     failure_action: str = prop(default="rollback", doc="rollback, pause or continue")
 
@@ -97,18 +99,18 @@ class Restart:
     """When Swarm replaces a task that ended. max_attempts 0: without limit."""
 
     condition: str = prop(default="any", doc="any or on-failure")
-    delay_s: float = prop(default=5.0)
-    max_attempts: int = prop(default=0)
-    window_s: float = prop(default=0.0)
+    delay_s: float = prop(default=5.0, doc="Seconds before a new task.")
+    max_attempts: int = prop(default=0, doc="0: without limit.")
+    window_s: float = prop(default=0.0, doc="Seconds in which attempts count.")
 
 
 @dataclass(frozen=True)
 class Registry:
     """Credentials for the image's pull: sent in a header, never part of the spec."""
 
-    server: str = prop()
-    username: str = prop()
-    password: str = prop(secret=True)
+    server: str = prop(doc="host or host:port.")
+    username: str = prop(doc="Of the account.")
+    password: str = prop(secret=True, doc="Of the account.")
 
 
 @dataclass(frozen=True)
@@ -118,24 +120,24 @@ class TaskInputs:
     name: str = prop(replace=True, doc="Physical name, at most 63 characters; the DNS name too.")
     image: str = prop(doc="With its digest: server/name@sha256:… (a tag may move).")
     command: list[str] = prop(default_factory=list, doc="Entrypoint; empty: the image's own.")
-    args: list[str] = prop(default_factory=list)
+    args: list[str] = prop(default_factory=list, doc="Arguments of the command.")
     env: dict[str, str] = prop(default_factory=dict, doc="No secrets here: those are files.")
     user: str = prop(default="", doc='For example "10001:10001"; empty: the image\'s own.')
     networks: list[str] = prop(default_factory=list, doc="Network ids.")
-    secrets: list[File] = prop(default_factory=list)
-    configs: list[File] = prop(default_factory=list)
-    mounts: list[Mount] = prop(default_factory=list)
-    resources: Resources = prop(default_factory=Resources)
-    placement: Placement = prop(default_factory=Placement)
+    secrets: list[File] = prop(default_factory=list, doc="Swarm secrets as files.")
+    configs: list[File] = prop(default_factory=list, doc="Swarm configs as files.")
+    mounts: list[Mount] = prop(default_factory=list, doc="Directories of the node, volumes, tmpfs.")
+    resources: Resources = prop(default_factory=Resources, doc="Limits and reservations.")
+    placement: Placement = prop(default_factory=Placement, doc="Where tasks may run.")
     stop_grace_s: float = prop(default=30.0, doc="From SIGTERM to SIGKILL.")
-    read_only_root: bool = prop(default=True)
+    read_only_root: bool = prop(default=True, doc="Whether the root file system is read-only.")
     capabilities_add: list[str] = prop(default_factory=list, doc="All others are dropped.")
     init: bool = prop(default=True, doc="Docker's init as the first process.")
-    hostname: str | None = prop(default=None)
+    hostname: str | None = prop(default=None, doc="None: the container's id.")
     labels: dict[str, str] = prop(
         default_factory=dict, doc="Of the service: no restart. A job takes them to its next run."
     )
-    registry: Registry | None = prop(default=None)
+    registry: Registry | None = prop(default=None, doc="None: images are public.")
 
 
 @dataclass(frozen=True)
@@ -143,16 +145,16 @@ class ServiceInputs(TaskInputs):
     """Everything one Swarm service is made of."""
 
     mode: str = prop(default="replicated", replace=True, doc="replicated or global")
-    replicas: int = prop(default=1, doc="Not looked at in global mode.")
-    ports: list[Port] = prop(default_factory=list)
+    replicas: int = prop(default=1, doc="Ignored in global mode.")
+    ports: list[Port] = prop(default_factory=list, doc="Published on each task's node.")
     health: Health | None = prop(default=None, doc="None: the image's own, if it has one.")
-    update: Update = prop(default_factory=Update)
-    restart: Restart = prop(default_factory=Restart)
+    update: Update = prop(default_factory=Update, doc="How a change is rolled out.")
+    restart: Restart = prop(default_factory=Restart, doc="When a task is replaced.")
 
 
 @dataclass(frozen=True)
 class JobInputs(TaskInputs):
-    """A task that runs to its end. It has no health check, its image's own neither."""
+    """A task that runs to its end, without a health check, not even its image's."""
 
     tasks: int = prop(default=1, doc="How many run, all at once; each has to exit with 0.")
     retries: int = prop(default=0, doc="How many tasks may fail before the job has failed.")
@@ -173,7 +175,7 @@ class JobOutputs:
 class ServiceOutputs:
     """`service_id` and `dns_name` never change, so that what depends on them does not either."""
 
-    service_id: str = prop()
+    service_id: str = prop(doc="Docker's id.")
     dns_name: str = prop(doc="tasks.<name>: resolves to every healthy task on a shared network.")
     condition: str = prop(
         volatile=True, doc="Empty while exactly the wanted spec runs; else what is different."

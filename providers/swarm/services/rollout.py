@@ -142,7 +142,7 @@ class Rollout:
         try:
             await self._post(seen, rollback="previous")
         except SwarmError as error:
-            return f"rolling back failed, too: {error}"
+            return f"rolling back failed as well: {error}"
         return self._reverted(await self._until_reverted(cause))
 
     async def _until_reverted(self, cause: str) -> Observation:

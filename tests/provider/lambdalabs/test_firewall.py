@@ -175,7 +175,7 @@ async def test_with_a_refused_key_the_recorded_state_is_believed(
         made = await FirewallRules(account).create(part("one"), inputs)
         found = await FirewallRules(stranger).read(part("one"), made.id, inputs, made.outputs)
         assert found.outputs.complete
-    assert "not looked at" in told.warnings[-1]
+    assert "not checked" in told.warnings[-1]
 
 
 async def test_global_rules_that_open_more_are_told(account, context, told):

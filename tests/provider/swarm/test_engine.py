@@ -39,7 +39,7 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
     stack.wanted["services"]["web"]["env"] = {"GENERATION": "2"}
     for _ in range(2):
         said = stack.up()
-        assert "not healthy, and not changed by this run, which goes on" in said
+        assert "not healthy, and not changed by this run, which continues" in said
         assert "service tool: exited with code 3" in said
         assert "no token" in said
     changed = stack.on(0, "service", "inspect", "web", "--format", "{{json .Spec.TaskTemplate}}")

@@ -121,7 +121,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
     until(lambda: iteration(swarm, "nightly"), lambda seen: seen != first, "a scheduled run", 40)
     once = schedule(swarm, ONCE)
     assert await schedules.update(*args, well(ALWAYS), once) == well(ONCE)
-    (line,) = until(lambda: status(swarm), lambda seen: "ended well" in seen[0], "its end")
+    (line,) = until(lambda: status(swarm), lambda seen: "succeeded" in seen[0], "its end")
     assert line.endswith("; next run Thu 2099-01-01 00:00:00 UTC")
     assert "copied" in swarm.docker("service", "logs", "--tail", "100", "nightly")
     ran = iteration(swarm, "nightly")

@@ -83,7 +83,7 @@ def test_what_clients_accept_has_no_faults(pem, key, hosts):
             GOOD.key_pem,
             HOSTS,
             "certificate: got a private key (not shown), expected certificates only; a key that was"
-            " stored unencrypted belongs to others, too",
+            " stored unencrypted counts as leaked",
         ),
         (
             GOOD.pem,

@@ -91,7 +91,7 @@ async def test_a_read_that_is_redirected_or_blocked_believes_the_state(
         found = await Instance(account).read(context, "i-1", INPUTS, OUTPUTS)
         assert found is not None
         assert found.outputs == OUTPUTS
-    assert all("not looked at" in warning for warning in warnings)
+    assert all("not checked" in warning for warning in warnings)
     assert len(warnings) == 2
 
 

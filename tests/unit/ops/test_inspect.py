@@ -104,9 +104,11 @@ def test_the_status_tells_how_jobs_went(doors, monkeypatch, capsys):
         node["tier"] = "primary"
     monkeypatch.setattr(inspect, "_outputs", lambda name: outputs)
     inspect.status("new")
-    assert capsys.readouterr().out.splitlines()[-2:] == [
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "version      before 0.1.0"
+    assert lines[-2:] == [
         f"{WELL} docker node ls && docker service ls",
-        "backup       ended well, begun on 2026-11-26 at 03:00:02 UTC",
+        "backup       succeeded, started on 2026-11-26 at 03:00:02 UTC",
     ]
 
 

@@ -18,7 +18,7 @@ SERVICE = {
         "LastExecution": "2026-11-26T03:00:02.123456789Z",
     },
 }
-BEGUN = "begun on 2026-11-26 at 03:00:02 UTC"
+BEGUN = "started on 2026-11-26 at 03:00:02 UTC"
 
 
 def task(state: str, iteration: int = 9, **status: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def said(*tasks: dict[str, Any], unit: str = "", services: tuple[Any, ...] = (SE
 
 
 def test_how_its_last_run_went():
-    assert said(TASK) == f"ended well, {BEGUN}"
+    assert said(TASK) == f"succeeded, {BEGUN}"
     assert said(task("running")) == f"under way (running), {BEGUN}"
     assert said() == f"has no task, {BEGUN}"
     failed = task("failed", Err="task: non-zero exit (3)")
@@ -61,16 +61,14 @@ def test_how_its_last_run_went():
 
 def test_what_came_before_does_not_count():
     failed = task("failed", Err="task: non-zero exit (3)")
-    assert said(task("failed", 8), TASK) == f"ended well, {BEGUN}"
+    assert said(task("failed", 8), TASK) == f"succeeded, {BEGUN}"
     assert said(failed, task("complete", 8)).startswith("FAILED")
-    assert said(failed, TASK) == f"ended well, {BEGUN}", "it may fail as often as it is allowed to"
+    assert said(failed, TASK) == f"succeeded, {BEGUN}", "it may fail as often as it is allowed to"
     assert said(failed, task("preparing")) == f"under way (preparing), {BEGUN}"
 
 
 def test_a_schedule_tells_its_next_run_and_whether_it_could_start_the_last():
-    assert said(TASK, unit=units()) == (
-        f"ended well, {BEGUN}; next run Fri 2026-11-27 03:00:00 UTC"
-    )
+    assert said(TASK, unit=units()) == (f"succeeded, {BEGUN}; next run Fri 2026-11-27 03:00:00 UTC")
     assert said(TASK, unit=units(next="")).endswith("; next run never")
     assert said(TASK, unit=units("exit-code")).endswith(
         "UTC; could not be started: `sudo journalctl -u job-sophia-dev-backup` on a manager"

@@ -87,3 +87,15 @@ def test_without_root_the_command_is_told(path, tmp_path):
     assert done.returncode == 1
     assert "sudo apt-get install python3.11-venv" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_without_any_python_make_doctor_names_what_brings_one(path):
+    done = subprocess.run(
+        ["/usr/bin/make", "--silent", "-C", OPS.parent, "doctor"],
+        env={"PATH": str(path.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "error: no Python on this machine; run: sudo apt-get install python3" in done.stdout

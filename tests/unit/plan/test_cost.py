@@ -39,7 +39,7 @@ CENTS = {"cpu_4x_general": 20, "gpu_1x_a10": 75, "gpu_1x_a100": 129}
             [MANAGERS, replace(WORKERS, instance_types=("gpu_1x_new", "gpu_1x_a10"))],
             "expected cost: $0.60 an hour, $438.00 a month (3 cpu_4x_general at $0.20,"
             " 2 gpu_1x_new at an unknown price); at most $2.10 an hour if only dearer types of"
-            " the lists are free; not counted, as the API tells no price: gpu_1x_new",
+            " the lists are free; not counted, as the API reports no price: gpu_1x_new",
         ),
     ],
 )

@@ -151,7 +151,7 @@ BAD = {
     "two managers": (
         changed(nodeGroups=groups({"count": 2})),
         "sophia:nodeGroups: got 2 managers, expected an odd number",
-        "survive the loss of 0",
+        "tolerate the loss of only 0",
     ),
     "nine managers": (
         changed(nodeGroups=groups({"count": 9})),

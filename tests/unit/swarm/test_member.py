@@ -55,7 +55,7 @@ async def test_a_node_that_stays_down_is_told_and_blocks_nobody(context):
     assert await Member(swarm).update(context, "n", INPUTS, DOWN, labelled) == DOWN
     assert swarm.looks[0]["Spec"]["Labels"]["tier"] == "primary", "what can be changed is"
     (said,) = context.warn.__self__
-    assert said.startswith("the rest goes on without node gpu-1: node gpu-1 (n) is not ready")
+    assert said.startswith("continuing without node gpu-1: node gpu-1 (n) is not ready")
 
 
 async def test_a_change_that_needs_the_node_fails(context):
