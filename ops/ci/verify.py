@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,7 +31,9 @@ Say = Callable[[str], None]
 def verify(
     outputs: Mapping[str, Any], urls: Sequence[str], say: Say, seconds: float = PATIENCE
 ) -> None:
-    """Lists every server's tools through every gateway. outputs: of the stack; urls: its gateways.
+    """Lists every server's tools through every gateway, and those of all servers as one.
+
+    outputs: of the stack; urls: its gateways.
 
     Raises StackError with all that do not answer after `seconds`.
     """
@@ -53,22 +56,21 @@ def verify(
 
 async def _failures(outputs: Mapping[str, Any], urls: Sequence[str], say: Say) -> list[str]:
     failures, lines = [], []
-    for url in urls:
-        for server in sorted(outputs["mcp_endpoints"]):
-            refusals: list[str] = []
-            try:
-                async with (
-                    asyncio.timeout(_ANSWER),
-                    _client(outputs, url, server, refusals) as client,
-                ):
-                    tools = (await client.list_tools()).tools
-            except Exception as error:
-                failures.append(f"{url}/mcp/{server}: {''.join(refusals[-1:]) or _reason(error)}")
-                continue
-            if tools:
-                lines.append(f"{url}/mcp/{server}: {len(tools)} tools")
-            else:
-                failures.append(f"{url}/mcp/{server}: no tools")
+    paths = ["mcp", *(f"mcp/{server}" for server in sorted(outputs["mcp_endpoints"]))]
+    for gateway, path in product(urls, paths):
+        url, refusals = f"{gateway}/{path}", list[str]()
+        try:
+            async with asyncio.timeout(_ANSWER), _client(outputs, url, refusals) as client:
+                tools = (await client.list_tools()).tools
+        except Exception as error:
+            failures.append(f"{url}: {''.join(refusals[-1:]) or _reason(error)}")
+            continue
+        if tools:
+            lines.append(
+                f"{url}: {'all servers as one' if path == 'mcp' else f'{len(tools)} tools'}"
+            )
+        else:
+            failures.append(f"{url}: no tools")
     if not failures:
         for line in lines:
             say(line)
@@ -77,7 +79,7 @@ async def _failures(outputs: Mapping[str, Any], urls: Sequence[str], say: Say) -
 
 @asynccontextmanager
 async def _client(
-    outputs: Mapping[str, Any], url: str, server: str, refusals: list[str]
+    outputs: Mapping[str, Any], url: str, refusals: list[str]
 ) -> AsyncIterator[Client]:
     """refusals: gets the status of each answer that is an error; the client doesn't tell it."""
     name = _name_for(outputs, url)
@@ -98,7 +100,7 @@ async def _client(
             event_hooks={"request": [by_name], "response": [note]},
             timeout=_ANSWER,
         ) as http,
-        Client(streamable_http_client(f"{url}/mcp/{server}", http_client=http)) as client,
+        Client(streamable_http_client(url, http_client=http)) as client,
     ):
         yield client
 

@@ -64,7 +64,8 @@ class Gateway:
                 thread.join()
 
     def _app(self) -> Starlette:
-        apps = {server: self._server(server) for server in SERVERS}
+        apps = {server: self._server(server, f"/mcp/{server}") for server in SERVERS}
+        apps["mcp"] = self._server("all", "/mcp")
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Starlette):
@@ -77,14 +78,14 @@ class Gateway:
         return Starlette(routes=routes, lifespan=lifespan)
 
     @staticmethod
-    def _server(name: str) -> Any:
+    def _server(name: str, path: str) -> Any:
         made = FastMCP(name)
 
         @made.tool
         def ping() -> str:
             return "pong"
 
-        return made.http_app(path=f"/mcp/{name}", stateless_http=True, json_response=True)
+        return made.http_app(path=path, stateless_http=True, json_response=True)
 
     def _guarded(self, apps: dict[str, Any]) -> Any:
         async def guarded(scope: Any, receive: Any, send: Any) -> None:
@@ -124,7 +125,8 @@ def gateway(platform) -> Gateway:
 def test_every_server_is_called_through_every_gateway(gateway):
     lines: list[str] = []
     verify.verify(gateway.outputs, [gateway.url, gateway.url], lines.append, 20)
-    assert sorted(lines) == sorted(f"{gateway.url}/mcp/{server}: 1 tools" for server in SERVERS * 2)
+    each = [f"{gateway.url}/mcp/{server}: 1 tools" for server in SERVERS]
+    assert sorted(lines) == sorted(2 * [*each, f"{gateway.url}/mcp: all servers as one"])
 
 
 def test_a_server_that_answers_with_an_error_is_named(gateway):
