@@ -85,9 +85,14 @@ def processes(folder: Path) -> list[str]:
     return found
 
 
-def left(folder: Path) -> list[str]:
-    """What is left of the browsers."""
-    return [*processes(folder), *map(str, folder.iterdir())]
+async def ended(folder: Path) -> None:
+    """Nothing is left of the browsers. Their handlers of crashes notice a moment later."""
+
+    async def look() -> list[str]:
+        return processes(folder)
+
+    await eventually(look, lambda left: left == [], "every process has ended", 10)
+    assert os.listdir(folder) == []
 
 
 @needs_chromium
@@ -116,7 +121,7 @@ async def test_a_page_of_html_is_shown_as_asked(folder: Path) -> None:
     assert later == {"own": 1}
     assert png.startswith(b"\x89PNG")
     assert (inside, own) == (["Grüße", "inner"], ["undefined", "undefined"])
-    assert left(folder) == []
+    await ended(folder)
 
 
 @needs_chromium
@@ -175,7 +180,7 @@ async def test_what_takes_too_long_ends(folder: Path) -> None:
         await page.open_html("<p>")
         with pytest.raises(ChromiumError, match=r"Runtime.evaluate was not done within 4 s"):
             await page.evaluate("(() => { while (true); })()")
-    assert left(folder) == []
+    await ended(folder)
 
 
 @needs_chromium
@@ -207,7 +212,7 @@ async def test_a_cancelled_task_leaves_nothing_behind(folder: Path, started: boo
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert left(folder) == []
+    await ended(folder)
 
 
 @needs_chromium
@@ -217,7 +222,7 @@ async def test_a_browser_that_dies_is_said_to_have(folder: Path) -> None:
         os.kill(browser.pid, signal.SIGKILL)
         with pytest.raises(ChromiumError, match="chromium ended by itself"):
             await waiting
-    assert left(folder) == []
+    await ended(folder)
 
 
 async def test_without_chromium_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,27 +10,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 
-from tests.support import github
+from tests.support import github, s3
 from tests.support.checkout import ROOT, copy_of_the_tree
 from tests.support.workflows import Job, Runner
 from toolchain import environment
 
-BUCKET = "sophia-state"
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-
 
 @dataclass
 class Organisation:
-    """repository: the checkout that is pushed from. runner: GitHub's."""
+    """repository: the checkout that is pushed from. bucket: has the state. runner: GitHub's."""
 
     repository: Path
+    bucket: s3.Bucket
     runner: Runner
     github: github.GitHub
 
@@ -82,21 +77,7 @@ class Organisation:
 
     def locks(self) -> list[str]:
         """Files in the bucket that lock a stack."""
-        return [name for name in self._files() if "/locks/" in name]
-
-    def _files(self) -> list[str]:
-        listed = self.bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-        return [one["Key"] for one in listed]
-
-    @property
-    def bucket(self) -> Any:
-        address = self.runner.variables["PULUMI_BACKEND_URL"].partition("endpoint=")[2]
-        return s3(f"http://{address.partition('&')[0]}")
-
-
-def s3(url: str) -> Any:
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+        return [name for name in self.bucket.files() if "/locks/" in name]
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -124,19 +105,14 @@ def organisation(
     (repository / ".venv").unlink()
     (repository / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": dict(configuration)}))
     git(repository, "init", "--quiet", "--initial-branch", "main")
-    state = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    state.start()
-    host, port = state.get_host_and_port()
-    s3(f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
-    backend = f"s3://{BUCKET}?endpoint={host}:{port}&disableSSL=true&s3ForcePathStyle=true"
     kept = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
-    with github.serving() as api, pytest.MonkeyPatch.context() as patch:
+    with s3.bucket() as state, github.serving() as api, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOPHIA_HOME", str(folder / "home"))
         runner = Runner(
             checkout=lambda workspace: fresh_clone(repository, workspace),
             folder=folder / "jobs",
-            secrets={"PULUMI_CONFIG_PASSPHRASE": "correct horse", **KEYS, **secrets},
-            variables={"PULUMI_BACKEND_URL": backend, "AWS_REGION": "us-east-1"},
+            secrets={"PULUMI_CONFIG_PASSPHRASE": "correct horse", **s3.KEYS, **secrets},
+            variables={"PULUMI_BACKEND_URL": state.backend, "AWS_REGION": "us-east-1"},
             github={
                 "repository": github.REPOSITORY,
                 "api_url": api.url,
@@ -152,13 +128,10 @@ def organisation(
             },
             environment={**kept, "SOPHIA_HOME": str(folder / "home"), **machine},
         )
-        made = Organisation(repository, runner, api)
+        made = Organisation(repository, state, runner, api)
         made.push("first")
-        try:
-            made.pulumi("stack", "init", "prod")
-            yield made
-        finally:
-            state.stop()
+        made.pulumi("stack", "init", "prod")
+        yield made
 
 
 def dev_configuration(**changes: object) -> dict[str, object]:
