@@ -29,10 +29,12 @@ def expected(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> str:
 
 def at_most(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> tuple[int, list[str]]:
     """US cents an hour if each machine is of the dearest type of its group, and what adds up."""
-    rented = [group for group in groups if group.count]
-    dearest = [max(group.instance_types, key=lambda kind: cents.get(kind, 0)) for group in rented]
-    counts = [group.count for group in rented]
-    return _added([*zip(counts, dearest, strict=True)], cents)
+    dearest = [
+        (group.count, max(group.instance_types, key=lambda kind: cents.get(kind, 0)))
+        for group in groups
+        if group.count
+    ]
+    return _added(dearest, cents)
 
 
 def _added(machines: Iterable[tuple[int, str]], cents: Mapping[str, int]) -> tuple[int, list[str]]:

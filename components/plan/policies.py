@@ -31,22 +31,24 @@ def published_ports(settings: Settings, planned: Sequence[Workload]) -> Iterator
 def protected_volumes(_: Settings, planned: Sequence[Workload]) -> Iterator[Fault]:
     """What keeps data has a volume, which VolumeHome guards, and never two tasks at once."""
     for workload in planned:
-        where, volume = f"workload {workload.name}", workload.volume
         for mount in workload.mounts:
             if mount.type != "tmpfs" and not mount.read_only:
                 kept = f"{mount.type} {mount.source!r} to write to"
-                yield Fault(f"{where}: mounts", kept, "a `volume`, which has a home")
-        # A job is one task that ends.
-        if volume is None or workload.kind in JOBS:
-            continue
-        why = f"two tasks must never have volume {volume.plan.name} at once"
-        for key, got, expected in (
+                expected = "a `volume`, which has a home"
+                yield Fault(f"workload {workload.name}: mounts", kept, expected)
+    # A job is one task that ends.
+    keepers = [(one, one.volume.plan) for one in planned if one.volume and one.kind not in JOBS]
+    for workload, volume in keepers:
+        others = [one.name for one, its in keepers if its.path == volume.path and one != workload]
+        for key, got, wanted in (
             ("kind", workload.kind, "service"),
             ("replicas", workload.replicas, 1),
             ("order", workload.order, "stop-first"),
+            ("volume shared with", others, []),
         ):
-            if got != expected:
-                yield Fault(f"{where}: {key}", repr(got), repr(expected), why)
+            if got != wanted:
+                why = f"two tasks must never have volume {volume.name} at once"
+                yield Fault(f"workload {workload.name}: {key}", repr(got), repr(wanted), why)
 
 
 def price_limit(settings: Settings, _: Sequence[Workload]) -> Iterator[Fault]:

@@ -69,8 +69,17 @@ def test_two_tasks_never_have_a_volume_at_once(change, breach):
     ]
 
 
+def test_two_services_never_have_the_same_volume():
+    other = dataclasses.replace(KEEPER, name="other")
+    assert told(KEEPER, other) == [
+        f"policy protected-volumes: workload {one}: volume shared with: got ['{its}'], expected [];"
+        " two tasks must never have volume files at once"
+        for one, its in (("keeper", "other"), ("other", "keeper"))
+    ]
+
+
 def test_a_job_with_a_volume_is_one_task_already():
-    assert told(dataclasses.replace(KEEPER, kind="job", order="start-first")) == []
+    assert told(KEEPER, dataclasses.replace(KEEPER, kind="job", order="start-first")) == []
 
 
 @pytest.mark.parametrize("kind", ["bind", "volume"])
