@@ -118,6 +118,8 @@ def test_each_machine_counts_as_the_dearest_type_of_its_list():
 def test_a_group_without_machines_costs_nothing():
     groups = [GROUPS[0], {**GROUPS[1], "count": 0}]
     assert check(changed(nodeGroups=groups, policies={"maxUsdPerHour": 0.6}))[1] == []
+    _, (fault,) = check(changed(nodeGroups=groups, policies={"maxUsdPerHour": 0.59}))
+    assert "got $0.60 an hour at most (3 cpu_4x_general at $0.20), expected" in fault
 
 
 def test_a_limit_below_a_cent_is_still_one():
