@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from components.plan import backend, mcp_service
+from components.plan import backend, mcp_service, policies
 from components.reading import Reader
 from components.settings_model import Backend, Sensitive
 
-_IMAGE = r"[^\s@]+@sha256:[0-9a-f]{64}"
 _VARIABLE = r"[A-Z][A-Z0-9_]*"
 _OWN = ("PORT", "MCP_ALLOWED_HOSTS", "DRAIN_SECONDS", "GRACE_SECONDS", backend.SERVERS)
 """Variables that the platform sets."""
@@ -18,7 +17,7 @@ def read(top: Reader) -> Backend:
     """The setting; what is wrong goes to the reader's faults."""
     reader = top.inner("backend")
     expected = "an image with its digest, such as ghcr.io/team/backend@sha256:…"
-    image = reader.text("image", "", pattern=_IMAGE, expected=expected)
+    image = reader.text("image", "", pattern=policies.IMAGE, expected=expected)
     health = reader.texts("health", ())
     env, secrets = reader.inner("env", hidden=True), reader.inner("secrets", hidden=True)
     found = Backend(

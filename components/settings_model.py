@@ -138,6 +138,7 @@ class Settings:
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
     prices: US cents an hour, by instance type, as far as the cloud tells.
+    max_usd_per_hour: what all machines may cost, 0 for no limit.
     former_login: what the last `up` handed out as LOGIN_KEY, or "". former_networks: those that it
     left each workload on; former_layouts: theirs, newest first.
     """
@@ -163,6 +164,7 @@ class Settings:
     recover_on: str
     prices: Mapping[str, int]
     rotation: Rotation
+    max_usd_per_hour: float
     former_login: Sensitive = Sensitive("")
     former_networks: Mapping[str, Collection[str]] = field(default_factory=dict)
     former_layouts: Sequence[networks.Layout] = ()

@@ -14,7 +14,7 @@ from components import (
     settings_servers,
 )
 from components.catalog.loader import Catalog
-from components.plan import database, names, volumes, workloads
+from components.plan import database, names, policies, volumes, workloads
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
@@ -86,6 +86,7 @@ def read(
         recover_on=_recover_on(top, groups),
         prices=offers.prices if offers else {},
         rotation=_rotation(top),
+        max_usd_per_hour=_price_limit(top),
     )
     top.finish()
     faults.extend(_stack_name(settings.prefix))
@@ -94,7 +95,9 @@ def read(
     faults.extend(_long_names(key, settings))
     faults.extend(settings_firewall.long_names(key, settings.prefix, groups))
     if not faults:
-        faults.extend(workloads.faults(workloads.planned(settings), settings.prefix))
+        planned = workloads.planned(settings)
+        faults.extend(workloads.faults(planned, settings.prefix))
+        faults.extend(policies.faults(settings, planned))
     return settings, tuple(faults)
 
 
@@ -200,6 +203,13 @@ def _rotation(top: Reader) -> Rotation:
     )
     reader.finish()
     return found
+
+
+def _price_limit(top: Reader) -> float:
+    reader = top.inner("policies")
+    limit = reader.number("maxUsdPerHour", 0.0, low=0, high=1_000_000)
+    reader.finish()
+    return limit
 
 
 def _recover_on(top: Reader, groups: Sequence[NodeGroup]) -> str:

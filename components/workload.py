@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pulumi
 
 from components.handles import Ground, JobHandle, ServiceHandle, VolumeHandle
+from components.plan import policies
 from components.plan import workload as plan
 from components.plan.workload import File, Workload
 from providers.swarm import resources as swarm
@@ -35,7 +36,8 @@ def deploy(
 ) -> ServiceHandle:
     """Makes all of it below `parent`. What takes the handle's outputs waits until it is healthy.
 
-    Raises KeyError or ValueError for a content or a volume that was not given.
+    Raises KeyError or ValueError for a content or a volume that was not given. An image without a
+    digest ends the program once it is known.
     """
     planned = plan.service_inputs(workload, ground.prefix)
     opts = _options(ground, parent)
@@ -117,7 +119,9 @@ def _inputs(
             "constraints": [*workload.placement.constraints, node],
             "spread": list(workload.placement.spread),
         }
-    inputs["image"] = given.image
+    inputs["image"] = pulumi.Output.from_input(given.image).apply(
+        lambda image: policies.by_digest(workload.name, image)
+    )
     inputs["networks"] = [ground.networks[name].network_id for name in workload.networks]
     inputs["registry"] = {
         "server": ground.registry.server,

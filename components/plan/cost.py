@@ -15,23 +15,38 @@ def expected(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> str:
     cents: US cents an hour, by type. A type without a price is named and not added up.
     """
     rented = [group for group in groups if group.count]
-    parts, unknown, total, most = [], set[str](), 0, 0
-    for group in rented:
-        first = group.instance_types[0]
-        price = f"at {_dollars(cents[first])}" if first in cents else "at an unknown price"
-        parts.append(f"{group.count} {first} {price}")
-        unknown |= {kind for kind in group.instance_types if kind not in cents}
-        known = [cents[kind] for kind in group.instance_types if kind in cents]
-        total += group.count * cents.get(first, 0)
-        most += group.count * max(known, default=0)
-    line = f"expected cost: {_dollars(total)} an hour"
-    line += f", {_dollars(total * HOURS_A_MONTH)} a month ({', '.join(parts)})"
+    total, parts = _added([(group.count, group.instance_types[0]) for group in rented], cents)
+    most, _ = at_most(rented, cents)
+    unknown = {kind for group in rented for kind in group.instance_types} - cents.keys()
+    line = f"expected cost: {dollars(total)} an hour"
+    line += f", {dollars(total * HOURS_A_MONTH)} a month ({', '.join(parts)})"
     if most > total:
-        line += f"; at most {_dollars(most)} an hour if only dearer types of the lists are free"
+        line += f"; at most {dollars(most)} an hour if only dearer types of the lists are free"
     if unknown:
         line += f"; not counted, as the API reports no price: {', '.join(sorted(unknown))}"
     return line
 
 
-def _dollars(cents: int) -> str:
+def at_most(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> tuple[int, list[str]]:
+    """US cents an hour if each machine is of the dearest type of its group, and what adds up."""
+    dearest = [
+        (group.count, max(group.instance_types, key=lambda kind: cents.get(kind, 0)))
+        for group in groups
+        if group.count
+    ]
+    return _added(dearest, cents)
+
+
+def _added(machines: Iterable[tuple[int, str]], cents: Mapping[str, int]) -> tuple[int, list[str]]:
+    """US cents an hour, and a part for each of these counts of a type."""
+    total, parts = 0, []
+    for count, kind in machines:
+        price = f"at {dollars(cents[kind])}" if kind in cents else "at an unknown price"
+        total += count * cents.get(kind, 0)
+        parts.append(f"{count} {kind} {price}")
+    return total, parts
+
+
+def dollars(cents: int) -> str:
+    """`$1,533.00`."""
     return f"${cents / 100:,.2f}"

@@ -4,6 +4,9 @@ import pulumi
 
 from components.handles import ClusterHandle, Ground, NetworkHandle, NodeHandle, RegistryHandle
 
+DIGEST = f"sha256:{64 * '0'}"
+"""As images have it."""
+
 
 def ground(
     provider: pulumi.ProviderResource,

@@ -6,7 +6,7 @@ from components.database import Database, DatabaseArgs
 from components.handles import VolumeHandle
 from components.plan.database import workload
 from providers.swarm import resources as swarm
-from tests.components.ground import ground
+from tests.components.ground import DIGEST, ground
 
 
 def database(made=None):
@@ -18,7 +18,7 @@ def database(made=None):
             volume=VolumeHandle(
                 pulumi.Output.from_input("database-0a1b2c3d"), pulumi.Output.from_input("m-2")
             ),
-            image="registry.example/database@sha256:0",
+            image=f"registry.example/database@{DIGEST}",
         ),
     )
     if made is not None:

@@ -16,6 +16,7 @@ from components.handles import (
 )
 from components.plan import gateway as plan
 from providers.swarm import resources as swarm
+from tests.components.ground import DIGEST
 from tests.support.certificates import issue
 
 
@@ -50,7 +51,7 @@ def gateway(made=None, port=8443, **changes):
                 {"services": NetworkHandle("services", pulumi.Output.from_input("network-1"))},
                 RegistryHandle("registry.example", "", "u", pulumi.Output.secret("pw")),
             ),
-            image="registry.example/gateway@sha256:0",
+            image=f"registry.example/gateway@{DIGEST}",
             servers=[ServiceHandle("github", "sophia-dev-github", dns_name, 9005, server)],
             backend=ServiceHandle("backend", "sophia-dev-backend", backends, 8000, server),
             **{

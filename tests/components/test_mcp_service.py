@@ -4,7 +4,7 @@ from components.catalog.model import Deploy, Health, Resources, SecretVariable, 
 from components.mcp_service import McpService, McpServiceArgs
 from components.plan.mcp_service import mcp_service
 from providers.swarm import resources as swarm
-from tests.components.ground import ground
+from tests.components.ground import DIGEST, ground
 
 SERVER = Server(
     name="ai_memory",
@@ -21,7 +21,7 @@ def service(handles=None):
         McpServiceArgs(
             workload=mcp_service(SERVER, "sophia-dev", ["MEMORY_DATABASE_URL"], ("database",)),
             ground=ground(provider),
-            image="registry.example/ai-memory@sha256:0",
+            image=f"registry.example/ai-memory@{DIGEST}",
             secrets={"MEMORY_DATABASE_URL": database.private_key},
         ),
     )

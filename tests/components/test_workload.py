@@ -1,5 +1,6 @@
 """Any workload as Swarm objects: what it is given, and what it starts after."""
 
+import asyncio
 import dataclasses
 
 import pulumi
@@ -11,7 +12,7 @@ from components.plan.workload import File, MountedVolume, Workload
 from components.workload import Given, deploy, deploy_job
 from providers.swarm import resources as swarm
 from providers.swarm.services.model import Health, Placement, Resources
-from tests.components.ground import ground
+from tests.components.ground import DIGEST, ground
 
 PLAIN = Workload(
     name="web",
@@ -29,10 +30,10 @@ class Platform(pulumi.ComponentResource):
         super().__init__("test:index:Platform", name)
 
 
-def run(workload, make=deploy, managers=(), **given):
+def run(workload, make=deploy, managers=(), image=f"web@{DIGEST}", **given):
     parent, provider = Platform(), swarm.Provider("services")
     below = ground(provider, ("edge", "other"), managers)
-    return make(workload, below, Given("image@sha256:1", **given), parent)
+    return make(workload, below, Given(image, **given), parent)
 
 
 def test_what_is_left_empty_is_not_in_the_inputs(registered):
@@ -68,6 +69,18 @@ def test_files_are_its_users_and_their_contents_come_by_target(registered, previ
         for kind, name in (("secrets", "web-key"), ("configs", "web-settings")):
             (file,) = seen["web-service"].inputs[kind]
             assert (file["id"], file["uid"], file["gid"]) == (f"id-of-{name}", 10005, 10005)
+
+
+@pytest.mark.parametrize("as_input", [str, pulumi.Output.from_input], ids=["plain", "output"])
+def test_an_image_by_its_tag_breaks_a_policy(registered, as_input):
+    # The SDK leaves futures that nobody asks, and asyncio would print each.
+    asyncio.get_event_loop().set_exception_handler(lambda loop, about: None)
+    told = "policy images-by-digest: workload web: image: got 'web:1', expected one with its dig"
+    with pytest.raises(ValueError, match=told):
+        registered(lambda: run(PLAIN, image=as_input("web:1")))
+    job = dataclasses.replace(PLAIN, kind="job", port=0, health=None)
+    with pytest.raises(ValueError, match=told):
+        registered(lambda: run(job, deploy_job, image=as_input("web:1")))
 
 
 VOLUME = MountedVolume(VolumePlan("data", "/opt/data", 10005), "/data", "VOLUME")
@@ -157,7 +170,7 @@ def test_who_needs_a_job_starts_once_it_has_ended(registered):
     def program():
         job = run_job(JOB)
         assert isinstance(job, JobHandle)
-        given = Given("image@sha256:1", needed=[job])
+        given = Given(f"web@{DIGEST}", needed=[job])
         parent, provider = Platform("other"), swarm.Provider("other-services")
         deploy(
             dataclasses.replace(PLAIN, needs=("backup",)),

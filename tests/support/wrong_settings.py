@@ -47,6 +47,8 @@ VALUES: dict[str, object] = {
     "gpuProbe": "maybe",
     "gateway": {"port": 2377, "hosts": ["https://mcp.example.com"]},
     "rotate": {"loginKey": ["2"]},
+    "backend": {"image": "registry.example/backend:latest", "health": ["true"]},
+    "policies": {"maxUsdPerHour": -1},
     "secretss": {},
 }
 
@@ -83,6 +85,8 @@ ERRORS = (
     "sophia:gateway.hosts[0]: got 'https://mcp.example.com', expected a DNS name",
     "sophia:gpuProbe: got 'maybe', expected true or false",
     "sophia:rotate.loginKey: got ['2'], expected a text",
+    "sophia:backend.image: got 'registry.example/backend:latest', expected an image with its",
+    "sophia:policies.maxUsdPerHour: got -1, expected a number from 0 to 1000000",
     "sophia:secretss: got an unknown key, expected one of",
 )
 """The beginning of each line."""

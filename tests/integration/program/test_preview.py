@@ -125,23 +125,35 @@ def test_a_credential_comes_from_the_environment_and_dev_starts_without_any(prog
 MISSPELT = """
 import dataclasses, runpy
 from components.plan import workloads
-from providers.swarm.services.model import Placement
+from providers.swarm.services.model import Placement, Port, Resources
 whole = workloads.planned
 workloads.planned = lambda settings: [
-    dataclasses.replace(one, needs=("c",), placement=Placement(["node.label.tier == primary"]))
+    dataclasses.replace(
+        one,
+        needs=("c",),
+        placement=Placement(["node.label.tier == primary"]),
+        ports=(Port(9000, 9000),),
+        replicas=2,
+        resources=Resources(pids=0),
+    )
     for one in whole(settings)
 ]
 runpy.run_path("whole.py", run_name="__main__")
 """
 
 
-def test_a_services_rules_are_told_by_the_first_preview_which_makes_nothing(program):
+def test_rules_and_policies_are_told_by_the_first_preview_which_makes_nothing(program):
     (program.folder / "__main__.py").rename(program.folder / "whole.py")
     (program.folder / "__main__.py").write_text(MISSPELT)
-    program.configure("prod", lambdaApiUrl=program.simulated.url)
+    limit = {"maxUsdPerHour": 7}
+    program.configure("prod", lambdaApiUrl=program.simulated.url, policies=limit)
     said = program.pulumi("preview", "--stack", "prod", status=1)
     assert "workload database: placement.constraints[0]: 'node.label.tier == primary': un" in said
     assert "workload lambda_labs_cli: needs: got 'c', expected one of database, ai_memory" in said
+    assert "workload database: resources: expected limits of cpus and pids above 0" in said
+    assert "policy published-ports: workload database: ports: got 9000, expected none" in said
+    assert "policy protected-volumes: workload database: replicas: got 2, expected 1" in said
+    assert "policy price-limit: sophia:nodeGroups: got $7.23 an hour at most (3 gpu_1x_a10" in said
     assert "Traceback" not in said
     assert "lambdalabs" not in said, "no resource is planned"
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})

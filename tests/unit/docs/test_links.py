@@ -26,6 +26,8 @@ OF_THE_USER = ("secrets", "env", "replace", "callers", "servers")
 """Keys that are followed by a name of the user's."""
 EXAMPLES = ("mcp_catalog/jira", "mcp_catalog/NAME")
 """Servers that a reader is about to make."""
+SCOPES = ("policies.list", "policies.read")
+"""Of Portkey's keys, not of our configuration."""
 
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -87,7 +89,8 @@ def unknown_keys(page: str) -> Iterator[str]:
             r"pulumi config (?:set|get|rm) (?:--\S+ )*['\"]?([a-zA-Z][^'\"\s`]+)", line
         )
         if match := re.match(r"(\w+)((\[\d*\])?\.[\w<>-]+)+", line):
-            named += [match[0]] if match[1] in KEYS and not FILE.fullmatch(match[0]) else []
+            ours = match[1] in KEYS and match[0] not in SCOPES and not FILE.fullmatch(match[0])
+            named += [match[0]] if ours else []
         for path in named:
             key, *below = re.sub(r"\[\d*\]", "", path.removeprefix("sophia:")).split(".")
             pairs = zip([key, *below], below, strict=False)
