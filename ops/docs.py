@@ -1,7 +1,7 @@
 """`make docs`: docs/reference/, written from the code that it describes.
 
 configuration.md from Pulumi.yaml and the rules, outputs.md from components/outputs.py, providers.md
-from the declarations in providers/. A test compares them.
+from the declarations in providers/, graph.md from what the program registers. A test compares them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 from components import settings_rules
 from components.catalog import loader
 from components.outputs import OUTPUTS
-from ops import docs_of_providers
+from ops import docs_of_graph, docs_of_providers
 from ops.docs_of_providers import escaped, row
 from ops.progress import say
 
@@ -52,6 +52,7 @@ def pages() -> dict[str, str]:
         "configuration.md": CONFIGURATION + "".join(map(_section, _keys())),
         "outputs.md": OUTPUT + "".join(row(f"`{name}`", about) for name, about in OUTPUTS.items()),
         "providers.md": docs_of_providers.page(),
+        "graph.md": docs_of_graph.page(),
     }
 
 
