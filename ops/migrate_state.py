@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ from toolchain import ToolchainError
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 """The key that tells a secret in a state (pulumi v3.259, sdk/go/common/resource/sig)."""
+
+_BACKEND = "PULUMI_BACKEND_URL"
 
 State = Mapping[str, Any]
 
@@ -58,7 +61,7 @@ def migrate(stack: Stack, to: str) -> None:
 
     Run it again after an interruption: what has been copied is only compared. Raises StackError.
     """
-    old = stack.environment.get("PULUMI_BACKEND_URL") or logged_in()
+    old = stack.environment.get(_BACKEND) or logged_in()
     if not urlsplit(to).scheme:
         raise StackError(
             f"TO: got {to!r}, expected the address of a backend: s3://your-bucket,"
@@ -92,7 +95,7 @@ def migrate(stack: Stack, to: str) -> None:
             f" preview with the old state, from {_shown(old)}, should tell the same"
         )
     say("Next:")
-    say(f"    export PULUMI_BACKEND_URL={shlex.quote(_shown(to))}")
+    say(f"    export {_BACKEND}={shlex.quote(_shown(to))}")
     say("    the same in the workflows' variable of that name; then run `pulumi up`. The old state")
     say("    knows the same machines, so nobody may use it now. Remove it; that ends no machine:")
     say(f"    {_removing(source.name, old)}")
@@ -135,7 +138,7 @@ def _not_locked(source: Stack) -> None:
     done = source.tried("stack", "rename", source.name, quiet=True)
     if "already exists" not in done.stderr:
         raise StackError(
-            f"nothing was copied: {done.stderr.strip() or done.stdout.strip()}\n"
+            f"nothing was copied: {_said(done, source)}\n"
             "Wait for a run that works on the stack; after a killed one: `pulumi cancel --stack"
             f" {source.name}`"
         )
@@ -146,7 +149,7 @@ def _elsewhere(stack: Stack, to: str, folder: Path) -> Stack:
     home = Path(stack.environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
     if (home / "plugins").exists():
         (folder / "plugins").symlink_to((home / "plugins").resolve())
-    environment = {**stack.environment, "PULUMI_BACKEND_URL": to, "PULUMI_HOME": str(folder)}
+    environment = {**stack.environment, _BACKEND: to, "PULUMI_HOME": str(folder)}
     return replace(stack, name=_named(stack.name, to), environment=environment)
 
 
@@ -154,7 +157,7 @@ def _copy(text: str, target: Stack, folder: Path) -> None:
     """Makes the stack if it isn't there, and imports. text: what was exported."""
     made = target.tried("stack", "init", "--secrets-provider", _keeper(target), quiet=True)
     if made.returncode != 0 and "already exists" not in made.stderr:
-        raise StackError(f"`pulumi stack init` failed: {made.stderr.strip()}")
+        raise StackError(f"`pulumi stack init` failed: {_said(made, target)}")
     state, there = json.loads(text)["deployment"], target.exported()
     if not there.get("resources"):
         file = folder / "state.json"
@@ -163,7 +166,7 @@ def _copy(text: str, target: Stack, folder: Path) -> None:
         there = target.exported()
     if content(there) != content(state):
         raise StackError(
-            f"{_shown(target.environment['PULUMI_BACKEND_URL'])} has a stack {target.name} with"
+            f"{_shown(target.environment[_BACKEND])} has a stack {target.name} with"
             f" {len(content(there))} resources, which are not the {len(content(state))} of here."
             " Nothing was overwritten: choose another backend, or destroy or remove that stack"
         )
@@ -192,7 +195,13 @@ def _place(address: str) -> tuple[str, ...]:
 
 def _removing(name: str, address: str) -> str:
     command = f"pulumi stack rm {name} --force --yes --preserve-config"
-    return f"PULUMI_BACKEND_URL={shlex.quote(_shown(address))} {command}"
+    return f"{_BACKEND}={shlex.quote(_shown(address))} {command}"
+
+
+def _said(done: subprocess.CompletedProcess[str], stack: Stack) -> str:
+    """The engine's words, which may repeat the address."""
+    said, address = done.stderr.strip() or done.stdout.strip(), stack.environment.get(_BACKEND)
+    return said.replace(address, _shown(address)) if address else said
 
 
 def _shown(address: str) -> str:

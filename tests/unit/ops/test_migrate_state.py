@@ -52,3 +52,14 @@ def test_an_address_that_leads_nowhere_else_is_refused_before_anything_runs(tmp_
     stack = Stack("prod", "sophia", {"PULUMI_BACKEND_URL": OLD, "PATH": ""}, tmp_path, ours=False)
     with pytest.raises(StackError, match=said):
         migrate(stack, to)
+
+
+def test_a_backends_password_is_not_told(tmp_path):
+    engine = tmp_path / "pulumi"
+    engine.write_text('#!/bin/sh\necho "error: no answer from $PULUMI_BACKEND_URL" >&2\nexit 1\n')
+    engine.chmod(0o755)
+    environment = {"PULUMI_BACKEND_URL": "postgres://me:geheim@db/state", "PATH": str(tmp_path)}
+    stack = Stack("prod", "sophia", environment, tmp_path, ours=False)
+    with pytest.raises(StackError, match="no answer from postgres://db/state") as failed:
+        migrate(stack, "s3://other")
+    assert "geheim" not in str(failed.value)
