@@ -11,7 +11,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help doctor up down purge status logs ssh orphans preflight preview deploy verify drift deployments \
-  destroy tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
+  destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ preflight preview deploy verify drift deployments: $(VENV)/.ready
 
 destroy: $(VENV)/.ready ## destroy a stack for good: make destroy STACK=prod CONFIRMED=prod
 	@exec $(BIN)/python -m ops.ci destroy --stack "$(STACK)" --confirmed "$(CONFIRMED)"
+
+migrate-state: $(VENV)/.ready ## copy a state to another backend: make migrate-state STACK=prod TO=s3://bucket
+	@exec $(BIN)/python -m ops.migrate_state --stack "$(STACK)" --to "$(TO)"
 
 tools: $(VENV)/.ready ## install the packages and the engine that all of these use
 	@$(BIN)/python -m toolchain ensure

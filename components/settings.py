@@ -9,6 +9,7 @@ SOPHIA_OVERLAY_ENCRYPTED (true or false), SOPHIA_GATEWAY_CERTIFICATE and SOPHIA_
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from typing import Any, TypeVar, cast
 import pulumi
 import pulumi.runtime.config
 
-from components import settings_overlay, settings_rules
+from components import settings_lost, settings_overlay, settings_rules
 from components.catalog.loader import Catalog
 from components.plan import networks, provided
 from components.reading import Fault, Reader
@@ -83,12 +84,15 @@ def load(catalog: Catalog) -> Settings:
     values = with_environment(decoded(given), os.environ, faults)
     values["overlay"] = with_subnet_size(values.get("overlay"), kept)
     values["secrets"] = with_credentials(values.get("secrets"), catalog, os.environ)
+    offers = _offers(project, values, faults)
+    if offers and not kept:
+        faults.extend(_lost(project, values))
     settings, found = settings_rules.read(
         values,
         project=project,
         stack=str(kept.get(NAMED_AFTER, pulumi.get_stack())),
         catalog=with_variables(catalog, os.environ),
-        offers=_offers(project, values, faults),
+        offers=offers,
     )
     if faults or found:
         raise SettingsError((*faults, *found))
@@ -116,10 +120,21 @@ def _former_layouts(kept: Mapping[str, object]) -> list[networks.Layout]:
 
 def handed_out() -> Mapping[str, object]:
     """The outputs of this stack's last `up`, secrets in plain text; none before the first."""
+    return _from_state("readStackOutputs", "name")
+
+
+def _recorded() -> Mapping[str, Mapping[str, Any]]:
+    """The resources in this stack's state, by urn."""
+    found = _from_state("readStackResourceOutputs", "stackName")
+    return cast(Mapping[str, Mapping[str, Any]], found)
+
+
+def _from_state(function: str, argument: str) -> Mapping[str, object]:
+    """What one of the engine's own functions tells of this stack. argument: takes its name."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     for pause in (*PAUSES, None):
         try:
-            found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name})
+            found = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", {argument: name})
             return cast(Mapping[str, object], found.value["outputs"])
         except Exception as error:
             # A file backend may be writing the state at this moment (seen with Pulumi 3.259).
@@ -256,8 +271,36 @@ def _unencrypted(project: str, given: Mapping[str, str]) -> list[Fault]:
 
 
 def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> Offers | None:
-    """What the account can rent, or None with a fault; also None without a good address or a key,
-    which the rules report."""
+    """What the account can rent, or None, see `_asked`."""
+    unchecked = "instance types and regions were not checked"
+    found = _asked(project, values, LambdaClient.instance_types, unchecked, faults)
+    if found is None:
+        return None
+    for odd in found.left_out:
+        pulumi.log.warn(f"Lambda Cloud's instance types: left out one that can't be read, {odd}")
+    regions = frozenset(region for offer in found for region in offer.regions)
+    return Offers({offer.name: offer.price_cents_per_hour for offer in found}, regions)
+
+
+def _lost(project: str, values: Mapping[str, object]) -> list[Fault]:
+    """Says so where the state of a stack that has machines knows none of them."""
+    if settings_lost.knows_machines(_recorded()):
+        return []
+    faults: list[Fault] = []
+    unchecked = "whether the account has machines of this stack was not checked"
+    found = _asked(project, values, LambdaClient.machines, unchecked, faults)
+    return [*faults, *settings_lost.faults(found or (), project, pulumi.get_stack())]
+
+
+def _asked(
+    project: str,
+    values: Mapping[str, object],
+    method: Callable[[LambdaClient], T],
+    unchecked: str,
+    faults: list[Fault],
+) -> T | None:
+    """What the account answers, or None with a fault; also None without a good address or a key,
+    which the rules report. unchecked: what a fault leaves open."""
     url = values.get("lambdaApiUrl") or settings_rules.LAMBDA_API_URL
     key = values.get("lambdaApiKey")
     if not isinstance(url, str) or not re.fullmatch(settings_rules.API_URL, url):
@@ -268,25 +311,14 @@ def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> 
         shared = slots.shared(os.environ.get("XDG_RUNTIME_DIR", ""), url, key)
         pace = settings_rules.pace(Reader(project, values, []))  # the rules report what is wrong
         pacer = Pacer(pace.requests_per_second, slots=shared)
-        found = _patiently(LambdaClient(url, key).instance_types, pacer)
+        return _patiently(functools.partial(method, LambdaClient(url, key)), pacer)
     except (InvalidKey, Forbidden) as error:
-        advice = "instance types and regions were not checked"
-        faults.append(
-            Fault(
-                f"{project}:lambdaApiKey", f"a key refused with {error}", f"one for {url}", advice
-            )
-        )
-        return None
+        got = f"a key refused with {error}"
+        faults.append(Fault(f"{project}:lambdaApiKey", got, f"one for {url}", unchecked))
     except LambdaError as error:
-        advice = "instance types and regions were not checked"
-        faults.append(
-            Fault(f"{project}:lambdaApiUrl", f"{url!r} ({error})", "an API that answers", advice)
-        )
-        return None
-    for odd in found.left_out:
-        pulumi.log.warn(f"Lambda Cloud's instance types: left out one that can't be read, {odd}")
-    regions = frozenset(region for offer in found for region in offer.regions)
-    return Offers({offer.name: offer.price_cents_per_hour for offer in found}, regions)
+        got = f"{url!r} ({error})"
+        faults.append(Fault(f"{project}:lambdaApiUrl", got, "an API that answers", unchecked))
+    return None
 
 
 def _patiently(call: Callable[[], T], pacer: Pacer) -> T:

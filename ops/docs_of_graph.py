@@ -205,3 +205,7 @@ def _reduced(waits: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
     for box, firsts in waits.items():
         implied = frozenset[str]().union(*(all_of(first) for first in firsts))
         yield from ((box, first) for first in firsts - implied)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

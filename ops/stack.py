@@ -152,7 +152,7 @@ class Stack:
     def _untouched(self) -> Iterator[None]:
         """The stack's configuration file is as before, whatever the engine notes there. In ours,
         what somebody changes meanwhile stays, and so does what `config set` is told."""
-        path = self.root / f"Pulumi.{self.name}.yaml"
+        path = self.configuration_file
         before = path.read_bytes() if path.exists() else b""
         try:
             yield
@@ -167,12 +167,17 @@ class Stack:
 
         The engine makes a new one where there is none: only values encrypted with it need it.
         """
-        path = self.root / f"Pulumi.{self.name}.yaml"
+        path = self.configuration_file
         text = path.read_text() if path.exists() else ""
         lines = text.splitlines(keepends=True)
         kept = "".join(line for line in lines if not line.startswith("encryptionsalt:"))
         if kept != text and "secure:" not in text:
             path.write_text(kept)
+
+    @property
+    def configuration_file(self) -> Path:
+        """`Pulumi.prod.yaml` of stack prod, and of acme/sophia/prod in Pulumi Cloud."""
+        return self.root / f"Pulumi.{self.name.rpartition('/')[2]}.yaml"
 
     @property
     def backend(self) -> Path:
@@ -201,11 +206,7 @@ class Stack:
 def of_this_shell(name: str) -> Stack:
     """A stack where the `pulumi` of this shell would look for it: in the backend and with the
     passphrase that the environment names or the user is logged in to, else those of `make env`."""
-    ours = environment()
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    login = None
-    with contextlib.suppress(OSError, ValueError):
-        login = json.loads((home / "credentials.json").read_text()).get("current")
+    ours, login = environment(), logged_in()
     if login or "PULUMI_BACKEND_URL" in os.environ:
         for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"):
             ours.pop(key)
@@ -214,6 +215,14 @@ def of_this_shell(name: str) -> Stack:
     return Stack(
         name, PROJECT, {**ours, **os.environ, "PATH": ours["PATH"]}, places.ROOT, ours=False
     )
+
+
+def logged_in() -> str:
+    """The address of the backend that `pulumi login` noted for this user, "" for none."""
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    with contextlib.suppress(OSError, ValueError):
+        return str(json.loads((home / "credentials.json").read_text()).get("current") or "")
+    return ""
 
 
 def _meaning(text: bytes) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from asyncssh import generate_private_key
 
+from providers.lambdalabs.client import LambdaClient
+from providers.lambdalabs.models import Launch
 from simulator import cloud
 from tests.support import wrong_settings
 from tests.support.program import ROOT, Program
@@ -227,3 +229,45 @@ def test_a_refused_key_is_one_fault(program):
     said = program.pulumi("preview", "--stack", "dev", status=1)
     assert "1 error in the configuration" in said
     assert "sophia:lambdaApiKey: got a key refused with" in said
+
+
+LAUNCHED = """
+import sys
+from pathlib import Path
+import pulumi
+from components import settings
+from components.catalog import loader
+from components.settings_model import SettingsError
+from providers.lambdalabs import resources as lambdalabs
+try:
+    known = settings.load(loader.load(Path("mcp_catalog")))
+except SettingsError as faults:
+    sys.exit(str(faults))
+account = lambdalabs.Provider(
+    "account", api_url=known.lambda_api_url, api_key=known.lambda_api_key.reveal()
+)
+through = pulumi.ResourceOptions(provider=account)
+lambdalabs.InstanceName("name", name="sophia-dev-manager-1-c2", opts=through)
+"""
+
+
+def test_a_lost_state_is_told_from_a_first_run_that_was_interrupted(program):
+    """The program as far as the name that a machine is launched under: no output yet."""
+    (program.folder / "__main__.py").unlink()
+    (program.folder / "__main__.py").write_text(LAUNCHED)
+    program.configure("dev", registry=REGISTRY)
+    program.pulumi("up", "--yes", "--skip-preview")
+    client = LambdaClient(program.simulated.url, program.simulated.api_key)
+    client.add_ssh_key("login", generate_private_key("ssh-ed25519").export_public_key().decode())
+    tags = {"project": "sophia", "stack": "dev"}
+    name = "sophia-dev-manager-1-c2"
+    id = client.launch(Launch(name, "cpu_4x_general", "us-east-1", "login", "", "", tags))
+    program.pulumi("preview")
+
+    program.pulumi("stack", "rm", "--force", "--yes", "--preserve-config")
+    program.pulumi("stack", "init", "dev")
+    said = program.pulumi("up", "--yes", "--skip-preview", status=1)
+    assert "the state of stack dev: it has no machines, but the account has 1 machine" in said
+    assert f"for $0.20 an hour: {name} ({id}, cpu_4x_general in us-east-1)" in said
+    client.terminate(id)
+    program.pulumi("preview")

@@ -4,12 +4,9 @@ refresh and destroy what another one made."""
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 import toolchain
 from simulator import cloud
@@ -17,7 +14,6 @@ from tests.support.checkout import ROOT
 
 pytestmark = pytest.mark.slow
 
-BUCKET = "sophia-state"
 PROJECT = f"""\
 name: sophia
 runtime: {{name: python, options: {{virtualenv: {ROOT / ".venv"}}}}}
@@ -40,23 +36,6 @@ machine = lambdalabs.Instance("machine", name="sophia-s3-0", instance_types=["cp
     regions=["us-east-1"], ssh_key_name=key.name, user_data="#cloud-config", opts=through)
 pulumi.export("machine", machine.id)
 """
-
-
-@pytest.fixture
-def bucket() -> Iterator[str]:
-    """The address of a bucket of its own, as a Pulumi backend."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    ).create_bucket(Bucket=BUCKET)
-    yield f"s3://{BUCKET}?endpoint={host}:{port}&disableSSL=true&s3ForcePathStyle=true"
-    server.stop()
 
 
 def runner(folder: Path, backend: str, passphrase: Path, extra: dict[str, str]):
