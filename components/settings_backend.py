@@ -9,7 +9,7 @@ from components.reading import Reader
 from components.settings_model import Backend, Sensitive
 
 _VARIABLE = r"[A-Z][A-Z0-9_]*"
-_OWN = ("PORT", "MCP_ALLOWED_HOSTS", "DRAIN_SECONDS", "GRACE_SECONDS", backend.SERVERS)
+_OWN = (*mcp_service.environment("", 0), backend.SERVERS)
 """Variables that the platform sets."""
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from components.catalog.model import PORT, Server
 from components.plan import mcp_service, names, networks
 from components.plan.nodes import NODE_LABEL
-from components.plan.workload import File, Workload
-from providers.swarm.services.model import Health, Mount, Placement, Resources
+from components.plan.workload import Workload
+from providers.swarm.services.model import Health, Placement, Resources
 
 SERVERS = "SOPHIA_SERVERS"
 """The variable that says where the servers' replicas are: a JSON object, `host:port` by name."""
@@ -47,14 +47,11 @@ def workload(
         replicas=REPLICAS,
         env={
             **env,
-            "PORT": str(PORT),
-            "MCP_ALLOWED_HOSTS": f"{own},tasks.{own}",
-            "DRAIN_SECONDS": str(mcp_service.DRAIN_S),
-            "GRACE_SECONDS": str(GRACE_S),
+            **mcp_service.environment(own, GRACE_S),
             SERVERS: json.dumps(replicas_of, sort_keys=True),
         },
-        secrets=tuple(File(env.lower().replace("_", "-"), env) for env in sorted(secrets)),
-        mounts=(Mount(type="tmpfs", target="/tmp", size_mb=64),),
+        secrets=mcp_service.files(secrets),
+        mounts=mcp_service.SCRATCH,
         health=Health(
             test=["CMD", *health], interval_s=5, timeout_s=30, retries=2, start_period_s=120
         ),
@@ -62,7 +59,7 @@ def workload(
             cpus=1.0, memory_mb=384, pids=128, reserve_cpus=0.1, reserve_memory_mb=96
         ),
         placement=Placement(spread=[f"node.labels.{NODE_LABEL}"]),
-        stop_grace_s=float(mcp_service.DRAIN_S + GRACE_S + mcp_service.SPARE_S),
+        stop_grace_s=mcp_service.stop_grace_s(GRACE_S),
         labels={"sophia.platform": name},
         networks=(networks.EDGE,),
     )

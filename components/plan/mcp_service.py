@@ -23,6 +23,29 @@ DRAIN_S = 5
 SPARE_S = 5
 """Seconds between the server's own end and the kill."""
 
+SCRATCH = (Mount(type="tmpfs", target="/tmp", size_mb=64),)
+"""All that a server can write to."""
+
+
+def environment(name: str, grace_s: int) -> dict[str, str]:
+    """What the runtime reads of any server. name: physical; grace_s: for the calls in flight."""
+    return {
+        "PORT": str(PORT),
+        "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
+        "DRAIN_SECONDS": str(DRAIN_S),
+        "GRACE_SECONDS": str(grace_s),
+    }
+
+
+def stop_grace_s(grace_s: int) -> float:
+    """Seconds from SIGTERM to the kill, of which the calls in flight have `grace_s`."""
+    return float(DRAIN_S + grace_s + SPARE_S)
+
+
+def files(secrets: Iterable[str]) -> tuple[File, ...]:
+    """Credentials as files of their variables' names."""
+    return tuple(File(env.lower().replace("_", "-"), env) for env in sorted(secrets))
+
 
 def mcp_service(
     server: Server,
@@ -40,15 +63,9 @@ def mcp_service(
         user=UID,
         port=PORT,
         replicas=deploy.replicas,
-        env={
-            **server.env,
-            "PORT": str(PORT),
-            "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
-            "DRAIN_SECONDS": str(DRAIN_S),
-            "GRACE_SECONDS": str(deploy.grace_s),
-        },
-        secrets=tuple(File(env.lower().replace("_", "-"), env) for env in sorted(secrets)),
-        mounts=(Mount(type="tmpfs", target="/tmp", size_mb=64),),
+        env={**server.env, **environment(name, deploy.grace_s)},
+        secrets=files(secrets),
+        mounts=SCRATCH,
         health=Health(
             test=["CMD", *HEALTH_CHECK],
             interval_s=deploy.health.interval_s,
@@ -71,7 +88,7 @@ def mcp_service(
         ),
         # A GPU is held until the old task has ended, and there may be no other one.
         order="stop-first" if deploy.resources.gpus else "start-first",
-        stop_grace_s=float(DRAIN_S + deploy.grace_s + SPARE_S),
+        stop_grace_s=stop_grace_s(deploy.grace_s),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},
         needs=needs,
         networks=(EDGE, *(SHARED[need] for need in needs if need in SHARED)),
