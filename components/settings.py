@@ -60,13 +60,14 @@ LONGEST_PAUSE = 15.0
 
 T = TypeVar("T")
 
+_ANY_SECRETS = r'"secrets":(?!\s*(null|\{\s*\}))'
 SECRETS = {
     "lambdaApiKey": (".", "lambdaApiKey"),
     "secrets": (r"[^{}\s]", "secrets.NAME"),
-    "servers": (r'"secrets":(?!\s*(null|\{\s*\}))', "servers.SERVER.secrets.NAME"),
+    "servers": (_ANY_SECRETS, "servers.SERVER.secrets.NAME"),
     "registry": ("password", "registry.password"),
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
-    "backend": (r'"secrets":(?!\s*(null|\{\s*\}))', "backend.secrets.NAME"),
+    "backend": (_ANY_SECRETS, "backend.secrets.NAME"),
 }
 """Keys that may hold a secret: what shows that they do, and the path to encrypt."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support import github, s3
+from tests.support import engine, github, s3
 from tests.support.checkout import ROOT, copy_of_the_tree
 from tests.support.workflows import Job, Runner
 from toolchain import environment
@@ -56,24 +56,14 @@ class Organisation:
 
     def pulumi(self, *arguments: str) -> str:
         """`pulumi …` by hand, as an operator with the same secrets."""
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.repository,
-            env={
-                **environment(),
-                **self.runner.environment,
-                **self.runner.secrets,
-                **self.runner.variables,
-                "PATH": environment()["PATH"],
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        given = {
+            **environment(),
+            **self.runner.environment,
+            **self.runner.secrets,
+            **self.runner.variables,
+            "PATH": environment()["PATH"],
+        }
+        return engine.pulumi(self.repository, given, *arguments)
 
     def locks(self) -> list[str]:
         """Files in the bucket that lock a stack."""

@@ -32,8 +32,7 @@ class Bucket:
             "s3",
             endpoint_url=f"http://{self.address}",
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            **{name.lower(): value for name, value in KEYS.items()},
         )
 
     def files(self) -> list[str]:

@@ -3,13 +3,13 @@ refresh and destroy what another one made."""
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import toolchain
 from simulator import cloud
+from tests.support import engine, s3
 from tests.support.checkout import ROOT
 
 pytestmark = pytest.mark.slow
@@ -48,25 +48,13 @@ def runner(folder: Path, backend: str, passphrase: Path, extra: dict[str, str]):
         **toolchain.environment(toolchain.ensure()),
         "PULUMI_BACKEND_URL": backend,
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **s3.KEYS,
         "AWS_REGION": "us-east-1",
         **extra,
     }
 
     def pulumi(*arguments: str) -> str:
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return engine.pulumi(folder, environment, *arguments)
 
     return pulumi
 
