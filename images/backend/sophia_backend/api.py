@@ -85,29 +85,25 @@ def routes(fleet: Fleet, calls: Calls, search: Search) -> list[Route]:
     ]
 
 
-def _described(tool: Tool) -> dict[str, Any]:
-    """A tool with all that its server tells of it."""
+def _shown(tool: Tool) -> dict[str, Any]:
     return {
         "name": tool.name,
         "title": tool.title,
         "description": tool.description,
         "kind": tool.kind,
         "inputSchema": tool.definition["inputSchema"],
-        "outputSchema": tool.definition.get("outputSchema"),
-        "annotations": tool.definition.get("annotations"),
     }
+
+
+def _described(tool: Tool) -> dict[str, Any]:
+    """A tool with all that its server tells of it."""
+    more = ("outputSchema", "annotations")
+    return {**_shown(tool), **{name: tool.definition.get(name) for name in more}}
 
 
 def _found(tool: Tool) -> dict[str, Any]:
-    return {
-        "server": tool.server,
-        "name": tool.name,
-        "full_name": tool.full_name,
-        "title": tool.title,
-        "description": tool.description,
-        "kind": tool.kind,
-        "inputSchema": tool.definition["inputSchema"],
-    }
+    """A tool among those of all servers."""
+    return {"server": tool.server, "full_name": tool.full_name, **_shown(tool)}
 
 
 def _limit(text: str) -> int:

@@ -22,21 +22,29 @@ _HEADERS = {
 
 
 def routes(folder: Path = FOLDER) -> list[Route]:
-    """`/` is index.html, `/assets/<file>` a file of `assets`."""
+    """`/` is index.html, `/assets/<file>` a file of `assets`; read once, as an image's don't change."""
+    assets = (file for file in (folder / "assets").iterdir() if not file.name.startswith("."))
+    files = {f"/assets/{file.name}": _File(file) for file in assets}
+    files["/"] = _File(folder / "index.html")
 
-    def answer(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         # Looked for among those that there are: no name leads out of the folder.
-        files = {f"/assets/{file.name}": file for file in (folder / "assets").iterdir()}
-        path = {"/": folder / "index.html", **files}.get(request.scope["path"])
-        if path is None or path.name.startswith("."):
+        file = files.get(request.scope["path"])
+        if file is None:
             raise HTTPException(404)
-        content = path.read_bytes()
-        # Of the content: files of an image may all be of the same time.
-        headers = {**_HEADERS, "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"'}
+        headers = {**_HEADERS, "ETag": file.tag}
         known = request.headers.get("if-none-match", "")
-        if headers["ETag"] in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+        if file.tag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
             return Response(status_code=304, headers=headers)
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        return Response(content, headers=headers, media_type=kind)
+        return Response(file.content, headers=headers, media_type=file.kind)
 
     return [Route("/", answer), Route("/assets/{file}", answer)]
+
+
+class _File:
+    """tag: of the content, as files of an image may all be of the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self.content = path.read_bytes()
+        self.tag = f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+        self.kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
