@@ -22,7 +22,7 @@ _HEADERS = {
 
 
 def routes(folder: Path = FOLDER) -> list[Route]:
-    """`/` is index.html, `/assets/<file>` a file of `assets`; read once, as an image's don't change."""
+    """`/` is index.html, `/assets/<file>` a file of `assets`, each read once: none changes."""
     assets = (file for file in (folder / "assets").iterdir() if not file.name.startswith("."))
     files = {f"/assets/{file.name}": _File(file) for file in assets}
     files["/"] = _File(folder / "index.html")
