@@ -10,7 +10,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans preflight preview deploy verify drift deployments \
+.PHONY: help doctor up down purge status logs ssh orphans backup restore preflight preview deploy verify drift deployments \
   destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
 
 help: ## list these targets
@@ -43,6 +43,12 @@ ssh: $(VENV)/.ready ## open a shell on a node: make ssh NODE=manager-1
 
 orphans: $(VENV)/.ready ## list machines of the stack's account that no state knows; ends none
 	@exec $(BIN)/python -m ops orphans --stack "$(STACK)"
+
+backup: $(VENV)/.ready ## make a backup of the database now
+	@exec $(BIN)/python -m ops backup --stack "$(STACK)"
+
+restore: $(VENV)/.ready ## restore the database: make restore AT=latest, AT='2026-11-27 12:00:00' (UTC)
+	@exec $(BIN)/python -m ops restore --stack "$(STACK)" --timeline "$(TIMELINE)" "$(AT)"
 
 deploy: ## what the workflows run, also preflight, preview, verify, drift: make preview STACK=prod
 preflight preview deploy verify drift deployments: $(VENV)/.ready

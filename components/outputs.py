@@ -10,6 +10,7 @@ OUTPUTS = {
     "gateway_tokens": "Secret. All tokens, by the names of `gateway.callers`, and `default`.",
     "gateway_certificate": "When the gateway's certificate ends, who renews it, and from when on.",
     "ca_certificate": "The platform's CA in PEM, for clients; empty with one of your own.",
+    "backup_passphrase": "Secret. What the database's backups are encrypted with; empty without.",
     "mcp_endpoints": "By server, its address for MCP clients, at `gateway_url`.",
     "nodes": "By node: address, host key, machine's id, role, tier and the user for ssh.",
     "ssh_private_key": "Secret. The key that logs in to every node.",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 
 from components import volumes
-from components.database import Database, DatabaseArgs
+from components.database import Backups, Database, DatabaseArgs
 from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
@@ -92,7 +92,7 @@ class PlatformStack(pulumi.ComponentResource):
         volume = volumes.directory(
             plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
         )
-        gateway, attached = self._services(
+        gateway, database, attached = self._services(
             Ground(settings.prefix, cluster, self._networks(cluster), registry), volume
         )
 
@@ -108,6 +108,7 @@ class PlatformStack(pulumi.ComponentResource):
             "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
+            "backup_passphrase": database.passphrase,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             LOGIN_KEY: login.private_key,
             NAMED_AFTER: settings.stack,
@@ -201,6 +202,8 @@ class PlatformStack(pulumi.ComponentResource):
 
     def _networks(self, cluster: ClusterHandle) -> dict[str, NetworkHandle]:
         """By name: those of this run's layouts, of which the former one stays as it is."""
+        planned = workloads.planned(self._settings)
+        used = {name for workload in planned for name in workload.networks}
         made = {}
         for layout in self._settings.layouts:
             for network in networks.NETWORKS:
@@ -212,12 +215,13 @@ class PlatformStack(pulumi.ComponentResource):
                     internal=network in networks.INTERNAL,
                 )
                 name = layout.name(network)
-                made[name] = SwarmNetwork(name, args, self._child).handle
+                if name in used:
+                    made[name] = SwarmNetwork(name, args, self._child).handle
         return made
 
     def _services(
         self, ground: Ground, volume: VolumeHandle
-    ) -> tuple[Gateway, pulumi.Output[dict[str, list[str]]]]:
+    ) -> tuple[Gateway, Database, pulumi.Output[dict[str, list[str]]]]:
         """Every workload, each once what it needs is healthy; and the networks that each is on once
         all are.
         """
@@ -229,11 +233,12 @@ class PlatformStack(pulumi.ComponentResource):
         for workload in workloads.in_order(planned):
             needed = [made[name] for name in workload.needs]
             if workload.name == workloads.DATABASE:
-                database = self._database(workload, ground, volume)
+                job = next((one for one in planned if one.name == workloads.BACKUP), None)
+                database = self._database(workload, job, ground, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name == workloads.PUBLISHER:
-                continue  # its gateway's component makes it
+            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP):
+                continue  # the gateway's and the database's component make these
             elif workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, ground, needed)
@@ -252,11 +257,24 @@ class PlatformStack(pulumi.ComponentResource):
                 made[workload.name] = McpService(workload.name, server, self._child).handle
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
-        return gateway, running.apply(lambda _: attached)
+        return gateway, database, running.apply(lambda _: attached)
 
-    def _database(self, workload: Workload, ground: Ground, volume: VolumeHandle) -> Database:
+    def _database(
+        self, workload: Workload, job: Workload | None, ground: Ground, volume: VolumeHandle
+    ) -> Database:
+        """job: that backs it up."""
         image = self._image(workload.name, "images", self._settings.base_image).reference
-        args = DatabaseArgs(workload, ground, image, volume)
+        backups, settings = None, self._settings.backup
+        if job and settings:
+            own = settings.passphrase
+            backups = Backups(
+                job,
+                access_key=_secret(settings.access_key),
+                secret_key=_secret(settings.secret_key),
+                passphrase=_secret(own) if own.reveal() else None,
+                authority=settings.repository.authority,
+            )
+        args = DatabaseArgs(workload, ground, image, volume, backups)
         return Database(workload.name, args, self._child)
 
     def _backend(self, workload: Workload, ground: Ground, base: Image) -> ServiceHandle:

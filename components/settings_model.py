@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from components.catalog.model import Server
 from components.plan import names, networks
+from components.plan.backup import Repository
 from components.plan.gateway import Caller
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
@@ -98,6 +99,18 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """The database's backups. access_key, secret_key: S3's. passphrase: that they are encrypted
+    with, "" for one of the stack's own.
+    """
+
+    repository: Repository
+    access_key: Sensitive
+    secret_key: Sensitive
+    passphrase: Sensitive
+
+
+@dataclass(frozen=True)
 class Firewall:
     """Who may come in from outside, as IPv4 networks. unprotected_regions: those without a
     firewall in which machines are rented all the same.
@@ -132,6 +145,7 @@ class Settings:
     """A whole platform's configuration.
 
     stack: the name that objects are called after, see NAMED_AFTER.
+    backup: None for no backups.
     servers: the catalog entries to deploy, with the operator's own settings. credentials: those
     that the operator gives, by server and then by environment variable.
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
@@ -155,6 +169,7 @@ class Settings:
     overlay: Overlay
     gateway: Gateway
     backend: Backend
+    backup: Backup | None
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]

@@ -22,11 +22,11 @@ PRIVATE = tuple(
 DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
 """What Docker gives to docker0 and docker_gwbridge on every machine."""
 
-SUBNETS = 1 + len(networks.NETWORKS)
-"""Swarm's ingress, and ours."""
-
 SUBNET_SIZE, FIRST_SUBNET_SIZE = 20, 24
 """Prefix length unless one is given: of a new platform, and of one of the first version."""
+
+_INGRESS = 1
+"""Swarm's own network."""
 
 LEAST_MTU = 576
 """Bytes; what every IPv4 host must take (RFC 791)."""
@@ -49,7 +49,7 @@ def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) ->
         enough = 32 - (needed - 1).bit_length()
         expected = f"{enough} or less: this platform holds up to {needed} addresses"
         reader.fault("subnetSize", overlay.subnet_size, expected)
-    _pools(reader, overlay)
+    _pools(reader, overlay, top.has("backup"))
     return overlay
 
 
@@ -66,13 +66,15 @@ def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
     return 3 + machines + 2 * replicas + 1 + managers + 1
 
 
-def no_room(project: str, overlay: Overlay) -> Fault | None:
+def no_room(project: str, overlay: Overlay, *, backups: bool) -> Fault | None:
     """What is wrong if networks of another mtu or encryption are made beside the former ones."""
+    ours = len(networks.wanted(backups=backups))
     pools = map(ipaddress.IPv4Network, overlay.address_pools)
-    found, needed = _rooms(pools, overlay.subnet_size), SUBNETS + len(networks.NETWORKS)
+    found, needed = _rooms(pools, overlay.subnet_size), _INGRESS + 2 * ours
     if found >= needed:
         return None
-    got = f"another mtu or encrypted, which makes other networks beside the {SUBNETS} of before"
+    before = _INGRESS + ours
+    got = f"another mtu or encrypted, which makes other networks beside the {before} of before"
     expected = f"pools with room for {needed}; they have room for {found} and can't be changed"
     return Fault(f"{project}:overlay", got, expected, "take the former values back")
 
@@ -82,7 +84,7 @@ def _rooms(pools: Iterable[ipaddress.IPv4Network], subnet_size: int) -> int:
     return sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
 
 
-def _pools(reader: Reader, overlay: Overlay) -> None:
+def _pools(reader: Reader, overlay: Overlay, backups: bool) -> None:
     taken = [
         (ipaddress.IPv4Network(bridge), "Docker's own bridge on every machine")
         for bridge in DOCKER_BRIDGES
@@ -109,14 +111,17 @@ def _pools(reader: Reader, overlay: Overlay) -> None:
         taken.append((pool, f"another of the {reader.path} pools"))
         sound.append(pool)
     if len(sound) == len(overlay.address_pools):
-        _room(reader, sound, overlay.subnet_size)
+        _room(reader, sound, overlay.subnet_size, backups)
 
 
-def _room(reader: Reader, pools: Sequence[ipaddress.IPv4Network], subnet_size: int) -> None:
-    found = _rooms(pools, subnet_size)
-    if found < SUBNETS:
-        ours = " and ".join(networks.NETWORKS)
-        expected = f"room for {SUBNETS} (Swarm's ingress, and the networks {ours})"
+def _room(
+    reader: Reader, pools: Sequence[ipaddress.IPv4Network], subnet_size: int, backups: bool
+) -> None:
+    ours = networks.wanted(backups=backups)
+    found, needed = _rooms(pools, subnet_size), _INGRESS + len(ours)
+    if found < needed:
+        named = " and ".join(ours)
+        expected = f"room for {needed} (Swarm's ingress, and the networks {named})"
         advice = "take a larger pool, or a larger subnetSize"
         got = f"room for {found} network{'s' if found > 1 else ''} of /{subnet_size}"
         reader.faults.append(Fault(reader.key("addressPools"), got, expected, advice))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from components import (
     settings_backend,
+    settings_backup,
     settings_firewall,
     settings_gateway,
     settings_nodes,
@@ -72,6 +73,7 @@ def read(
         overlay=settings_overlay.read(top, groups, servers),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
+        backup=settings_backup.read(top, names.prefix(project, stack)),
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,

@@ -13,9 +13,12 @@ EDGE = "services"
 """The gateway and the servers. Called as it was when it was the only one."""
 DATA = "data"
 """The database and those that have its password."""
-NETWORKS = (EDGE, DATA)
+BACKUP = "backup"
+"""The database and the job that backs it up, where there are backups: their way out to S3."""
+NETWORKS = (EDGE, DATA, BACKUP)
+"""All that there may be, see `wanted`."""
 INTERNAL = frozenset({DATA})
-"""Those that nothing gets out by: the database needs neither the internet nor a machine's metadata.
+"""Those that nothing gets out by: who has the database's password needs no other way out by it.
 What is published on a machine's port has to be on another one."""
 
 SHARED = {"database": DATA}
@@ -49,6 +52,11 @@ class Layout:
     def name(self, network: str) -> str:
         """What that network is called in this layout."""
         return network if self.generation == 1 else f"{network}-{self.generation}"
+
+
+def wanted(*, backups: bool) -> tuple[str, ...]:
+    """Those of a platform with or without backups."""
+    return NETWORKS if backups else (EDGE, DATA)
 
 
 def layouts(encrypted: bool, mtu: int, former: Sequence[Layout]) -> tuple[Layout, ...]:

@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+"""The database's backups: pgBackRest in an S3 bucket.
+
+    backup configure  writes pgBackRest's configuration, at each start of a container
+    backup asked      does the restore that `make restore` asked for
+    backup fill       restores the newest state into an empty volume; ends with 3 without a backup
+    backup run        makes a backup and verifies the repository: the job
+    backup check X    ends with the reason why the restore X can't be done, or with 0
+    backup state      prints what there is, as JSON
+
+BACKUP_BUCKET, BACKUP_REGION, BACKUP_ENDPOINT, BACKUP_PATH, BACKUP_RETENTION, BACKUP_CA: as
+components/plan/backup.py sets them. /run/secrets/backup_access_key, backup_secret_key and
+backup_passphrase: one line each.
+
+A restore is made beside the cluster and takes its place when it is complete, so one that was killed
+is simply done again, and one that fails changes nothing. The former cluster stays as `15.before`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+VERSION = "15"
+DATA = Path("/var/lib/postgresql/data")
+CLUSTER, BEFORE = DATA / VERSION, DATA / f"{VERSION}.before"
+UNFINISHED, FINISHED = DATA / ".restoring", DATA / ".restored"
+REQUEST, RESULT = DATA / ".restore", DATA / ".restore-result"
+SOCKETS = DATA / ".socket"
+"""Where the job meets the server: it is on the same volume, and on no network of the server's."""
+SECRETS = Path("/run/secrets")
+CONFIG = Path("/tmp/pgbackrest.conf")
+NOTHING = 3
+"""Exit status of `fill` where the repository has no backup."""
+
+FULL_EVERY = timedelta(days=6, hours=12)
+"""A week, less what a daily run may begin early."""
+
+Backup = Mapping[str, Any]
+"""One backup, as `pgbackrest info` tells of it."""
+
+
+class Failed(Exception):
+    """Something that can't be done, and why."""
+
+
+def configuration(env: Mapping[str, str], secrets: Mapping[str, str]) -> str:
+    """What pgBackRest reads. Pure; raises Failed for a secret that isn't one line."""
+    for name, value in secrets.items():
+        if not value or len(value.split()) != 1:
+            raise Failed(f"/run/secrets/{name}: expected one line without spaces")
+    # Services other than Amazon's need no DNS name for each bucket that way.
+    style = "path" if env["BACKUP_ENDPOINT"] else "host"
+    options = {
+        "repo1-type": "s3",
+        "repo1-s3-bucket": env["BACKUP_BUCKET"],
+        "repo1-s3-region": env["BACKUP_REGION"],
+        "repo1-s3-endpoint": env["BACKUP_ENDPOINT"] or f"s3.{env['BACKUP_REGION']}.amazonaws.com",
+        "repo1-s3-uri-style": style,
+        "repo1-s3-key": secrets["backup_access_key"],
+        "repo1-s3-key-secret": secrets["backup_secret_key"],
+        "repo1-path": env["BACKUP_PATH"],
+        "repo1-cipher-type": "aes-256-cbc",
+        "repo1-cipher-pass": secrets["backup_passphrase"],
+        "repo1-retention-full": env["BACKUP_RETENTION"],
+        # Hundreds of small files would be as many requests.
+        "repo1-bundle": "y",
+        "compress-type": "zst",
+        "process-max": "2",
+        "start-fast": "y",
+        # Beyond it WAL is given up, and the disk stays free: the server goes before the archive.
+        "archive-push-queue-max": "8GiB",
+        "io-timeout": "20",
+        "lock-path": "/tmp/pgbackrest",
+        "log-level-console": "warn",
+        "log-level-file": "off",
+    }
+    if env.get("BACKUP_CA"):
+        options["repo1-storage-ca-file"] = env["BACKUP_CA"]
+    cluster = {"pg1-path": str(CLUSTER), "pg1-socket-path": str(SOCKETS), "pg1-user": "postgres"}
+    sections = {"global": options, "database": cluster}
+    return "".join(
+        f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in section.items())
+        for name, section in sections.items()
+    )
+
+
+def kind(backups: Sequence[Backup], now: datetime) -> str:
+    """`full` once a week, else what has changed since that one. Pure."""
+    full = [_ended(one) for one in backups if one["type"] == "full"]
+    return "diff" if full and now - max(full) < FULL_EVERY else "full"
+
+
+def refusal(at: str, backups: Sequence[Backup], now: datetime) -> str:
+    """Why the database can't be restored to that time, or "". at: `latest` or ISO 8601. Pure."""
+    if not backups:
+        return "the repository has no backup"
+    first = min(map(_ended, backups))
+    expected = f"expected latest, or a time from {first:%Y-%m-%d %H:%M:%S} to now in UTC"
+    try:
+        wanted = now if at == "latest" else _moment(at)
+    except ValueError:
+        return f"got {at!r}, {expected}"
+    return "" if first <= wanted <= now else f"got {at!r}, {expected}"
+
+
+def _moment(text: str) -> datetime:
+    """In UTC, which it is where the text has no offset. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _ended(backup: Backup) -> datetime:
+    return datetime.fromtimestamp(backup["timestamp"]["stop"], UTC)
+
+
+def pgbackrest(*arguments: str) -> str:
+    """What it prints. Raises Failed with its own words."""
+    command = ["pgbackrest", f"--config={CONFIG}", "--stanza=database", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Warnings; errors go below.
+    said = done.stderr.strip()
+    if done.returncode:
+        action = next(word for word in arguments if not word.startswith("-"))
+        raise Failed(f"pgbackrest {action}: {said or done.stdout.strip()}")
+    if said:
+        print(said, file=sys.stderr, flush=True)
+    return done.stdout
+
+
+def backups() -> list[Backup]:
+    """Those in the repository, the oldest first. Raises Failed where it can't be read."""
+    (stanza,) = json.loads(pgbackrest("info", "--output=json")) or [None]
+    if stanza is None:
+        return []
+    status = stanza["repo"][0]["status"] if stanza["repo"] else stanza["status"]
+    # 1: no stanza yet; 2: no backup yet; 3: none of this cluster's version.
+    if status["code"] > 3:
+        raise Failed(f"pgbackrest info: {status['message']}")
+    found: list[Backup] = [one for one in stanza["backup"] if not one["error"]]
+    return found
+
+
+def configure() -> None:
+    names = ("backup_access_key", "backup_secret_key", "backup_passphrase")
+    secrets = {name: (SECRETS / name).read_text().strip() for name in names}
+    text = configuration(os.environ, secrets)
+    with open(os.open(CONFIG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def asked() -> None:
+    """The restore that was asked for; how it went is left for whoever asked."""
+    if FINISHED.exists():
+        _take_place()
+    if not REQUEST.exists():
+        return
+    began, result = time.monotonic(), dict[str, Any]()
+    try:
+        request = json.loads(REQUEST.read_text())
+        result |= request
+        if why := refusal(request["at"], backups(), datetime.now(UTC)):
+            raise Failed(why)
+        result["timeline"] = restore(request["at"], request.get("timeline", ""))
+    except (Failed, ValueError, KeyError) as failure:
+        result["error"] = str(failure)
+        say(f"not restored, the database is as it was: {failure}")
+    result["seconds"] = round(time.monotonic() - began, 1)
+    unfinished = RESULT.with_suffix(".new")
+    unfinished.write_text(json.dumps(result))
+    unfinished.rename(RESULT)
+    REQUEST.unlink()
+
+
+def check() -> None:
+    request = json.loads(sys.argv[2])
+    if why := refusal(request["at"], backups(), datetime.now(UTC)):
+        raise Failed(why)
+
+
+def fill() -> None:
+    """Makes the newest state of the repository the cluster of an empty volume."""
+    try:
+        if not backups():
+            sys.exit(NOTHING)
+        say("the volume is empty, the repository is not: restoring its newest state")
+        restore("latest")
+    except Failed as failure:
+        raise Failed(
+            f"the volume is empty, and is filled from a backup or not at all: {failure}\n"
+            "For an empty database choose another `backup.path`"
+        ) from None
+
+
+def restore(at: str, timeline: str = "") -> str:
+    """Restores, recovers, and takes the cluster's place. The new timeline's number."""
+    shutil.rmtree(UNFINISHED, ignore_errors=True)
+    UNFINISHED.mkdir(mode=0o700)
+    options = [f"--target-timeline={timeline}"] if timeline else []
+    if at != "latest":
+        target = f"--target={_moment(at):%Y-%m-%d %H:%M:%S.%f}+00"
+        options += ["--type=time", target, "--target-action=promote"]
+    began = time.monotonic()
+    pgbackrest(f"--pg1-path={UNFINISHED}", *options, "restore")
+    say(f"files restored in {time.monotonic() - began:.0f} s, recovering to {at}")
+    number = recover()
+    UNFINISHED.rename(FINISHED)
+    _take_place()
+    say(f"restored to {at} in {time.monotonic() - began:.0f} s, on timeline {number}")
+    return number
+
+
+def recover(*settings: str) -> str:
+    """Runs a server that nobody can reach until it has read all WAL it should. Its timeline."""
+    push = f"pgbackrest --config={CONFIG} --stanza=database --pg1-path={UNFINISHED} archive-push %p"
+    command = ["postgres", "-D", str(UNFINISHED)]
+    for setting in (
+        *("listen_addresses=", f"unix_socket_directories={UNFINISHED}", "hot_standby=off"),
+        *("archive_mode=on", f"archive_command={push}", *settings),
+    ):
+        command += ["-c", setting]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    timeline, fatal, over = "", "", False
+    for line in server.stderr:
+        print(line, end="", file=sys.stderr, flush=True)
+        if found := re.search(r"selected new timeline ID: (\d+)", line):
+            timeline = found[1]
+        if found := re.search(r"(FATAL|PANIC): +(.*)", line):
+            fatal = fatal or found[2]
+        if "ready to accept connections" in line:
+            over = True
+            server.send_signal(signal.SIGINT)
+    if server.wait() == 0 and over:
+        return timeline
+    if "recovery ended before configured recovery target" in fatal and not settings:
+        # Nothing was committed after that time, so the end is as it was then.
+        return recover("recovery_target_time=")
+    raise Failed(f"the recovery failed: {fatal or f'exit status {server.returncode}'}")
+
+
+def _take_place() -> None:
+    """The restored cluster in the place of the former one. It may be killed anywhere."""
+    if CLUSTER.exists():
+        shutil.rmtree(BEFORE, ignore_errors=True)
+        CLUSTER.rename(BEFORE)
+    FINISHED.rename(CLUSTER)
+    os.sync()
+
+
+def run() -> None:
+    began = time.monotonic()
+    pgbackrest("stanza-create")
+    wanted = kind(backups(), datetime.now(UTC))
+    pgbackrest(f"--type={wanted}", "backup")
+    made, every = time.monotonic(), backups()
+    newest, info = every[-1], every[-1]["info"]
+    say(
+        f"{newest['type']} backup {newest['label']}: {_size(info['size'])} of database,"
+        f" {_size(info['repository']['delta'])} sent, {made - began:.0f} s"
+    )
+    # Its exit status is 0 in any case.
+    told = pgbackrest("verify", "--output=text", "--verbose")
+    if "status: ok" not in told:
+        raise Failed(f"the repository is damaged, make another full backup elsewhere:\n{told}")
+    since = min(map(_ended, every))
+    say(
+        f"all of the repository was read and verified in {time.monotonic() - made:.0f} s;"
+        f" it restores any time since {since:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def state() -> None:
+    """Prints times in Unix time: of the oldest backup, the newest one and the newest full one; of
+    the last WAL that was archived, and of the oldest that waits for it."""
+    sql = (
+        "SELECT json_build_object("
+        "'archived', extract(epoch FROM last_archived_time),"
+        "'failing', coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false),"
+        "'waiting', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),"
+        "'waiting_since', (SELECT extract(epoch FROM min(modification))"
+        " FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready')"
+        ") FROM pg_stat_archiver"
+    )
+    asked = ["psql", "--no-psqlrc", "-qAt", "--username=postgres", "--dbname=postgres", "-c", sql]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    told: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+    try:
+        every = backups()
+    except Failed as failure:
+        told["error"] = str(failure).splitlines()[0]
+    else:
+        ends = [one["timestamp"]["stop"] for one in every]
+        full = [one["timestamp"]["stop"] for one in every if one["type"] == "full"]
+        told |= {
+            "first": min(ends, default=None),
+            "last": max(ends, default=None),
+            "last_full": max(full, default=None),
+            "count": len(every),
+            "database_bytes": every[-1]["info"]["size"] if every else None,
+        }
+    print(json.dumps(told))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1_000_000:.1f} MB"
+
+
+def say(line: str) -> None:
+    print(f"backup: {line}", flush=True)
+
+
+def main() -> NoReturn:
+    commands = {each.__name__: each for each in (configure, asked, check, fill, run, state)}
+    try:
+        commands[sys.argv[1]]()
+    except (Failed, OSError) as failure:
+        sys.exit(f"backup: {failure}")
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""A platform's nodes by ssh. The login key is handed to ssh in memory, not in a file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import Any
+
+from ops import client
+
+_CONNECT = 10
+"""Seconds for a node's sshd to take a connection and to agree on its keys: it may be busy."""
+
+
+class NotUp(Exception):
+    """There is nothing to look at, or no such thing in it."""
+
+
+def asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
+    """What the first manager says that can answer: each of them knows the whole Swarm, and any may
+    be lost. enough: in what it said makes a failure an answer."""
+    silent = []
+    for name, node in outputs["nodes"].items():
+        if node["role"] == "manager":
+            run = on(outputs, name, command)
+            if run.returncode == 0 or (enough and enough in run.stdout):
+                return run.stdout
+            said = run.stdout.strip().splitlines() or [f"exit status {run.returncode}"]
+            silent.append(f"\n  {name} ({node['address']}): {said[-1]}")
+    raise NotUp(
+        f"no manager answers `{command}`:{''.join(silent)}\n"
+        "`make up`, or `pulumi up` of another stack, replaces lost nodes"
+    )
+
+
+def on(outputs: dict[str, Any], node: str, command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command on that node. Both of its streams are in `stdout`, in their order."""
+    return subprocess.run(
+        ssh(outputs, node, command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+
+
+def ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
+    """Logs in; with a command, only for that."""
+    if shutil.which("ssh") is None:
+        raise NotUp("no ssh client on this machine: install openssh-client")
+    options = {
+        "UserKnownHostsFile": _in_memory(client.known_hosts(outputs)),
+        "StrictHostKeyChecking": "yes",
+        "IdentitiesOnly": "yes",
+        "BatchMode": "yes",
+        "ConnectTimeout": _CONNECT,
+        "LogLevel": "ERROR",
+    }
+    settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    login = "{user}@{address}".format(**outputs["nodes"][node])
+    remote = ["--", command] if command else []
+    key = _in_memory(outputs["ssh_private_key"])
+    return ["ssh", "-i", key, *settings, login, *remote]
+
+
+def _in_memory(text: str) -> str:
+    """The path of a file that only this user reads, and that ends with this process."""
+    file = os.memfd_create("sophia")
+    os.fchmod(file, 0o600)
+    os.write(file, text.encode())
+    return f"/proc/{os.getpid()}/fd/{file}"
