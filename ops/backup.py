@@ -101,6 +101,10 @@ def lines(outputs: Json, prefix: str) -> list[str]:
     return described(json.loads(told.stdout.splitlines()[-1]), time.time())
 
 
+_LATE = 300.0
+"""Seconds after which WAL should be in the archive."""
+
+
 def described(state: Mapping[str, Any], now: float) -> list[str]:
     """The same, of what `backup state` printed. now: Unix time. Pure."""
     if "error" in state:
@@ -118,7 +122,7 @@ def described(state: Mapping[str, Any], now: float) -> list[str]:
     wal = f"archived {_age(now - archived)} ago" if archived else "never archived"
     if waiting := state.get("waiting"):
         wal += f"; {waiting} files wait since {_age(now - state['waiting_since'])}"
-    if state.get("failing"):
+    if state.get("failing") or (waiting and now - state["waiting_since"] > _LATE):
         wal = f"NOT ARCHIVED, see `make logs SERVICE={workloads.DATABASE}`; {wal}"
     return [f"{'backups':<12} {backups}", f"{'WAL':<12} {wal}"]
 

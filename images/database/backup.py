@@ -127,26 +127,37 @@ def _ended(backup: Backup) -> datetime:
 def pgbackrest(*arguments: str) -> str:
     """What it prints. Raises Failed with its own words."""
     command = ["pgbackrest", f"--config={CONFIG}", "--stanza=database", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     # Warnings; errors go below.
     said = done.stderr.strip()
     if done.returncode:
         action = next(word for word in arguments if not word.startswith("-"))
-        raise Failed(f"pgbackrest {action}: {said or done.stdout.strip()}")
+        raise Failed(f"pgbackrest {action}: {_explained(said or done.stdout.strip())}")
     if said:
         print(said, file=sys.stderr, flush=True)
     return done.stdout
 
 
-def backups() -> list[Backup]:
+def _explained(said: str) -> str:
+    """Without the bytes that a wrong passphrase makes of a file, which pgBackRest quotes."""
+    if "FormatError" in said or "CryptoError" in said:
+        return "the repository was encrypted with another passphrase than `backup.passphrase`"
+    return said
+
+
+def backups(*options: str) -> list[Backup]:
     """Those in the repository, the oldest first. Raises Failed where it can't be read."""
-    (stanza,) = json.loads(pgbackrest("info", "--output=json")) or [None]
+    told = pgbackrest("info", "--output=json", *options)
+    try:
+        (stanza,) = json.loads(told) or [None]
+    except ValueError:
+        raise Failed(f"pgbackrest info: {_explained(told)}") from None
     if stanza is None:
         return []
     status = stanza["repo"][0]["status"] if stanza["repo"] else stanza["status"]
     # 1: no stanza yet; 2: no backup yet; 3: none of this cluster's version.
     if status["code"] > 3:
-        raise Failed(f"pgbackrest info: {status['message']}")
+        raise Failed(f"pgbackrest info: {_explained(status['message'])}")
     found: list[Backup] = [one for one in stanza["backup"] if not one["error"]]
     return found
 
@@ -296,7 +307,8 @@ def state() -> None:
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     told: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
     try:
-        every = backups()
+        # Somebody waits for it, and four tries are made.
+        every = backups("--io-timeout=4")
     except Failed as failure:
         told["error"] = str(failure).splitlines()[0]
     else:
