@@ -21,7 +21,7 @@ from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs, Update
 from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import render
-from tests.unit.swarm_services.test_health import NOW, TASK
+from tests.unit.swarm.services.test_health import NOW, TASK
 
 URN = "urn:pulumi:dev::sophia::swarm:index:Service::web"
 MOVED = "urn:pulumi:dev::sophia::sophia:index:Tools$swarm:index:Service::renamed"

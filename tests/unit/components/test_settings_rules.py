@@ -17,7 +17,7 @@ from components.settings_model import Rotation, SettingsError
 from components.settings_rules import read
 from providers.swarm.services.model import Placement
 from tests.support.certificates import issue
-from tests.unit.settings.samples import CATALOG, GOOD, changed, check
+from tests.unit.components.samples import CATALOG, GOOD, changed, check
 
 SOURCES = plan.Sources(("0.0.0.0/0",), ("0.0.0.0/0",))
 OWN_IMAGE = f"ghcr.io/team/backend@sha256:{64 * '1'}"

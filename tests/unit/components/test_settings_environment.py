@@ -20,7 +20,7 @@ from components.settings_model import SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.pacer import Pacer
 from tests.support import wrong_settings
-from tests.unit.settings.samples import GOOD
+from tests.unit.components.samples import GOOD
 
 ENVIRONMENT = {
     "LAMBDA_API_URL": "http://127.0.0.1:1/api/v1",

@@ -38,7 +38,7 @@ from providers.swarm.services.render import render
 from providers.swarm.services.rollout import RolloutFailed
 from simulator import machines
 from simulator.docker import docker
-from tests.provider.swarm_services.samples import NO_OUTPUTS, SERVE, SURE, service
+from tests.provider.swarm.services.samples import NO_OUTPUTS, SERVE, SURE, service
 from tests.support.polling import eventually, until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
