@@ -47,7 +47,8 @@ SECRETS = {
 
 
 def load(catalog: Catalog) -> Settings:
-    """The settings of this stack. Raises SettingsError with all faults, the catalog's included."""
+    """The settings of this stack. Raises SettingsError with all that is wrong with configuration,
+    catalog and state."""
     project, kept = pulumi.get_project(), handed_out()
     faults: list[Fault] = []
     given = {
@@ -61,8 +62,9 @@ def load(catalog: Catalog) -> Settings:
     values["secrets"] = with_credentials(values.get("secrets"), catalog, os.environ)
     account = Account(project, values, os.environ.get("XDG_RUNTIME_DIR", ""), faults)
     offers = account.offers(pulumi.log.warn)
+    lost: list[Fault] = []
     if offers and not kept and not settings_lost.knows_machines(_recorded()):
-        faults.extend(settings_lost.faults(account.machines(), project, pulumi.get_stack()))
+        lost.extend(settings_lost.faults(account.machines(), project, pulumi.get_stack()))
     settings, found = settings_rules.read(
         values,
         project=project,
@@ -70,8 +72,8 @@ def load(catalog: Catalog) -> Settings:
         catalog=with_variables(catalog, os.environ),
         offers=offers,
     )
-    if faults or found:
-        raise SettingsError((*faults, *found))
+    if faults or found or lost:
+        raise SettingsError((*faults, *found), lost)
     former = kept.get(networks.OUTPUT, networks.BEFORE if kept else {})
     settings = replace(
         settings,
