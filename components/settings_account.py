@@ -17,7 +17,7 @@ from providers.lambdalabs.models import Machine
 from providers.lambdalabs.pacer import Pacer
 
 PAUSES = (1.0, 2.0, 4.0)
-"""Seconds before each further try of a call that failed in passing."""
+"""Seconds before each retry of a call that failed temporarily."""
 LONGEST_PAUSE = 15.0
 """Seconds that the account may ask for at most."""
 
@@ -35,7 +35,7 @@ class Account:
         self._folder, self._faults = folder, faults
 
     def offers(self, warn: Callable[[str], None]) -> Offers | None:
-        """What it can rent, or None, see `_asked`. warn: told of each entry that is left out."""
+        """What it can rent, or None (see `_asked`). warn: told of each entry that is skipped."""
         unchecked = "instance types and regions were not checked"
         found = self._asked(LambdaClient.instance_types, unchecked)
         if found is None:
@@ -46,13 +46,13 @@ class Account:
         return Offers({offer.name: offer.price_cents_per_hour for offer in found}, regions)
 
     def machines(self) -> Sequence[Machine]:
-        """All that it has; none where it doesn't answer, see `_asked`."""
+        """All that it has; none if it doesn't answer (see `_asked`)."""
         unchecked = "whether the account has machines of this stack was not checked"
         return self._asked(LambdaClient.machines, unchecked) or ()
 
     def _asked(self, method: Callable[[LambdaClient], T], unchecked: str) -> T | None:
-        """The answer, or None with a fault; also None without a good address or a key, which the
-        rules report. unchecked: what a fault leaves open."""
+        """The answer, or None with a fault; also None without a valid address or a key, which the
+        rules report. unchecked: what a fault leaves unchecked."""
         url = self._values.get("lambdaApiUrl") or settings_rules.LAMBDA_API_URL
         key = self._values.get("lambdaApiKey")
         if not isinstance(url, str) or not re.fullmatch(settings_rules.API_URL, url):
@@ -78,7 +78,7 @@ class Account:
 
 
 def _patiently(call: Callable[[], T], pacer: Pacer) -> T:
-    """Tries again what is worth it, at the pace of all who use the account from this host."""
+    """Retries what may succeed, at the pace that all users of the account on this host share."""
     for pause in (*PAUSES, None):
         time.sleep(max(0.0, pacer.reserve() - pacer.clock()))
         try:

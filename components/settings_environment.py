@@ -1,8 +1,8 @@
-"""What the environment adds to configuration that leaves it out (`make env` prints it):
+"""Values missing in the configuration, taken from the environment (`make env` prints it):
 LAMBDA_API_URL, LAMBDA_API_KEY, SOPHIA_REGISTRY_SERVER, SOPHIA_REGISTRY_USERNAME,
 SOPHIA_REGISTRY_PASSWORD, SOPHIA_REGISTRY_CA (a file), SOPHIA_BASE_IMAGE,
 SOPHIA_OVERLAY_ENCRYPTED (true or false), SOPHIA_GATEWAY_CERTIFICATE and SOPHIA_GATEWAY_PRIVATE_KEY
-(files), and the servers' credentials and settings by their own names.
+(files), and the servers' credentials and settings under their own names.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ GATEWAY_FILES = {
 def with_environment(
     values: Mapping[str, object], environment: Mapping[str, str], faults: list[Fault]
 ) -> dict[str, object]:
-    """Values completed by the environment's.
+    """Values completed from the environment.
 
-    Credentials stay with their address: when the environment names an API or a registry, its
-    key or password is never sent to another one that the configuration names.
+    Credentials stay with their address: the environment's key or password is never sent to another
+    API or registry that the configuration names.
     """
     result = dict(values)
     url = environment.get("LAMBDA_API_URL", "")
@@ -62,10 +62,10 @@ def with_environment(
 
 
 def with_credentials(given: object, catalog: Catalog, environment: Mapping[str, str]) -> object:
-    """The setting `secrets`, completed by the environment with what servers ask for.
+    """The setting `secrets`, completed from the environment with what servers ask for.
 
-    Not with what the platform has: to use another database or key takes a setting, not a variable
-    that happens to be in the shell.
+    Never with what the platform provides: only a setting may choose another database or key, not a
+    variable that happens to be in the shell.
     """
     if not isinstance(given or {}, dict):
         return given
@@ -77,9 +77,9 @@ def with_credentials(given: object, catalog: Catalog, environment: Mapping[str, 
 
 
 def with_variables(catalog: Catalog, environment: Mapping[str, str]) -> Catalog:
-    """The catalog, what its servers' `config.env` asks for completed by the environment.
+    """The catalog, with the values of its servers' `config.env` completed from the environment.
 
-    Not with what the platform has, as above.
+    Never with what the platform provides, as above.
     """
     own = provided.variables(api_url="")
     servers = []
