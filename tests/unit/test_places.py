@@ -18,7 +18,7 @@ FOLDERS = sorted(
 
 
 def sources_of(folder: Path) -> list[Path]:
-    """The folders whose path ends as the path of a folder of tests does."""
+    """The folders whose path ends in the names of a folder of tests."""
     _, *end = folder.relative_to(ROOT / "tests").parts
     return [source for source in SOURCES if list(source.parts[-len(end) :]) == end]
 
@@ -32,7 +32,7 @@ def imported(file: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
-def test_a_folder_of_tests_is_called_as_the_end_of_one_path(folder: Path):
+def test_a_folder_of_tests_has_the_last_names_of_one_path(folder: Path):
     assert len(sources_of(folder)) == 1
 
 
