@@ -10,9 +10,7 @@ import pytest
 from components.plan import backup as plan
 from components.plan import database
 from components.plan.backup import Repository
-from components.plan.workload import job_inputs, service_inputs
 from images.database import backup
-from providers.swarm.services.rules import faults_of, job_faults
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 KEYS = {"backup_access_key": "AKIA", "backup_secret_key": "a/b+c=", "backup_passphrase": "p" * 48}
@@ -70,21 +68,3 @@ def test_a_restore_to_a_time_that_is_not_there_names_the_times_that_are():
     for at in ("2026-11-20 11:59:59", "2026-11-27 12:00:01", "yesterday", "2026-11-20T12:00+02:00"):
         assert backup.refusal(at, there, NOW) == f"got {at!r}, {expected}"
     assert backup.refusal("latest", [], NOW) == "the repository has no backup"
-
-
-def test_the_plan_keeps_the_rules_and_the_secrets_out_of_everything_that_is_shown():
-    server = database.workload("database")
-    archiving, job = plan.archiving(server, ELSEWHERE), plan.job("backup", server, ELSEWHERE)
-    for workload, inputs, faults in (
-        (archiving, service_inputs(archiving, "p"), faults_of),
-        (job, job_inputs(job, "p"), job_faults),
-    ):
-        assert faults(inputs) == []
-        assert [file.target for file in workload.secrets][-3:] == list(KEYS)
-        assert [file.target for file in workload.configs] == [plan.AUTHORITY]
-        assert "PEM" not in str(inputs)
-    assert (archiving.networks, job.networks) == (("data", "backup"), ("backup",))
-    assert job.volume == server.volume
-    assert archiving.args == server.args
-    # A start that restores a large database isn't ended for taking its time.
-    assert archiving.health.start_period_s == 3600
