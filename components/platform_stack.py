@@ -202,11 +202,9 @@ class PlatformStack(pulumi.ComponentResource):
 
     def _networks(self, cluster: ClusterHandle) -> dict[str, NetworkHandle]:
         """By name: those of this run's layouts, of which the former one stays as it is."""
-        planned = workloads.planned(self._settings)
-        used = {name for workload in planned for name in workload.networks}
         made = {}
         for layout in self._settings.layouts:
-            for network in networks.NETWORKS:
+            for network in self._settings.networks:
                 args = SwarmNetworkArgs(
                     cluster=cluster,
                     prefix=self._settings.prefix,
@@ -215,8 +213,7 @@ class PlatformStack(pulumi.ComponentResource):
                     internal=network in networks.INTERNAL,
                 )
                 name = layout.name(network)
-                if name in used:
-                    made[name] = SwarmNetwork(name, args, self._child).handle
+                made[name] = SwarmNetwork(name, args, self._child).handle
         return made
 
     def _services(

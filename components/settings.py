@@ -83,9 +83,7 @@ def load(catalog: Catalog) -> Settings:
         former_layouts=_former_layouts(kept),
     )
     if len(settings.layouts) > 1 and (
-        narrow := settings_overlay.no_room(
-            project, settings.overlay, backups=settings.backup is not None
-        )
+        narrow := settings_overlay.no_room(project, settings.overlay, settings.networks)
     ):
         raise SettingsError((narrow,))
     return settings

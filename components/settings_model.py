@@ -190,6 +190,11 @@ class Settings:
         return networks.layouts(self.overlay.encrypted, self.overlay.mtu, self.former_layouts)
 
     @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that each layout has."""
+        return networks.needed(backups=self.backup is not None)
+
+    @property
     def prefix(self) -> str:
         """What the physical name of everything starts with."""
         return names.prefix(self.project, self.stack)

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 from components.catalog.model import Server
-from components.plan import backend, networks
+from components.plan import backend
 from components.plan.nodes import NodeGroup
 from components.reading import Fault, Reader
 from components.settings_model import Overlay
@@ -25,15 +25,17 @@ DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
 SUBNET_SIZE, FIRST_SUBNET_SIZE = 20, 24
 """Prefix length unless one is given: of a new platform, and of one of the first version."""
 
-_INGRESS = 1
-"""Swarm's own network."""
-
 LEAST_MTU = 576
 """Bytes; what every IPv4 host must take (RFC 791)."""
 
 
-def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> Overlay:
-    """The setting; what is wrong goes to the reader's faults."""
+def read(
+    top: Reader,
+    groups: Iterable[NodeGroup],
+    servers: Iterable[Server],
+    networks: Sequence[str],
+) -> Overlay:
+    """The setting; what is wrong goes to the reader's faults. networks: names of ours."""
     reader = top.inner("overlay")
     overlay = Overlay(
         address_pools=reader.texts("addressPools", ("10.200.0.0/16",)),
@@ -49,7 +51,7 @@ def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) ->
         enough = 32 - (needed - 1).bit_length()
         expected = f"{enough} or less: this platform holds up to {needed} addresses"
         reader.fault("subnetSize", overlay.subnet_size, expected)
-    _pools(reader, overlay, top.has("backup"))
+    _pools(reader, overlay, networks)
     return overlay
 
 
@@ -66,15 +68,14 @@ def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
     return 3 + machines + 2 * replicas + 1 + managers + 1
 
 
-def no_room(project: str, overlay: Overlay, *, backups: bool) -> Fault | None:
+def no_room(project: str, overlay: Overlay, networks: Sequence[str]) -> Fault | None:
     """What is wrong if networks of another mtu or encryption are made beside the former ones."""
-    ours = len(networks.wanted(backups=backups))
     pools = map(ipaddress.IPv4Network, overlay.address_pools)
-    found, needed = _rooms(pools, overlay.subnet_size), _INGRESS + 2 * ours
+    subnets = _subnets(networks)
+    found, needed = _rooms(pools, overlay.subnet_size), subnets + len(networks)
     if found >= needed:
         return None
-    before = _INGRESS + ours
-    got = f"another mtu or encrypted, which makes other networks beside the {before} of before"
+    got = f"another mtu or encrypted, which makes other networks beside the {subnets} of before"
     expected = f"pools with room for {needed}; they have room for {found} and can't be changed"
     return Fault(f"{project}:overlay", got, expected, "take the former values back")
 
@@ -84,7 +85,12 @@ def _rooms(pools: Iterable[ipaddress.IPv4Network], subnet_size: int) -> int:
     return sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
 
 
-def _pools(reader: Reader, overlay: Overlay, backups: bool) -> None:
+def _subnets(networks: Sequence[str]) -> int:
+    """Of Swarm's ingress, and of ours."""
+    return 1 + len(networks)
+
+
+def _pools(reader: Reader, overlay: Overlay, networks: Sequence[str]) -> None:
     taken = [
         (ipaddress.IPv4Network(bridge), "Docker's own bridge on every machine")
         for bridge in DOCKER_BRIDGES
@@ -111,17 +117,19 @@ def _pools(reader: Reader, overlay: Overlay, backups: bool) -> None:
         taken.append((pool, f"another of the {reader.path} pools"))
         sound.append(pool)
     if len(sound) == len(overlay.address_pools):
-        _room(reader, sound, overlay.subnet_size, backups)
+        _room(reader, sound, overlay.subnet_size, networks)
 
 
 def _room(
-    reader: Reader, pools: Sequence[ipaddress.IPv4Network], subnet_size: int, backups: bool
+    reader: Reader,
+    pools: Sequence[ipaddress.IPv4Network],
+    subnet_size: int,
+    networks: Sequence[str],
 ) -> None:
-    ours = networks.wanted(backups=backups)
-    found, needed = _rooms(pools, subnet_size), _INGRESS + len(ours)
-    if found < needed:
-        named = " and ".join(ours)
-        expected = f"room for {needed} (Swarm's ingress, and the networks {named})"
+    found, subnets = _rooms(pools, subnet_size), _subnets(networks)
+    if found < subnets:
+        ours = " and ".join(networks)
+        expected = f"room for {subnets} (Swarm's ingress, and the networks {ours})"
         advice = "take a larger pool, or a larger subnetSize"
         got = f"room for {found} network{'s' if found > 1 else ''} of /{subnet_size}"
         reader.faults.append(Fault(reader.key("addressPools"), got, expected, advice))

@@ -16,7 +16,6 @@ DATA = "data"
 BACKUP = "backup"
 """The database and the job that backs it up, where there are backups: their way out to S3."""
 NETWORKS = (EDGE, DATA, BACKUP)
-"""All that there may be, see `wanted`."""
 INTERNAL = frozenset({DATA})
 """Those that nothing gets out by: who has the database's password needs no other way out by it.
 What is published on a machine's port has to be on another one."""
@@ -54,8 +53,8 @@ class Layout:
         return network if self.generation == 1 else f"{network}-{self.generation}"
 
 
-def wanted(*, backups: bool) -> tuple[str, ...]:
-    """Those of a platform with or without backups."""
+def needed(*, backups: bool) -> tuple[str, ...]:
+    """Those that the platform has."""
     return NETWORKS if backups else (EDGE, DATA)
 
 
