@@ -170,3 +170,32 @@ def test_the_status_tells_what_is_wrong():
         "WAL          never archived",
     ]
     assert backup.described(STATE | {"count": 0}, NOW)[0] == "backups      NONE yet"
+
+
+def test_what_runs_on_the_node_leaves_a_whole_request_and_stops_the_server(tmp_path, monkeypatch):
+    volume, log = tmp_path / "volume", tmp_path / "log"
+    volume.mkdir()
+    (volume / ".restore-result").write_text("of an earlier one")
+    stand_ins = {
+        "sudo": 'exec "$@"',
+        "docker": f'echo "$@" >>{log}; [ "$1" != ps ] || echo c0ffee',
+    }
+    for name, script in stand_ins.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(backup, "_FOLDER", str(volume))
+    path = f"{tmp_path}:/usr/bin:/bin"
+
+    def run(script: str) -> int:
+        return subprocess.run(["sh", "-c", script], env={"PATH": path}, check=False).returncode
+
+    request = json.dumps({"at": "it's", "timeline": ""})
+    assert run(backup._ask("sophia-dev-database", request)) == 0
+    assert [file.name for file in volume.iterdir()] == [".restore"]
+    assert json.loads((volume / ".restore").read_text())["at"] == "it's"
+    assert log.read_text().splitlines()[-1] == "stop --time 60 c0ffee"
+
+    assert run(backup._in_container("s", "backup check 'a b'")) == 0
+    assert log.read_text().splitlines()[-1] == "exec c0ffee backup check a b"
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    assert run(backup._in_container("s", "backup state")) == 64
