@@ -88,6 +88,9 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> None:
         f" {time.monotonic() - began:.0f} s. What it had before is on {node} in"
         f" {_FOLDER}/15.before until the next restore"
     )
+    # Older ones may be of a time that the restore left out.
+    say("making a backup of it")
+    make(outputs, prefix)
 
 
 def lines(outputs: Json, prefix: str) -> list[str]:

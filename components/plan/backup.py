@@ -45,14 +45,16 @@ def archiving(server: Workload, repository: Repository) -> Workload:
 
 
 def job(name: str, server: Workload, repository: Repository) -> Workload:
-    """Makes a backup and verifies the repository. It meets the server on the volume."""
+    """Makes a backup and verifies the repository, and restores beside the database once a week. It
+    meets the server on the volume.
+    """
     bare = Workload(
         name=name,
         kind="cron",
         schedule=SCHEDULE,
         user=server.user,
         command=("sh", "-c", "backup configure && exec backup run"),
-        resources=Resources(cpus=1.0, memory_mb=256, pids=64, reserve_cpus=0.1),
+        resources=Resources(cpus=1.0, memory_mb=384, pids=64, reserve_cpus=0.1),
         stop_grace_s=10,
         volume=server.volume,
         mounts=(Mount(type="tmpfs", target="/tmp", size_mb=16),),

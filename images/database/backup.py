@@ -4,7 +4,7 @@
     backup configure  writes pgBackRest's configuration, at each start of a container
     backup asked      does the restore that `make restore` asked for
     backup fill       restores the newest state into an empty volume; ends with 3 without a backup
-    backup run        makes a backup and verifies the repository: the job
+    backup run        makes a backup and verifies the repository, each week by a restore: the job
     backup check X    ends with the reason why the restore X can't be done, or with 0
     backup state      prints what there is, as JSON
 
@@ -35,6 +35,7 @@ VERSION = "15"
 DATA = Path("/var/lib/postgresql/data")
 CLUSTER, BEFORE = DATA / VERSION, DATA / f"{VERSION}.before"
 UNFINISHED, FINISHED = DATA / ".restoring", DATA / ".restored"
+DRILL = DATA / ".drill"
 REQUEST, RESULT = DATA / ".restore", DATA / ".restore-result"
 SOCKETS = DATA / ".socket"
 """Where the job meets the server: it is on the same volume, and on no network of the server's."""
@@ -52,6 +53,10 @@ Backup = Mapping[str, Any]
 
 class Failed(Exception):
     """Something that can't be done, and why."""
+
+
+class OtherHistory(Failed):
+    """A backup that the wanted timeline doesn't come from: it branched off before it."""
 
 
 def configuration(env: Mapping[str, str], secrets: Mapping[str, str]) -> str:
@@ -112,6 +117,12 @@ def refusal(at: str, backups: Sequence[Backup], now: datetime) -> str:
     except ValueError:
         return f"got {at!r}, {expected}"
     return "" if first <= wanted <= now else f"got {at!r}, {expected}"
+
+
+def candidates(at: str, backups: Sequence[Backup]) -> list[Backup]:
+    """Those that a restore to that time may begin with, the newest first. Pure."""
+    before = [one for one in backups if at == "latest" or _ended(one) <= _moment(at)]
+    return sorted(before, key=_ended, reverse=True)
 
 
 def _moment(text: str) -> datetime:
@@ -215,36 +226,47 @@ def fill() -> None:
 
 def restore(at: str, timeline: str = "") -> str:
     """Restores, recovers, and takes the cluster's place. The new timeline's number."""
-    shutil.rmtree(UNFINISHED, ignore_errors=True)
-    UNFINISHED.mkdir(mode=0o700)
     options = [f"--target-timeline={timeline}"] if timeline else []
     if at != "latest":
         target = f"--target={_moment(at):%Y-%m-%d %H:%M:%S.%f}+00"
         options += ["--type=time", target, "--target-action=promote"]
     began = time.monotonic()
-    pgbackrest(f"--pg1-path={UNFINISHED}", *options, "restore")
-    say(f"files restored in {time.monotonic() - began:.0f} s, recovering to {at}")
-    number = recover()
+    push = f"pgbackrest --config={CONFIG} --stanza=database --pg1-path={UNFINISHED} archive-push %p"
+    for backup in candidates(at, backups()):
+        _files(UNFINISHED, f"--set={backup['label']}", *options)
+        say(f"{backup['label']} restored in {time.monotonic() - began:.0f} s, recovering to {at}")
+        try:
+            number = recover(UNFINISHED, "archive_mode=on", f"archive_command={push}")
+            break
+        except OtherHistory as failure:
+            say(f"an earlier restore left backup {backup['label']} out: {failure}")
+    else:
+        raise Failed("no backup belongs to that timeline's history")
     UNFINISHED.rename(FINISHED)
     _take_place()
     say(f"restored to {at} in {time.monotonic() - began:.0f} s, on timeline {number}")
     return number
 
 
-def recover(*settings: str) -> str:
+def _files(cluster: Path, *options: str) -> None:
+    """The files of the newest backup that serves, and how its server gets WAL."""
+    shutil.rmtree(cluster, ignore_errors=True)
+    cluster.mkdir(mode=0o700)
+    pgbackrest(f"--pg1-path={cluster}", *options, "restore")
+
+
+def recover(cluster: Path, *settings: str, quiet: bool = False) -> str:
     """Runs a server that nobody can reach until it has read all WAL it should. Its timeline."""
-    push = f"pgbackrest --config={CONFIG} --stanza=database --pg1-path={UNFINISHED} archive-push %p"
-    command = ["postgres", "-D", str(UNFINISHED)]
-    for setting in (
-        *("listen_addresses=", f"unix_socket_directories={UNFINISHED}", "hot_standby=off"),
-        *("archive_mode=on", f"archive_command={push}", *settings),
-    ):
+    alone = ("listen_addresses=", f"unix_socket_directories={cluster}", "hot_standby=off")
+    command = ["postgres", "-D", str(cluster)]
+    for setting in (*alone, *settings):
         command += ["-c", setting]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     timeline, fatal, over = "", "", False
     for line in server.stderr:
-        print(line, end="", file=sys.stderr, flush=True)
+        if not quiet:
+            print(line, end="", file=sys.stderr, flush=True)
         if found := re.search(r"selected new timeline ID: (\d+)", line):
             timeline = found[1]
         if found := re.search(r"(FATAL|PANIC): +(.*)", line):
@@ -254,9 +276,12 @@ def recover(*settings: str) -> str:
             server.send_signal(signal.SIGINT)
     if server.wait() == 0 and over:
         return timeline
-    if "recovery ended before configured recovery target" in fatal and not settings:
+    anywhere = "recovery_target_time="
+    if "recovery ended before configured recovery target" in fatal and anywhere not in settings:
         # Nothing was committed after that time, so the end is as it was then.
-        return recover("recovery_target_time=")
+        return recover(cluster, *settings, anywhere)
+    if "not a child of this server's history" in fatal or "required checkpoint record" in fatal:
+        raise OtherHistory(fatal)
     raise Failed(f"the recovery failed: {fatal or f'exit status {server.returncode}'}")
 
 
@@ -289,6 +314,28 @@ def run() -> None:
         f"all of the repository was read and verified in {time.monotonic() - made:.0f} s;"
         f" it restores any time since {since:%Y-%m-%d %H:%M:%S} UTC"
     )
+    if wanted == "full":
+        drill(info["size"])
+
+
+def drill(size: int) -> None:
+    """Restores the newest state beside the database and reads every page. size: its bytes."""
+    began, free = time.monotonic(), shutil.disk_usage(DATA).free
+    if free < 2 * size:
+        say(f"no restore was tried: it needs {_size(2 * size)} of disk, and {_size(free)} are free")
+        return
+    try:
+        _files(DRILL)
+        # Its timeline is nobody's: nothing of it goes to the archive.
+        recover(DRILL, "archive_mode=off", "shared_buffers=32MB", quiet=True)
+        check = ["pg_checksums", "--check", "--pgdata", str(DRILL)]
+        done = subprocess.run(check, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Failed(f"what was restored is damaged: {done.stderr.strip()}")
+    finally:
+        shutil.rmtree(DRILL, ignore_errors=True)
+    took = time.monotonic() - began
+    say(f"restored beside the database, recovered, every page read: {took:.0f} s")
 
 
 def state() -> None:

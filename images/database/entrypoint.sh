@@ -86,7 +86,7 @@ if [ ! -s "$cluster/PG_VERSION" ]; then
     for entry in "$data"/* "$data"/.[!.]*; do
         case $entry in
             "$data/*" | "$data/.[!.]*" | "$data/.lock" | "$data/.volume" | "$data/lost+found" | "$unfinished") ;;
-            "$data/.socket" | "$data/.restoring" | "$data/.restore-result") ;;
+            "$data/.socket" | "$data/.restoring" | "$data/.restore-result" | "$data/.drill") ;;
             *) fail "$entry is there, but no $cluster/PG_VERSION: neither empty nor a cluster of PostgreSQL $version. Restore it or move it away" ;;
         esac
     done

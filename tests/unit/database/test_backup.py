@@ -59,6 +59,13 @@ def test_a_full_backup_is_made_once_a_week(before, kind):
     assert backup.kind(before, NOW) == kind
 
 
+def test_a_restore_begins_with_the_newest_backup_before_its_time():
+    old, new = made("full", timedelta(days=7)), made("diff", timedelta(days=1))
+    assert backup.candidates("latest", [old, new]) == [new, old]
+    assert backup.candidates("2026-11-26 12:00:00", [old, new]) == [new, old]
+    assert backup.candidates("2026-11-26 11:59:59", [old, new]) == [old]
+
+
 def test_a_restore_to_a_time_that_is_not_there_names_the_times_that_are():
     there = [made("full", timedelta(days=7)), made("diff", timedelta(days=1))]
     assert backup.refusal("latest", there, NOW) == ""

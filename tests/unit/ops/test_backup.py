@@ -30,8 +30,17 @@ STATE = {
 }
 
 
+AGAIN = {"JobIteration": {"Index": 10}, "LastExecution": "2026-11-27T09:00:00.1Z"}
+NEW, DONE = SERVICE | {"JobStatus": AGAIN}, {**TASK, "JobIteration": {"Index": 10}}
+"""The job's next run."""
+
+
 def done(status: int, said: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess((), status, said)
+
+
+def looked(service: dict, *tasks: dict) -> subprocess.CompletedProcess[str]:
+    return done(0, f"{json.dumps([service])}\n{json.dumps(tasks)}")
 
 
 @pytest.fixture
@@ -43,6 +52,9 @@ def cluster(monkeypatch):
         ".restore-result 2>": [done(1), done(0, '{"at": "latest", "timeline": "2"}')],
         "sudo tee": [done(0)],
         "healthcheck": [done(1), done(0)],
+        "service update": [done(0)],
+        "service logs": [done(0, "backup: diff backup x: 31.5 MB of database, 6 s\n")],
+        jobs.LOOK: [looked(SERVICE, TASK), looked(NEW, DONE)],
     }
     asked: list[tuple[str, str]] = []
 
@@ -61,7 +73,7 @@ def cluster(monkeypatch):
 def test_a_restore_is_checked_then_asked_for_on_the_databases_node_and_waited_for(cluster, capsys):
     backup.restore(OUTPUTS, "sophia-dev", "2026-11-27 12:00", "")
     by_node = [node for node, _ in cluster["asked"]]
-    assert by_node == ["any", *["manager-2"] * 6]
+    assert by_node == ["any", *["manager-2"] * 6, *["any"] * 4]
     check, request = cluster["asked"][1][1], cluster["asked"][2][1]
     wanted = '{"at": "2026-11-27T12:00:00+00:00", "timeline": ""}'
     assert f"backup check '{wanted}'" in check
@@ -69,6 +81,8 @@ def test_a_restore_is_checked_then_asked_for_on_the_databases_node_and_waited_fo
     assert "com.docker.swarm.service.name=sophia-dev-database" in request
     told = capsys.readouterr().out
     assert "restored to 2026-11-27 12:00 on timeline 2" in told
+    # Of the new timeline: the backups before may be of what was left out.
+    assert "diff backup x" in told
 
 
 def test_a_restore_that_is_refused_changes_nothing(cluster):
@@ -99,28 +113,20 @@ def test_what_is_no_time_is_refused_before_anything_is_asked(cluster, at):
     assert cluster["asked"] == []
 
 
-def looked(service: dict, *tasks: dict) -> subprocess.CompletedProcess[str]:
-    return done(0, f"{json.dumps([service])}\n{json.dumps(tasks)}")
-
-
 def test_a_backup_is_a_new_run_of_the_job_and_its_words(cluster, capsys):
-    again = {"JobIteration": {"Index": 10}, "LastExecution": "2026-11-27T09:00:00.1Z"}
-    new, running = SERVICE | {"JobStatus": again}, {**TASK, "JobIteration": {"Index": 10}}
-    started = running | {"Status": {"State": "running"}}
+    started = DONE | {"Status": {"State": "running"}}
     cluster[jobs.LOOK] = [
-        looked(SERVICE, TASK), looked(SERVICE, TASK), looked(new), looked(new, started),
-        looked(new, running),
+        looked(SERVICE, TASK), looked(SERVICE, TASK), looked(NEW), looked(NEW, started),
+        looked(NEW, DONE),
     ]  # fmt: skip
-    cluster["service update"] = [done(0)]
-    cluster["service logs"] = [done(0, "backup: diff backup x: 31.5 MB of database, 6 s\n")]
     backup.make(OUTPUTS, "sophia-dev")
     commands = [command for _, command in cluster["asked"]]
     assert "docker service update --quiet --force --detach sophia-dev-backup" in commands
     assert commands[-1].endswith("--since 2026-11-27T09:00:00.1Z sophia-dev-backup")
     assert capsys.readouterr().out == "backup: diff backup x: 31.5 MB of database, 6 s\n"
 
-    failed = {**running, "Status": {"State": "failed", "Err": "task: non-zero exit (1)"}}
-    cluster[jobs.LOOK] = [looked(SERVICE, TASK), looked(new, failed)]
+    failed = {**DONE, "Status": {"State": "failed", "Err": "task: non-zero exit (1)"}}
+    cluster[jobs.LOOK] = [looked(SERVICE, TASK), looked(NEW, failed)]
     with pytest.raises(NotUp, match=r"the backup failed; FAILED, .* non-zero exit"):
         backup.make(OUTPUTS, "sophia-dev")
 
