@@ -1,10 +1,10 @@
 """The only reader of Pulumi configuration and of the environment.
 
-What configuration leaves out is taken from the environment (`make env` prints it):
+Values missing in the configuration are taken from the environment (`make env` prints it):
 LAMBDA_API_URL, LAMBDA_API_KEY, SOPHIA_REGISTRY_SERVER, SOPHIA_REGISTRY_USERNAME,
 SOPHIA_REGISTRY_PASSWORD, SOPHIA_REGISTRY_CA (a file), SOPHIA_BASE_IMAGE,
 SOPHIA_OVERLAY_ENCRYPTED (true or false), SOPHIA_GATEWAY_CERTIFICATE and SOPHIA_GATEWAY_PRIVATE_KEY
-(files), and the servers' credentials and settings by their own names.
+(files), and the servers' credentials and settings under their own names.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ GATEWAY_FILES = {
 
 PAUSES = (1.0, 2.0, 4.0)
 LONGEST_PAUSE = 15.0
-"""Seconds before each further try of a call that failed in passing."""
+"""Seconds before each retry of a call that failed temporarily."""
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ SECRETS = {
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
     "backend": (_ANY_SECRETS, "backend.secrets.NAME"),
 }
-"""Keys that may hold a secret: what shows that they do, and the path to encrypt."""
+"""Keys that may hold a secret: a pattern that shows it, and the path to encrypt."""
 
 
 def load(catalog: Catalog) -> Settings:
@@ -131,7 +131,8 @@ def _recorded() -> Mapping[str, Mapping[str, Any]]:
 
 
 def _from_state(function: str, argument: str) -> Mapping[str, object]:
-    """What one of the engine's own functions tells of this stack. argument: takes its name."""
+    """The answer of one of the engine's built-in functions about this stack. argument: takes its
+    name."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     for pause in (*PAUSES, None):
         try:
@@ -148,7 +149,7 @@ def _from_state(function: str, argument: str) -> Mapping[str, object]:
 def decoded(given: Mapping[str, str]) -> dict[str, object]:
     """Configuration as the engine passes it (every value a text) with the JSON in it read.
 
-    Text that should be JSON and is not stays text, for the rules to say what was expected.
+    Text that should be JSON but isn't stays text, and the rules report what was expected.
     """
     values: dict[str, object] = {}
     for name, text in given.items():
@@ -164,10 +165,10 @@ def decoded(given: Mapping[str, str]) -> dict[str, object]:
 def with_environment(
     values: Mapping[str, object], environment: Mapping[str, str], faults: list[Fault]
 ) -> dict[str, object]:
-    """Values completed by the environment's.
+    """Values completed from the environment.
 
-    Credentials stay with their address: when the environment names an API or a registry, its
-    key or password is never sent to another one that the configuration names.
+    Credentials stay with their address: the environment's key or password is never sent to another
+    API or registry that the configuration names.
     """
     result = dict(values)
     url = environment.get("LAMBDA_API_URL", "")
@@ -195,7 +196,7 @@ def with_environment(
 
 
 def with_subnet_size(given: object, kept: Mapping[str, object]) -> object:
-    """The setting `overlay`, completed for a platform that exists by the size that it has."""
+    """The setting `overlay`; an existing platform keeps its subnet size."""
     if not kept or not isinstance(given or {}, dict):
         return given
     # Numbers come as floats.
@@ -204,10 +205,10 @@ def with_subnet_size(given: object, kept: Mapping[str, object]) -> object:
 
 
 def with_credentials(given: object, catalog: Catalog, environment: Mapping[str, str]) -> object:
-    """The setting `secrets`, completed by the environment with what servers ask for.
+    """The setting `secrets`, completed from the environment with what servers ask for.
 
-    Not with what the platform has: to use another database or key takes a setting, not a variable
-    that happens to be in the shell.
+    Never with what the platform provides: only a setting may choose another database or key, not a
+    variable that happens to be in the shell.
     """
     if not isinstance(given or {}, dict):
         return given
@@ -219,9 +220,9 @@ def with_credentials(given: object, catalog: Catalog, environment: Mapping[str, 
 
 
 def with_variables(catalog: Catalog, environment: Mapping[str, str]) -> Catalog:
-    """The catalog, what its servers' `config.env` asks for completed by the environment.
+    """The catalog, with the values of its servers' `config.env` completed from the environment.
 
-    Not with what the platform has, as above.
+    Never with what the platform provides, as above.
     """
     own = provided.variables(api_url="")
     servers = []
@@ -256,35 +257,35 @@ def _complete_from_files(
 
 
 def _configuration() -> dict[str, str]:
-    # pulumi.Config can't list its keys, and unknown ones are to be found.
+    # pulumi.Config can't list its keys, and unknown ones must be found.
     return {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
 
 
 def _unencrypted(project: str, given: Mapping[str, str]) -> list[Fault]:
-    """Secrets that stand in the stack's file as plain text."""
+    """Faults for secrets that are plain text in the stack's file."""
     encrypted = set(pulumi.runtime.config.get_config_secret_keys_env())
     faults = []
     for name, (sign, path) in SECRETS.items():
         if re.search(sign, given.get(name, "")) and f"{project}:{name}" not in encrypted:
-            advice = f"run `pulumi config set --secret --path '{project}:{path}'` for it again"
-            faults.append(Fault(f"{project}:{name}", "a plain text", "an encrypted value", advice))
+            advice = f"set it again: `pulumi config set --secret --path '{project}:{path}'`"
+            faults.append(Fault(f"{project}:{name}", "plain text", "an encrypted value", advice))
     return faults
 
 
 def _offers(project: str, values: Mapping[str, object], faults: list[Fault]) -> Offers | None:
-    """What the account can rent, or None, see `_asked`."""
+    """What the account can rent, or None (see `_asked`)."""
     unchecked = "instance types and regions were not checked"
     found = _asked(project, values, LambdaClient.instance_types, unchecked, faults)
     if found is None:
         return None
     for odd in found.left_out:
-        pulumi.log.warn(f"Lambda Cloud's instance types: left out one that can't be read, {odd}")
+        pulumi.log.warn(f"Lambda Cloud's instance types: skipped one that can't be read, {odd}")
     regions = frozenset(region for offer in found for region in offer.regions)
     return Offers({offer.name: offer.price_cents_per_hour for offer in found}, regions)
 
 
 def _lost(project: str, values: Mapping[str, object]) -> list[Fault]:
-    """Says so where the state of a stack that has machines knows none of them."""
+    """Adds a fault if the stack has machines but its state knows none of them."""
     if settings_lost.knows_machines(_recorded()):
         return []
     faults: list[Fault] = []
@@ -300,8 +301,8 @@ def _asked(
     unchecked: str,
     faults: list[Fault],
 ) -> T | None:
-    """What the account answers, or None with a fault; also None without a good address or a key,
-    which the rules report. unchecked: what a fault leaves open."""
+    """The account's answer, or None with a fault; also None without a valid address or a key, which
+    the rules report. unchecked: what a fault leaves unchecked."""
     url = values.get("lambdaApiUrl") or settings_rules.LAMBDA_API_URL
     key = values.get("lambdaApiKey")
     if not isinstance(url, str) or not re.fullmatch(settings_rules.API_URL, url):
@@ -323,7 +324,7 @@ def _asked(
 
 
 def _patiently(call: Callable[[], T], pacer: Pacer) -> T:
-    """Tries again what is worth it, at the pace of all who use the account from this host."""
+    """Retries what may succeed, at the pace that all users of the account on this host share."""
     for pause in (*PAUSES, None):
         time.sleep(max(0.0, pacer.reserve() - pacer.clock()))
         try:

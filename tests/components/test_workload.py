@@ -90,7 +90,7 @@ def test_what_is_not_given_is_an_error_and_no_stand_in(registered):
     workload = dataclasses.replace(PLAIN, secrets=(File("key", "API_KEY"),))
     with pytest.raises(KeyError, match="API_KEY"):
         registered(lambda: run(workload))
-    with pytest.raises(ValueError, match="web has a volume, and was given none"):
+    with pytest.raises(ValueError, match="web needs a volume, but was given none"):
         registered(lambda: run(dataclasses.replace(PLAIN, volume=VOLUME)))
 
 

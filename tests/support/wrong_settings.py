@@ -53,9 +53,9 @@ VALUES: dict[str, object] = {
 }
 
 ERRORS = (
-    "sophia:secrets: got a plain text, expected an encrypted value; run",
-    "sophia:registry: got a plain text, expected an encrypted value; run",
-    "sophia:servers: got a plain text, expected an encrypted value; run",
+    "sophia:secrets: got plain text, expected an encrypted value; set",
+    "sophia:registry: got plain text, expected an encrypted value; set",
+    "sophia:servers: got plain text, expected an encrypted value; set",
     "sophia:nodeGroups[0].generation: got {'a': 1}, expected a text",
     "sophia:nodeGroups[0].regions[0]: got 'us-east-9', expected one of",
     "sophia:nodeGroups[1].instanceTypes[0]: got 'gpu_1x_a11', expected one of",

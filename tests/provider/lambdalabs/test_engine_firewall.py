@@ -110,7 +110,7 @@ def test_what_is_opened_or_closed_by_hand_is_set_right_after_a_refresh(stack: St
     client.change_ruleset(ruleset, [rule for rule in right if rule.ports == (22, 22)] * 2)
     stack("refresh", "--yes", "--skip-preview")
     preview = stack("preview", "--diff")
-    assert "rules were taken out or changed" in preview, preview
+    assert "rules were removed or changed" in preview, preview
     stack.up()
     assert set(client.ruleset(ruleset).rules) == set(right)
     assert len(client.ruleset(ruleset).rules) == len(right)

@@ -230,7 +230,7 @@ async def test_of_two_machines_of_one_launch_one_is_kept(account, instances, con
     made = await instances.create(context, INPUTS)
     assert made.id in ids
     assert living(account) == [made.id]
-    assert any("one too many" in line for line in told.warnings)
+    assert any("surplus" in line for line in told.warnings)
 
 
 @pytest.mark.parametrize("status", ["unhealthy", "preempted"])
@@ -295,7 +295,7 @@ async def test_an_interrupted_search_ends_and_the_next_try_adopts(
     fault(cloud, "lost-answer")
     account.search_seconds = 60.0
     work = asyncio.create_task(instances.create(context, INPUTS))
-    while not any("looking whether" in line for line in told.progress):
+    while not any("checking whether" in line for line in told.progress):
         await asyncio.wait([work], timeout=0.01)
     told.cancelled.set()
     with pytest.raises(Cancelled):
@@ -530,7 +530,7 @@ async def test_refusals_for_being_too_fast_cost_time_but_no_machine(tmp_path, to
             )
         )
         assert sorted(one.id for one in made) == sorted(living(account))
-        assert any("trying again" in line for line in told.progress)
+        assert any("retrying" in line for line in told.progress)
 
 
 async def test_of_two_machines_of_one_launch_the_active_one_is_kept(tmp_path, told):

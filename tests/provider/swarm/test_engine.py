@@ -88,4 +88,4 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
     assert "web" in stack.resources()
     said = stack("destroy", "--yes", "--skip-preview")
     assert stack.resources() == []
-    assert "left as it is" in said
+    assert "left unchanged" in said

@@ -64,7 +64,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "exit-zero": (
         BRIEF | script("echo done; exit 0"),
-        r"exited with code 0 though a service must keep running on svc",
+        r"exited with code 0, but a service must keep running on svc",
     ),
     "memory": (
         BRIEF | script("echo filling; exec tail /dev/zero"),

@@ -459,7 +459,7 @@ async def test_what_swarm_gave_up_is_started_again_and_what_is_sick_is_told(
 
     await eventually(condition, bool, "it has ended")
     after = await lifecycle.update(told.context, id, inputs, well, inputs)
-    assert "exited with code 0 though a service must keep running" in after.condition
+    assert "exited with code 0, but a service must keep running" in after.condition
     # Who is first to see it: Swarm's monitor, or we.
     assert "new tasks of the same spec don't help" in after.condition or (
         "does not start it again (restart condition on-failure)" in after.condition

@@ -157,7 +157,7 @@ def test_another_launch_preference_leaves_a_machine_that_is_still_listed(wanted)
 def test_a_machine_that_is_not_listed_any_more_is_replaced(wanted, why):
     live = InstanceOutputs("active", "gpu_1x_a10", "us-east-1")
     found = wire_difference(GOOD, live, dataclasses.replace(GOOD, **wanted))
-    assert f"{why} is not listed any more" in found.stale
+    assert f"{why} is no longer listed" in found.stale
     # Also where something else is not known yet, as in a preview.
     new = codec.encode(dataclasses.replace(GOOD, **wanted)) | {"userData": codec.UNKNOWN}
     assert difference(Instance, codec.encode(GOOD), codec.encode(live), new).stale

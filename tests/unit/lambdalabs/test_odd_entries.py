@@ -58,7 +58,7 @@ async def test_an_own_machine_whose_entry_was_left_out_is_asked_for(
         assert await Instance(account).read(context, "i-1", INPUTS, OUTPUTS) is not None
     assert script.calls(ONE) == 2
     [warning] = warnings
-    assert "left out one that can't be read, entry 1 of 1" in warning
+    assert "skipped one that can't be read, entry 1 of 1" in warning
 
 
 async def test_somebody_elses_odd_entry_does_not_matter(script, account, context, warnings):

@@ -177,7 +177,7 @@ def missing_docker(run):
 
 def test_a_backend_without_the_stack_rents_nothing_twice(stack):
     with pytest.raises(
-        NotReady, match=r"has no stack other \(it has prod\).*nothing would be know"
+        NotReady, match=r"has no stack other \(it has prod\).*its machines would be unknown"
     ):
         preflight.check(dataclasses.replace(stack, name="other"), changes=True)
 

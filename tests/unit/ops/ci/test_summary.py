@@ -33,7 +33,7 @@ def test_a_new_platform_costs_from_nothing():
 
 def test_what_is_replaced_stands_before_the_price():
     text = comment("replaced")
-    assert text.splitlines()[2] == "**Machines are ended** (1):"
+    assert text.splitlines()[2] == "**Machines are terminated** (1):"
     told = (
         "- `worker-1-instance` (lambdalabs:index:Instance) is replaced:"
         " gpu_1x_a10 → gpu_1x_a100_sxm4 (status)"
@@ -75,7 +75,7 @@ def test_data_that_may_be_lost_is_above_everything():
     assert text.splitlines()[2] == "**Data may be lost** (2):"
     assert "it holds `database-1`" in text
     assert "`database-home` (swarm:index:VolumeHome) is replaced (node)" in text
-    assert "Machines are ended" not in text
+    assert "Machines are terminated" not in text
 
 
 def test_nothing_to_do_is_said():
