@@ -17,7 +17,7 @@ from .values import Value, read
 
 _PATH = ("api", "v2", "statements")
 _COUNTS = ("numRowsInserted", "numRowsUpdated", "numRowsDeleted")
-_DOUBT = "It may have taken effect all the same: look before you repeat it."
+_DOUBT = "It may have taken effect anyway: check before you repeat it."
 _GRACE_S = 1.5
 """Snowflake ends a statement by itself; this is what it gets to say so."""
 

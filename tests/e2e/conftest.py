@@ -11,7 +11,8 @@ from tests.support.killing import killed_up
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A copy of the tree with an empty state folder; whatever ran in it is removed at the end."""
+    """A copy of the tree with an empty state folder; everything that ran in it is removed at the
+    end."""
     checkout = copy_of_the_tree(tmp_path_factory.mktemp("e2e"))
     yield checkout
     checkout.run("ops", "down", seconds=300)
@@ -32,7 +33,7 @@ def interrupted(checkout: Checkout) -> list[str]:
 
 @pytest.fixture(scope="session")
 def platform(checkout: Checkout, interrupted: list[str]) -> Checkout:
-    """The platform, up: the third `ops up` had only to go on."""
+    """The platform, up: the third `ops up` only had to continue."""
     output = checkout.run("ops", "up")
     assert "The platform is up" in output
     return checkout

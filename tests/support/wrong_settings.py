@@ -11,7 +11,7 @@ deploy: {tier: 2}
 """The `server.yaml` of a server that needs a credential and a setting."""
 
 HIDDEN = "nobody-may-see"
-"""Stands in every value that is never to be shown."""
+"""Part of every value that must never be shown."""
 
 GROUP = {"role": "manager", "tier": "primary", "instanceTypes": ["cpu_4x_general"], "count": 1}
 

@@ -1,4 +1,4 @@
-"""Rulesets under the real Pulumi engine: who is let in while a machine is replaced."""
+"""Rulesets in the real Pulumi engine: who is let in while a machine is replaced."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_replacement_is_let_in_before_it_joins_and_its_predecessor_until_it_ha
     assert client.ruleset(first["ruleset"]).users == (first["machine"],)
     assert let_in(client, first["ruleset"]) == {first["private"]}
 
-    # The new one can't become a member, so that the old one stays.
+    # The new one can't become a member, so the old one stays.
     stack.wanted["generation"] = "2"
     fault = {"operation": "updateGlobalFirewallRuleset", "effect": "error", "status": 400}
     stack.cloud.control("POST", "/faults", **fault, code="global/invalid-parameters")

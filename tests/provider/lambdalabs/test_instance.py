@@ -139,7 +139,7 @@ async def test_a_machine_with_the_mark_of_the_program_before_is_ours(
     found = await instances.read(context, id, INPUTS, OUTPUTS)
     assert found is not None
     assert told.warnings == []
-    # As before: another resource's, or of another generation, is not.
+    # As before: a machine of another resource or generation isn't adopted.
     account.launched.clear()
     for other in (told.context(Instance.token, "other"), context):
         inputs = dataclasses.replace(INPUTS, generation="2" if other is context else "")
@@ -394,7 +394,7 @@ async def test_an_image_that_no_region_has_is_tried_once_in_each(cloud, instance
     "change", [{"image_family": "", "regions": ["us-west-1", "us-east-1"]}, {"image_family": "x"}]
 )
 async def test_what_is_found_nowhere_fails_at_once(cloud, instances, context, change):
-    """A key, for example: without an image family nothing in a launch is a region's own."""
+    """A key, for example: without an image family nothing in a launch depends on the region."""
     fault(cloud, "error", status=404, code="global/object-does-not-exist")
     with pytest.raises(errors.NotFound):
         await instances.create(context, dataclasses.replace(INPUTS, **change))
@@ -486,7 +486,7 @@ async def test_a_names_end_gives_back_what_no_instance_stands_for(account, insta
 
 
 async def test_a_names_end_keeps_what_an_instance_has_recorded(account, cloud, instances, told):
-    """Nobody ends it by its id: `retain_on_delete`, or `pulumi state delete`."""
+    """Nobody terminates it by its id: `retain_on_delete`, or `pulumi state delete`."""
     inputs = InstanceNameInputs(INPUTS.name)
     context = told.context(InstanceName.token)
     made = await instances.create(told.context(Instance.token), INPUTS)

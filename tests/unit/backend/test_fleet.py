@@ -1,4 +1,4 @@
-"""What is known of servers: of those that are well, and of those that misbehave."""
+"""What is known about servers, both healthy ones and misbehaving ones."""
 
 import json
 from contextlib import AsyncExitStack, ExitStack
@@ -88,9 +88,9 @@ async def test_one_that_never_was_ready_is_starting(world: World):
 HEALTHY = replies.ok({"status": "ok"})
 
 NONSENSE = {
-    "page": (replies.page("Sign in"), None, "away", "its answer is no JSON"),
-    "list": (replies.ok([1]), None, "away", "its answer is no object"),
-    "unknown": (replies.ok({"status": "fine"}), None, "away", "says nothing that is known"),
+    "page": (replies.page("Sign in"), None, "away", "its answer is not JSON"),
+    "list": (replies.ok([1]), None, "away", "its answer is not an object"),
+    "unknown": (replies.ok({"status": "fine"}), None, "away", "has an unknown status"),
     "mail": (replies.malformed(), None, "away", "it can't be reached"),
     "huge": (replies.huge(3_000_000), None, "away", "its answer is longer than"),
     "hang": (replies.hanging(), None, "away", "no answer within 0.5 s"),

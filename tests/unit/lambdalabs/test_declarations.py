@@ -201,7 +201,7 @@ def test_what_a_machine_boots_with_replaces_it_as_little_as_its_key_does():
 
 
 def held(status="active", **changes):
-    """What a change of a machine with the volume means."""
+    """The effect of a change of a machine that holds the volume."""
     old = dataclasses.replace(GOOD, volumes=["database-0a1b2c3d"])
     new = codec.encode(dataclasses.replace(old, **changes))
     live = InstanceOutputs(status, GOOD.instance_types[0], GOOD.regions[0])

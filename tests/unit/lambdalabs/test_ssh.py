@@ -30,7 +30,7 @@ def private(key: asyncssh.SSHKey) -> str:
 
 @pytest.fixture
 async def machine(tmp_path, monkeypatch):
-    """An sshd on loopback; returns what it ran. Its port is put in where 22 is the rule."""
+    """An sshd on loopback; returns the commands it ran. Its port replaces 22."""
     ran: list[str] = []
     environment = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin"}
 

@@ -1,4 +1,4 @@
-"""What is read from Compose files, and that nothing secret of them is repeated."""
+"""What is read from Compose files, and that nothing secret in them is repeated."""
 
 from pathlib import Path
 

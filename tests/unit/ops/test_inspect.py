@@ -1,4 +1,4 @@
-"""Which node is asked about a platform, by the real ssh, and what it needs for that."""
+"""Which node is asked about a platform, by the real ssh, and what this needs."""
 
 import asyncio
 import json

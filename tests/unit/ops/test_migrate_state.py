@@ -1,4 +1,4 @@
-"""What a state must be like to be copied, and what makes two of them the same."""
+"""Which states can be copied, and when two of them are equal."""
 
 import pytest
 

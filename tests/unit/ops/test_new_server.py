@@ -61,7 +61,7 @@ def test_a_name_that_can_not_be_one_is_a_line_that_says_so(name: str):
 
 
 def test_a_folder_that_is_there_stays_as_it_is():
-    with pytest.raises(BadName, match="mcp_catalog/ai_memory/ is there already"):
+    with pytest.raises(BadName, match="mcp_catalog/ai_memory/ exists already"):
         create("ai_memory")
 
 

@@ -1,4 +1,4 @@
-"""Which machines count as orphans, and what is said of them."""
+"""Which machines count as orphans, and what is reported about them."""
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_prices_are_summed_and_an_unknown_one_is_no_zero():
     told = list(lines(listed))
     assert told[0].endswith("a  gpu_1x_a10  us-east-1  active  $1.29 an hour, $30.96 a day")
     assert told[6].endswith("price unknown")
-    assert told[-1].startswith("3 of no state, $25.21 an hour, $605.04 a day")
+    assert told[-1].startswith("3 in no state, $25.21 an hour, $605.04 a day")
     assert list(lines([])) == ["no orphans"]
 
 

@@ -1,4 +1,4 @@
-"""The platform's workloads: their order, and what is wrong with them before anything is made."""
+"""The platform's workloads: their order, and their faults before anything is created."""
 
 from __future__ import annotations
 

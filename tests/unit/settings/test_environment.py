@@ -1,4 +1,4 @@
-"""What the environment adds to configuration, and how the engine's texts are read."""
+"""What the environment adds to the configuration, and how the engine's texts are parsed."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The settings of servers: who runs, with which values, and what is wrong with them."""
+"""The settings of servers: which run, with which values, and their faults."""
 
 import re
 from dataclasses import replace

@@ -24,7 +24,7 @@ SOCKET = "unix:///var/run/docker.sock"
 
 
 class Bench:
-    """A PATH with nothing but stand-ins, and files of the engine's under a folder of the test's."""
+    """A PATH with only stand-ins, and the engine's files in the test's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""What a change of a schedule takes, and what is refused before any manager is touched."""
+"""What a change of a schedule needs, and what is refused before any manager is touched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a task failed, from what the Engine says of it."""
+"""Why a task failed, according to the Engine."""
 
 from __future__ import annotations
 

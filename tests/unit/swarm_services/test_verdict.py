@@ -1,4 +1,4 @@
-"""What a service looks like → the verdict, look by look, with time given."""
+"""From looks at a service to the verdict, with given times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comment on a pull request, from what the real engine said of the real program: `previews/` is
+"""The comment on a pull request, from the real engine's output for the real program: `previews/` is
 `pulumi preview --json` of stack dev on the simulated API, without the parts that nobody reads."""
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def test_nothing_to_do_is_said():
 
 def test_a_type_without_a_price_is_named():
     text = summary.markdown(Preview((), (("", "gpu_9x"),)), "prod", CENTS)
-    assert "Not counted, as the API tells no price: gpu_9x" in text
+    assert "Not counted, as the API reports no price: gpu_9x" in text
 
 
 def test_a_replacement_is_one_change():
