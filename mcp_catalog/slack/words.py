@@ -51,7 +51,7 @@ def mentioned(texts: Iterable[str]) -> set[str]:
 
 
 def readable(text: str, names: Mapping[str, str]) -> str:
-    """Mentions by name, links as in Markdown, characters as they are. names: by id."""
+    """Mentions by name, links as Markdown, characters unescaped. names: by id."""
 
     def plain(match: re.Match[str]) -> str:
         first, _, label = match[1].partition("|")

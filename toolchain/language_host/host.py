@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`pulumi-language-python`: runs Python programs and Python plugins for the Pulumi engine.
 
-The vendor's cannot be had as a Go module. Protocol: pulumi/proto/pulumi/language.proto. The engine
-starts this with its own address as the last argument and reads a port from standard output.
+The vendor's is not available as a Go module. Protocol: pulumi/proto/pulumi/language.proto. The
+engine starts this with its own address as the last argument and reads a port from standard output.
 Installed as one file beside `pulumi-language-python-exec`; imports nothing of this project.
 """
 

@@ -39,7 +39,7 @@ async def test_tools_are_searched_and_the_browser_leads_back(
     await view.js("history.back()")
     await view.true("document.querySelectorAll('.tools li').length === 1")
     await view.fill("Search the tools of all servers", "nothing is like this")
-    await view.sees("No tool is like that.")
+    await view.sees("No tool matches.")
 
 
 async def test_a_search_takes_the_place_of_the_one_before(service: Service, view: Viewer) -> None:

@@ -127,7 +127,7 @@ EVENTS = {"Content-Type": "text/event-stream"}
 
 NONSENSE = {
     "page": (replies.page("Sign in"), 502, "its answer is not JSON (HTTP status 200)"),
-    "oops": (replies.refused(500, {"oops": 1}), 502, "none of MCP's (HTTP status 500)"),
+    "oops": (replies.refused(500, {"oops": 1}), 502, "not MCP (HTTP status 500)"),
     "nan": (replies.ok({"result": float("nan")}), 502, "its answer is not JSON"),
     "seven": (replies.ok(7), 502, "its answer is not MCP"),
     "huge": (replies.huge(10_000_000), 502, "its answer is longer than 2097152 bytes"),

@@ -95,14 +95,14 @@ NONSENSE = {
     "huge": (replies.huge(3_000_000), None, "away", "its answer is longer than"),
     "hang": (replies.hanging(), None, "away", "no answer within 0.5 s"),
     "trickle": (replies.trickling(), None, "away", "no answer within 0.5 s"),
-    "mcp_page": (HEALTHY, replies.page("Hi"), "degraded", "no JSON (HTTP status 200)"),
+    "mcp_page": (HEALTHY, replies.page("Hi"), "degraded", "not JSON (HTTP status 200)"),
     "mcp_wrong": (HEALTHY, replies.ok({"result": {"tools": 7}}), "degraded", "a wrong answer"),
-    "mcp_none": (HEALTHY, replies.refused(404), "degraded", "no JSON (HTTP status 404)"),
+    "mcp_none": (HEALTHY, replies.refused(404), "degraded", "not JSON (HTTP status 404)"),
     "mcp_error": (HEALTHY, replies.ok({"error": {"message": "no"}}), "degraded", "listed: no"),
     "mcp_huge": (HEALTHY, replies.huge(3_000_000), "degraded", "its answer is longer than"),
     "mcp_hang": (HEALTHY, replies.hanging(), "degraded", "no answer within 0.5 s"),
     "mcp_reset": (HEALTHY, replies.reset(), "degraded", "the connection broke"),
-    "mcp_deep": (HEALTHY, replies.Reply(200, b"[" * 100_000), "degraded", "is no JSON"),
+    "mcp_deep": (HEALTHY, replies.Reply(200, b"[" * 100_000), "degraded", "is not JSON"),
 }
 
 
