@@ -52,7 +52,7 @@ def read(directory: Path, base: str, packages: Sequence[str] = ()) -> plan.Build
         if not any(source.path == "server.py" for source in sources):
             faults.append("there is no server.py")
     if faults := [*faults, *plan.faults(context)]:
-        raise ImageError(f"no image can be made of {directory}: " + "; ".join(faults))
+        raise ImageError(f"no image can be built from {directory}: " + "; ".join(faults))
     return context
 
 

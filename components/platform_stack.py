@@ -297,7 +297,7 @@ class PlatformStack(pulumi.ComponentResource):
     def _image(
         self, name: str, place: str, base: str | Image, packages: Sequence[str] = ()
     ) -> Image:
-        """The image made of the folder `place/name`."""
+        """The image built from the folder `place/name`."""
         directory = ROOT / place / name
         return Image(name, ImageArgs(self._images, directory, base, packages), self._child)
 

@@ -61,7 +61,7 @@ def load(folder: Path) -> Catalog:
         if place.name in NO_SERVER or place.name.startswith((".", "_")):
             continue
         if not re.fullmatch(NAME, place.name):
-            advice = "rename it: the route and the service's name are made of it"
+            advice = "rename it: the route and the service's name contain it"
             faults.append(Fault(f"{folder.name}/", f"{place.name!r}", NAME_RULE, advice))
             continue
         file = place / "server.yaml"

@@ -66,7 +66,7 @@ class Workload:
 
     name: plain, and the logical name of its component. user: uid and gid of its processes, owner
     of its files. stop_grace_s: seconds from SIGTERM to SIGKILL.
-    needs: names of workloads that must be healthy, or jobs that must have ended well, before this
+    needs: names of workloads that must be healthy, or jobs that must have succeeded, before this
     one starts. networks: names of its networks, see `networks`.
 
     Only for kinds that keep running (`workloads.faults` refuses them for a job):

@@ -171,7 +171,7 @@ async def _answer(response: httpx2.Response, progress: Progress | None) -> Any:
 
 def _parsed(text: str | bytearray) -> Any:
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
 
