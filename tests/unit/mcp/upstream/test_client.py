@@ -143,7 +143,7 @@ MISBEHAVIOUR: dict[str, tuple[Any, type[UpstreamError], str]] = {
     "429 for long": (
         replies.refused(429, Retry_After="60"), Refused, r"Too many requests: try again in 60 s",
     ),
-    "500": (replies.refused(500, {"error": "boom"}), Refused, r"\(500\): boom The fault is the se"),
+    "500": (replies.refused(500, {"error": "boom"}), Refused, r"\(500\): boom The service itself"),
     "page of a proxy": (
         replies.page("Bad gateway", 502), Refused, r"\(502\): an HTML page with the title 'Bad gat",
     ),
@@ -533,6 +533,6 @@ async def test_what_an_explanation_says_of_a_write_leaves_the_doubt(service: Ser
     service.routes["POST /"] = replies.refused(503, {"error": "full"})
     upstream = Upstream("Slack", service.url, explain=lambda _: "Take another.")
     async with upstream.opened(Metrics("slack")):
-        with pytest.raises(Refused, match=r"full Take another\. It may have taken effect all"):
+        with pytest.raises(Refused, match=r"full Take another\. It may have taken effect any"):
             await upstream.send(dict, "POST", body={})
     assert len(service.asked) == 1
