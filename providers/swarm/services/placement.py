@@ -8,9 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 GPU = "NVIDIA-GPU"
 """The resource name under which a node publishes its GPUs (Docker, --node-generic-resources).
