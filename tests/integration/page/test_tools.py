@@ -127,7 +127,7 @@ async def test_what_is_wrong_is_said_at_its_field(service: Service, view: Viewer
     await view.click("Run")
     await view.sees(
         "Give at least 2 characters.", "Give at most 100.", "Give more than 0.",
-        "Give at most 3 of them.", "Give numbers: three is none.", "Needed.",
+        "Give at most 3 of them.", "Give numbers: three is not one.", "Needed.",
         "Give an array; this is: object.",
     )  # fmt: skip
     assert await view.focused() == "query"
