@@ -42,9 +42,8 @@ class Database(pulumi.ComponentResource):
     """Done when the server answers queries, and the first backup is made and verified. Its data
     stay on the node when it is destroyed.
 
-    handle: for services on the same network. url: with the password, secret; whoever takes it is
-    made after the database is healthy. passphrase: that backups are encrypted with, secret; "" for
-    none.
+    handle: for services on the same network. url: secret, with the password; what uses it is
+    created after the database is healthy. passphrase: secret, of the backups; "" for none.
     """
 
     handle: ServiceHandle
@@ -55,7 +54,7 @@ class Database(pulumi.ComponentResource):
         self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:Database", name, None, opts)
-        # No punctuation: clients put it into addresses of their own making.
+        # No punctuation: clients build addresses with it.
         password = random.RandomPassword(
             f"{name}-password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
         )

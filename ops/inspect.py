@@ -1,6 +1,6 @@
-"""`make status`, `make logs` and `make ssh`: a look at a platform that is up, of any stack.
+"""`make status`, `make logs` and `make ssh`: inspect a platform that is up, of any stack.
 
-All they need are the stack's own outputs.
+They need only the stack's outputs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from simulator import cloud
 
 
 def status(name: str) -> None:
-    """The version; the ways in; nodes and services, as the Swarm sees them; how its jobs went."""
+    """Prints the version, the gateways, the Swarm's nodes and services, its jobs' last runs, and
+    backups."""
     outputs = outputs_of(name)
     say(f"version      {outputs.get('version', 'before 0.1.0')}")
     for line in gateways.lines(outputs):
@@ -35,7 +36,7 @@ def status(name: str) -> None:
 def logs(name: str, service: str) -> None:
     """The last lines of a service, of all its replicas."""
     outputs = outputs_of(name)
-    # Everything that runs is on a network. States of the first version don't tell it.
+    # Everything that runs is on a network. States of the first version don't have this.
     known = outputs.get("networks") or [*outputs["mcp_endpoints"], "database", "gateway"]
     if service not in known:
         raise NotUp(
@@ -46,15 +47,15 @@ def logs(name: str, service: str) -> None:
     told = asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:
-        say("(what replicas wrote on nodes that are lost now is missing)")
+        say("(logs from nodes that are lost now are missing)")
 
 
 _INCOMPLETE = "incomplete log stream"
 
 
 def prefix_of(outputs: dict[str, Any], name: str) -> str:
-    """Of physical names. States of the first version don't tell it; since then it survives
-    `pulumi stack rename`."""
+    """The prefix of physical names. States of the first version don't have it; since then it
+    survives `pulumi stack rename`."""
     return names.prefix(PROJECT, outputs.get("named_after", name))
 
 
@@ -68,9 +69,9 @@ def shell(name: str, node: str) -> int:
 
 
 def stack_named(name: str) -> Stack:
-    """The stack of this machine with its cloud running, or one as this shell's `pulumi` finds it.
+    """This machine's stack with its cloud running, or a stack that this shell's `pulumi` finds.
 
-    Raises NotUp where the simulated cloud is needed and does not run.
+    Raises NotUp if the simulated cloud is needed but not running.
     """
     if name != STACK:
         return of_this_shell(name)

@@ -1,4 +1,4 @@
-"""A platform's nodes by ssh. The login key is handed to ssh in memory, not in a file."""
+"""A platform's nodes by ssh. The login key is passed to ssh in memory, not in a file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from ops import client
 
 _CONNECT = 10
-"""Seconds for a node's sshd to take a connection and to agree on its keys: it may be busy."""
+"""Seconds for a node's sshd to accept a connection and finish the key exchange: it may be busy."""
 
 
 class NotUp(Exception):
-    """There is nothing to look at, or no such thing in it."""
+    """There is no platform, or nothing of that name in it."""
 
 
 def asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
-    """What the first manager says that can answer: each of them knows the whole Swarm, and any may
-    be lost. enough: in what it said makes a failure an answer."""
+    """The answer of the first reachable manager: each knows the whole Swarm, and any may be lost.
+    enough: a text that makes a failed command's output count as an answer."""
     silent = []
     for name, node in outputs["nodes"].items():
         if node["role"] == "manager":
@@ -47,7 +47,7 @@ def on(outputs: dict[str, Any], node: str, command: str) -> subprocess.Completed
 
 
 def ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
-    """Logs in; with a command, only for that."""
+    """Logs in; with a command, only runs it."""
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")
     options = {
@@ -66,7 +66,7 @@ def ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
 
 
 def _in_memory(text: str) -> str:
-    """The path of a file that only this user reads, and that ends with this process."""
+    """The path of a file that only this user can read, and that disappears with this process."""
     file = os.memfd_create("sophia")
     os.fchmod(file, 0o600)
     os.write(file, text.encode())

@@ -54,7 +54,7 @@ class Bucket:
 def serving(
     ip: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
 ) -> Iterator[int]:
-    """The port of a server. All in one process hold the same buckets, also after each other."""
+    """The port of a server. All servers of one process share their buckets."""
     app = DomainDispatcherApplication(create_backend_app)
     server = make_server(
         ip, port, app, threaded=True, request_handler=MotoRequestHandler, ssl_context=tls
@@ -86,7 +86,7 @@ def _say_goodbye(server: BaseWSGIServer) -> None:
 
 @contextmanager
 def bucket() -> Iterator[Bucket]:
-    """A bucket of its own."""
+    """A separate bucket: all of moto's servers in one process share their buckets."""
     with serving() as port:
         made = Bucket(f"sophia-state-{uuid4().hex[:8]}", f"127.0.0.1:{port}")
         made.client.create_bucket(Bucket=made.name)
