@@ -184,7 +184,7 @@ def configure() -> None:
 def asked() -> None:
     """The restore that was asked for; how it went is left for whoever asked."""
     if FINISHED.exists():
-        _take_place()
+        take_place()
     if not REQUEST.exists():
         return
     began, result = time.monotonic(), dict[str, Any]()
@@ -194,14 +194,19 @@ def asked() -> None:
         if why := refusal(request["at"], backups(), datetime.now(UTC)):
             raise Failed(why)
         result["timeline"] = restore(request["at"], request.get("timeline", ""))
-    except (Failed, ValueError, KeyError) as failure:
+    except (Failed, OSError, ValueError, KeyError, TypeError) as failure:
         result["error"] = str(failure)
         say(f"not restored, the database is as it was: {failure}")
+        shutil.rmtree(UNFINISHED, ignore_errors=True)
     result["seconds"] = round(time.monotonic() - began, 1)
     unfinished = RESULT.with_suffix(".new")
     unfinished.write_text(json.dumps(result))
     unfinished.rename(RESULT)
-    REQUEST.unlink()
+    if "error" in result:
+        REQUEST.unlink()
+    else:
+        UNFINISHED.rename(FINISHED)
+        take_place()
 
 
 def check() -> None:
@@ -218,14 +223,17 @@ def fill() -> None:
         say("the volume is empty, the repository is not: restoring its newest state")
         restore("latest")
     except Failed as failure:
+        shutil.rmtree(UNFINISHED, ignore_errors=True)
         raise Failed(
             f"the volume is empty, and is filled from a backup or not at all: {failure}\n"
             "For an empty database choose another `backup.path`"
         ) from None
+    UNFINISHED.rename(FINISHED)
+    take_place()
 
 
 def restore(at: str, timeline: str = "") -> str:
-    """Restores, recovers, and takes the cluster's place. The new timeline's number."""
+    """Restores and recovers beside the cluster. The new timeline's number."""
     options = [f"--target-timeline={timeline}"] if timeline else []
     if at != "latest":
         target = f"--target={_moment(at):%Y-%m-%d %H:%M:%S.%f}+00"
@@ -242,8 +250,6 @@ def restore(at: str, timeline: str = "") -> str:
             say(f"an earlier restore left backup {backup['label']} out: {failure}")
     else:
         raise Failed("no backup belongs to that timeline's history")
-    UNFINISHED.rename(FINISHED)
-    _take_place()
     say(f"restored to {at} in {time.monotonic() - began:.0f} s, on timeline {number}")
     return number
 
@@ -285,8 +291,9 @@ def recover(cluster: Path, *settings: str, quiet: bool = False) -> str:
     raise Failed(f"the recovery failed: {fatal or f'exit status {server.returncode}'}")
 
 
-def _take_place() -> None:
-    """The restored cluster in the place of the former one. It may be killed anywhere."""
+def take_place() -> None:
+    """Puts the restored cluster in the place of the former one. It may be killed anywhere."""
+    REQUEST.unlink(missing_ok=True)
     if CLUSTER.exists():
         shutil.rmtree(BEFORE, ignore_errors=True)
         CLUSTER.rename(BEFORE)
