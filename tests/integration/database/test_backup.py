@@ -48,7 +48,7 @@ class Storage:
         self.running.close()
 
     def files(self) -> list[tuple[str, bytes]]:
-        """What it holds that tells of the database, which no other may read."""
+        """The files that describe the database, by their names."""
         with serving() as port:
             bucket = replace(self.bucket, address=f"127.0.0.1:{port}")
             names = [name for name in bucket.files() if name.endswith(".info")]
