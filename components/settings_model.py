@@ -134,6 +134,7 @@ class Settings:
     stack: the name that objects are called after, see NAMED_AFTER.
     servers: the catalog entries to deploy, with the operator's own settings. credentials: those
     that the operator gives, by server and then by environment variable.
+    refresh_images: a word; another one builds all images anew.
     volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
     recover_on: name of the manager that goes on alone when the majority is lost, or "".
@@ -152,6 +153,7 @@ class Settings:
     node_groups: tuple[NodeGroup, ...]
     registry: Registry
     base_image: str
+    refresh_images: str
     overlay: Overlay
     gateway: Gateway
     backend: Backend
