@@ -118,7 +118,7 @@ def behind_a_gateway(folder: Path) -> Iterator[dict[str, Target]]:
 
 
 def built(tag: str, directory: Path, base: str, folder: Path) -> str:
-    cache = ImageCache(folder / "contexts", places.cache() / "wheels")
+    cache = ImageCache(folder / "contexts", places.cache() / "image-packages")
     context = cache.stage(read(directory, base))
     docker("build", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag, str(context))
     return tag

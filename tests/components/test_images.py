@@ -26,7 +26,7 @@ def program(tmp_path, monkeypatch):
         builder = ImageBuilder(
             "images",
             ImageBuilderArgs(
-                registry=registry, private_ca=True, refresh=refresh, wheels=tmp_path / "w"
+                registry=registry, private_ca=True, refresh=refresh, packages=tmp_path / "p"
             ),
         )
         base = Image("base", ImageArgs(builder, Path("base"), "python:3.11"))

@@ -1,4 +1,4 @@
-"""Build contexts on disk: whole or not there, with wheels whose hashes were checked by pip."""
+"""Build contexts on disk: whole or not there, with packages whose hashes pip has checked."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
             "tiny_thing-1.0.dist-info/WHEEL",
             "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
+        archive.writestr(
+            "tiny_thing-1.0.dist-info/entry_points.txt",
+            "[console_scripts]\ntiny = tiny_thing:main\n",
+        )
         archive.writestr("tiny_thing-1.0.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
@@ -48,40 +52,39 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> ImageCache:
-    return ImageCache(tmp_path / "contexts", tmp_path / "wheels")
+    return ImageCache(tmp_path / "contexts", tmp_path / "packages")
 
 
 def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_context_has_the_sources_and_the_wheels(source, cache, index):
+def test_a_context_has_the_sources_and_the_packages(source, cache, index):
     (source / "requirements.txt").write_text(index)
     context = read(source, "base")
-    assert cache.missing_wheels(context)
+    assert cache.missing_packages(context)
 
     staged = cache.stage(context)
 
     assert staged == cache.directory(context)
-    assert not cache.missing_wheels(context)
-    assert files(staged) == {
-        *files(source),
-        "wheels/tiny_thing-1.0-py3-none-any.whl",
-    }
+    assert not cache.missing_packages(context)
+    # Without the command that it brings, which would start this machine's Python.
+    installed = {path for path in files(staged) if "dist-info/" not in path}
+    assert installed == {*files(source), "site-packages/tiny_thing.py"}
     assert staged.joinpath("run.sh").stat().st_mode & 0o111
     assert not staged.joinpath("Dockerfile").stat().st_mode & 0o111
 
 
-def test_a_wheel_with_another_hash_leaves_nothing_behind(source, cache, index, tmp_path):
+def test_a_package_with_another_hash_leaves_nothing_behind(source, cache, index, tmp_path):
     (source / "requirements.txt").write_text(index[:-2] + ("0\n" if index[-2] != "0" else "1\n"))
     context = read(source, "base")
 
     with pytest.raises(ImageError, match="HASHES"):
         cache.stage(context)
 
-    assert cache.missing_wheels(context)
+    assert cache.missing_packages(context)
     assert not cache.directory(context).exists()
-    assert files(tmp_path / "wheels") == {".gitignore"}
+    assert files(tmp_path / "packages") == {".gitignore"}
 
 
 def test_nothing_is_fetched_or_written_twice(source, cache, index, monkeypatch):
@@ -93,12 +96,12 @@ def test_nothing_is_fetched_or_written_twice(source, cache, index, monkeypatch):
     assert cache.stage(read(source, "base")).stat().st_mtime_ns == before
     # Another image with the same requirements.
     (source / "pkg" / "module.py").write_text("x = 2\n")
-    assert "wheels/tiny_thing-1.0-py3-none-any.whl" in files(cache.stage(read(source, "base")))
+    assert "site-packages/tiny_thing.py" in files(cache.stage(read(source, "base")))
 
 
 def test_two_at_once_get_the_same_context(source, tmp_path):
     context = read(source, "base")
-    caches = [ImageCache(tmp_path / "contexts", tmp_path / "wheels") for _ in range(8)]
+    caches = [ImageCache(tmp_path / "contexts", tmp_path / "packages") for _ in range(8)]
     found: list[Path] = []
     threads = [
         threading.Thread(target=lambda one=one: found.append(one.stage(context))) for one in caches
@@ -157,7 +160,7 @@ def test_a_servers_packages_are_installed_and_no_part_of_its_code(catalog, cache
     staged = cache.stage(read(catalog / "slack", "base"))
     assert (staged / "Dockerfile").read_text().startswith("FROM ${BASE}\nRUN pip\nCMD ")
     assert (staged / "requirements.txt").read_text() == index
-    assert "wheels/tiny_thing-1.0-py3-none-any.whl" in files(staged)
+    assert "site-packages/tiny_thing.py" in files(staged)
     assert not (staged / "mcp_catalog" / "slack" / "requirements.txt").exists()
 
 

@@ -53,11 +53,12 @@ def test_two_contexts_have_one_tag_only_when_they_are_equal(one, other):
 
 def test_what_cannot_be_built_is_said_with_all_its_faults():
     context = BuildContext(
-        (Source("wheels/x.whl", b"", False), Source("requirements.txt", b"six==1.0", False)), "b"
+        (Source("site-packages/x.py", b"", False), Source("requirements.txt", b"six==1.0", False)),
+        "b",
     )
     said = "; ".join(plan.faults(context))
     assert "no Dockerfile" in said
-    assert "wheels/" in said
+    assert "site-packages/" in said
     assert "--hash" in said
     assert plan.faults(CONTEXT) == []
 
@@ -68,8 +69,8 @@ def test_caches_are_no_sources():
     assert not plan.is_source(".pytest_cache/README.md")
 
 
-def test_wheels_are_shared_by_images_with_the_same_requirements():
-    assert plan.wheels_key("a") == plan.wheels_key("a") != plan.wheels_key("b")
+def test_packages_are_shared_by_images_with_the_same_requirements():
+    assert plan.packages_key("a") == plan.packages_key("a") != plan.packages_key("b")
 
 
 def test_repositories_are_names_that_registries_take():
