@@ -22,7 +22,8 @@ PYTHON, DEBIAN = "python-vulnerabilities", "debian-updates"
 """Names of the checks."""
 _PATIENCE = 300
 """Seconds for one look."""
-_APT = "apt-get -qq update && apt-get -qq --simulate upgrade"
+# Without the mode, apt is content with no answer at all.
+_APT = "apt-get -qq -o APT::Update::Error-Mode=any update && apt-get -qq --simulate upgrade"
 _UPGRADE = re.compile(r"^Inst (\S+) \[(\S+)\] \((\S+)", re.MULTILINE)
 _UNKNOWN = "Dependency not found on PyPI"
 
