@@ -23,14 +23,15 @@ PATHS = (
     *("/run/containerd/containerd.sock", "/lib/systemd/system/docker.service"),
     *("/lib/systemd/system/docker.socket",),
 )
+_ALL = 'test -z "$ids" && echo [] || {} $ids'
 SCRIPT = f"""\
 part() {{ printf '%s ' "$1"; shift; sh -c "$*" 2>/dev/null </dev/null | base64 -w0; echo; }}
 part info 'docker info --format "{{{{json .}}}}"'
-part containers 'ids=$(docker ps -q --no-trunc); test -z "$ids" || docker inspect $ids'
-part images 'ids=$(docker image ls -q --no-trunc | sort -u); test -z "$ids" || docker image inspect $ids'
-part history 'for id in $(docker image ls -q --no-trunc | sort -u); do docker history --no-trunc $id; done'
-part services 'ids=$(docker service ls -q); test -z "$ids" || docker service inspect $ids'
-part configs 'ids=$(docker config ls -q); test -z "$ids" || docker config inspect $ids'
+part containers 'ids=$(docker ps -q --no-trunc) || exit; {_ALL.format("docker inspect")}'
+part images 'ids=$(docker image ls -q --no-trunc | sort -u); {_ALL.format("docker image inspect")}'
+part history 'for id in $(docker image ls -q | sort -u); do docker history --no-trunc $id; done; echo end'
+part services 'ids=$(docker service ls -q) || exit; {_ALL.format("docker service inspect")}'
+part configs 'ids=$(docker config ls -q) || exit; {_ALL.format("docker config inspect")}'
 part networks 'docker network inspect $(docker network ls -q)'
 part members 'docker node inspect $(docker node ls -q)'
 part daemon 'cat /etc/docker/daemon.json'
@@ -42,7 +43,7 @@ part auditd 'auditctl -l'
 part sshd '$(command -v sshd || echo /usr/sbin/sshd) -T'
 part certificates 'for file in /var/lib/docker/swarm/certificates/swarm-node.crt /etc/docker/certs.d/*/*.crt; do test ! -f $file || {{ echo "file $file"; cat $file; }}; done'
 part journal 'journalctl --no-pager --lines 5000 --output cat'
-part logs 'for id in $(docker ps -q); do docker logs --tail 2000 $id 2>&1; done'
+part logs 'for id in $(docker ps -q); do docker logs --tail 2000 $id 2>&1; done; echo end'
 """  # noqa: E501
 """Each part is a line: its name, and what a command said in base64: no log can forge one."""
 

@@ -114,7 +114,6 @@ async def test_a_node_of_ours_has_accepted_findings_and_what_is_added_by_hand_is
     }
     before = await failing(outputs)
     assert before == {
-        "nodes": "olga: it says nothing of its configs",
         "cis-4.6": "web: none",
         "cis-5.30": "web: it is on it",
         "image-digest": f"web: got {IMAGE}, expected one with its digest",

@@ -169,8 +169,8 @@ def test_members_of_the_swarm_are_those_of_the_plan():
 
 
 def test_what_a_node_does_not_say_is_no_pass():
-    assert nodes.checked([node(configs="x")], {}).problems == {"olga": []}
-    told = nodes.checked([node(sshd="", configs="x")], {"otto": "no route to host"}).problems
+    assert nodes.checked([node()], {}).problems == {"olga": []}
+    told = nodes.checked([node(sshd="")], {"otto": "no route to host"}).problems
     assert told == {"olga": ["it says nothing of its sshd"], "otto": ["no route to host"]}
 
 
