@@ -1,11 +1,15 @@
-"""The exit status of `make audit`."""
+"""The exit status of `make audit` and `make sbom`."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from packageurl import PackageURL
 
 from ops import inspect
 from ops.audit import __main__ as audit
+from ops.audit import sbom
 from ops.audit.findings import Check
 
 
@@ -17,9 +21,11 @@ from ops.audit.findings import Check
         ([Check("a", "one is broken", {"one": ["broken"]})], 1),
     ],
 )
-def test_it_says_whether_anything_fails(monkeypatch, capsys, checks, status):
+def test_it_says_whether_anything_fails(monkeypatch, capsys, tmp_path, checks, status):
     monkeypatch.setattr("sys.argv", ["ops.audit"])
-    monkeypatch.setattr(audit, "read_accepted", lambda text: [])
+    accepted = tmp_path / "accepted.yaml"  # what is accepted of packages is not stale here
+    accepted.write_text("- {check: debian-updates, by: ops, reason: why}\n")
+    monkeypatch.setattr(audit, "ACCEPTED", accepted)
     monkeypatch.setattr(inspect, "stack_named", lambda name: name)
     monkeypatch.setattr(audit, "_checks", lambda stack: checks)
     assert audit.main() == status
@@ -34,3 +40,19 @@ def test_a_stack_that_cannot_be_looked_at_is_no_finding(monkeypatch, capsys):
     monkeypatch.setattr(inspect, "stack_named", away)
     assert audit.main() == 2
     assert "not running" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("problems", "status"), [([], 0), (["a 1: 2 is there"], 1)])
+def test_sbom_writes_a_file_for_each_image_and_judges_all(monkeypatch, tmp_path, problems, status):
+    built = {"resources": [{"type": sbom.BUILT, "outputs": {"name": "r:5000/t/ai-memory:0123"}}]}
+    stack = SimpleNamespace(exported=lambda: built)
+    found = [PackageURL("deb", "debian", "a", "1")]
+    told = Check(sbom.NAMES[1], "updates", {"ai-memory:0123": problems})
+    monkeypatch.setattr("sys.argv", ["ops.audit.sbom", "--to", str(tmp_path / "to")])
+    monkeypatch.setattr(inspect, "stack_named", lambda name: stack)
+    monkeypatch.setattr(sbom, "of_image", lambda image: found)
+    monkeypatch.setattr(sbom.vulnerabilities, "checks", lambda found: [told])
+    assert sbom.main() == status
+    (file,) = (tmp_path / "to").iterdir()
+    assert file.name == "ai-memory.cdx.json"
+    assert '"a"' in file.read_text()
