@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from components.plan import node_setup
@@ -44,6 +45,12 @@ def test_debians_own_algorithms_fail_and_ours_are_accepted():
     }
     assert [row.state for row in by_name["debian"]] == ["FAIL"]
     assert [row.state for row in by_name["ours"]] == ["accepted"]
+
+
+def test_a_known_vulnerability_is_a_finding():
+    report = json.loads((RECORDED / "ssh-audit-ours.json").read_text())
+    report["cves"] = [{"name": "CVE-2026-1", "cvssv2": 7.0, "description": "a way in"}]
+    assert "CVE-2026-1: a way in" in sshd.judged({"olga": json.dumps(report)}).problems["olga"]
 
 
 def test_no_report_is_no_pass():
