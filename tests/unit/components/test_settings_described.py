@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from components.reading import REQUIRED, Reader
-from tests.unit.settings.samples import CATALOG, GOOD, changed, check
+from tests.unit.components.samples import CATALOG, GOOD, changed, check
 
 CONFIG = yaml.safe_load((CATALOG.parent / "Pulumi.yaml").read_text())["config"]
 LINE = re.compile(r"^ *- (\w+)(?: \((.+)\))?(?::|$)", re.M)

@@ -6,6 +6,8 @@ import httpx2
 import pytest
 from fastmcp import Client as FastClient
 from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.mcp_process import Replica
@@ -26,6 +28,15 @@ async def test_both_protocols_list_and_call(toy: Replica, mode: str, protocol: s
 async def test_a_client_by_others_calls(toy: Replica):
     async with FastClient(toy.url) as client:
         assert (await client.call_tool("add", {"a": 2, "b": 3})).structured_content == {"result": 5}
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_unknown_tool_is_an_error_of_the_protocol(toy: Replica, mode: str):
+    async with Client(toy.url, mode=mode) as client:
+        with pytest.raises(MCPError, match="Unknown tool: nobody's") as refused:
+            await client.call_tool("nobody's", {})
+        assert (await client.call_tool("add", {"a": 2, "b": 3})).structured_content == {"result": 5}
+    assert refused.value.code == INVALID_PARAMS
 
 
 def test_health_names_the_replica(toy: Replica):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from providers.runtime.declare import Context
+from providers.swarm import labels as own_labels
+from providers.swarm import ownership
 from providers.swarm.errors import EngineError, NoManager, NotFound, OutOfSequence, SwarmError
 from providers.swarm.pool import Pool
-from providers.swarm.services import labels as own_labels
-from providers.swarm.services import ownership
-
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 LARGEST = 500 * 1024
 """Bytes; Swarm's limit for the data of one."""

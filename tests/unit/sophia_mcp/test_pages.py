@@ -44,6 +44,20 @@ def test_a_page_holds_what_fits_and_at_least_one():
     assert pages.that_fit([]) == []
 
 
+@given(st.integers(0, 9), st.none() | st.integers(1, 4))
+def test_a_whole_list_is_read_page_by_page(count: int, limit: int | None):
+    entries = [Entry(text=f"{number}" * 20_000) for number in range(count)]
+    seen, cursor = [], None
+    while True:
+        page, cursor = pages.paged(entries, cursor, limit)
+        assert len(page) <= min(limit or 2, 2)  # 60 kB, with the names of the fields
+        seen += page
+        if cursor is None:
+            break
+    assert seen == entries
+    assert pages.paged(entries, pages.cursor("40"), limit) == ([], None)
+
+
 class Page(BaseModel):
     next_cursor: pages.NextCursor = None
 

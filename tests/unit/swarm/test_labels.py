@@ -13,16 +13,15 @@ from typing import Any
 import pytest
 
 from providers.runtime.declare import Context
-from providers.swarm import network
+from providers.swarm import labels, network
 from providers.swarm.errors import Conflict, SwarmError
 from providers.swarm.network import NetworkInputs
 from providers.swarm.service import Service
-from providers.swarm.services import labels
 from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs, Update
 from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import render
-from tests.unit.swarm_services.test_health import NOW, TASK
+from tests.unit.swarm.services.test_health import NOW, TASK
 
 URN = "urn:pulumi:dev::sophia::swarm:index:Service::web"
 MOVED = "urn:pulumi:dev::sophia::sophia:index:Tools$swarm:index:Service::renamed"

@@ -7,8 +7,11 @@ import re
 from providers.runtime.declare import Fault
 
 LONGEST = 63
-_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
 _HEX = 10
+LONGEST_HASHED = LONGEST - 1 - _HEX
+"""Characters of a name before the hyphen and its hash."""
+
+_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
 
 
 def hashed_name(prefix: str, digest: str) -> str:
@@ -18,7 +21,7 @@ def hashed_name(prefix: str, digest: str) -> str:
 
 def name_faults(path: str, name: str, *, hashed: bool = True) -> list[Fault]:
     """Whether it can be a name, with the hash behind it or alone."""
-    longest = LONGEST - _HEX - 1 if hashed else LONGEST
+    longest = LONGEST_HASHED if hashed else LONGEST
     if len(name) <= longest and _NAME.fullmatch(name):
         return []
     return [

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from providers.runtime.declare import Context
+from providers.swarm import labels
 from providers.swarm.errors import Conflict, NoManager, SwarmError, Unanswered
 from providers.swarm.pool import Pool
-from providers.swarm.services import labels
-
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 _ATTEMPTS = 3
 

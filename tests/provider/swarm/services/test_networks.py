@@ -15,7 +15,7 @@ from providers.swarm.network import Network, NetworkInputs
 from providers.swarm.pool import Pool
 from providers.swarm.service import Service
 from simulator.docker import docker
-from tests.provider.swarm_services.samples import service
+from tests.provider.swarm.services.samples import service
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 from sophia_mcp.activity import WINDOW_S, Activity
 
 from tests.support import mcp_process
@@ -85,12 +86,13 @@ async def test_the_route_tells_who_called_and_what_failed_and_no_data(
         ):
             await client.call_tool("add", {"a": 1, "b": 2})
             await client.call_tool("add", {"a": "my-password", "b": 2})
-            await client.call_tool("hidden-tool", {})
+            with pytest.raises(MCPError):
+                await client.call_tool("hidden-tool", {})
         report = _activity(replica)
     assert report["callers"] == [{"name": "alice", "calls": 3, "errors": 2}]
     unknown, invalid = report["recent_errors"]
     assert (unknown["tool"], invalid["tool"]) == ("unknown", "add")
-    assert invalid["outcome"] == "invalid_arguments"
+    assert (unknown["outcome"], invalid["outcome"]) == ("protocol_error", "invalid_arguments")
     assert (invalid["caller"], invalid["request_id"]) == ("alice", "gateway-1")
     assert invalid["at"].endswith("Z")
     assert "password" not in json.dumps(report)

@@ -18,7 +18,7 @@ from providers.swarm.engine import Endpoint
 from providers.swarm.pool import Pool, SwarmConfig
 from simulator import machines, network, node_image
 from simulator.docker import docker
-from tests.provider.swarm_services.samples import load_image
+from tests.provider.swarm.services.samples import load_image
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import Health, Mount, ServiceInputs
 from providers.swarm.services.render import render
-from tests.unit.swarm_services.test_render import FULL, PLAIN, URN
+from tests.unit.swarm.services.test_render import FULL, PLAIN, URN
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from components.catalog.model import (
     Variable,
 )
 from components.settings_model import Sensitive
-from tests.unit.settings import samples
-from tests.unit.settings.samples import changed, check
+from tests.unit.components import samples
+from tests.unit.components.samples import changed, check
 
 
 def server(name: str, secrets=(), variables=(), env=None) -> Server:

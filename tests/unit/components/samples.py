@@ -1,9 +1,11 @@
-"""Configuration that is good, and how the tests of its rules change and read it."""
+"""Configuration that is good, and how the tests of its rules change, complete and read it."""
 
 import copy
 from pathlib import Path
 
 from components.catalog import loader
+from components.catalog.loader import Catalog
+from components.catalog.model import SecretVariable, Server
 from components.settings_model import Offers
 from components.settings_rules import read
 
@@ -40,6 +42,15 @@ GOOD = {
     },
 }
 
+ENVIRONMENT = {
+    "LAMBDA_API_URL": "http://127.0.0.1:1/api/v1",
+    "LAMBDA_API_KEY": "key",
+    "SOPHIA_REGISTRY_SERVER": "registry.example:5000",
+    "SOPHIA_REGISTRY_USERNAME": "user",
+    "SOPHIA_REGISTRY_PASSWORD": "password",
+    "SOPHIA_BASE_IMAGE": "local/base:1",
+}
+
 
 def check(values, catalog=None, *, stack="dev", offers=OFFERS):
     catalog = catalog if catalog is not None else loader.load(CATALOG)
@@ -49,3 +60,10 @@ def check(values, catalog=None, *, stack="dev", offers=OFFERS):
 
 def changed(**changes):
     return {**copy.deepcopy(GOOD), **changes}
+
+
+def asking(*variables):
+    """A catalog of one server, which asks for these credentials."""
+    deploy = loader.load(CATALOG).servers[0].deploy
+    secrets = tuple(SecretVariable(name, "", "", True) for name in variables)
+    return Catalog((Server("a", deploy, secrets=secrets),))

@@ -16,8 +16,8 @@ from providers.swarm.schedule import Manager, Schedule, ScheduleInputs, Schedule
 from providers.swarm.services.model import JobOutputs, Mount, Placement
 from providers.swarm.timer import Timer
 from simulator.docker import docker
-from tests.provider.swarm_services.samples import job
-from tests.provider.swarm_services.test_job import iteration
+from tests.provider.swarm.services.samples import job
+from tests.provider.swarm.services.test_job import iteration
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]

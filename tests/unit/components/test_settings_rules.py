@@ -13,11 +13,12 @@ from components.catalog import loader
 from components.plan import firewall as plan
 from components.plan import nodes, workloads
 from components.plan.gateway import Caller
+from components.reading import Fault
 from components.settings_model import Rotation, SettingsError
 from components.settings_rules import read
 from providers.swarm.services.model import Placement
 from tests.support.certificates import issue
-from tests.unit.settings.samples import CATALOG, GOOD, changed, check
+from tests.unit.components.samples import CATALOG, GOOD, changed, check
 
 SOURCES = plan.Sources(("0.0.0.0/0",), ("0.0.0.0/0",))
 OWN_IMAGE = f"ghcr.io/team/backend@sha256:{64 * '1'}"
@@ -437,6 +438,16 @@ def test_the_error_lists_every_fault_and_counts_them():
     text = str(SettingsError(faults))
     assert text.startswith(f"{len(faults)} errors in the configuration")
     assert all(str(fault) in text for fault in faults)
+
+
+def test_a_lost_state_is_no_error_of_the_configuration():
+    wrong, lost = Fault("sophia:color", "an unknown key"), Fault("the state of stack dev", "empty")
+    told = "this stack's state is lost or in another backend; nothing was changed."
+    assert str(SettingsError((), [lost])).splitlines() == [told, f"  {lost}"]
+    assert str(SettingsError([wrong], [lost])).splitlines() == [
+        *("1 error in the configuration; nothing was changed.", f"  {wrong}"),
+        *(told, f"  {lost}"),
+    ]
 
 
 def test_secrets_are_never_shown():

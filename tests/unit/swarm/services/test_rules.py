@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from providers.swarm import config, network, secret
 from providers.swarm.job import Job
+from providers.swarm.naming import hashed_name, name_faults
 from providers.swarm.service import Service
 from providers.swarm.services.model import (
     File,
@@ -24,7 +25,6 @@ from providers.swarm.services.model import (
     ServiceInputs,
     Update,
 )
-from providers.swarm.services.naming import hashed_name, name_faults
 from providers.swarm.services.patience import watched_s
 
 JOB = JobInputs(name="sophia-dev-once", image="once@sha256:abc")

@@ -118,8 +118,8 @@ async def test_a_tool_that_is_not_allowed_is_neither_listed_nor_callable(
         assert there <= listed
         assert not missing & listed
         for name in missing:
-            result = await client.call_tool(name, {})
-            assert (result.is_error, result.content[0].text) == (True, f"Unknown tool: {name}")
+            with pytest.raises(MCPError, match=f"Unknown tool: {name}"):
+                await client.call_tool(name, {})
 
 
 async def test_annotations_say_what_a_tool_does(build_toy):
@@ -147,9 +147,9 @@ async def test_a_missing_credential_is_said_by_the_tools_that_need_it(build_toy)
 
 async def test_an_unknown_tool_makes_no_label_of_its_own(toy_in_process: Server):
     async with Client(toy_in_process) as client:
-        result = await client.call_tool("x" * 5000, {})
-    assert result.is_error
-    assert calls(toy_in_process, "unknown", "error") == 1
+        with pytest.raises(MCPError, match=r"Unknown tool: x{128}$"):
+            await client.call_tool("x" * 5000, {})
+    assert calls(toy_in_process, "unknown", "protocol_error") == 1
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from providers.runtime.declare import Context, Incomplete
+from providers.swarm import labels
 from providers.swarm.config import Config, ConfigInputs
 from providers.swarm.errors import SwarmError
 from providers.swarm.network import Network, NetworkInputs
 from providers.swarm.pool import Pool
 from providers.swarm.secret import Secret, SecretInputs
 from providers.swarm.service import Service
-from providers.swarm.services import labels
 from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import (
     File,
@@ -38,7 +38,7 @@ from providers.swarm.services.render import render
 from providers.swarm.services.rollout import RolloutFailed
 from simulator import machines
 from simulator.docker import docker
-from tests.provider.swarm_services.samples import NO_OUTPUTS, SERVE, SURE, service
+from tests.provider.swarm.services.samples import NO_OUTPUTS, SERVE, SURE, service
 from tests.support.polling import eventually, until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]

@@ -25,7 +25,7 @@ from providers.swarm.services.model import (
 )
 from providers.swarm.services.patience import Patience
 from providers.swarm.services.rollout import RolloutFailed
-from tests.provider.swarm_services.samples import IMAGE, NO_OUTPUTS, SURE, service
+from tests.provider.swarm.services.samples import IMAGE, NO_OUTPUTS, SURE, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from providers.runtime.declare import Incomplete
 from providers.swarm.job import Job, JobFailed
 from providers.swarm.services.model import JobOutputs, Placement
 from providers.swarm.services.patience import Patience
-from tests.provider.swarm_services.samples import IMAGE, job
+from tests.provider.swarm.services.samples import IMAGE, job
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 

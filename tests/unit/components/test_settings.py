@@ -1,4 +1,4 @@
-"""What the environment adds to configuration, and how the engine's texts are read."""
+"""How a stack's configuration is loaded: what the engine hands over, and all faults at once."""
 
 import json
 import shutil
@@ -6,30 +6,20 @@ import threading
 import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pulumi
 import pytest
 
-from components import settings
+from components import settings, settings_account, settings_environment
 from components.catalog import loader
 from components.catalog.loader import Catalog
-from components.catalog.model import SecretVariable, Server, Variable
+from components.catalog.model import Variable
 from components.plan.networks import Layout
 from components.settings_model import SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.pacer import Pacer
 from tests.support import wrong_settings
-from tests.unit.settings.samples import GOOD
-
-ENVIRONMENT = {
-    "LAMBDA_API_URL": "http://127.0.0.1:1/api/v1",
-    "LAMBDA_API_KEY": "key",
-    "SOPHIA_REGISTRY_SERVER": "registry.example:5000",
-    "SOPHIA_REGISTRY_USERNAME": "user",
-    "SOPHIA_REGISTRY_PASSWORD": "password",
-    "SOPHIA_BASE_IMAGE": "local/base:1",
-}
+from tests.unit.components.samples import CATALOG, ENVIRONMENT, GOOD, asking
 
 
 def test_configuration_is_decoded_but_texts_stay_texts():
@@ -47,33 +37,6 @@ def test_configuration_is_decoded_but_texts_stay_texts():
     }
 
 
-def test_the_environment_completes_what_is_absent_or_empty(tmp_path):
-    ca = tmp_path / "ca.pem"
-    ca.write_text("-----BEGIN CERTIFICATE-----")
-    values = settings.with_environment(
-        {"lambdaApiUrl": "", "registry": {}}, {**ENVIRONMENT, "SOPHIA_REGISTRY_CA": str(ca)}, []
-    )
-    assert values["lambdaApiUrl"] == "http://127.0.0.1:1/api/v1"
-    assert values["baseImage"] == "local/base:1"
-    assert values["registry"] == {
-        "server": "registry.example:5000",
-        "username": "user",
-        "password": "password",
-        "ca": "-----BEGIN CERTIFICATE-----",
-    }
-
-
-@pytest.mark.parametrize(
-    ("configured", "given", "expected"),
-    [({}, "false", False), ({}, "true", True), ({"encrypted": True}, "false", True)],
-)
-def test_the_environment_says_whether_the_kernel_can_encrypt(configured, given, expected):
-    overlay = {"addressPools": ["10.200.0.0/16"], **configured}
-    environment = {**ENVIRONMENT, "SOPHIA_OVERLAY_ENCRYPTED": given}
-    values = settings.with_environment({"overlay": overlay}, environment, [])
-    assert values["overlay"] == {**overlay, "encrypted": expected}
-
-
 @pytest.mark.parametrize(
     ("given", "kept", "size"),
     [
@@ -89,102 +52,15 @@ def test_a_platform_that_exists_keeps_the_size_of_its_subnets(given, kept, size)
     assert (found.get("subnetSize") if isinstance(found, dict) else None) == size
 
 
-def test_credentials_are_not_sent_to_another_address():
-    values = settings.with_environment(
-        {"lambdaApiUrl": "https://cloud.lambda.ai/api/v1", "registry": {"server": "ghcr.io"}},
-        ENVIRONMENT,
-        [],
-    )
-    assert "lambdaApiKey" not in values
-    assert values["registry"] == {"server": "ghcr.io"}
-
-
-def test_a_key_alone_completes_the_configured_address():
-    values = settings.with_environment(
-        {"lambdaApiUrl": "https://cloud.lambda.ai/api/v1", "registry": {"server": "ghcr.io"}},
-        {"LAMBDA_API_KEY": "key", "SOPHIA_REGISTRY_PASSWORD": "password"},
-        [],
-    )
-    assert values["lambdaApiKey"] == "key"
-    assert values["registry"] == {"server": "ghcr.io", "password": "password"}
-
-
-def test_an_unreadable_ca_is_a_fault(tmp_path):
-    faults = []
-    settings.with_environment({}, {"SOPHIA_REGISTRY_CA": str(tmp_path / "none")}, faults)
-    assert [fault.key for fault in faults] == ["SOPHIA_REGISTRY_CA"]
-
-
-def test_files_of_a_certificate_complete_the_gateway(tmp_path):
-    for name in ("chain.pem", "key.pem"):
-        (tmp_path / name).write_text(f"content of {name}")
-    environment = {
-        "SOPHIA_GATEWAY_CERTIFICATE": str(tmp_path / "chain.pem"),
-        "SOPHIA_GATEWAY_PRIVATE_KEY": str(tmp_path / "key.pem"),
-    }
-    values = settings.with_environment({"gateway": {"port": 443}}, environment, [])
-    assert values["gateway"] == {
-        "port": 443,
-        "certificate": "content of chain.pem",
-        "privateKey": "content of key.pem",
-    }
-    given = {"certificate": "c", "privateKey": "k"}
-    assert settings.with_environment({"gateway": given}, environment, [])["gateway"] == given
-
-
-def test_unreadable_files_of_a_certificate_are_two_faults(tmp_path):
-    (tmp_path / "binary").write_bytes(b"\xff\x00")
-    environment = {
-        "SOPHIA_GATEWAY_CERTIFICATE": str(tmp_path / "none"),
-        "SOPHIA_GATEWAY_PRIVATE_KEY": str(tmp_path / "binary"),
-    }
-    faults = []
-    settings.with_environment({}, environment, faults)
-    assert [fault.key for fault in faults] == [*environment]
-    assert "not in ASCII" in faults[1].got
-
-
-FOLDER = Path(__file__).parents[3] / "mcp_catalog"
-CATALOG = loader.load(FOLDER)
-
-
-def asking(*variables):
-    deploy = CATALOG.servers[0].deploy
-    secrets = tuple(SecretVariable(name, "", "", True) for name in variables)
-    return Catalog((Server("a", deploy, secrets=secrets),))
-
-
-def test_the_environment_completes_the_credentials_that_servers_ask_for():
-    environment = {"A_TOKEN": "of the shell", "B_TOKEN": "of the shell", "C_TOKEN": "x"}
-    found = settings.with_credentials(
-        {"B_TOKEN": "configured"}, asking("A_TOKEN", "B_TOKEN", "D_TOKEN"), environment
-    )
-    assert found == {"A_TOKEN": "of the shell", "B_TOKEN": "configured"}
-    assert settings.with_credentials("wrong", CATALOG, environment) == "wrong"
-
-
-def test_the_environment_takes_no_place_of_what_the_platform_has():
-    environment = {"LAMBDA_API_KEY": "the platform's", "MEMORY_DATABASE_URL": "of the shell"}
-    assert settings.with_credentials(None, CATALOG, environment) == {}
-
-
-def test_the_environment_completes_the_settings_that_servers_ask_for():
-    [server] = asking().servers
-    asked = tuple(Variable(name, "", "", False) for name in ("PAGE", "TEAM", "LAMBDA_API_URL"))
-    catalog = Catalog((replace(server, env={"PAGE": "10", "OWN": "1"}, variables=asked),))
-    environment = {"PAGE": "20", "TEAM": "", "OWN": "2", "LAMBDA_API_URL": "https://x"}
-    [found] = settings.with_variables(catalog, environment).servers
-    assert found == replace(catalog.servers[0], env={"PAGE": "20", "OWN": "1"})
-
-
 @pytest.fixture
 def configured(monkeypatch, tmp_path):
     """Sets the stack's configuration as the engine hands it over."""
-    files = [*settings.REGISTRY_FILES.values(), *settings.GATEWAY_FILES.values()]
+    files = [*settings_environment.REGISTRY_FILES.values()]
+    files += settings_environment.GATEWAY_FILES.values()
     for name in [*ENVIRONMENT, *files]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(settings, "PAUSES", ())
+    monkeypatch.setattr(settings_account, "PAUSES", ())
     monkeypatch.setattr(pulumi, "get_project", lambda: "sophia")
     monkeypatch.setattr(settings, "handed_out", lambda: {"named_after": "dev"})
     monkeypatch.setattr(pulumi.runtime.config, "CONFIG", _Holder({}))
@@ -299,7 +175,7 @@ def test_an_address_with_a_password_is_not_asked_and_not_shown(configured):
 
 def test_more_than_twenty_errors_are_one_line_each_and_come_at_once(configured, tmp_path):
     places = tmp_path / "mcp_catalog"
-    shutil.copytree(FOLDER, places, ignore=lambda place, names: {"base"})
+    shutil.copytree(CATALOG, places, ignore=lambda place, names: {"base"})
     (places / "jira").mkdir()
     (places / "jira" / "server.yaml").write_text(wrong_settings.JIRA)
     values = wrong_settings.VALUES.items()
@@ -342,7 +218,7 @@ def test_other_networks_beside_the_former_ones_need_room(configured, monkeypatch
     former = [{"encrypted": True, "mtu": 1400.0, "generation": 2.0}]
     outputs = {"named_after": "dev", "subnet_size": 24.0, "network_layouts": former}
     monkeypatch.setattr(settings, "handed_out", lambda: outputs)
-    monkeypatch.setattr(settings, "_offers", lambda *given: None)
+    monkeypatch.setattr(settings_account.Account, "offers", lambda *given: None)
 
     def configure(**overlay):
         values = {**GOOD, "servers": {}, "overlay": {"addressPools": ["10.200.0.0/22"], **overlay}}

@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 
 from providers.swarm.provider import Swarm
-from tests.provider.swarm_services.samples import IMAGE, SURE
+from tests.provider.swarm.services.samples import IMAGE, SURE
 from tests.support.polling import eventually
 from tests.support.provider_client import init_failure, serving, values
 
