@@ -29,7 +29,7 @@ from tests.provider.swarm.fleet import (
     on,
     setup_of,
 )
-from tests.provider.swarm_services.samples import IMAGE, load_image, service
+from tests.provider.swarm.services.samples import IMAGE, load_image, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
