@@ -10,8 +10,8 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans preflight preview deploy verify drift deployments \
-  destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans audit sbom preflight preview deploy verify drift \
+  deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,14 @@ ssh: $(VENV)/.ready ## open a shell on a node: make ssh NODE=manager-1
 
 orphans: $(VENV)/.ready ## list machines of the stack's account that are in no state; terminates none
 	@exec $(BIN)/python -m ops orphans --stack "$(STACK)"
+
+audit: $(VENV)/.ready ## check nodes, containers, ssh, ports, secrets and certificates of a stack
+	@exec $(BIN)/python -m ops.audit --stack "$(STACK)"
+
+SBOM ?= .cache/sbom
+
+sbom: $(VENV)/.ready ## list what is in each image of a stack, and what is known to be wrong with it
+	@exec $(BIN)/python -m ops.audit.sbom --stack "$(STACK)" --to "$(SBOM)"
 
 deploy: ## what the workflows run, also preflight, preview, verify, drift: make preview STACK=prod
 preflight preview deploy verify drift deployments: $(VENV)/.ready

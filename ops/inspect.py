@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from components.plan import names
@@ -71,7 +72,7 @@ def shell(name: str, node: str) -> int:
     if node not in outputs["nodes"]:
         known = ", ".join(sorted(outputs["nodes"]))
         raise NotUp(f"make ssh: got NODE={node or '(nothing)'}, expected one of {known}")
-    return subprocess.run(_ssh(outputs, node)).returncode
+    return subprocess.run(ssh(outputs, node)).returncode
 
 
 def stack_named(name: str) -> Stack:
@@ -104,7 +105,7 @@ def _asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
     for name, node in outputs["nodes"].items():
         if node["role"] == "manager":
             run = subprocess.run(
-                _ssh(outputs, name, command),
+                ssh(outputs, name, command),
                 stdin=subprocess.DEVNULL,
                 # As one stream: a service writes its log to two.
                 stdout=subprocess.PIPE,
@@ -122,7 +123,7 @@ def _asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
     )
 
 
-def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
+def ssh(outputs: Mapping[str, Any], node: str, command: str = "") -> list[str]:
     """Logs in; with a command, only runs it."""
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")

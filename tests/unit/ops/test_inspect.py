@@ -135,7 +135,7 @@ def test_the_login_key_is_neither_on_the_command_line_nor_in_a_file(doors, tmp_p
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
     outputs = managers(WELL)
-    command = " ".join(inspect._ssh(outputs, "manager-1", "docker node ls"))
+    command = " ".join(inspect.ssh(outputs, "manager-1", "docker node ls"))
     assert outputs["ssh_private_key"].splitlines()[1] not in command
     inspect._asked(outputs, "docker node ls")
     assert list(tmp_path.iterdir()) == []
