@@ -28,11 +28,13 @@ CONTEXTS = Path(".cache/images")
 class ImageBuilderArgs:
     """registry: where images are pushed. private_ca: whether a private CA signed its certificate.
 
+    refresh: another word builds every image anew, with Debian's updates of that day.
     packages: where Python packages for images are kept.
     """
 
     registry: RegistryHandle
     private_ca: bool
+    refresh: str = ""
     packages: Path = field(
         default_factory=lambda: Path.home() / ".cache" / "sophia" / "image-packages"
     )
@@ -44,6 +46,7 @@ class ImageBuilder(pulumi.ComponentResource):
     provider: docker.Provider
     registry: RegistryHandle
     private_ca: bool
+    refresh: str
     cache: ImageCache
 
     def __init__(
@@ -53,6 +56,7 @@ class ImageBuilder(pulumi.ComponentResource):
         # Host: DOCKER_HOST or the local socket, as with the docker command.
         self.provider = docker.Provider(f"{name}-docker", opts=pulumi.ResourceOptions(parent=self))
         self.registry, self.private_ca = args.registry, args.private_ca
+        self.refresh = args.refresh
         self.cache = ImageCache(CONTEXTS, args.packages)
         self.register_outputs({})
 
@@ -87,6 +91,8 @@ class Image(pulumi.ComponentResource):
         builder, registry = args.builder, args.builder.registry
         tagged_base = args.base.tagged if isinstance(args.base, Image) else args.base
         context = read(args.directory, tagged_base, args.packages)
+        if not isinstance(args.base, Image):  # what is built on ours has its updates
+            context = plan.refreshed(context, builder.refresh)
         repository = plan.repository(registry.server, registry.repository, name)
         self.tagged = f"{repository}:{plan.tag(context)}"
         child = pulumi.ResourceOptions(parent=self, provider=builder.provider)

@@ -86,7 +86,11 @@ class PlatformStack(pulumi.ComponentResource):
         )
         self._images = ImageBuilder(
             "images",
-            ImageBuilderArgs(registry=registry, private_ca=bool(settings.registry.ca)),
+            ImageBuilderArgs(
+                registry=registry,
+                private_ca=bool(settings.registry.ca),
+                refresh=settings.refresh_images,
+            ),
             self._child,
         )
         volume = volumes.directory(

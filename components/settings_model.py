@@ -149,6 +149,7 @@ class Settings:
     backup: None for no backups.
     servers: the catalog entries to deploy, with the operator's own settings. credentials: from the
     operator, by server and then by environment variable.
+    refresh_images: a word; another one builds all images anew.
     volumes: the wanted node of a volume, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
     recover_on: name of the manager that continues alone after the majority is lost, or "".
@@ -167,6 +168,7 @@ class Settings:
     node_groups: tuple[NodeGroup, ...]
     registry: Registry
     base_image: str
+    refresh_images: str
     overlay: Overlay
     gateway: Gateway
     backend: Backend

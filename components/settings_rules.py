@@ -71,6 +71,7 @@ def read(
         node_groups=groups,
         registry=_registry(top),
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
+        refresh_images=_refresh(top),
         overlay=settings_overlay.read(
             top, groups, servers, networks.needed(backups=backup is not None)
         ),
@@ -208,6 +209,16 @@ def _rotation(top: Reader) -> Rotation:
     )
     reader.finish()
     return found
+
+
+def _refresh(top: Reader) -> str:
+    reader = top.inner("images")
+    expected = "a word such as 2026-11-27"
+    word = reader.token("refresh", "", expected=expected)
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]{0,32}", word):
+        reader.fault("refresh", word, expected)
+    reader.finish()
+    return word
 
 
 def _price_limit(top: Reader) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ The files hold a token: keep them out of repositories.
 """
 
 
-def known_hosts(outputs: dict[str, Any]) -> str:
+def known_hosts(outputs: Mapping[str, Any]) -> str:
     """A known_hosts line with the address and host key of each node."""
     nodes = outputs["nodes"].values()
     return "".join(f"{node['address']} {node['host_key']}\n" for node in nodes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from ops import client
@@ -46,7 +47,7 @@ def on(outputs: dict[str, Any], node: str, command: str) -> subprocess.Completed
     )
 
 
-def ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
+def ssh(outputs: Mapping[str, Any], node: str, command: str = "") -> list[str]:
     """Logs in; with a command, only runs it."""
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DOCKERFILE = "Dockerfile"
 REQUIREMENTS = "requirements.txt"
@@ -37,6 +37,13 @@ RUN apt-get update -q \\
  && rm -rf /var/lib/apt/lists/*
 USER 10001:10001
 """
+_REFRESH = b"""RUN : %s \\
+ && apt-get update -q \\
+ && DEBIAN_FRONTEND=noninteractive apt-get upgrade -y -q \\
+ && rm -rf /var/lib/apt/lists/*
+"""
+"""Its text names the day, or Docker would take the layer of another one out of its cache."""
+_FROM_BASE = re.compile(rb"^FROM \$\{BASE\}.*\n", re.MULTILINE)
 _TEST = re.compile(r"test_\w+\.py")
 
 
@@ -94,6 +101,21 @@ def server_context(
         for source in sources
     ]
     return BuildContext((Source(DOCKERFILE, dockerfile + command, False), *placed), base)
+
+
+def refreshed(context: BuildContext, refresh: str) -> BuildContext:
+    """The context with Debian's updates on its base. refresh: any word; another one means those of
+    the day on which it is built, "" none."""
+    if not refresh:
+        return context
+    layer = _REFRESH % refresh.encode()
+    sources = tuple(
+        replace(source, content=_FROM_BASE.sub(lambda found: found[0] + layer, source.content))
+        if source.path == DOCKERFILE
+        else source
+        for source in context.sources
+    )
+    return replace(context, sources=sources)
 
 
 def shared_dockerfile(sources: Sequence[Source]) -> str:

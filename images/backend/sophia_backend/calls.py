@@ -1,12 +1,12 @@
 """Calls a tool at one of its server's replicas: bounded, counted, and logged in one line."""
 
 import asyncio
-import logging
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
 from mcp.shared.exceptions import MCPError
+from sophia_mcp import audit
 from sophia_mcp.metrics import Metrics
 
 from . import wire
@@ -15,8 +15,6 @@ from .fleet import Fleet
 from .problems import Problem
 from .tools import Tool
 from .wire import Progress
-
-logger = logging.getLogger(__name__)
 
 CALL_S = 110.0
 """For a call with all its tries; the slowest server has 99."""
@@ -58,18 +56,14 @@ class Calls:
             seconds = perf_counter() - started
             self._metrics.tool_calls.labels(tool.full_name, outcome).inc()
             self._metrics.tool_seconds.labels(tool.full_name).observe(seconds)
-            logger.info(
-                "tool call",
-                extra={
-                    "request_id": caller.request.request_id,
-                    "caller": caller.request.caller,
-                    "of": tool.server,
-                    "tool": tool.name,
-                    "kind": tool.kind,
-                    "outcome": outcome,
-                    **({"reason": reason} if reason else {}),
-                    "ms": round(seconds * 1000, 1),
-                },
+            audit.note(
+                caller.request,
+                of=tool.server,
+                tool=tool.name,
+                kind=tool.kind,
+                outcome=outcome,
+                **({"reason": reason} if reason else {}),
+                ms=round(seconds * 1000, 1),
             )
 
     async def _answered(

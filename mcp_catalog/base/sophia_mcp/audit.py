@@ -1,6 +1,7 @@
 """Who called what, and what it cost: one log line per call, without callers' data."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -9,6 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.types import Scope
+
+_log = logging.getLogger(__name__)
+# No LOG_LEVEL silences it.
+_log.setLevel(logging.INFO)
 
 _KEY = "sophia.request"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -66,6 +71,13 @@ def count_upstream(seconds: float) -> None:
     if cost := _current.get():
         cost.upstream_calls += 1
         cost.upstream_seconds += seconds
+
+
+def note(request: Request, **what: object) -> None:
+    """The line of one call. what: nothing of the caller's data."""
+    _log.info(
+        "tool call", extra={"request_id": request.request_id, "caller": request.caller, **what}
+    )
 
 
 def sizes(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, int]:

@@ -145,20 +145,16 @@ class Server(MCPServer[Any]):
             self.metrics.tool_seconds.labels(tool).observe(seconds)
             ms = round(seconds * 1000, 1)
             self.activity.note(tool, request.caller, outcome, reason, request.request_id, ms)
-            logger.info(
-                "tool call",
-                extra={
-                    "request_id": request.request_id,
-                    "caller": request.caller,
-                    "tool": tool,
-                    "kind": self._kinds.get(name),
-                    "outcome": outcome,
-                    **({"reason": reason} if reason else {}),
-                    "ms": ms,
-                    "upstream_calls": cost.upstream_calls,
-                    "upstream_ms": round(cost.upstream_seconds * 1000, 1),
-                    "arguments": audit.sizes(arguments, self._arguments_of(name)),
-                },
+            audit.note(
+                request,
+                tool=tool,
+                kind=self._kinds.get(name),
+                outcome=outcome,
+                **({"reason": reason} if reason else {}),
+                ms=ms,
+                upstream_calls=cost.upstream_calls,
+                upstream_ms=round(cost.upstream_seconds * 1000, 1),
+                arguments=audit.sizes(arguments, self._arguments_of(name)),
             )
 
     async def get_prompt(

@@ -121,6 +121,15 @@ def test_rotation_takes_tokens():
     assert faults[0].startswith("sophia:rotate.hostKey: got an unknown key")
 
 
+def test_images_are_refreshed_by_a_word():
+    assert check(GOOD)[0].refresh_images == ""
+    for word, taken in (("2026-11-27", "2026-11-27"), (2, "2")):
+        settings, faults = check(changed(images={"refresh": word}))
+        assert (settings.refresh_images, faults) == (taken, [])
+    _, [fault] = check(changed(images={"refresh": "1; rm -rf /"}))
+    assert fault.startswith("sophia:images.refresh: got '1; rm -rf /', expected a word such as")
+
+
 def test_recovery_goes_on_one_of_the_managers():
     settings, faults = check(changed(recover={"on": "manager-2"}))
     assert faults == []

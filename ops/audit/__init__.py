@@ -1,0 +1,1 @@
+"""`make audit` and `make sbom`: what runs, judged by checks that others wrote and by our own."""
