@@ -10,8 +10,9 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans audit sbom preflight preview deploy verify drift \
-  deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans backup restore audit sbom preflight preview deploy verify \
+  drift deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast \
+  test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +52,12 @@ SBOM ?= .cache/sbom
 
 sbom: $(VENV)/.ready ## list what is in each image of a stack, and what is known to be wrong with it
 	@exec $(BIN)/python -m ops.audit.sbom --stack "$(STACK)" --to "$(SBOM)"
+
+backup: $(VENV)/.ready ## make a backup of the database now
+	@exec $(BIN)/python -m ops backup --stack "$(STACK)"
+
+restore: $(VENV)/.ready ## restore the database: make restore AT=latest, AT='2026-11-27 12:00:00' (UTC)
+	@exec $(BIN)/python -m ops restore --stack "$(STACK)" --timeline "$(TIMELINE)" "$(AT)"
 
 deploy: ## what the workflows run, also preflight, preview, verify, drift: make preview STACK=prod
 preflight preview deploy verify drift deployments: $(VENV)/.ready

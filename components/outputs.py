@@ -10,6 +10,7 @@ OUTPUTS = {
     "gateway_tokens": "Secret. All tokens, by the names of `gateway.callers`, and `default`.",
     "gateway_certificate": "When the gateway's certificate ends, when to renew it, and who does.",
     "ca_certificate": "The platform's CA in PEM, for clients; empty with your own certificate.",
+    "backup_passphrase": "Secret. What the database's backups are encrypted with; empty without.",
     "mcp_endpoints": "By server, its address for MCP clients, at `gateway_url`.",
     "nodes": "By node: address, host key, machine's id, role, tier and ssh user.",
     "ssh_private_key": "Secret. The key that logs in to every node.",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 
 from components import volumes
-from components.database import Database, DatabaseArgs
+from components.database import Backups, Database, DatabaseArgs
 from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
@@ -96,7 +96,7 @@ class PlatformStack(pulumi.ComponentResource):
         volume = volumes.directory(
             plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
         )
-        gateway, attached = self._services(
+        gateway, database, attached = self._services(
             Ground(settings.prefix, cluster, self._networks(cluster), registry), volume
         )
 
@@ -112,6 +112,7 @@ class PlatformStack(pulumi.ComponentResource):
             "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
+            "backup_passphrase": database.passphrase,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             LOGIN_KEY: login.private_key,
             NAMED_AFTER: settings.stack,
@@ -207,7 +208,7 @@ class PlatformStack(pulumi.ComponentResource):
         """By name, the networks of this run's layouts; those of the former one stay unchanged."""
         made = {}
         for layout in self._settings.layouts:
-            for network in networks.NETWORKS:
+            for network in self._settings.networks:
                 args = SwarmNetworkArgs(
                     cluster=cluster,
                     prefix=self._settings.prefix,
@@ -221,7 +222,7 @@ class PlatformStack(pulumi.ComponentResource):
 
     def _services(
         self, ground: Ground, volume: VolumeHandle
-    ) -> tuple[Gateway, pulumi.Output[dict[str, list[str]]]]:
+    ) -> tuple[Gateway, Database, pulumi.Output[dict[str, list[str]]]]:
         """Every workload, each created once what it needs is healthy; and each one's networks once
         all are healthy.
         """
@@ -233,11 +234,12 @@ class PlatformStack(pulumi.ComponentResource):
         for workload in workloads.in_order(planned):
             needed = [made[name] for name in workload.needs]
             if workload.name == workloads.DATABASE:
-                database = self._database(workload, ground, volume)
+                job = next((one for one in planned if one.name == workloads.BACKUP), None)
+                database = self._database(workload, job, ground, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name == workloads.PUBLISHER:
-                continue  # the gateway's component creates it
+            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP):
+                continue  # the gateway's and the database's component create these
             elif workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, ground, needed)
@@ -256,11 +258,24 @@ class PlatformStack(pulumi.ComponentResource):
                 made[workload.name] = McpService(workload.name, server, self._child).handle
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
-        return gateway, running.apply(lambda _: attached)
+        return gateway, database, running.apply(lambda _: attached)
 
-    def _database(self, workload: Workload, ground: Ground, volume: VolumeHandle) -> Database:
+    def _database(
+        self, workload: Workload, job: Workload | None, ground: Ground, volume: VolumeHandle
+    ) -> Database:
+        """job: that backs it up."""
         image = self._image(workload.name, "images", self._settings.base_image).reference
-        args = DatabaseArgs(workload, ground, image, volume)
+        backups, settings = None, self._settings.backup
+        if job and settings:
+            own = settings.passphrase
+            backups = Backups(
+                job,
+                access_key=_secret(settings.access_key),
+                secret_key=_secret(settings.secret_key),
+                passphrase=_secret(own) if own.reveal() else None,
+                authority=settings.repository.authority,
+            )
+        args = DatabaseArgs(workload, ground, image, volume, backups)
         return Database(workload.name, args, self._child)
 
     def _backend(self, workload: Workload, ground: Ground, base: Image) -> ServiceHandle:

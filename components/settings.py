@@ -42,6 +42,7 @@ SECRETS = {
     "registry": ("password", "registry.password"),
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
     "backend": (_ANY_SECRETS, "backend.secrets.NAME"),
+    "backup": (r'"(accessKey|secretKey|passphrase)":(?!\s*(null|""))', "backup.secretKey"),
 }
 """Keys that may hold a secret: a pattern that shows it, and the path to encrypt."""
 
@@ -82,7 +83,7 @@ def load(catalog: Catalog) -> Settings:
         former_layouts=_former_layouts(kept),
     )
     if len(settings.layouts) > 1 and (
-        narrow := settings_overlay.no_room(project, settings.overlay)
+        narrow := settings_overlay.no_room(project, settings.overlay, settings.networks)
     ):
         raise SettingsError((narrow,))
     return settings

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from components.catalog.model import Server
 from components.plan import names, networks
+from components.plan.backup import Repository
 from components.plan.gateway import Caller
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
@@ -99,6 +100,18 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """The database's backups. access_key, secret_key: S3's. passphrase: that they are encrypted
+    with, "" for one of the stack's own.
+    """
+
+    repository: Repository
+    access_key: Sensitive
+    secret_key: Sensitive
+    passphrase: Sensitive
+
+
+@dataclass(frozen=True)
 class Firewall:
     """Who may connect from outside, as IPv4 networks. unprotected_regions: regions without a
     firewall in which machines are rented anyway.
@@ -133,6 +146,7 @@ class Settings:
     """A whole platform's configuration.
 
     stack: the name after which objects are named, see NAMED_AFTER.
+    backup: None for no backups.
     servers: the catalog entries to deploy, with the operator's own settings. credentials: from the
     operator, by server and then by environment variable.
     refresh_images: a word; another one builds all images anew.
@@ -158,6 +172,7 @@ class Settings:
     overlay: Overlay
     gateway: Gateway
     backend: Backend
+    backup: Backup | None
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]
@@ -176,6 +191,11 @@ class Settings:
     def layouts(self) -> tuple[networks.Layout, ...]:
         """The layouts of this run's networks, the wanted one first."""
         return networks.layouts(self.overlay.encrypted, self.overlay.mtu, self.former_layouts)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that each layout has."""
+        return networks.needed(backups=self.backup is not None)
 
     @property
     def prefix(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from components import (
     settings_backend,
+    settings_backup,
     settings_firewall,
     settings_gateway,
     settings_nodes,
@@ -14,7 +15,7 @@ from components import (
     settings_servers,
 )
 from components.catalog.loader import Catalog
-from components.plan import database, names, policies, volumes, workloads
+from components.plan import database, names, networks, policies, volumes, workloads
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
@@ -48,6 +49,7 @@ def read(
     ).rstrip("/")
     chosen = settings_servers.read(top, catalog, api_url)
     servers = chosen.servers
+    backup = settings_backup.read(top, names.prefix(project, stack))
     settings = Settings(
         project=project,
         stack=stack,
@@ -70,9 +72,12 @@ def read(
         registry=_registry(top),
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
         refresh_images=_refresh(top),
-        overlay=settings_overlay.read(top, groups, servers),
+        overlay=settings_overlay.read(
+            top, groups, servers, networks.needed(backups=backup is not None)
+        ),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
+        backup=backup,
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,

@@ -23,6 +23,17 @@ systemctl show --property Id,Result,NextElapseUSecRealtime 'job-*'
 timers. Jobs that end between two of its lines are left out."""
 
 
+def last(told: str, name: str) -> tuple[str, str]:
+    """When the job of that service was started last, as the Swarm says it, and how it went; empty
+    texts where there is none. told: by `LOOK`."""
+    objects, _ = _parsed(told)
+    tasks = [one for one in objects if "ServiceID" in one]
+    for one in objects:
+        if "JobStatus" in one and one["Spec"]["Name"] == name:
+            return one["JobStatus"]["LastExecution"], _state(one, last_run.tasks_of(one, tasks))
+    return "", ""
+
+
 def lines(told: str, prefix: str) -> list[str]:
     """A line for each job and each schedule. told: the output of `LOOK`. prefix: of physical
     names."""

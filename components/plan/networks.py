@@ -13,10 +13,12 @@ EDGE = "services"
 """The gateway and the servers. Its name dates from when it was the only network."""
 DATA = "data"
 """The database and the workloads that have its password."""
-NETWORKS = (EDGE, DATA)
+BACKUP = "backup"
+"""The database and the job that backs it up, where there are backups: their way out to S3."""
+NETWORKS = (EDGE, DATA, BACKUP)
 INTERNAL = frozenset({DATA})
-"""Those without a way out: the database needs neither the internet nor a machine's metadata.
-A workload that publishes a port has to be on another one, too."""
+"""Those without a way out: what has the database's password needs neither the internet nor a
+machine's metadata by it. A workload that publishes a port has to be on another one, too."""
 
 SHARED = {"database": DATA}
 """The network on which others reach a workload."""
@@ -50,6 +52,11 @@ class Layout:
     def name(self, network: str) -> str:
         """That network's name in this layout."""
         return network if self.generation == 1 else f"{network}-{self.generation}"
+
+
+def needed(*, backups: bool) -> tuple[str, ...]:
+    """Those that the platform has."""
+    return NETWORKS if backups else (EDGE, DATA)
 
 
 def layouts(encrypted: bool, mtu: int, former: Sequence[Layout]) -> tuple[Layout, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, database, gateway, mcp_service, provided
+from components.plan import backend, backup, database, gateway, mcp_service, provided
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -15,7 +15,7 @@ from components.settings_model import Settings
 from providers.swarm import calendar
 from providers.swarm.services.rules import faults_of, job_faults
 
-DATABASE, BACKEND, GATEWAY = "database", "backend", "gateway"
+DATABASE, BACKUP, BACKEND, GATEWAY = "database", "backup", "backend", "gateway"
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
@@ -28,7 +28,7 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         [*(server.name for server in settings.servers), BACKEND],
     )
     every = (
-        database.workload(DATABASE),
+        *_database(settings),
         *(
             _server(server, settings.prefix, settings.credentials[server.name])
             for server in settings.servers
@@ -48,6 +48,18 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
     return tuple(
         replace(one, networks=attached(one.networks, layouts, former.get(one.name, ())))
         for one in every
+    )
+
+
+def _database(settings: Settings) -> tuple[Workload, ...]:
+    """Its server, and the job that backs it up where that is configured."""
+    server = database.workload(DATABASE)
+    if settings.backup is None:
+        return (server,)
+    repository = settings.backup.repository
+    return (
+        backup.archiving(server, repository),
+        backup.job(BACKUP, server, repository),
     )
 
 

@@ -5,6 +5,9 @@
 # DATABASE (and its owner's name)  default: sophia
 # VOLUME                           the id that the volume's marker must have
 # /run/secrets/postgres_password   the owner's password; a new one applies from the next start
+# BACKUP_BUCKET                    turns backups on, see backup.py: WAL goes to the bucket, and an
+#                                  empty volume is filled from it
+#
 # The cluster is in a directory named after its version, below the mounted one. It is created under
 # a temporary name and renamed when complete, so a start that was killed half-way simply starts
 # over, and a directory with a PG_VERSION is never initialised. A volume that has lost its cluster
@@ -15,6 +18,9 @@ data=/var/lib/postgresql/data
 version=15
 cluster=$data/$version
 unfinished=$data/.initialising
+sockets=$PGHOST
+archive_mode=off
+archive_push="pgbackrest --config=/tmp/pgbackrest.conf --stanza=database archive-push %p"
 initialised=$data/.initialised
 database=${DATABASE:-sophia}
 password_file=/run/secrets/postgres_password
@@ -27,7 +33,7 @@ fail() {
 # SQL for a server that nobody else can reach: single-user mode, one statement per line.
 run_sql() { # directory database
     postgres --single -D "$1" -c exit_on_error=on -c log_min_error_statement=panic \
-        -c log_checkpoints=off "$2" >/dev/null
+        -c log_checkpoints=off -c archive_mode="$archive_mode" "$2" >/dev/null
 }
 
 initialise() {
@@ -65,15 +71,33 @@ flock --wait 60 9 || fail "another container on this node still uses $data"
 # So a killed server's pid file is stale, even if another process has that number by now.
 rm -f "$cluster/postmaster.pid"
 
+if [ -n "${BACKUP_BUCKET:-}" ]; then
+    backup configure
+    backup asked
+    archive_mode=on
+    # Where the job that makes backups meets the server.
+    mkdir -p -m 0700 "$data/.socket"
+    sockets=$PGHOST,$data/.socket
+    # A WAL file that isn't full is archived after this time: what a lost disk may cost.
+    set -- -c archive_timeout=120 -c archive_command="$archive_push" "$@"
+fi
+
 if [ ! -s "$cluster/PG_VERSION" ]; then
     [ ! -e "$initialised" ] || fail "the cluster of volume $VOLUME is gone: restore $cluster"
     for entry in "$data"/* "$data"/.[!.]*; do
         case $entry in
             "$data/*" | "$data/.[!.]*" | "$data/.lock" | "$data/.volume" | "$data/lost+found" | "$unfinished") ;;
+            "$data/.socket" | "$data/.restoring" | "$data/.restore-result" | "$data/.drill") ;;
             *) fail "$entry is there, but no $cluster/PG_VERSION: neither empty nor a cluster of PostgreSQL $version. Restore it or move it away" ;;
         esac
     done
-    initialise
+    nothing=3 status=$nothing
+    [ "$archive_mode" = off ] || { status=0; backup fill || status=$?; }
+    case $status in
+        0) ;;
+        "$nothing") initialise ;;
+        *) exit 1 ;;
+    esac
 fi
 [ -e "$initialised" ] || { : >"$initialised"; sync "$initialised" "$data"; }
 
@@ -85,4 +109,4 @@ echo "CREATE EXTENSION IF NOT EXISTS vector" |
     run_sql "$cluster" "$database" || fail "pgvector could not be installed in $database"
 
 exec postgres -D "$cluster" -c listen_addresses='*' -c password_encryption=scram-sha-256 \
-    -c unix_socket_directories="$PGHOST" "$@"
+    -c unix_socket_directories="$sockets" -c archive_mode="$archive_mode" "$@"

@@ -11,6 +11,7 @@ from ops import inspect
 from ops.audit import canary, certificates, cis_containers, cis_daemon, nodes, ports, sshd
 from ops.audit.findings import ACCEPTED, Check, Unusable, failed, judged, read_accepted, table
 from ops.audit.sbom import NAMES
+from ops.nodes import NotUp
 from ops.platform import STACK
 from ops.progress import say
 from ops.stack import Stack, StackError
@@ -24,7 +25,7 @@ def main() -> int:
     try:
         accepted = [one for one in read_accepted(ACCEPTED.read_text()) if one.check not in NAMES]
         rows = judged(_checks(inspect.stack_named(arguments.stack)), accepted)
-    except (StackError, ToolchainError, inspect.NotUp, Unusable) as failure:
+    except (StackError, ToolchainError, NotUp, Unusable) as failure:
         say(f"error: {failure}")
         return 2
     say(table(rows))
@@ -35,7 +36,7 @@ def _checks(stack: Stack) -> list[Check]:
     """Everything that is looked at."""
     outputs, now = stack.outputs(), datetime.now(UTC)
     if "nodes" not in outputs:
-        raise inspect.NotUp(f"the platform of stack {stack.name} is not up")
+        raise NotUp(f"the platform of stack {stack.name} is not up")
     found, silent = nodes.collected(outputs)
     planned = {name: node["role"] for name, node in outputs["nodes"].items()}
     [user] = {node["user"] for node in outputs["nodes"].values()}

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ops import inspect
 from ops.audit.findings import Check
+from ops.nodes import ssh
 
 Json = dict[str, Any]
 
@@ -136,7 +136,7 @@ def _ask(outputs: Mapping[str, Any], name: str) -> dict[str, str] | str:
     """The parts, or why there are none."""
     try:
         done = subprocess.run(
-            inspect.ssh(outputs, name, "sudo -n sh -s"),
+            ssh(outputs, name, "sudo -n sh -s"),
             input=SCRIPT,
             capture_output=True,
             text=True,

@@ -23,6 +23,7 @@ from packageurl import PackageURL
 from ops import inspect
 from ops.audit import vulnerabilities
 from ops.audit.findings import ACCEPTED, Unusable, failed, judged, read_accepted, table
+from ops.nodes import NotUp
 from ops.platform import STACK
 from ops.progress import say
 from ops.stack import StackError
@@ -146,7 +147,7 @@ def main() -> int:
         accepted = [one for one in read_accepted(ACCEPTED.read_text()) if one.check in NAMES]
         built = images(inspect.stack_named(arguments.stack).exported())
         found = {image: of_image(image) for image in built}
-    except (StackError, ToolchainError, inspect.NotUp, NotHere, Unusable) as failure:
+    except (StackError, ToolchainError, NotUp, NotHere, Unusable) as failure:
         say(f"error: {failure}")
         return 2
     arguments.to.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from ops import inspect, orphans
 from ops.ci import deployments, drift, engine, github, preflight, preview, summary, verify
+from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
 from ops.progress import say
 from ops.stack import Stack, StackError
@@ -54,7 +55,7 @@ def main() -> int:
                 _drift(stack)
             case "destroy":
                 engine.changed(stack, "destroy")
-    except (StackError, SimulatorError, ToolchainError, LambdaError, inspect.NotUp) as failure:
+    except (StackError, SimulatorError, ToolchainError, LambdaError, NotUp) as failure:
         _report(str(failure))
         return 1
     except KeyboardInterrupt:

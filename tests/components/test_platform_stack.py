@@ -368,3 +368,41 @@ def test_what_is_handed_out(seen, exports):
     assert set(exports) == set(OUTPUTS)
     assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
     assert isinstance(exports["gateway_token"], pulumi.Output)
+
+
+BACKUP = {"bucket": "sophia-backups", "accessKey": "the-access-key", "secretKey": "the-secret-key"}
+
+
+def test_backups_have_their_way_out_alone_and_run_after_the_database(
+    registered, preview, tmp_path, monkeypatch
+):
+    exports = {}
+    seen = run(registered, tmp_path, monkeypatch, exports, backup=BACKUP)
+    on = {name for name, one in seen.items() if "id-of-backup" in str(one.inputs.get("networks"))}
+    if not preview:
+        assert on == {"database-service", "backup-job"}
+    assert not seen["backup"].inputs.get("internal")
+    assert "database-service" in reached(seen, "backup-job")
+    assert seen["backup-schedule"].inputs["calendar"] == "*-*-* 03:00"
+    assert "backup-job" in seen["backup-schedule"].dependencies
+    for name in ("database", "backup"):
+        for key in ("access-key", "secret-key"):
+            assert "data" in seen[f"{name}-backup-{key}"].secrets
+    everything = str([one.inputs for name, one in seen.items() if "-backup-" not in name])
+    assert "the-secret-key" not in everything
+    if not preview:
+        made = "random-backup-passphrase"
+        assert seen["database-backup-passphrase"].inputs["data"] == made
+        assert seen["backup-backup-passphrase"].inputs["data"] == made
+        assert "data" in seen["backup-backup-passphrase"].secrets
+
+
+def test_a_passphrase_of_ones_own_is_used(registered, preview, tmp_path, monkeypatch):
+    own = BACKUP | {"passphrase": "p" * 20}
+    seen = run(registered, tmp_path, monkeypatch, backup=own)
+    if not preview:
+        assert seen["backup-backup-passphrase"].inputs["data"] == "p" * 20
+
+
+def test_without_backups_nothing_of_them_is_there(seen):
+    assert not [name for name in seen if "backup" in name]

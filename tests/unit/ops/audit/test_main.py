@@ -11,6 +11,7 @@ from ops import inspect
 from ops.audit import __main__ as audit
 from ops.audit import sbom
 from ops.audit.findings import Check
+from ops.nodes import NotUp
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_it_says_whether_anything_fails(monkeypatch, capsys, tmp_path, checks, s
 
 def test_a_stack_that_cannot_be_looked_at_is_no_finding(monkeypatch, capsys):
     def away(name: str) -> None:
-        raise inspect.NotUp("the simulated cloud is not running")
+        raise NotUp("the simulated cloud is not running")
 
     monkeypatch.setattr("sys.argv", ["ops.audit"])
     monkeypatch.setattr(inspect, "stack_named", away)
