@@ -1,4 +1,4 @@
-"""`make audit`: looks at a stack that is up, and ends with exit status 1 if any check fails."""
+"""`make audit`: checks a stack that is up. Exit status 1 if any check fails, 2 on other errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _checks(stack: Stack) -> list[Check]:
-    """Everything that is looked at."""
+    """All checks."""
     outputs, now = stack.outputs(), datetime.now(UTC)
     if "nodes" not in outputs:
         raise inspect.NotUp(f"the platform of stack {stack.name} is not up")
