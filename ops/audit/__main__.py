@@ -22,7 +22,8 @@ def main() -> int:
     parser.add_argument("--stack", default=STACK, help="(%(default)s)")
     arguments = parser.parse_args()
     try:
-        accepted = [one for one in read_accepted(ACCEPTED.read_text()) if one.check not in NAMES]
+        entries = read_accepted(ACCEPTED.read_text(), arguments.stack)
+        accepted = [one for one in entries if one.check not in NAMES]
         rows = judged(_checks(inspect.stack_named(arguments.stack)), accepted)
     except (StackError, ToolchainError, inspect.NotUp, Unusable) as failure:
         say(f"error: {failure}")

@@ -30,7 +30,8 @@ class Check:
 class Accepted:
     """An accepted finding. check, subject, problem: patterns with `*`.
 
-    by: who answers for it. varies: depends on the machine, and may be absent.
+    by: who answers for it. stack: pattern of the stacks that it is for. varies: depends on the
+    machine or the stack, and may be absent.
     """
 
     check: str
@@ -38,6 +39,7 @@ class Accepted:
     reason: str
     subject: str = "*"
     problem: str = "*"
+    stack: str = "*"
     varies: bool = False
 
     def covers(self, check: str, subject: str, problem: str) -> bool:
@@ -53,8 +55,8 @@ class Unusable(Exception):
     """accepted.yaml is invalid: all errors, one per line."""
 
 
-def read_accepted(text: str) -> list[Accepted]:
-    """The entries of accepted.yaml. Raises Unusable."""
+def read_accepted(text: str, stack: str) -> list[Accepted]:
+    """The entries of accepted.yaml for a stack. Raises Unusable."""
     found, faults = [], []
     for number, entry in enumerate(yaml.safe_load(text) or []):
         try:
@@ -67,7 +69,7 @@ def read_accepted(text: str) -> list[Accepted]:
         found.append(one)
     if faults:
         raise Unusable("accepted.yaml: " + "\n".join(faults))
-    return found
+    return [one for one in found if fnmatchcase(stack.rpartition("/")[2], one.stack)]
 
 
 PASS, FAIL, ACCEPT, UNKNOWN = "pass", "FAIL", "accepted", "not checked"

@@ -143,7 +143,8 @@ def main() -> int:
     parser.add_argument("--to", type=Path, default=Path(".cache/sbom"), help="(%(default)s)")
     arguments = parser.parse_args()
     try:
-        accepted = [one for one in read_accepted(ACCEPTED.read_text()) if one.check in NAMES]
+        entries = read_accepted(ACCEPTED.read_text(), arguments.stack)
+        accepted = [one for one in entries if one.check in NAMES]
         built = images(inspect.stack_named(arguments.stack).exported())
         found = {image: of_image(image) for image in built}
     except (StackError, ToolchainError, inspect.NotUp, NotHere, Unusable) as failure:
