@@ -50,7 +50,7 @@ audit: $(VENV)/.ready ## check nodes, containers, ssh, ports, secrets and certif
 
 SBOM ?= .cache/sbom
 
-sbom: $(VENV)/.ready ## list what is in each image of a stack, and what is known to be wrong with it
+sbom: $(VENV)/.ready ## list the contents of a stack's images, and check them for known vulnerabilities
 	@exec $(BIN)/python -m ops.audit.sbom --stack "$(STACK)" --to "$(SBOM)"
 
 backup: $(VENV)/.ready ## make a backup of the database now
