@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import grp
 import gzip
 import json
 import os
@@ -58,10 +59,10 @@ class Machine:
 
     python: path of a suitable one, "" if there is none; python_package: what would bring it.
     packages: what would bring each command of simulator.packages.NEEDED_FOR. in_use: nodes run.
-    engine_trouble: why no engine answers. modules: whether the kernel has them, None if that can't
-    be told. memory, docker_disk, cache_disk: bytes available. subordinate_ids: whether this user
-    has some. namespaces: what forbids user namespaces, or what mmdebstrap said when it tried, "" if
-    nothing does. firewall: ufw is on.
+    engine_trouble: why no engine answers. docker_group: this user is in it. modules: whether the
+    kernel has them, None if that can't be told. memory, docker_disk, cache_disk: bytes available.
+    subordinate_ids: whether this user has some. namespaces: what forbids user namespaces, or what
+    mmdebstrap said when it tried, "" if nothing does. firewall: ufw is on.
     """
 
     root: bool
@@ -74,6 +75,7 @@ class Machine:
     engine: Engine | None
     engine_trouble: str
     engine_address: str
+    docker_group: bool
     cgroup_version: str
     controllers: frozenset[str]
     modules: Mapping[str, bool | None]
@@ -104,11 +106,12 @@ def look() -> Machine:
         architecture=platform.machine(),
         python=_said("find-python"),
         python_package=_said("python-package"),
-        commands=frozenset(name for name in COMMANDS if shutil.which(name)),
+        commands=frozenset(name for name in COMMANDS if packages.where(name)),
         packages={name: packages.providing([name]) for name in packages.NEEDED_FOR},
         engine=found,
         engine_trouble=trouble or "",
         engine_address=engine.host_address(),
+        docker_group=_in_group("docker"),
         cgroup_version="2" if _CONTROLLERS.exists() else "1",
         controllers=controllers(),
         modules=modules(platform.release()),
@@ -221,6 +224,13 @@ def _namespaces() -> str:
     )
     lines = tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"]
     return "" if tried.returncode == 0 else lines[-1]
+
+
+def _in_group(name: str) -> bool:
+    """Whether this process is in the group: a new member has to log in again."""
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam(name).gr_gid in os.getgroups()
+    return False
 
 
 def _may_write(folder: Path) -> bool:

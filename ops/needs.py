@@ -24,7 +24,7 @@ MEMORY_GIB = 3
 CONTROLLERS = ("cpu", "memory", "pids")
 REQUIRED_MODULES = ("overlay", "bridge", "veth", "vxlan")
 
-
+JOIN = 'sudo usermod -aG docker "$USER", then log in again'
 ALLOWING = {
     "kernel.unprivileged_userns_clone": "kernel.unprivileged_userns_clone=1",
     "user.max_user_namespaces": "user.max_user_namespaces=65536",
@@ -63,7 +63,8 @@ def _programs(machine: Machine) -> Iterator[Need]:
         absent.insert(0, "Python 3.11 to 3.13 with venv")
     if absent and not (machine.root and "apt-get" in machine.commands):
         sudo = "" if machine.root else "sudo "
-        install = f"{sudo}apt-get install -y {' '.join(_packages(machine))}"
+        wanted = " ".join(_packages(machine))
+        install = f"{sudo}apt-get update && {sudo}apt-get install -y {wanted}"
         yield Need(f"missing: {', '.join(absent)}", install)
 
 
@@ -103,16 +104,14 @@ def _engine(machine: Machine) -> Iterator[Need]:
 def _no_engine(machine: Machine) -> Iterator[Need]:
     trouble, address = machine.engine_trouble, machine.engine_address
     if "permission denied" in trouble:
-        yield Need(
-            f"no access to Docker at {address}",
-            'sudo usermod -aG docker "$USER", then log in again',
-        )
+        yield Need(f"no access to Docker at {address}", JOIN)
     elif address != SOCKET:
         yield Need(f"no Docker at {address}: {trouble}", "unset DOCKER_HOST, or start that engine")
     elif not machine.root:
         if "dockerd" in machine.commands:
             yield Need("no Docker engine runs", "sudo systemctl start docker")
-        yield Need("Docker is for root only", 'sudo usermod -aG docker "$USER", then log in again')
+        if not machine.docker_group:
+            yield Need("Docker is for root only", JOIN)
     if not machine.root and not machine.trust_writable:
         yield Need("this user may not change which registries Docker trusts", ALLOW_TRUST)
 
