@@ -210,6 +210,8 @@ def subordinate_ids(user: str, uid: int, folder: Path = Path("/etc")) -> bool:
 
 FORBIDDING = (("kernel/unprivileged_userns_clone", "0"), ("user/max_user_namespaces", "0"))
 """Kernel settings, and the value with which they forbid user namespaces."""
+RESTRICTING = "kernel/apparmor_restrict_unprivileged_userns"
+"""Ubuntu's, since 24.04: forbids them to programs without a profile; mmdebstrap has one."""
 
 
 def _namespaces() -> str:
@@ -222,8 +224,13 @@ def _namespaces() -> str:
     tried = subprocess.run(
         ["mmdebstrap", "--unshare-helper", "true"], capture_output=True, text=True, check=False
     )
-    lines = tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"]
-    return "" if tried.returncode == 0 else lines[-1]
+    if tried.returncode == 0:
+        return ""
+    if _text(Path("/proc/sys") / RESTRICTING).strip() == "1":
+        return f"{RESTRICTING.replace('/', '.')} is 1"
+    # The cause comes first, then what fails for it.
+    said = tried.stderr.strip() or f"exit status {tried.returncode}"
+    return said.splitlines()[0].removeprefix("E: ")
 
 
 def _in_group(name: str) -> bool:

@@ -25,13 +25,13 @@ CONTROLLERS = ("cpu", "memory", "pids")
 REQUIRED_MODULES = ("overlay", "bridge", "veth", "vxlan")
 
 JOIN = 'sudo usermod -aG docker "$USER", then log in again'
+AS_ROOT = "run this as root, which needs none"
 ALLOWING = {
-    "kernel.unprivileged_userns_clone": "kernel.unprivileged_userns_clone=1",
-    "user.max_user_namespaces": "user.max_user_namespaces=65536",
-    # Ubuntu's, since 24.04.
-    "": "kernel.apparmor_restrict_unprivileged_userns=0",
+    "kernel.unprivileged_userns_clone": 1,
+    "user.max_user_namespaces": 65536,
+    "kernel.apparmor_restrict_unprivileged_userns": 0,
 }
-"""What allows user namespaces, by the setting that forbids them."""
+"""The value of each kernel setting with which it allows user namespaces."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,9 @@ def _namespaces(machine: Machine) -> Iterator[Need]:
             'sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "$USER"',
         )
     if machine.namespaces:
-        forbidden = machine.namespaces.partition(" is ")[0]
-        yield Need(
-            f"no user namespaces to build images in: {machine.namespaces}",
-            f"sudo sysctl {ALLOWING.get(forbidden, ALLOWING[''])}",
-        )
+        setting = machine.namespaces.partition(" is ")[0]
+        allow = f"sudo sysctl {setting}={ALLOWING[setting]}" if setting in ALLOWING else AS_ROOT
+        yield Need(f"no user namespaces to build images in: {machine.namespaces}", allow)
 
 
 def _room(machine: Machine) -> Iterator[Need]:
