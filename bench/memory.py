@@ -75,6 +75,8 @@ def main() -> int:
             ("ai_memory, hybrid, pgvector", with_pgvector, meaning),
         ):
             with memory(log, place, environment) as replica:
+                if place == with_pgvector:
+                    wait_for_index(replica)
                 slowest.append(asyncio.run(called(name, replica, queries, nearest)))
         beside_pgvector(with_pgvector, service, queries, nearest)
         for python in others:
@@ -100,6 +102,16 @@ def memory(log: Path, url: str, environment: dict[str, str]) -> Iterator[Replica
     with running(["-m", "sophia_mcp", "ai_memory"], log, given, (ROOT,)) as replica:
         until(lambda: replica.logged("the database is ready"), bool, "the database ready", 300)
         yield replica
+
+
+def wait_for_index(replica: Replica) -> None:
+    """Waits for pgvector's index, which the server builds while it answers."""
+    began = time.monotonic()
+    until(
+        lambda: [line for line in replica.logged("index built") if "near" in line["index"]],
+        bool, "the index of vectors built", 600,
+    )  # fmt: skip
+    print(f"pgvector's index built in {time.monotonic() - began:.0f} s", flush=True)
 
 
 def fill(url: str) -> None:

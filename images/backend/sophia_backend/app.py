@@ -17,6 +17,9 @@ from .places import read_places
 from .problems import Problem, answer_http, answer_problem
 from .search import Search
 
+QUIET = runtime.QUIET | {"/api/fleet"}
+"""Every open page asks for the fleet every five seconds."""
+
 
 def make(settings: Settings) -> tuple[ASGIApp, Health]:
     """The ASGI application, and its health."""
@@ -40,7 +43,7 @@ def make_app(fleet: Fleet, settings: Settings) -> tuple[ASGIApp, Health]:
     ]
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http)
-    return runtime.edge(app, metrics, health, _route), health
+    return runtime.edge(app, metrics, health, _route, QUIET), health
 
 
 def _route(path: str) -> str:

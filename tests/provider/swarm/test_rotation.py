@@ -16,7 +16,7 @@ from providers.swarm.pool import Pool, SwarmConfig
 from simulator import node_image
 from tests.provider.swarm.engine_stack import Stack, made, service
 from tests.provider.swarm.fleet import Fleet, Machine
-from tests.provider.swarm_services.samples import load_image
+from tests.provider.swarm.services.samples import load_image
 from tests.support.checkout import ROOT
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -146,7 +146,8 @@ def test_keys_and_tokens_rotate_and_nothing_restarts(stack: Stack, nodes: list[M
     said = stack.up(ok=False)
     assert f"{lena.address} can't be reached by ssh" in said
     third = login(stack)
-    assert lets_in(karl, third)
+    # Her failure may end the run before his turn comes: he lets one of our keys in either way.
+    assert lets_in(karl, second) or lets_in(karl, third)
     stack.wanted["login"] = "4"
     stack.on_host(1, "systemctl", "start", "ssh.service")
     stack.up()
