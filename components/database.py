@@ -26,8 +26,8 @@ class DatabaseArgs:
 class Database(pulumi.ComponentResource):
     """Done when the server answers queries. Its data stay on the node when it is destroyed.
 
-    handle: for services on the same network. url: with the password, secret; whoever takes it is
-    made after the database is healthy.
+    handle: for services on the same network. url: secret, with the password; what uses it is
+    created after the database is healthy.
     """
 
     handle: ServiceHandle
@@ -37,7 +37,7 @@ class Database(pulumi.ComponentResource):
         self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:Database", name, None, opts)
-        # No punctuation: clients put it into addresses of their own making.
+        # No punctuation: clients build addresses with it.
         password = random.RandomPassword(
             f"{name}-password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
         )

@@ -1,9 +1,9 @@
 """Images of the platform: built on this machine's Docker, pushed, and referred to by digest.
 
 An image's tag is the hash of what it is made of. The same content is the same image: nothing is
-built or pushed again, and services keep running. Images stay where they were put when the stack
-is destroyed: the registry has its own retention, and may be gone by then; local ones are Docker's
-build cache (`docker image prune --all --filter label=sophia.image`).
+built or pushed again, and services keep running. Images stay when the stack is destroyed: the
+registry has its own retention, and may be gone by then; local ones are Docker's build cache
+(`docker image prune --all --filter label=sophia.image`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONTEXTS = Path(".cache/images")
 
 @dataclass(frozen=True)
 class ImageBuilderArgs:
-    """registry: where images go. private_ca: its certificate is not signed by a public CA.
+    """registry: where images are pushed. private_ca: whether a private CA signed its certificate.
 
     packages: where Python packages for images are kept.
     """
@@ -39,7 +39,7 @@ class ImageBuilderArgs:
 
 
 class ImageBuilder(pulumi.ComponentResource):
-    """What all images share: this machine's Docker, the registry, and the cache of contexts."""
+    """What all images share: this machine's Docker, the registry and the cache of contexts."""
 
     provider: docker.Provider
     registry: RegistryHandle
@@ -60,7 +60,8 @@ class ImageBuilder(pulumi.ComponentResource):
 @dataclass(frozen=True)
 class ImageArgs:
     """directory: holds the Dockerfile, which takes `ARG BASE`. base: a reference, or an image of
-    ours, which is then built first. packages: Debian's, for a server.
+    ours, which is then built first.
+    packages: Debian packages, for a server.
     """
 
     builder: ImageBuilder
@@ -102,7 +103,7 @@ class Image(pulumi.ComponentResource):
                 dockerfile=f"{directory}/{plan.DOCKERFILE}",
                 build_args={"BASE": base},
                 labels={"sophia.image": name},
-                # Any Docker has it; what buildx makes may lie in a store of its own.
+                # Every Docker has it; buildx may put its images into another store.
                 use_legacy_builder=True,
             ),
             opts=child,
@@ -111,7 +112,7 @@ class Image(pulumi.ComponentResource):
             f"{name}-push",
             name=built.name,
             keep_remotely=True,
-            # Only for asking the digest: the push goes through Docker, which checks the CA.
+            # Only to ask for the digest: the push goes through Docker, which checks the CA.
             insecure_skip_verify=builder.private_ca,
             auth_config=docker.RegistryImageAuthConfigArgs(
                 address=f"https://{registry.server}",
@@ -128,10 +129,10 @@ class Image(pulumi.ComponentResource):
 def _staged(
     name: str, builder: ImageBuilder, context: plan.BuildContext, base: pulumi.Input[str]
 ) -> pulumi.Output[str]:
-    """The context's path; outside previews it is there when the output resolves.
+    """The context's path; outside previews it exists when the output resolves.
 
-    So is the base, where it is one of ours that another machine built: the build itself has
-    neither the registry's credentials nor its CA, Docker's own pull has both.
+    Then Docker also has the base, if it is one of ours that another machine built: the build
+    itself has neither the registry's credentials nor its CA, Docker's own pull has both.
     """
     cache, registry = builder.cache, builder.registry
 
@@ -146,5 +147,5 @@ def _staged(
                 await asyncio.to_thread(cache.have, reference, pull)
         return str(cache.directory(context))
 
-    # The path is no secret, though the password is.
+    # The path is not secret, only the password is.
     return pulumi.Output.unsecret(pulumi.Output.all(base, registry.password).apply(stage))

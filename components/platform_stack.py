@@ -41,7 +41,7 @@ CATALOG = "mcp_catalog"
 
 
 class PlatformStack(pulumi.ComponentResource):
-    """Everything of one stack. exports: what others may know of it, by name."""
+    """Everything of one stack. exports: its outputs, by name."""
 
     exports: Mapping[str, pulumi.Input[object]]
 
@@ -113,7 +113,7 @@ class PlatformStack(pulumi.ComponentResource):
             NAMED_AFTER: settings.stack,
             SUBNET_SIZE: settings.overlay.subnet_size,
             networks.OUTPUT: attached,
-            # Handed out with it.
+            # Exported with it.
             networks.LAYOUTS: attached.apply(lambda _: [*map(asdict, settings.layouts)]),
         }
         self.register_outputs({})
@@ -130,7 +130,7 @@ class PlatformStack(pulumi.ComponentResource):
         )
 
     def _with_former(self, keys: str) -> str:
-        """Machines still know the key of the last `up` after a forced replacement of the pair."""
+        """After a forced replacement of the pair, machines still know the key of the last `up`."""
         former = self._settings.former_login.reveal()
         return keys if former in keys else f"{keys}{former}"
 
@@ -173,7 +173,7 @@ class PlatformStack(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, providers=[account]),
         )
-        # A change that would lose the volume is refused before any of it gets into the state.
+        # A change that would lose the volume is refused before any of it reaches the state.
         of_machines = pulumi.ResourceOptions(parent=self, providers=[account], depends_on=[home])
         machines = [
             LambdaInstance(
@@ -200,7 +200,7 @@ class PlatformStack(pulumi.ComponentResource):
         return [firewall.admitted(machine) for machine in machines]
 
     def _networks(self, cluster: ClusterHandle) -> dict[str, NetworkHandle]:
-        """By name: those of this run's layouts, of which the former one stays as it is."""
+        """By name, the networks of this run's layouts; those of the former one stay unchanged."""
         made = {}
         for layout in self._settings.layouts:
             for network in networks.NETWORKS:
@@ -218,8 +218,8 @@ class PlatformStack(pulumi.ComponentResource):
     def _services(
         self, ground: Ground, volume: VolumeHandle
     ) -> tuple[Gateway, pulumi.Output[dict[str, list[str]]]]:
-        """Every workload, each once what it needs is healthy; and the networks that each is on once
-        all are.
+        """Every workload, each created once what it needs is healthy; and each one's networks once
+        all are healthy.
         """
         settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
@@ -233,7 +233,7 @@ class PlatformStack(pulumi.ComponentResource):
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
             elif workload.name == workloads.PUBLISHER:
-                continue  # its gateway's component makes it
+                continue  # the gateway's component creates it
             elif workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, ground, needed)
@@ -260,7 +260,7 @@ class PlatformStack(pulumi.ComponentResource):
         return Database(workload.name, args, self._child)
 
     def _backend(self, workload: Workload, ground: Ground, base: Image) -> ServiceHandle:
-        """The platform's own, or the operator's in its place."""
+        """The platform's own, or the operator's instead."""
         own = self._settings.backend
         image = own.image or self._image(workload.name, "images", base).reference
         secrets = {env: _secret(value) for env, value in own.secrets.items()}
@@ -297,7 +297,7 @@ class PlatformStack(pulumi.ComponentResource):
     def _image(
         self, name: str, place: str, base: str | Image, packages: Sequence[str] = ()
     ) -> Image:
-        """The image made of the folder `place/name`."""
+        """The image built from the folder `place/name`."""
         directory = ROOT / place / name
         return Image(name, ImageArgs(self._images, directory, base, packages), self._child)
 

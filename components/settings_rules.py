@@ -1,4 +1,4 @@
-"""What configuration must be: a plain mapping in, values and *all* faults out. Pure."""
+"""The rules of the configuration: a plain mapping in, values and *all* faults out. Pure."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def read(
 ) -> tuple[Settings, tuple[Fault, ...]]:
     """Settings from the keys below `sophia:`, and what is wrong with them and the catalog.
 
-    With any fault the settings hold stand-in values: nothing may be made of them.
-    offers: what the cloud rents out; None leaves types and regions unchecked.
+    If there is any fault, the settings hold placeholders: create nothing from them.
+    offers: what the cloud offers; None leaves types and regions unchecked.
     """
     faults: list[Fault] = list(catalog.faults)
     top = Reader(project, values, faults, separator=":")
@@ -130,7 +130,7 @@ def _long_names(key: str, settings: Settings) -> list[Fault]:
 
 
 def pace(top: Reader) -> Pace:
-    """How fast the API may be asked."""
+    """How fast the API may be called."""
     reader = top.inner("pace")
     found = Pace(
         requests_per_second=reader.number("requestsPerSecond", 1.0, low=0.1, high=1000),
@@ -142,7 +142,7 @@ def pace(top: Reader) -> Pace:
 
 
 def _registry(top: Reader) -> Registry:
-    # People paste credentials: only server and repository are ever shown.
+    # People paste credentials: show only server and repository.
     reader = top.inner("registry", hidden=True)
     registry = Registry(
         server=reader.text(
@@ -179,7 +179,7 @@ def _registry(top: Reader) -> Registry:
 
 
 def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
-    """The node that each volume is wanted on, as far as that is said."""
+    """The wanted node of each volume that has one in the configuration."""
     new, old = f"{top.path}:volumes.database", f"{top.path}:databaseNode"
     move = f"`pulumi config set --path '{new}' {top.plain('databaseNode')}`"
     top.retired("databaseNode", "volumes.database", f"run {move} and `pulumi config rm {old}`")

@@ -1,6 +1,6 @@
-"""`make status`, `make logs` and `make ssh`: a look at a platform that is up, of any stack.
+"""`make status`, `make logs` and `make ssh`: inspect a platform that is up, of any stack.
 
-All they need are the stack's own outputs. The login key is handed to ssh in memory, not in a file.
+They need only the stack's outputs. The login key is passed to ssh in memory, not in a file.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ops.stack import PROJECT, Stack, of_this_shell
 from simulator import cloud
 
 _CONNECT = 10
-"""Seconds for a node's sshd to take a connection and to agree on its keys: it may be busy."""
+"""Seconds for a node's sshd to accept a connection and finish the key exchange: it may be busy."""
 
 
 class NotUp(Exception):
-    """There is nothing to look at, or no such thing in it."""
+    """There is no platform, or nothing of that name in it."""
 
 
 def status(name: str) -> None:
-    """The version; the ways in; nodes and services, as the Swarm sees them; how its jobs went."""
+    """Prints the version, the gateways, the Swarm's nodes and services, and its jobs' last runs."""
     outputs = _outputs(name)
     say(f"version      {outputs.get('version', 'before 0.1.0')}")
     for line in gateways.lines(outputs):
@@ -42,7 +42,7 @@ def status(name: str) -> None:
 def logs(name: str, service: str) -> None:
     """The last lines of a service, of all its replicas."""
     outputs = _outputs(name)
-    # Everything that runs is on a network. States of the first version don't tell it.
+    # Everything that runs is on a network. States of the first version don't have this.
     known = outputs.get("networks") or [*outputs["mcp_endpoints"], "database", "gateway"]
     if service not in known:
         raise NotUp(
@@ -53,15 +53,15 @@ def logs(name: str, service: str) -> None:
     told = _asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:
-        say("(what replicas wrote on nodes that are lost now is missing)")
+        say("(logs from nodes that are lost now are missing)")
 
 
 _INCOMPLETE = "incomplete log stream"
 
 
 def _prefix(outputs: dict[str, Any], name: str) -> str:
-    """Of physical names. States of the first version don't tell it; since then it survives
-    `pulumi stack rename`."""
+    """The prefix of physical names. States of the first version don't have it; since then it
+    survives `pulumi stack rename`."""
     return names.prefix(PROJECT, outputs.get("named_after", name))
 
 
@@ -75,9 +75,9 @@ def shell(name: str, node: str) -> int:
 
 
 def stack_named(name: str) -> Stack:
-    """The stack of this machine with its cloud running, or one as this shell's `pulumi` finds it.
+    """This machine's stack with its cloud running, or a stack that this shell's `pulumi` finds.
 
-    Raises NotUp where the simulated cloud is needed and does not run.
+    Raises NotUp if the simulated cloud is needed but not running.
     """
     if name != STACK:
         return of_this_shell(name)
@@ -98,15 +98,15 @@ def _outputs(name: str) -> dict[str, Any]:
 
 
 def _asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
-    """What the first manager says that can answer: each of them knows the whole Swarm, and any may
-    be lost. enough: in what it said makes a failure an answer."""
+    """The answer of the first reachable manager: each knows the whole Swarm, and any may be lost.
+    enough: a text that makes a failed command's output count as an answer."""
     silent = []
     for name, node in outputs["nodes"].items():
         if node["role"] == "manager":
             run = subprocess.run(
                 _ssh(outputs, name, command),
                 stdin=subprocess.DEVNULL,
-                # In one stream, as a service wrote its log to two.
+                # As one stream: a service writes its log to two.
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -123,7 +123,7 @@ def _asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
 
 
 def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
-    """Logs in; with a command, only for that."""
+    """Logs in; with a command, only runs it."""
     if shutil.which("ssh") is None:
         raise NotUp("no ssh client on this machine: install openssh-client")
     options = {
@@ -142,7 +142,7 @@ def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
 
 
 def _in_memory(text: str) -> str:
-    """The path of a file that only this user reads, and that ends with this process."""
+    """The path of a file that only this user can read, and that disappears with this process."""
     file = os.memfd_create("sophia")
     os.fchmod(file, 0o600)
     os.write(file, text.encode())

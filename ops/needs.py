@@ -1,4 +1,4 @@
-"""What a machine lacks for `make up`, with the command that brings each thing. Pure."""
+"""What a machine lacks for `make up`, with the command that installs each thing. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolchain.ways import numbers
 
 GIB = 1 << 30
 OLDEST_DOCKER = (20, 10)
-"""The first with cgroup v2 and `--cgroupns`."""
+"""The first version with cgroup v2 and `--cgroupns`."""
 DOCKER_GIB = 8
 """Images of nodes and services, and what four nodes pull: 6 GiB were seen."""
 CACHE_GIB = 1
@@ -36,21 +36,21 @@ ALLOWING = {
 
 @dataclass(frozen=True)
 class Need:
-    """What is missing, and what to do about it: a command, or a sentence."""
+    """What is missing, and how to fix it: a command or a sentence."""
 
     problem: str
     remedy: str
 
 
 def missing(machine: Machine) -> list[Need]:
-    """Everything that keeps `make up` from working here."""
+    """Everything that prevents `make up` from working here."""
     if machine.system != "Linux":
         return [Need(f"the system is {machine.system}", "use a Linux machine")]
     return [*_programs(machine), *_engine(machine), *_kernel(machine), *_room(machine)]
 
 
 def notes(machine: Machine) -> list[str]:
-    """What `make up` does by itself, and what it does without."""
+    """What `make up` installs by itself, and what will be missing without harm."""
     return [*_installs(machine), *_without(machine), *_firewall(machine)]
 
 
@@ -69,7 +69,7 @@ def _programs(machine: Machine) -> Iterator[Need]:
 
 
 def _absent(machine: Machine) -> list[str]:
-    """The commands that have to be installed, the engine's only where none answers."""
+    """The commands that have to be installed; the engine's only if none answers."""
     wanted = [] if machine.engine else ["docker", "dockerd"]
     if not machine.images_built:
         wanted += ["mmdebstrap"] if machine.root else ["mmdebstrap", "newuidmap"]
@@ -77,7 +77,7 @@ def _absent(machine: Machine) -> list[str]:
 
 
 def _packages(machine: Machine) -> list[str]:
-    """What to install for all that is absent."""
+    """The packages for everything that is absent."""
     wanted = {package for name in _absent(machine) for package in machine.packages[name]}
     return sorted(wanted | (set() if machine.python else {machine.python_package}))
 
@@ -90,13 +90,13 @@ def _engine(machine: Machine) -> Iterator[Need]:
     if not found.here:
         yield Need(
             f"Docker at {machine.engine_address} runs on another machine ({found.system})",
-            "use an engine of this machine: unset DOCKER_HOST, or docker context use default",
+            "use this machine's engine: unset DOCKER_HOST, or docker context use default",
         )
     if numbers(found.version) < OLDEST_DOCKER:
         yield Need(f"Docker is {found.version}, expected 20.10 or newer", "upgrade Docker")
     for option, what in (("rootless", "runs rootless"), ("userns", "remaps users (userns-remap)")):
         if any(entry.startswith(f"name={option}") for entry in found.security):
-            yield Need(f"Docker {what}, which no node can run in", "use an ordinary engine")
+            yield Need(f"Docker {what}, where no node can run", "use an ordinary engine")
     if not machine.trust_writable:
         yield Need("this user may not change which registries Docker trusts", ALLOW_TRUST)
 
@@ -132,7 +132,7 @@ def _kernel(machine: Machine) -> Iterator[Need]:
 
 
 def _namespaces(machine: Machine) -> Iterator[Need]:
-    """What mmdebstrap builds images in, where it isn't root."""
+    """What mmdebstrap needs to build images without root."""
     if machine.root or machine.images_built:
         return
     if not machine.subordinate_ids:
@@ -175,7 +175,7 @@ def _without(machine: Machine) -> Iterator[str]:
 
 def _firewall(machine: Machine) -> Iterator[str]:
     if machine.firewall:
-        yield f"ufw is on: let the nodes in with `ufw allow from {POOL}` if it isn't done yet"
+        yield f"ufw is on: let the nodes in with `ufw allow from {POOL}` unless you have done so"
 
 
 def summary(machine: Machine) -> str:

@@ -3,12 +3,12 @@
 # Arguments go to the server: -c name=value …
 #
 # DATABASE (and its owner's name)  default: sophia
-# VOLUME                           what the volume's marker must say
-# /run/secrets/postgres_password   the owner's password; a changed one holds from the next start
-#
-# The cluster lies in a directory named after its version below the mounted one. It is made under
-# another name and renamed when complete, so a start that was killed half-way is simply done again,
-# and whatever has a PG_VERSION is never initialised. A volume that has lost its cluster is refused.
+# VOLUME                           the id that the volume's marker must have
+# /run/secrets/postgres_password   the owner's password; a new one applies from the next start
+# The cluster is in a directory named after its version, below the mounted one. It is created under
+# a temporary name and renamed when complete, so a start that was killed half-way simply starts
+# over, and a directory with a PG_VERSION is never initialised. A volume that has lost its cluster
+# is refused.
 set -eu
 
 data=/var/lib/postgresql/data
@@ -24,7 +24,7 @@ fail() {
     exit 1
 }
 
-# SQL for a server that nobody else can reach: single-user mode, one statement a line.
+# SQL for a server that nobody else can reach: single-user mode, one statement per line.
 run_sql() { # directory database
     postgres --single -D "$1" -c exit_on_error=on -c log_min_error_statement=panic \
         -c log_checkpoints=off "$2" >/dev/null
@@ -59,10 +59,10 @@ esac
 marker=$(cat "$data/.volume" 2>/dev/null) || fail "$data has no marker, expected volume $VOLUME"
 [ "$marker" = "$VOLUME" ] || fail "$data is volume $marker, expected volume $VOLUME"
 
-# One server on these files, whatever is said about containers elsewhere. The server inherits it.
+# Only one server on these files, whatever containers there are. The server inherits the lock.
 exec 9>"$data/.lock"
 flock --wait 60 9 || fail "another container on this node still uses $data"
-# So what a killed server left is stale, even if some process here has that number by now.
+# So a killed server's pid file is stale, even if another process has that number by now.
 rm -f "$cluster/postmaster.pid"
 
 if [ ! -s "$cluster/PG_VERSION" ]; then
@@ -77,10 +77,10 @@ if [ ! -s "$cluster/PG_VERSION" ]; then
 fi
 [ -e "$initialised" ] || { : >"$initialised"; sync "$initialised" "$data"; }
 
-# The literal is quoted here; nothing of it is logged.
+# The literal is quoted here, and never logged.
 printf "ALTER ROLE \"%s\" PASSWORD '%s'\n" "$database" "$(sed "s/'/''/g" "$password_file")" |
     run_sql "$cluster" postgres || fail "the password of $database could not be set"
-# Only a superuser may, and none comes in from outside.
+# Only a superuser may do this, and none can connect from outside.
 echo "CREATE EXTENSION IF NOT EXISTS vector" |
     run_sql "$cluster" "$database" || fail "pgvector could not be installed in $database"
 

@@ -1,4 +1,4 @@
-"""The whole platform as one graph: what waits for what, what is secret, what is handed out."""
+"""The whole platform as one graph: what waits for what, what is secret, the outputs."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -208,7 +208,7 @@ def test_networks_of_another_layout_take_the_place_of_the_former_ones_in_two_run
     assert networks_of(seen)["gateway"] == ["id-of-services-2-overlay", "id-of-services-overlay"]
     assert opened(seen) == "all", "packets of the former networks are let through"
 
-    for open_to in ("all", "tcp"):  # until nothing is left of them
+    for open_to in ("all", "tcp"):  # until none of them is left
         former, layouts = (
             told["networks"],
             tuple(networks.Layout(**one) for one in told["network_layouts"]),
@@ -251,7 +251,7 @@ def test_services_wait_for_every_member(seen):
 def test_machines_are_made_after_the_volumes_home_and_one_of_them_holds_it(seen, preview):
     machines = [item for item in seen.values() if item.type == "lambdalabs:index:Instance"]
     assert all("database-home" in reached(seen, item.name) for item in machines)
-    # And with them what is below the same component, their nonces for one.
+    # And with them everything below the same component, such as their nonces.
     wholes = [item for item in seen.values() if item.type == "sophia:index:LambdaInstance"]
     assert [item.dependencies for item in wholes] == [["database-home"]] * 4
     if not preview:
@@ -277,7 +277,7 @@ def test_keys_and_passwords_are_secret_wherever_they_go(seen, preview):
 def test_no_servers_credential_is_anywhere_but_in_its_secret(
     registered, preview, tmp_path, monkeypatch
 ):
-    """Of all servers: `docker inspect` and images show what is not secret here."""
+    """For all servers: `docker inspect` and images show everything that is not secret here."""
     catalog = loader.load(CATALOG)
     asked = {secret.env for server in catalog.servers for secret in server.secrets}
     canaries = {env: f"canary-{number}-of-{env}" for number, env in enumerate(sorted(asked))}

@@ -64,7 +64,7 @@ def issue(
 ) -> Issued:
     """One that `issuer` has signed, or itself. With `dns` it is a server's, without a CA's.
 
-    told_issuer: it says where the issuer's certificate can be had, as public CAs' do.
+    told_issuer: it says where the issuer's certificate is, as public CAs' do.
     """
     key, now = key or p256(), datetime.now(UTC)
     signer = issuer.key if issuer else key

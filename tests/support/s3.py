@@ -43,7 +43,7 @@ class Bucket:
 
 @contextmanager
 def bucket() -> Iterator[Bucket]:
-    """A bucket of its own: all of moto's servers in one process hold the same ones."""
+    """A separate bucket: all of moto's servers in one process share their buckets."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

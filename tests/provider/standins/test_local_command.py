@@ -35,14 +35,14 @@ async def test_a_failure_shows_its_output_but_neither_command_nor_input(context)
     with pytest.raises(ResourceFailure) as failure:
         await command.create(context, inputs)
 
-    assert str(failure.value) == "the command on this machine ended with status 7:\nwhy"
+    assert str(failure.value) == "the command on this machine exited with status 7:\nwhy"
 
 
 async def test_no_logging_shows_no_output_in_failures_either(context):
     with pytest.raises(ResourceFailure) as failure:
         await command.create(context, LocalInputs(create="echo secret; exit 1", logging="none"))
 
-    assert str(failure.value) == "the command on this machine ended with status 1"
+    assert str(failure.value) == "the command on this machine exited with status 1"
     assert context.said == []
 
 

@@ -1,4 +1,4 @@
-"""What is missing on a machine, told at once with its remedy; how the machine is read."""
+"""What is missing on a machine, reported at once with its remedy; how facts are read."""
 
 import dataclasses
 import subprocess

@@ -1,4 +1,4 @@
-"""Which node is asked about a platform, by the real ssh, and what it needs for that."""
+"""Which node is asked about a platform, by the real ssh, and what this needs."""
 
 import asyncio
 import json
@@ -123,7 +123,7 @@ def test_a_log_is_found_after_a_rename_and_without_what_lost_nodes_wrote(
     inspect.logs("new", "gateway")
     told = capsys.readouterr().out
     assert "docker service logs --tail 100 sophia-old-gateway\n" in told
-    assert "lost now is missing" in told
+    assert "lost now are missing" in told
     outputs["networks"] = {"prometheus": ["edge"]}
     inspect.logs("new", "prometheus")
     assert "sophia-old-prometheus\n" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Which Python is taken, and what is installed where there is none: the scripts that `make` runs
+"""Which Python is used, and what is installed if there is none: the scripts that `make` runs
 before it has one. Stand-ins for every command on PATH."""
 
 import subprocess

@@ -1,4 +1,4 @@
-"""What holds for all workflow files: what may be done to the repository, by whom, with what."""
+"""Rules for all workflow files: rights on the repository, pinned actions, secrets."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_one_run_at_a_time_changes_the_stack_and_is_never_cancelled_for_another(
     if name in CHANGES:
         assert concurrency == {"group": "changes-prod", "cancel-in-progress": False}
     else:
-        # GitHub lets one run wait in a group: a look would push a waiting deployment out.
+        # GitHub lets only one run wait in a group: a preview would push out a waiting deployment.
         assert concurrency["group"] != "changes-prod"
 
 
