@@ -19,7 +19,7 @@ help: ## list these targets
 
 doctor: ## check this machine: list what is missing, with the command that installs it
 	@command -v $(ANY_PYTHON) >/dev/null || \
-	  { echo "error: no Python on this machine; run: sudo apt-get install $$(ops/python-package)"; exit 1; }
+	  { echo "error: no Python on this machine; run: $$(ops/python-package --command)"; exit 1; }
 	@$(ANY_PYTHON) -S -m ops.doctor
 
 up: doctor $(VENV)/.ready ## the platform on this machine, on the simulated cloud
