@@ -10,15 +10,16 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh backup restore orphans audit sbom preflight preview deploy verify drift \
-  deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans backup restore audit sbom preflight preview deploy verify \
+  drift deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast \
+  test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 doctor: ## check this machine: list what is missing, with the command that installs it
 	@command -v $(ANY_PYTHON) >/dev/null || \
-	  { echo "error: no Python on this machine; run: sudo apt-get install $$(ops/python-package)"; exit 1; }
+	  { echo "error: no Python on this machine; run: $$(ops/python-package --command)"; exit 1; }
 	@$(ANY_PYTHON) -S -m ops.doctor
 
 up: doctor $(VENV)/.ready ## the platform on this machine, on the simulated cloud
@@ -44,19 +45,19 @@ ssh: $(VENV)/.ready ## open a shell on a node: make ssh NODE=manager-1
 orphans: $(VENV)/.ready ## list machines of the stack's account that are in no state; terminates none
 	@exec $(BIN)/python -m ops orphans --stack "$(STACK)"
 
-backup: $(VENV)/.ready ## make a backup of the database now
-	@exec $(BIN)/python -m ops backup --stack "$(STACK)"
-
-restore: $(VENV)/.ready ## restore the database: make restore AT=latest, AT='2026-11-27 12:00:00' (UTC)
-	@exec $(BIN)/python -m ops restore --stack "$(STACK)" --timeline "$(TIMELINE)" "$(AT)"
-
 audit: $(VENV)/.ready ## check nodes, containers, ssh, ports, secrets and certificates of a stack
 	@exec $(BIN)/python -m ops.audit --stack "$(STACK)"
 
 SBOM ?= .cache/sbom
 
-sbom: $(VENV)/.ready ## list what is in each image of a stack, and what is known to be wrong with it
+sbom: $(VENV)/.ready ## list the contents of a stack's images, and check them for known vulnerabilities
 	@exec $(BIN)/python -m ops.audit.sbom --stack "$(STACK)" --to "$(SBOM)"
+
+backup: $(VENV)/.ready ## make a backup of the database now
+	@exec $(BIN)/python -m ops backup --stack "$(STACK)"
+
+restore: $(VENV)/.ready ## restore the database: make restore AT=latest, AT='2026-11-27 12:00:00' (UTC)
+	@exec $(BIN)/python -m ops restore --stack "$(STACK)" --timeline "$(TIMELINE)" "$(AT)"
 
 deploy: ## what the workflows run, also preflight, preview, verify, drift: make preview STACK=prod
 preflight preview deploy verify drift deployments: $(VENV)/.ready

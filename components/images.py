@@ -28,7 +28,7 @@ CONTEXTS = Path(".cache/images")
 class ImageBuilderArgs:
     """registry: where images are pushed. private_ca: whether a private CA signed its certificate.
 
-    refresh: another word builds every image anew, with Debian's updates of that day.
+    refresh: a different word rebuilds every image with Debian's updates of that day.
     packages: where Python packages for images are kept.
     """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import grp
 import gzip
 import json
 import os
@@ -59,7 +60,7 @@ class Machine:
     python: path of a suitable one, "" if there is none; python_package: would install it.
     packages: those that would install each command of simulator.packages.NEEDED_FOR.
     in_use: nodes are running. engine_trouble: why no engine answers.
-    modules: whether the kernel has them, None if unknown.
+    docker_group: this user is in it. modules: whether the kernel has them, None if unknown.
     memory, docker_disk, cache_disk: bytes available. subordinate_ids: whether this user has some.
     namespaces: what forbids user namespaces, or mmdebstrap's error when it tried, "" for none.
     firewall: ufw is on.
@@ -75,6 +76,7 @@ class Machine:
     engine: Engine | None
     engine_trouble: str
     engine_address: str
+    docker_group: bool
     cgroup_version: str
     controllers: frozenset[str]
     modules: Mapping[str, bool | None]
@@ -105,11 +107,12 @@ def look() -> Machine:
         architecture=platform.machine(),
         python=_said("find-python"),
         python_package=_said("python-package"),
-        commands=frozenset(name for name in COMMANDS if shutil.which(name)),
+        commands=frozenset(name for name in COMMANDS if packages.where(name)),
         packages={name: packages.providing([name]) for name in packages.NEEDED_FOR},
         engine=found,
         engine_trouble=trouble or "",
         engine_address=engine.host_address(),
+        docker_group=_in_group("docker"),
         cgroup_version="2" if _CONTROLLERS.exists() else "1",
         controllers=controllers(),
         modules=modules(platform.release()),
@@ -208,6 +211,8 @@ def subordinate_ids(user: str, uid: int, folder: Path = Path("/etc")) -> bool:
 
 FORBIDDING = (("kernel/unprivileged_userns_clone", "0"), ("user/max_user_namespaces", "0"))
 """Kernel settings, and the values with which they forbid user namespaces."""
+RESTRICTING = "kernel/apparmor_restrict_unprivileged_userns"
+"""Ubuntu's, since 24.04: forbids them to programs without a profile; mmdebstrap has one."""
 
 
 def _namespaces() -> str:
@@ -220,8 +225,20 @@ def _namespaces() -> str:
     tried = subprocess.run(
         ["mmdebstrap", "--unshare-helper", "true"], capture_output=True, text=True, check=False
     )
-    lines = tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"]
-    return "" if tried.returncode == 0 else lines[-1]
+    if tried.returncode == 0:
+        return ""
+    if _text(Path("/proc/sys") / RESTRICTING).strip() == "1":
+        return f"{RESTRICTING.replace('/', '.')} is 1"
+    # The cause comes first, then what fails for it.
+    said = tried.stderr.strip() or f"exit status {tried.returncode}"
+    return said.splitlines()[0].removeprefix("E: ")
+
+
+def _in_group(name: str) -> bool:
+    """Whether this process is in the group: a new member has to log in again."""
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam(name).gr_gid in os.getgroups()
+    return False
 
 
 def _may_write(folder: Path) -> bool:

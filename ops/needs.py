@@ -24,14 +24,14 @@ MEMORY_GIB = 3
 CONTROLLERS = ("cpu", "memory", "pids")
 REQUIRED_MODULES = ("overlay", "bridge", "veth", "vxlan")
 
-
+JOIN = 'sudo usermod -aG docker "$USER", then log in again'
+AS_ROOT = "run this as root, which needs none"
 ALLOWING = {
-    "kernel.unprivileged_userns_clone": "kernel.unprivileged_userns_clone=1",
-    "user.max_user_namespaces": "user.max_user_namespaces=65536",
-    # Ubuntu's, since 24.04.
-    "": "kernel.apparmor_restrict_unprivileged_userns=0",
+    "kernel.unprivileged_userns_clone": 1,
+    "user.max_user_namespaces": 65536,
+    "kernel.apparmor_restrict_unprivileged_userns": 0,
 }
-"""The setting that allows user namespaces, by the one that forbids them."""
+"""The value of each kernel setting with which it allows user namespaces."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def _programs(machine: Machine) -> Iterator[Need]:
         absent.insert(0, "Python 3.11 to 3.13 with venv")
     if absent and not (machine.root and "apt-get" in machine.commands):
         sudo = "" if machine.root else "sudo "
-        install = f"{sudo}apt-get install -y {' '.join(_packages(machine))}"
+        wanted = " ".join(_packages(machine))
+        install = f"{sudo}apt-get update && {sudo}apt-get install -y {wanted}"
         yield Need(f"missing: {', '.join(absent)}", install)
 
 
@@ -103,16 +104,14 @@ def _engine(machine: Machine) -> Iterator[Need]:
 def _no_engine(machine: Machine) -> Iterator[Need]:
     trouble, address = machine.engine_trouble, machine.engine_address
     if "permission denied" in trouble:
-        yield Need(
-            f"no access to Docker at {address}",
-            'sudo usermod -aG docker "$USER", then log in again',
-        )
+        yield Need(f"no access to Docker at {address}", JOIN)
     elif address != SOCKET:
         yield Need(f"no Docker at {address}: {trouble}", "unset DOCKER_HOST, or start that engine")
     elif not machine.root:
         if "dockerd" in machine.commands:
             yield Need("no Docker engine runs", "sudo systemctl start docker")
-        yield Need("Docker is for root only", 'sudo usermod -aG docker "$USER", then log in again')
+        if not machine.docker_group:
+            yield Need("Docker is for root only", JOIN)
     if not machine.root and not machine.trust_writable:
         yield Need("this user may not change which registries Docker trusts", ALLOW_TRUST)
 
@@ -142,11 +141,9 @@ def _namespaces(machine: Machine) -> Iterator[Need]:
             'sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "$USER"',
         )
     if machine.namespaces:
-        forbidden = machine.namespaces.partition(" is ")[0]
-        yield Need(
-            f"no user namespaces to build images in: {machine.namespaces}",
-            f"sudo sysctl {ALLOWING.get(forbidden, ALLOWING[''])}",
-        )
+        setting = machine.namespaces.partition(" is ")[0]
+        allow = f"sudo sysctl {setting}={ALLOWING[setting]}" if setting in ALLOWING else AS_ROOT
+        yield Need(f"no user namespaces to build images in: {machine.namespaces}", allow)
 
 
 def _room(machine: Machine) -> Iterator[Need]:

@@ -18,7 +18,7 @@ class NotUp(Exception):
     """There is no platform, or nothing of that name in it."""
 
 
-def asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
+def asked(outputs: Mapping[str, Any], command: str, enough: str = "") -> str:
     """The answer of the first reachable manager: each knows the whole Swarm, and any may be lost.
     enough: a text that makes a failed command's output count as an answer."""
     silent = []
@@ -35,7 +35,7 @@ def asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
     )
 
 
-def on(outputs: dict[str, Any], node: str, command: str) -> subprocess.CompletedProcess[str]:
+def on(outputs: Mapping[str, Any], node: str, command: str) -> subprocess.CompletedProcess[str]:
     """Runs a command on that node. Both of its streams are in `stdout`, in their order."""
     return subprocess.run(
         ssh(outputs, node, command),

@@ -24,6 +24,8 @@ NEEDED_FOR = {
 OPTIONAL = frozenset({"docker-cli"})
 """Left out if the distribution has no such package."""
 
+OF_ROOT = "/usr/sbin:/sbin"
+"""Folders that Debian leaves out of a user's PATH; dockerd is there."""
 
 RECORD = Path("/var/lib/sophia/packages")
 """The Debian packages that were installed for this project, one per line."""
@@ -59,8 +61,13 @@ def _tells(*command: str) -> str:
 
 
 def missing(commands: Iterable[str]) -> list[str]:
-    """Those of the commands that are not on PATH."""
-    return [command for command in commands if shutil.which(command) is None]
+    """Those of the commands that this machine lacks."""
+    return [command for command in commands if where(command) is None]
+
+
+def where(command: str) -> str | None:
+    """The command's path, None if there is none."""
+    return shutil.which(command) or shutil.which(command, path=OF_ROOT)
 
 
 def ensure(commands: Iterable[str], log: Path) -> None:

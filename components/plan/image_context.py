@@ -42,7 +42,7 @@ _REFRESH = b"""RUN : %s \\
  && DEBIAN_FRONTEND=noninteractive apt-get upgrade -y -q \\
  && rm -rf /var/lib/apt/lists/*
 """
-"""Its text names the day, or Docker would take the layer of another one out of its cache."""
+"""The word is part of the text, or Docker would reuse a cached layer with older updates."""
 _FROM_BASE = re.compile(rb"^FROM \$\{BASE\}.*\n", re.MULTILINE)
 _TEST = re.compile(r"test_\w+\.py")
 
@@ -104,8 +104,8 @@ def server_context(
 
 
 def refreshed(context: BuildContext, refresh: str) -> BuildContext:
-    """The context with Debian's updates on its base. refresh: any word; another one means those of
-    the day on which it is built, "" none."""
+    """The context with Debian's updates installed on its base. refresh: any word; a different one
+    installs the updates of that day, "" none."""
     if not refresh:
         return context
     layer = _REFRESH % refresh.encode()

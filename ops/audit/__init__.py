@@ -1,1 +1,1 @@
-"""`make audit` and `make sbom`: what runs, judged by checks that others wrote and by our own."""
+"""`make audit` and `make sbom`: check what runs, with published benchmarks and our own checks."""

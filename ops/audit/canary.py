@@ -1,4 +1,4 @@
-"""The stack's own secrets, looked for wherever they must not be. No value is ever printed. Pure."""
+"""Searches for the stack's own secrets wherever they must not be. Never prints a value. Pure."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ _SIGN = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"
 """How the engine marks a secret in an export (sdk/go/common/resource/sig)."""
 _LEAST = 12
-"""Characters of what is looked for: shorter texts stand anywhere by chance."""
+"""Characters: shorter texts occur anywhere by chance."""
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n(.*?)-----END", re.DOTALL)
 _PLAIN = re.compile(
     r"[a-z .:/_-]+|[0-9.:/]+|https?://[a-z0-9.-]+(:\d+)?(/[a-z0-9./_-]*)?|\S+@sha256:\S+"
 )
-"""Names, addresses and numbers, which become secret with what they stand beside."""
+"""Names, addresses and numbers, which are marked secret along with a real secret."""
 
 
 def needles(export: Mapping[str, Any]) -> dict[str, str]:
-    """What gives a secret away, and whose it is. export: of the stack, secrets in plain text.
+    """The texts to search for, and the property that each belongs to. export: the stack's, secrets
+    in plain text.
 
-    Texts with a space are left out, but for private keys: logs of jobs and configurations are
-    secret by contact.
+    Leaves out texts with spaces except private keys: logs of jobs and configurations are marked
+    secret along with what they contain.
     """
     found: dict[str, str] = {}
     deployment = export.get("deployment") or {}
@@ -56,7 +57,7 @@ def _secrets(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _telling(value: Any) -> Iterator[str]:
-    """The parts of a secret that nothing else has."""
+    """The parts of a secret that occur nowhere else."""
     if isinstance(value, str) and value[:1] in ("{", "["):  # a provider's setting
         with contextlib.suppress(ValueError):
             value = json.loads(value)
@@ -86,7 +87,7 @@ def _password(text: str) -> str:
 
 
 def places(node: Node) -> dict[str, str]:
-    """Where a node is searched, by what it is."""
+    """The searched texts of a node, by place."""
     configs = "\n".join(_data(one) for one in node.each("configs"))
     parts = {
         "docker inspect of containers": node.text("containers"),
@@ -109,7 +110,7 @@ def _data(config: Mapping[str, Any]) -> str:
 def checked(
     export: Mapping[str, Any], plain_export: str, files: Mapping[str, str], nodes: Sequence[Node]
 ) -> Check:
-    """plain_export: of the stack, secrets encrypted. files: others of the runner, by name."""
+    """plain_export: the stack's, secrets encrypted. files: further files of the runner, by name."""
     known = needles(export)
     if not known:
         return Check(_NAME, _TITLE, {"the state": ["it has no secrets to look for"]})

@@ -1,4 +1,4 @@
-"""When certificates end: the gateway's as clients see it, and those on the nodes."""
+"""When certificates expire: the gateway's as clients see it, and those on the nodes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEFT = {
     # Swarm renews them after half to four fifths of their 90 days.
     "/var/lib/docker/swarm/certificates/": timedelta(days=9),
 }
-"""How much time a certificate has to have, by the folder that it is in."""
+"""The least remaining time of a certificate, by folder."""
 GATEWAY = timedelta(days=21)
 CA = timedelta(days=365)
 _ANSWER = 10.0
@@ -40,7 +40,7 @@ def _ending(node: Node, now: datetime) -> Iterator[str]:
 
 
 def late(what: str, pem: str, now: datetime, least: timedelta) -> Iterator[str]:
-    """Says so where the certificate ends before that. Pure."""
+    """Yields a problem if less than `least` remains. Pure."""
     try:
         # Of a chain the first: those above it have their own check.
         ends = x509.load_pem_x509_certificates(pem.encode())[0].not_valid_after_utc
@@ -53,7 +53,7 @@ def late(what: str, pem: str, now: datetime, least: timedelta) -> Iterator[str]:
 
 
 def of_the_gateway(outputs: Mapping[str, Any], now: datetime) -> Check:
-    """Of every address that it has, and of the CA behind it."""
+    """At each of its addresses, and its CA."""
     problems = {}
     for url in outputs["gateway_urls"]:
         pem = _shown(url)

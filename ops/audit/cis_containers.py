@@ -13,16 +13,16 @@ Json = dict[str, Any]
 
 SERVICE = "com.docker.swarm.service.name"
 OLDEST = timedelta(days=60)
-"""How old an image that runs may be: what it holds has had security fixes since."""
+"""The oldest age of a running image: its packages have had security fixes since."""
 _SYSTEM = ("/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sys", "/usr", "/var/run")
-"""Folders of a host that no container needs. Those of Docker itself are judged with them."""
+"""Host folders that no container needs."""
 _DOCKER = "/var/lib/docker"
 
 _Look = Callable[[Json], Iterable[str]]
 
 
 def checks(nodes: Sequence[Node], now: datetime) -> list[Check]:
-    """All of them; what was looked at goes by its service's name."""
+    """All of them; subjects are named after their services."""
     containers = [one for node in nodes for one in node.each("containers")]
     jobs = {
         one["Spec"]["Name"]
@@ -94,7 +94,7 @@ def checks(nodes: Sequence[Node], now: datetime) -> list[Check]:
 
 
 def name_of(container: Json) -> str:
-    """Its service's name; its own where no service made it."""
+    """Its service's name, or its own name without one."""
     labels = container["Config"].get("Labels") or {}
     return str(labels.get(SERVICE) or container["Name"].lstrip("/"))
 

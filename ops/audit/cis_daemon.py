@@ -1,6 +1,6 @@
 """CIS Docker Benchmark 1.6, sections 1 to 3 and 7: hosts, Docker and the Swarm. Pure.
 
-What is left out, and why, is in docs/security/audit.md.
+docs/security/audit.md lists the numbers that are left out, and why.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks, what they found, what of it is accepted, and the table of all that. Pure."""
+"""Checks, their findings, which of them are accepted, and the table. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ACCEPTED = Path(__file__).with_name("accepted.yaml")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. name: of the check, `cis-5.4` by the number in the CIS Docker Benchmark
-    1.6. problems: what is wrong, by what was looked at; nothing where all is well.
+    """One check. name: `cis-5.4` is number 5.4 of the CIS Docker Benchmark 1.6. problems: by
+    subject (a node, a service); empty lists pass.
 
-    unknown: why nobody could look, for data that not every machine can get.
+    unknown: why it was not possible to check, for data that not every machine can get.
     """
 
     name: str
@@ -28,9 +28,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A finding that somebody lives with. check, subject, problem: patterns with `*`.
+    """An accepted finding. check, subject, problem: patterns with `*`.
 
-    by: who answers for it. varies: depends on the machine, so that it may be absent.
+    by: who answers for it. stack: pattern of the stacks that it is for. varies: depends on the
+    machine or the stack, and may be absent.
     """
 
     check: str
@@ -38,10 +39,11 @@ class Accepted:
     reason: str
     subject: str = "*"
     problem: str = "*"
+    stack: str = "*"
     varies: bool = False
 
     def covers(self, check: str, subject: str, problem: str) -> bool:
-        """Whether this is the finding."""
+        """Whether the entry matches a finding."""
         return (
             fnmatchcase(check, self.check)
             and fnmatchcase(subject, self.subject)
@@ -50,11 +52,11 @@ class Accepted:
 
 
 class Unusable(Exception):
-    """The table of accepted findings can't be read: all errors, one a line."""
+    """accepted.yaml is invalid: all errors, one per line."""
 
 
-def read_accepted(text: str) -> list[Accepted]:
-    """The entries of accepted.yaml. Raises Unusable."""
+def read_accepted(text: str, stack: str) -> list[Accepted]:
+    """The entries of accepted.yaml for a stack. Raises Unusable."""
     found, faults = [], []
     for number, entry in enumerate(yaml.safe_load(text) or []):
         try:
@@ -67,7 +69,7 @@ def read_accepted(text: str) -> list[Accepted]:
         found.append(one)
     if faults:
         raise Unusable("accepted.yaml: " + "\n".join(faults))
-    return found
+    return [one for one in found if fnmatchcase(stack.rpartition("/")[2], one.stack)]
 
 
 PASS, FAIL, ACCEPT, UNKNOWN = "pass", "FAIL", "accepted", "not checked"
@@ -84,7 +86,7 @@ class Row:
 
 
 def judged(checks: Iterable[Check], accepted: Sequence[Accepted]) -> list[Row]:
-    """All checks, then the accepted entries that match nothing, which fail as well."""
+    """A row per check, then one per accepted entry that matches nothing, which fails as well."""
     rows, used = [], set[int]()
     for check in checks:
         if check.unknown:
@@ -109,7 +111,7 @@ def judged(checks: Iterable[Check], accepted: Sequence[Accepted]) -> list[Row]:
         entry for number, entry in enumerate(accepted) if number not in used and not entry.varies
     ]
     rows += [
-        Row(entry.check, "an accepted finding", FAIL, (f"nothing matches it any more: {entry}",))
+        Row(entry.check, "an accepted finding", FAIL, (f"it no longer matches anything: {entry}",))
         for entry in stale
     ]
     return rows
@@ -122,7 +124,7 @@ def _grouped(problems: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]
 
 
 def _told(findings: Sequence[tuple[str, str]]) -> list[str]:
-    """One line a problem, with all that have it."""
+    """One line per problem, with all its subjects."""
     by_problem: dict[str, list[str]] = {}
     for subject, problem in findings:
         by_problem.setdefault(problem, []).append(subject)
@@ -130,7 +132,7 @@ def _told(findings: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """What people read."""
+    """The rows as text, with a summary."""
     longest = max((len(row.name) for row in rows), default=0)
     lines = []
     for row in rows:

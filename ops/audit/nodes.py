@@ -1,4 +1,4 @@
-"""What a node says of itself, by one script over ssh."""
+"""Collects what the checks need from each node: one script over ssh."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.nodes import ssh
 Json = dict[str, Any]
 
 _PATIENCE = 180
-"""Seconds for one node to say all of it: logs and images are much to read."""
+"""Seconds for one node's script: logs and images can be large."""
 
 PATHS = (
     *("/etc/docker", "/etc/docker/daemon.json", "/etc/default/docker", "/run/docker.sock"),
@@ -45,30 +45,30 @@ part certificates 'for file in /var/lib/docker/swarm/certificates/swarm-node.crt
 part journal 'journalctl --no-pager --lines 5000 --output cat'
 part logs 'for id in $(docker ps -q); do docker logs --tail 2000 $id 2>&1; done; echo end'
 """  # noqa: E501
-"""Each part is a line: its name, and what a command said in base64: no log can forge one."""
+"""Prints a line per part: its name and a command's output in base64, so no log can forge a part."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node, as it said. role: as the stack has it."""
+    """What a node answered. role: as in the stack's outputs."""
 
     name: str
     role: str
     said: Mapping[str, str]
 
     def text(self, part: str) -> str:
-        """What the command of that part printed, "" where it failed."""
+        """The output of that part's command, "" if it failed."""
         return self.said.get(part, "")
 
     def json(self, part: str) -> Any:
-        """The same as JSON; None where there is none."""
+        """The output as JSON; None if it is none."""
         try:
             return json.loads(self.text(part))
         except ValueError:
             return None
 
     def each(self, part: str) -> list[Json]:
-        """The objects of a part that is a list."""
+        """The objects of a part whose output is a list."""
         found = self.json(part)
         return found if isinstance(found, list) else []
 
@@ -97,21 +97,21 @@ _NEEDED_OF_MANAGERS = ("services", "configs", "members")
 
 
 def checked(nodes: Sequence[Node], silent: Mapping[str, str]) -> Check:
-    """Whether every node said all that it was asked for: what nobody sees would pass. Pure."""
+    """Whether every node answered everything: what nobody sees would pass. Pure."""
     lacking = {
         node.name: [
-            f"it says nothing of its {part}"
+            f"no answer about its {part}"
             for part in (*_NEEDED, *(_NEEDED_OF_MANAGERS if node.role == "manager" else ()))
             if not node.text(part).strip()
         ]
         for node in nodes
     }
     problems = lacking | {name: [why] for name, why in silent.items()}
-    return Check("nodes", "every node says what it is asked", problems)
+    return Check("nodes", "every node answers everything", problems)
 
 
 def parsed(text: str) -> dict[str, str]:
-    """The parts of what SCRIPT printed."""
+    """The parts of SCRIPT's output."""
     found = {}
     for line in text.splitlines():
         name, _, encoded = line.partition(" ")
@@ -120,7 +120,7 @@ def parsed(text: str) -> dict[str, str]:
 
 
 def collected(outputs: Mapping[str, Any]) -> tuple[list[Node], dict[str, str]]:
-    """All nodes that answer, and why the others don't. outputs: of the stack."""
+    """All nodes that answer, and why the others don't. outputs: the stack's."""
     names = sorted(outputs["nodes"])
     with ThreadPoolExecutor(8) as pool:
         answers = dict(zip(names, pool.map(lambda name: _ask(outputs, name), names), strict=True))

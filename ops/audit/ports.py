@@ -1,4 +1,4 @@
-"""Which ports answer this machine on each node's public address, beside those that may."""
+"""Which ports answer this machine on each node's public address, and which of them may."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WELL_KNOWN = (
     *(21, 23, 25, 53, 80, 111, 443, 2049, 2375, 2376, 2377, 3000, 3306, 4789, 5000, 5432, 6379),
     *(7946, 8000, 8080, 8404, 8405, 8443, 8888, 9000, 9090, 9100, 9187, 9323, 10250, 27017),
 )
-"""Asked on every node, whatever it says of what listens there."""
+"""Tried on every node, whatever it reports as listening."""
 _ANSWER = 2.0
 """Seconds for a port to answer; a closed firewall never does."""
 _AT_ONCE = 200
@@ -37,7 +37,7 @@ def listening(node: Node) -> set[int]:
 
 
 def judged(allowed: Mapping[str, Collection[int]], open: Mapping[str, Collection[int]]) -> Check:
-    """Both: ports by node. Pure."""
+    """allowed, open: ports by node. Pure."""
     problems = {
         name: [f"port {port} answers" for port in sorted(set(ports) - set(allowed[name]))]
         for name, ports in open.items()
@@ -46,7 +46,7 @@ def judged(allowed: Mapping[str, Collection[int]], open: Mapping[str, Collection
 
 
 def checked(outputs: Mapping[str, Any], nodes: Sequence[Node]) -> Check:
-    """Tries them."""
+    """Tries all listening and well-known ports of each node."""
     allowed = planned(outputs)
     known = {node.name: listening(node) for node in nodes}
     wanted = {

@@ -1,7 +1,7 @@
-"""`make sbom`: what is in each image of a stack, as CycloneDX 1.5, and what is known to be wrong
-with it.
+"""`make sbom`: lists the contents of each image of a stack as CycloneDX 1.5, and checks them for
+known vulnerabilities.
 
-An image is read as the files that it consists of: nothing in it is run.
+Images are read as files: nothing in them is run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from toolchain import ToolchainError
 
 NAMES = (vulnerabilities.PYTHON, vulnerabilities.DEBIAN)
 BUILT = "docker:index/remoteImage:RemoteImage"
-"""The type of what the state has of an image that was built."""
+"""The type of a built image's resource in the state."""
 _DPKG = "var/lib/dpkg/status"
 _RELEASE = "etc/os-release"
 
@@ -41,7 +41,7 @@ class NotHere(Exception):
 
 
 def images(state: dict[str, Any]) -> list[str]:
-    """The images of a stack, `server/name:tag`. state: exported. Pure."""
+    """The images of a stack, `server/name:tag`. state: an export. Pure."""
     found = {
         resource["outputs"]["name"]
         for resource in state.get("resources") or []
@@ -110,7 +110,7 @@ def _wanted(path: str) -> bool:
 
 
 def read(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """The files of an exported container that tell what is installed."""
+    """The files of an exported container that list what is installed."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             if member.isfile() and _wanted(path := member.name.removeprefix("./")):
@@ -121,7 +121,7 @@ def read(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
 
 
 def of_image(image: str) -> list[PackageURL]:
-    """What is in an image of this machine's Docker. Raises NotHere."""
+    """The contents of an image in this machine's Docker. Raises NotHere."""
     made = subprocess.run(
         ["docker", "create", "--pull=never", image, "true"], capture_output=True, text=True
     )
@@ -138,13 +138,14 @@ def of_image(image: str) -> list[PackageURL]:
 
 
 def main() -> int:
-    """Writes a file for each image, then judges all of them. Exit status 1 with a finding."""
+    """Writes a file per image, then checks them all. Exit status 1 if any check fails."""
     parser = argparse.ArgumentParser(prog="python -m ops.audit.sbom")
     parser.add_argument("--stack", default=STACK, help="(%(default)s)")
     parser.add_argument("--to", type=Path, default=Path(".cache/sbom"), help="(%(default)s)")
     arguments = parser.parse_args()
     try:
-        accepted = [one for one in read_accepted(ACCEPTED.read_text()) if one.check in NAMES]
+        entries = read_accepted(ACCEPTED.read_text(), arguments.stack)
+        accepted = [one for one in entries if one.check in NAMES]
         built = images(inspect.stack_named(arguments.stack).exported())
         found = {image: of_image(image) for image in built}
     except (StackError, ToolchainError, NotUp, NotHere, Unusable) as failure:

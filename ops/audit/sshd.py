@@ -1,4 +1,4 @@
-"""sshd: its settings as `sshd -T` tells them, its algorithms as ssh-audit judges them."""
+"""sshd: its settings from `sshd -T`, its algorithms judged by ssh-audit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _wrong(text: str) -> Iterator[str]:
 
 
 def algorithms(outputs: Mapping[str, Any]) -> Check:
-    """What ssh-audit says of each node's algorithms."""
+    """ssh-audit's findings about each node's algorithms."""
     nodes = outputs["nodes"]
     with ThreadPoolExecutor(4) as pool:
         told = pool.map(lambda node: _audited(node["address"]), nodes.values())

@@ -1,7 +1,7 @@
-"""What is known to be wrong with what images hold: Python's distributions by pip-audit, Debian's
-packages by apt, which knows what has been fixed since an image was built.
+"""Known vulnerabilities of what images contain: Python's distributions by pip-audit, Debian's
+packages by apt, which knows the fixes published since an image was built.
 
-What Debian has not fixed yet is not looked at.
+Vulnerabilities that Debian has not fixed yet are not checked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ops.audit.findings import Check
 PYTHON, DEBIAN = "python-vulnerabilities", "debian-updates"
 """Names of the checks."""
 _PATIENCE = 300
-"""Seconds for one look."""
+"""Seconds for one lookup."""
 # Without the mode, apt is content with no answer at all.
 _APT = "apt-get -qq -o APT::Update::Error-Mode=any update && apt-get -qq --simulate upgrade"
 _UPGRADE = re.compile(r"^Inst (\S+) \[(\S+)\] \((\S+)", re.MULTILINE)
@@ -29,7 +29,7 @@ _UNKNOWN = "Dependency not found on PyPI"
 
 
 class NoData(Exception):
-    """Nothing that knows about vulnerabilities answers."""
+    """No source of vulnerability data answers."""
 
 
 def checks(found: Mapping[str, Sequence[PackageURL]]) -> list[Check]:
@@ -51,7 +51,7 @@ def checks(found: Mapping[str, Sequence[PackageURL]]) -> list[Check]:
 def _alike(
     found: Mapping[str, Sequence[PackageURL]], kind: str
 ) -> dict[tuple[PackageURL, ...], list[str]]:
-    """Images with the same packages of that kind, which need one look together."""
+    """Images with the same packages of that kind: one lookup is enough for all of them."""
     groups: dict[tuple[PackageURL, ...], list[str]] = {}
     for image, packages in found.items():
         groups.setdefault(tuple(one for one in packages if one.type == kind), []).append(image)
@@ -84,7 +84,7 @@ def _pip_audit(packages: Sequence[PackageURL]) -> str:
 
 
 def python(report: str) -> list[str]:
-    """What pip-audit's report says. Raises NoData where it knew none of the packages. Pure."""
+    """The problems in pip-audit's report. Raises NoData if it knows none of the packages. Pure."""
     told = json.loads(report)["dependencies"]
     skipped = [one for one in told if "skip_reason" in one]
     if skipped and len(skipped) == len(told):
@@ -98,14 +98,14 @@ def python(report: str) -> list[str]:
 
 
 def _apt(image: str) -> str:
-    """What apt would install in a container of the image. Raises NoData."""
+    """apt's simulated upgrade in a container of the image. Raises NoData."""
     command = ["docker", "run", "--rm", "--pull=never", "--user=0", "--entrypoint=sh", image]
     return _said([*command, "-c", _APT], "apt-get")
 
 
 def debian(said: str) -> list[str]:
-    """The updates that apt names. Pure."""
-    return [f"{name} {old}: {new} is there" for name, old, new in _UPGRADE.findall(said)]
+    """The updates in apt's output. Pure."""
+    return [f"{name} {old}: {new} is available" for name, old, new in _UPGRADE.findall(said)]
 
 
 def _said(command: Sequence[str], what: str, good: Sequence[int] = (0,)) -> str:

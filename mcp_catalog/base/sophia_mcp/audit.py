@@ -74,7 +74,7 @@ def count_upstream(seconds: float) -> None:
 
 
 def note(request: Request, **what: object) -> None:
-    """The line of one call. what: nothing of the caller's data."""
+    """Logs one call. what: must not contain the caller's data."""
     _log.info(
         "tool call", extra={"request_id": request.request_id, "caller": request.caller, **what}
     )

@@ -113,7 +113,9 @@ class Database:
         docker("stop", "--time", "30", self.name)
 
     def query(self, sql: str, *, user: str = plan.DATABASE, password: str | None = None) -> list:
-        address = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name)
+        # Docker 29 has it for each network only.
+        where = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        address = docker("inspect", "--format", where, self.name)
         with psycopg.connect(
             host=address,
             port=plan.PORT,

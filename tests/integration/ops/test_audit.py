@@ -97,7 +97,7 @@ def looked(outputs: dict[str, Any]) -> list[Check]:
 async def failing(outputs: dict[str, Any]) -> dict[str, str]:
     """What isn't accepted, by check."""
     checks = await asyncio.to_thread(looked, outputs)
-    accepted = read_accepted(ACCEPTED.read_text())
+    accepted = read_accepted(ACCEPTED.read_text(), "dev")
     rows = judged(checks, accepted)[: len(checks)]
     return {row.name: "\n".join(row.lines) for row in rows if row.state == "FAIL"}
 

@@ -3,20 +3,16 @@
 import asyncio
 import dataclasses
 import os
-from pathlib import Path
 
 import pytest
 
+from ops.processes import command_name
 from providers.runtime.declare import Cancelled, ResourceFailure
 from tests.support.polling import until
 from toolchain.standins.command.local import Command, LocalInputs
 from toolchain.standins.command.outcome import CommandOutputs
 
 command = Command(None)
-
-
-def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 async def test_create_gives_both_outputs_without_their_last_newline(context):
@@ -103,7 +99,7 @@ async def test_a_deadline_ends_the_command_and_what_it_started(context, tmp_path
     with pytest.raises(ResourceFailure, match=r"did not end within 3 s"):
         await command.create(short, inputs)
     child = int((tmp_path / "pid").read_text())
-    until(lambda: alive(child), lambda found: not found, f"end of process {child}", 10)
+    until(lambda: command_name(child), lambda name: not name, f"end of process {child}", 10)
 
 
 async def test_an_interruption_ends_the_command(context, tmp_path):

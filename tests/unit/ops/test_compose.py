@@ -131,7 +131,7 @@ def test_make_import_compose_writes_the_folder_of_a_new_server(checkout: Checkou
     assert jira.secrets[0].env == "JIRA_API_TOKEN"
     assert "JIRA_API_TOKEN" in (checkout.root / "mcp_catalog/jira/server.py").read_text()
     again = checkout.make("import-compose", f"FILE={FILES / 'new.yml'}")
-    assert "the catalog has it as jira" in again.stdout
+    assert "in the catalog as jira" in again.stdout
 
 
 @pytest.mark.slow

@@ -49,6 +49,7 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(engine, "PID_FILE", tmp_path / "dockerd.pid")
     monkeypatch.setattr(engine, "LOG_FILE", tmp_path / "dockerd.log")
+    monkeypatch.setattr(packages, "OF_ROOT", "")
     monkeypatch.setattr(packages, "RECORD", tmp_path / "packages")
     monkeypatch.setattr(packages, "LOG", bench.log)
     monkeypatch.setattr(engine, "SYSTEMD", tmp_path / "no-systemd")

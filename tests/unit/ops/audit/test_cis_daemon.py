@@ -171,7 +171,7 @@ def test_members_of_the_swarm_are_those_of_the_plan():
 def test_what_a_node_does_not_say_is_no_pass():
     assert nodes.checked([node()], {}).problems == {"olga": []}
     told = nodes.checked([node(sshd="")], {"otto": "no route to host"}).problems
-    assert told == {"olga": ["it says nothing of its sshd"], "otto": ["no route to host"]}
+    assert told == {"olga": ["no answer about its sshd"], "otto": ["no route to host"]}
 
 
 def test_no_log_can_forge_a_part():

@@ -69,12 +69,19 @@ def test_the_table_tells_each_problem_once_with_all_that_have_it():
 def test_all_errors_of_the_table_are_told_at_once():
     text = "- {check: a, by: ops}\n- {check: b, by: ops, reason: ''}\n- {check: c, who: ops}\n"
     with pytest.raises(Unusable) as caught:
-        read_accepted(text)
+        read_accepted(text, "dev")
     told = str(caught.value)
     assert "[0]" in told
     assert "[1].reason: got nothing" in told
     assert "[2]" in told
 
 
+def test_an_entry_may_be_for_some_stacks_only():
+    text = "- {check: a, by: ops, reason: why, stack: dev}\n- {check: b, by: ops, reason: why}\n"
+    assert [one.check for one in read_accepted(text, "dev")] == ["a", "b"]
+    assert [one.check for one in read_accepted(text, "acme/sophia/prod")] == ["b"]
+    assert [one.check for one in read_accepted(text, "acme/sophia/dev")] == ["a", "b"]
+
+
 def test_ours_can_be_read_and_has_one_who_answers_for_each():
-    assert all(one.by and one.reason for one in read_accepted(ACCEPTED.read_text()))
+    assert all(one.by and one.reason for one in read_accepted(ACCEPTED.read_text(), "dev"))

@@ -115,7 +115,9 @@ Conf openssl (3.0.18-1~deb12u1 Debian-Security:12/oldstable-security [amd64])
 
 
 def test_updates_that_apt_names_are_findings():
-    assert vulnerabilities.debian(APT) == ["openssl 3.0.17-1~deb12u2: 3.0.18-1~deb12u1 is there"]
+    assert vulnerabilities.debian(APT) == [
+        "openssl 3.0.17-1~deb12u2: 3.0.18-1~deb12u1 is available"
+    ]
     assert vulnerabilities.debian("") == []
 
 
