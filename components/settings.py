@@ -68,6 +68,7 @@ SECRETS = {
     "registry": ("password", "registry.password"),
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
     "backend": (_ANY_SECRETS, "backend.secrets.NAME"),
+    "monitoring": (r'"(slack|password)":\s*"[^"]', "monitoring.slack"),
 }
 """Keys that may hold a secret: what shows that they do, and the path to encrypt."""
 
@@ -105,7 +106,7 @@ def load(catalog: Catalog) -> Settings:
         former_layouts=_former_layouts(kept),
     )
     if len(settings.layouts) > 1 and (
-        narrow := settings_overlay.no_room(project, settings.overlay)
+        narrow := settings_overlay.no_room(project, settings.overlay, settings.networks)
     ):
         raise SettingsError((narrow,))
     return settings

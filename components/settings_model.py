@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from components.catalog.model import Server
 from components.plan import names, networks
 from components.plan.gateway import Caller
+from components.plan.monitoring import Email
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
 
@@ -98,6 +99,18 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Monitoring:
+    """Whether the platform is watched, and how people are told. slack: where Slack takes messages,
+    "" for none. email: None for none; password: of its user.
+    """
+
+    enabled: bool
+    slack: Sensitive
+    email: Email | None
+    password: Sensitive
+
+
+@dataclass(frozen=True)
 class Firewall:
     """Who may come in from outside, as IPv4 networks. unprotected_regions: those without a
     firewall in which machines are rented all the same.
@@ -155,6 +168,7 @@ class Settings:
     overlay: Overlay
     gateway: Gateway
     backend: Backend
+    monitoring: Monitoring
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]
@@ -173,6 +187,11 @@ class Settings:
     def layouts(self) -> tuple[networks.Layout, ...]:
         """Those of this run's networks, the wanted one first."""
         return networks.layouts(self.overlay.encrypted, self.overlay.mtu, self.former_layouts)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that each layout has."""
+        return networks.needed(self.monitoring.enabled)
 
     @property
     def prefix(self) -> str:

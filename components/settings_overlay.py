@@ -9,7 +9,8 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 from components.catalog.model import Server
-from components.plan import backend, networks
+from components.plan import backend
+from components.plan.networks import MONITORING
 from components.plan.nodes import NodeGroup
 from components.reading import Fault, Reader
 from components.settings_model import Overlay
@@ -22,9 +23,6 @@ PRIVATE = tuple(
 DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
 """What Docker gives to docker0 and docker_gwbridge on every machine."""
 
-SUBNETS = 1 + len(networks.NETWORKS)
-"""Swarm's ingress, and ours."""
-
 SUBNET_SIZE, FIRST_SUBNET_SIZE = 20, 24
 """Prefix length unless one is given: of a new platform, and of one of the first version."""
 
@@ -32,8 +30,13 @@ LEAST_MTU = 576
 """Bytes; what every IPv4 host must take (RFC 791)."""
 
 
-def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> Overlay:
-    """The setting; what is wrong goes to the reader's faults."""
+def read(
+    top: Reader,
+    groups: Sequence[NodeGroup],
+    servers: Iterable[Server],
+    networks: Sequence[str],
+) -> Overlay:
+    """The setting; what is wrong goes to the reader's faults. networks: names of ours."""
     reader = top.inner("overlay")
     overlay = Overlay(
         address_pools=reader.texts("addressPools", ("10.200.0.0/16",)),
@@ -44,35 +47,41 @@ def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) ->
     reader.finish()
     if 0 < overlay.mtu < LEAST_MTU:
         reader.fault("mtu", overlay.mtu, f"0 (Docker's own choice) or {LEAST_MTU} to 9000")
-    needed = addresses(groups, servers)
+    needed = addresses(groups, servers, monitored=MONITORING in networks)
     if 2 ** (32 - overlay.subnet_size) < needed:
         enough = 32 - (needed - 1).bit_length()
         expected = f"{enough} or less: this platform holds up to {needed} addresses"
         reader.fault("subnetSize", overlay.subnet_size, expected)
-    _pools(reader, overlay)
+    _pools(reader, overlay, networks)
     return overlay
 
 
-def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
-    """The most addresses that `services` holds at once.
+def addresses(
+    groups: Sequence[NodeGroup], servers: Iterable[Server], *, monitored: bool = False
+) -> int:
+    """The most addresses that any network holds at once.
 
-    Its two ends and its router; one a machine; each server, and the backend, twice while it is
-    updated; the database; a gateway a manager, and who hands them their configuration.
+    `services`: its two ends and its router; one a machine; each server, and the backend, twice
+    while it is updated; the database; a gateway a manager, and who hands them their configuration;
+    a Prometheus a manager. `monitoring`: an exporter a machine, and two watchers a manager.
     """
-    every = list(groups)
-    machines = sum(group.count for group in every)
-    managers = sum(group.count for group in every if group.role == "manager")
+    machines = sum(group.count for group in groups)
+    managers = sum(group.count for group in groups if group.role == "manager")
     replicas = sum(server.deploy.replicas for server in servers) + backend.REPLICAS
-    return 3 + machines + 2 * replicas + 1 + managers + 1
+    services = 3 + machines + 2 * replicas + 1 + managers + 1
+    if not monitored:
+        return services
+    return max(services + managers, 3 + 2 * machines + 2 * managers)
 
 
-def no_room(project: str, overlay: Overlay) -> Fault | None:
+def no_room(project: str, overlay: Overlay, networks: Sequence[str]) -> Fault | None:
     """What is wrong if networks of another mtu or encryption are made beside the former ones."""
     pools = map(ipaddress.IPv4Network, overlay.address_pools)
-    found, needed = _rooms(pools, overlay.subnet_size), SUBNETS + len(networks.NETWORKS)
+    subnets = _subnets(networks)
+    found, needed = _rooms(pools, overlay.subnet_size), subnets + len(networks)
     if found >= needed:
         return None
-    got = f"another mtu or encrypted, which makes other networks beside the {SUBNETS} of before"
+    got = f"another mtu or encrypted, which makes other networks beside the {subnets} of before"
     expected = f"pools with room for {needed}; they have room for {found} and can't be changed"
     return Fault(f"{project}:overlay", got, expected, "take the former values back")
 
@@ -82,7 +91,12 @@ def _rooms(pools: Iterable[ipaddress.IPv4Network], subnet_size: int) -> int:
     return sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
 
 
-def _pools(reader: Reader, overlay: Overlay) -> None:
+def _subnets(networks: Sequence[str]) -> int:
+    """Of Swarm's ingress, and of ours."""
+    return 1 + len(networks)
+
+
+def _pools(reader: Reader, overlay: Overlay, networks: Sequence[str]) -> None:
     taken = [
         (ipaddress.IPv4Network(bridge), "Docker's own bridge on every machine")
         for bridge in DOCKER_BRIDGES
@@ -109,14 +123,19 @@ def _pools(reader: Reader, overlay: Overlay) -> None:
         taken.append((pool, f"another of the {reader.path} pools"))
         sound.append(pool)
     if len(sound) == len(overlay.address_pools):
-        _room(reader, sound, overlay.subnet_size)
+        _room(reader, sound, overlay.subnet_size, networks)
 
 
-def _room(reader: Reader, pools: Sequence[ipaddress.IPv4Network], subnet_size: int) -> None:
-    found = _rooms(pools, subnet_size)
-    if found < SUBNETS:
-        ours = " and ".join(networks.NETWORKS)
-        expected = f"room for {SUBNETS} (Swarm's ingress, and the networks {ours})"
+def _room(
+    reader: Reader,
+    pools: Sequence[ipaddress.IPv4Network],
+    subnet_size: int,
+    networks: Sequence[str],
+) -> None:
+    found, subnets = _rooms(pools, subnet_size), _subnets(networks)
+    if found < subnets:
+        ours = " and ".join(networks)
+        expected = f"room for {subnets} (Swarm's ingress, and the networks {ours})"
         advice = "take a larger pool, or a larger subnetSize"
         got = f"room for {found} network{'s' if found > 1 else ''} of /{subnet_size}"
         reader.faults.append(Fault(reader.key("addressPools"), got, expected, advice))

@@ -9,12 +9,13 @@ from components import (
     settings_backend,
     settings_firewall,
     settings_gateway,
+    settings_monitoring,
     settings_nodes,
     settings_overlay,
     settings_servers,
 )
 from components.catalog.loader import Catalog
-from components.plan import database, names, policies, volumes, workloads
+from components.plan import database, names, networks, policies, volumes, workloads
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
@@ -48,6 +49,7 @@ def read(
     ).rstrip("/")
     chosen = settings_servers.read(top, catalog, api_url)
     servers = chosen.servers
+    monitoring = settings_monitoring.read(top)
     settings = Settings(
         project=project,
         stack=stack,
@@ -69,9 +71,10 @@ def read(
         node_groups=groups,
         registry=_registry(top),
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
-        overlay=settings_overlay.read(top, groups, servers),
+        overlay=settings_overlay.read(top, groups, servers, networks.needed(monitoring.enabled)),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
+        monitoring=monitoring,
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,

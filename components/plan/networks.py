@@ -13,7 +13,10 @@ EDGE = "services"
 """The gateway and the servers. Called as it was when it was the only one."""
 DATA = "data"
 """The database and those that have its password."""
-NETWORKS = (EDGE, DATA)
+MONITORING = "monitoring"
+"""Who watches the platform, and an exporter on every node. Its own, so that no server can silence
+an alert; only where the platform is monitored."""
+NETWORKS = (EDGE, DATA, MONITORING)
 INTERNAL = frozenset({DATA})
 """Those that nothing gets out by: the database needs neither the internet nor a machine's metadata.
 What is published on a machine's port has to be on another one."""
@@ -49,6 +52,11 @@ class Layout:
     def name(self, network: str) -> str:
         """What that network is called in this layout."""
         return network if self.generation == 1 else f"{network}-{self.generation}"
+
+
+def needed(monitored: bool) -> tuple[str, ...]:
+    """Those that the platform has."""
+    return NETWORKS if monitored else (EDGE, DATA)
 
 
 def layouts(encrypted: bool, mtu: int, former: Sequence[Layout]) -> tuple[Layout, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, database, gateway, mcp_service, provided
+from components.plan import backend, database, gateway, mcp_service, monitoring, provided
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -43,11 +43,23 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         ),
         gateway.publisher(gateways),
         gateways,
+        *_monitoring(settings),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(
         replace(one, networks=attached(one.networks, layouts, former.get(one.name, ())))
         for one in every
+    )
+
+
+def _monitoring(settings: Settings) -> tuple[Workload, ...]:
+    """Started last: what isn't there yet would be missed."""
+    wanted = settings.monitoring
+    if not wanted.enabled:
+        return ()
+    told_by_slack = bool(wanted.slack.reveal())
+    return monitoring.workloads(
+        settings.prefix, (GATEWAY,), slack=told_by_slack, email=wanted.email
     )
 
 
