@@ -40,6 +40,7 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
             health=settings.backend.health,
             env=settings.backend.env,
             secrets=settings.backend.secrets,
+            probed=settings.monitoring.enabled,
         ),
         gateway.publisher(gateways),
         gateways,

@@ -1,6 +1,8 @@
 """One MCP server that has the tools of all: listed as they are, or found by a search."""
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import mcp_types as types
@@ -24,6 +26,7 @@ PAGE_BYTES = 250_000
 _COMPLETE = {"resultType": "complete"}
 
 Context = ServerRequestContext[Any, Request]
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 
 _SEARCH = {
     "name": "search_tools",
@@ -62,15 +65,18 @@ _CALL = {
 
 
 class Aggregate:
-    """`server` is what speaks MCP. With `?tools=search` it has only two tools."""
+    """`server` is what speaks MCP. With `?tools=search` it has only two tools.
 
-    def __init__(self, fleet: Fleet, calls: Calls, search: Search) -> None:
+    lifespan: what is kept open as long as it serves.
+    """
+
+    def __init__(self, fleet: Fleet, calls: Calls, search: Search, lifespan: Lifespan) -> None:
         self._fleet, self._calls, self._search = fleet, calls, search
         self.server: Server[Any] = Server(
             "sophia",
             title="Sophia",
             version=VERSION,
-            lifespan=lambda _: fleet.opened(),
+            lifespan=lambda _: lifespan(),
             # No server asks for arguments in headers, so there are none to compare.
             get_tool_input_schema=lambda name: None,
         )
