@@ -20,6 +20,7 @@ from .places import read_places
 from .probes import Probe, Probes, read_probes
 from .problems import Problem, answer_http, answer_problem
 from .search import Search
+from .statuses import Statuses
 
 
 def make(settings: Settings) -> tuple[ASGIApp, Health]:
@@ -34,6 +35,7 @@ def make_app(
     metrics = Metrics(settings.server)
     health = Health(settings.server, settings.replica, fleet.check)
     calls, search = Calls(fleet, metrics), Search(fleet)
+    metrics.registry.register(Statuses(fleet))
     probes = Probes(fleet, wanted, metrics.registry, **pace)
 
     @asynccontextmanager
