@@ -1,4 +1,4 @@
-"""`make status`, `make logs` and `make ssh`: a look at a platform that is up, of any stack.
+"""`make status`, `logs`, `alerts` and `ssh`: a look at a platform that is up, of any stack.
 
 All they need are the stack's own outputs. The login key is handed to ssh in memory, not in a file.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
-from components.plan import names
+from components.plan import monitoring, names
 from ops import client, gateways, jobs
 from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
@@ -54,6 +54,18 @@ def logs(name: str, service: str) -> None:
     sys.stdout.write(told)
     if _INCOMPLETE in told:
         say("(what replicas wrote on nodes that are lost now is missing)")
+
+
+def alerts(name: str) -> None:
+    """What is wrong now, and silenced by nobody, as any manager's Alertmanager knows it."""
+    outputs = _outputs(name)
+    if monitoring.ALERTMANAGER not in outputs.get("networks", ()):
+        raise NotUp(f"stack {name} is not monitored: set {PROJECT}:monitoring.enabled to true")
+    service = names.physical(_prefix(outputs, name), monitoring.ALERTMANAGER)
+    task = f"docker ps --quiet --filter label=com.docker.swarm.service.name={service}"
+    url = f"http://localhost:{monitoring.ALERTS_PORT}"
+    told = _asked(outputs, f"docker exec $({task}) amtool --alertmanager.url={url} alert query")
+    sys.stdout.write(told)
 
 
 _INCOMPLETE = "incomplete log stream"
