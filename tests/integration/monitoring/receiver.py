@@ -71,7 +71,7 @@ async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             while (line := (await reader.readline()).decode()) != ".\r\n":
                 lines.append(line)
             parsed = email.message_from_string("".join(lines), policy=email.policy.default)
-            text = parsed.get_body(("plain",)).get_content()
+            text = parsed.get_body(("plain",)).get_content().replace("\r\n", "\n")
             MAIL.append({"to": to, "title": parsed["Subject"], "text": text})
             say("250 ok")
         elif word == "QUIT":

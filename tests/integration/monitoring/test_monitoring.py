@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from tests.support.polling import until
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 HERE = Path(__file__).parent
-TOLD_WITHIN_S = 60
-"""Seconds from a fault to the message, docs/how-to/monitoring.md."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +36,6 @@ def running(watched: Watched) -> Iterator[dict[str, list[str]]]:
             f"{name} scrapes all six",
         )
     yield tasks
-    print(docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}} {{.CPUPerc}}"))
     for name in watched.running:
         print(name, docker("logs", "--tail", "20", name, ok=False), sep="\n")
 
@@ -86,15 +82,12 @@ def test_no_secret_is_in_sight(watched, running):
 
 def test_a_server_that_is_gone_is_told_once_and_so_is_its_return(watched, running):
     assert watched.received() == {"slack": [], "mail": []}, "all was well"
-    began = time.monotonic()
     docker("rm", "--force", running[SERVER][0])
     told = until(
         watched.received,
         lambda seen: bool(seen["slack"] and seen["mail"]),
         "Slack and mail",
-        TOLD_WITHIN_S,
     )
-    print(f"told within {time.monotonic() - began:.0f} s")
     title = f"[{watched.prefix}] CRITICAL: ServiceDown"
     assert told["slack"][0]["path"] == "/services/T0/B0/x"
     assert told["mail"][0]["to"] == ["<ops@example.com>"]
