@@ -27,7 +27,7 @@ def main() -> None:
     os.environ["DOCKER_BUILDKIT"] = "0"  # as the stack's builds
     debian = ensure_base(print)
     with tempfile.TemporaryDirectory() as folder, images() as built:
-        cache = ImageCache(Path(folder), places.cache() / "wheels")
+        cache = ImageCache(Path(folder), places.cache() / "image-packages")
         contexts = {path: cache.stage(read(path, "")) for path in (CATALOG / "base", *SERVERS)}
 
         def build(path: Path, base: str, tag: str) -> str:

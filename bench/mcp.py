@@ -94,8 +94,8 @@ def behind_a_gateway(folder: Path) -> Iterator[dict[str, Target]]:
             *("--network-alias", service, "--cpus", "0.5", "--memory", "192m"),
             *("--publish", f"127.0.0.1:{direct}:8000", "--env", "LOG_LEVEL=WARNING"),
             *("--env", f"MCP_ALLOWED_HOSTS={service},127.0.0.1"),
-            *("--volume", f"{ROOT}/tests/unit/mcp/toy_server.py:/opt/server/toy_server.py:ro"),
-            *(server, "python", "/opt/server/toy_server.py"),
+            *("--volume", f"{ROOT}/tests/unit/sophia_mcp/toy_server.py:/opt/toy_server.py:ro"),
+            *(server, "python", "/opt/toy_server.py"),
         )
         published = ("--publish", f"127.0.0.1:{through}:{plan.PORT}")
         gateway = Gateway(
@@ -118,7 +118,7 @@ def behind_a_gateway(folder: Path) -> Iterator[dict[str, Target]]:
 
 
 def built(tag: str, directory: Path, base: str, folder: Path) -> str:
-    cache = ImageCache(folder / "contexts", places.cache() / "wheels")
+    cache = ImageCache(folder / "contexts", places.cache() / "image-packages")
     context = cache.stage(read(directory, base))
     docker("build", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag, str(context))
     return tag

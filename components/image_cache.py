@@ -1,4 +1,4 @@
-"""Build contexts on this machine's disk: sources and wheels, put together once per content.
+"""Build contexts on this machine's disk: sources and Python packages, made once per content.
 
 Everything is made under another name and renamed when complete, so that a killed run leaves
 nothing half-done behind, and two runs at once do no harm. No pulumi here.
@@ -22,7 +22,7 @@ from components.plan import image_context as plan
 
 
 class ImageError(Exception):
-    """An image that can't be built: its folder is wrong, or its wheels can't be fetched."""
+    """An image that can't be built: its folder is wrong, or pip can't install its packages."""
 
 
 def read(directory: Path, base: str, packages: Sequence[str] = ()) -> plan.BuildContext:
@@ -65,22 +65,22 @@ class Pull:
 
 
 class ImageCache:
-    """contexts: staged build contexts, by tag. wheels: downloaded Python packages."""
+    """contexts: staged build contexts, by tag. packages: installed Python packages."""
 
-    def __init__(self, contexts: Path, wheels: Path) -> None:
-        self._contexts, self._wheels = contexts, wheels
+    def __init__(self, contexts: Path, packages: Path) -> None:
+        self._contexts, self._packages = contexts, packages
         self._one_at_a_time = threading.Lock()
 
     def directory(self, context: plan.BuildContext) -> Path:
         """Where the context lies once it is staged."""
         return self._contexts / plan.tag(context)
 
-    def missing_wheels(self, context: plan.BuildContext) -> bool:
+    def missing_packages(self, context: plan.BuildContext) -> bool:
         """Whether staging it means a download."""
-        return bool(context.requirements) and not self._wheels_of(context).is_dir()
+        return bool(context.requirements) and not self._packages_of(context).is_dir()
 
     def stage(self, context: plan.BuildContext) -> Path:
-        """Puts the context together unless it is there. Blocks: seconds when wheels are fetched.
+        """Puts the context together unless it is there. Blocks: seconds when packages are fetched.
 
         Raises ImageError when they can't be.
         """
@@ -88,8 +88,8 @@ class ImageCache:
         with self._one_at_a_time:
             if target.is_dir():
                 return target
-            if self.missing_wheels(context):
-                _make(self._wheels_of(context), lambda fresh: _download(context, fresh))
+            if self.missing_packages(context):
+                _make(self._packages_of(context), lambda fresh: _install(context, fresh))
             _make(target, lambda fresh: self._fill(context, fresh))
         return target
 
@@ -109,8 +109,8 @@ class ImageCache:
         if done.returncode != 0:
             raise ImageError(f"the base image {reference} can't be pulled: {done.stderr.strip()}")
 
-    def _wheels_of(self, context: plan.BuildContext) -> Path:
-        return self._wheels / plan.wheels_key(context.requirements)
+    def _packages_of(self, context: plan.BuildContext) -> Path:
+        return self._packages / plan.packages_key(context.requirements)
 
     def _fill(self, context: plan.BuildContext, directory: Path) -> None:
         for source in context.sources:
@@ -119,8 +119,8 @@ class ImageCache:
             path.write_bytes(source.content)
             path.chmod(0o755 if source.executable else 0o644)
         if context.requirements:
-            wheels = directory / plan.WHEELS
-            shutil.copytree(self._wheels_of(context), wheels, copy_function=_link_or_copy)
+            packages = directory / plan.SITE_PACKAGES
+            shutil.copytree(self._packages_of(context), packages, copy_function=_link_or_copy)
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -145,18 +145,22 @@ def _make(target: Path, fill: Callable[[Path], None]) -> None:
                 raise
 
 
-def _download(context: plan.BuildContext, directory: Path) -> None:
+def _install(context: plan.BuildContext, directory: Path) -> None:
     requirements = directory.parent / plan.REQUIREMENTS
     requirements.write_text(context.requirements)
     done = subprocess.run(
-        [sys.executable, "-m", "pip", *plan.pip_download(str(requirements), str(directory))],
+        [sys.executable, "-m", "pip", *plan.pip_install(str(requirements), str(directory))],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
         said = "\n".join(done.stderr.strip().splitlines()[-10:])
-        raise ImageError(f"pip could not fetch the wheels (exit status {done.returncode}):\n{said}")
+        raise ImageError(
+            f"pip could not install the packages (exit status {done.returncode}):\n{said}"
+        )
+    # Commands that packages bring start this machine's Python.
+    shutil.rmtree(directory / "bin", ignore_errors=True)
 
 
 def _link_or_copy(source: str, target: str) -> None:

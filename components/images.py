@@ -28,12 +28,14 @@ CONTEXTS = Path(".cache/images")
 class ImageBuilderArgs:
     """registry: where images go. private_ca: its certificate is not signed by a public CA.
 
-    wheels: where downloaded Python packages are kept.
+    packages: where Python packages for images are kept.
     """
 
     registry: RegistryHandle
     private_ca: bool
-    wheels: Path = field(default_factory=lambda: Path.home() / ".cache" / "sophia" / "wheels")
+    packages: Path = field(
+        default_factory=lambda: Path.home() / ".cache" / "sophia" / "image-packages"
+    )
 
 
 class ImageBuilder(pulumi.ComponentResource):
@@ -51,7 +53,7 @@ class ImageBuilder(pulumi.ComponentResource):
         # Host: DOCKER_HOST or the local socket, as with the docker command.
         self.provider = docker.Provider(f"{name}-docker", opts=pulumi.ResourceOptions(parent=self))
         self.registry, self.private_ca = args.registry, args.private_ca
-        self.cache = ImageCache(CONTEXTS, args.wheels)
+        self.cache = ImageCache(CONTEXTS, args.packages)
         self.register_outputs({})
 
 
@@ -136,7 +138,7 @@ def _staged(
     async def stage(known: list[str]) -> str:
         reference, password = known
         if not pulumi.runtime.is_dry_run():
-            if cache.missing_wheels(context):
+            if cache.missing_packages(context):
                 pulumi.log.info(f"fetching the Python packages of image {name}")
             await asyncio.to_thread(cache.stage, context)
             if reference.startswith(f"{registry.server}/"):

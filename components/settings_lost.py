@@ -32,8 +32,7 @@ def faults(machines: Iterable[Machine], project: str, stack: str) -> Iterator[Fa
     yield Fault(
         f"the state of stack {stack}",
         f"it has no machines, but the account has {count} of this stack, for ${cents / 100:.2f} an"
-        f" hour: {', '.join(map(_told, found))}. The state is lost or in another backend,"
-        " and an `up` would rent all of them again",
+        f" hour: {', '.join(map(_told, found))}. An `up` would rent all of them again",
         advice="use the backend that has it, restore it (docs/how-to/backends.md), or end"
         f" these machines: `make orphans STACK={stack}` prints the command for each",
     )

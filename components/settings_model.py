@@ -209,11 +209,22 @@ class Offers:
     regions: frozenset[str]
 
 
-class SettingsError(Exception):
-    """Configuration or catalog that can't be used: all errors, one a line."""
+LOST = "this stack's state is lost or in another backend"
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        self.faults = faults
+
+class SettingsError(Exception):
+    """Why nothing is planned: all errors, one a line.
+
+    faults: of configuration and catalog. lost: of a state that doesn't know the stack's machines.
+    """
+
+    def __init__(self, faults: Sequence[Fault], lost: Sequence[Fault] = ()) -> None:
+        self.faults, self.lost = faults, lost
         count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
-        lines = "\n".join(f"  {fault}" for fault in faults)
-        super().__init__(f"{count} in the configuration; nothing was changed.\n{lines}")
+        headed = {f"{count} in the configuration": faults, LOST: lost}
+        texts = [_list(heading, found) for heading, found in headed.items() if found]
+        super().__init__("\n".join(texts))
+
+
+def _list(heading: str, faults: Sequence[Fault]) -> str:
+    return "\n  ".join((f"{heading}; nothing was changed.", *map(str, faults)))

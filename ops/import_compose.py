@@ -21,7 +21,8 @@ CATALOG = new_server.CATALOG
 
 LEFT = """\
     next: write its tools in server.py, which has the template's and has to read all settings of
-    server.yaml: .venv/bin/python -m pytest tests/unit/mcp/test_catalog_folders.py -k {server}"""
+    server.yaml; this names those that it doesn't read yet:
+    .venv/bin/python -m pytest tests/unit/mcp_catalog/test_catalog_folders.py -k {server}"""
 
 
 def description(service: compose.Service, file: str) -> dict[str, Any]:

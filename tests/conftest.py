@@ -40,7 +40,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 LONGEST = (
     "tests/e2e/test_platform.py",
-    "tests/provider/swarm_services",
+    "tests/provider/swarm/services",
     "tests/provider/swarm",
     "tests/provider/lambdalabs/test_engine",
 )

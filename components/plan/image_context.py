@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 DOCKERFILE = "Dockerfile"
 REQUIREMENTS = "requirements.txt"
-WHEELS = "wheels"
-"""Directory of the staged context that Dockerfiles install Python packages from."""
+SITE_PACKAGES = "site-packages"
+"""Directory of the staged context with the Python packages, which Dockerfiles copy."""
 PYTHON = "3.11"
 PLATFORMS = (
     "manylinux2014_x86_64",
@@ -22,7 +22,7 @@ PLATFORMS = (
 )
 """Wheels that run on Debian 12 (glibc 2.36), best first. Lambda Cloud's gh200 is not among them."""
 
-_RECIPE = "1"
+_RECIPE = "2"
 """Change it when the way contexts are staged changes what ends up in an image."""
 _PIP_HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 _NOT_SOURCES = {
@@ -107,37 +107,38 @@ def faults(context: BuildContext) -> list[str]:
     found = []
     if not any(source.path == DOCKERFILE for source in context.sources):
         found.append(f"there is no {DOCKERFILE}")
-    if any(source.path.split("/")[0] == WHEELS for source in context.sources):
-        found.append(f"{WHEELS}/ is put there by the build and can't be a source")
+    if any(source.path.split("/")[0] == SITE_PACKAGES for source in context.sources):
+        found.append(f"{SITE_PACKAGES}/ is put there by the build and can't be a source")
     if context.requirements.strip() and not _PIP_HASH.search(context.requirements):
         found.append(f"{REQUIREMENTS} has no --hash=sha256:… lines: lock it with hashes")
     return found
 
 
-def wheels_key(requirements: str) -> str:
-    """Names the set of wheels that these requirements need: 16 hexadecimal digits."""
+def packages_key(requirements: str) -> str:
+    """Names the Python packages that these requirements need: 16 hexadecimal digits."""
     return _digest([PYTHON.encode(), "\n".join(PLATFORMS).encode(), requirements.encode()])
 
 
 def tag(context: BuildContext) -> str:
     """The image's tag: 16 hexadecimal digits of everything that goes into it."""
-    parts = [_RECIPE.encode(), context.base.encode(), wheels_key(context.requirements).encode()]
+    parts = [_RECIPE.encode(), context.base.encode(), packages_key(context.requirements).encode()]
     for source in sorted(context.sources, key=lambda source: source.path):
         parts += [source.path.encode(), b"x" if source.executable else b"-", source.content]
     return _digest(parts)
 
 
-def pip_download(requirements_file: str, directory: str) -> list[str]:
-    """Arguments of `pip` that fetch the wheels for the image's Python, whatever runs here."""
+def pip_install(requirements_file: str, directory: str) -> list[str]:
+    """Arguments of `pip` that install packages for the image's Python, whatever runs here."""
     return [
-        "download",
+        "install",
         "--quiet",
+        "--no-compile",
         "--require-hashes",
         "--only-binary=:all:",
         "--implementation=cp",
         f"--python-version={PYTHON}",
         *(f"--platform={platform}" for platform in PLATFORMS),
-        f"--dest={directory}",
+        f"--target={directory}",
         f"--requirement={requirements_file}",
     ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from providers.swarm.naming import LONGEST_HASHED
+
 LONGEST = 63
 """Characters a name may have: DNS labels (RFC 1035) and Swarm service names end there."""
 
@@ -39,14 +41,11 @@ NONCE_BYTES = 4
 LONGEST_NODE = LONGEST - 1 - 2 * NONCE_BYTES
 """Characters a machine's physical name may have, so that its nonce still fits."""
 
-LONGEST_FILE = 52
-"""Characters before the content's hash in a Swarm secret's or config's name (64 in all)."""
-
 
 def file_prefix(prefix: str, owner: str, name: str) -> str:
     """What the names of a service's secrets and configs begin with, short enough and unique."""
     full = f"{prefix}-{owner}-{name.lower()}"
-    if len(full) <= LONGEST_FILE:
+    if len(full) <= LONGEST_HASHED:
         return full
     digest = hashlib.sha256(full.encode()).hexdigest()[:8]
-    return f"{full[: LONGEST_FILE - 9]}-{digest}"
+    return f"{full[: LONGEST_HASHED - 9]}-{digest}"

@@ -10,7 +10,7 @@ from tests.support.upstream import Service
 
 THING = {"id": "1", "text": "x" * 3_000, "internal": "left out"}
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "_template",
     "TEMPLATE_API_URL",

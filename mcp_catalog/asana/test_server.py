@@ -131,7 +131,7 @@ ROUTES: dict[str, Answers] = {
     f"POST tasks/{TASK}/setParent": data(DETAIL),
 }
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "asana",
     "ASANA_API_URL",

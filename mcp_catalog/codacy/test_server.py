@@ -119,7 +119,7 @@ BOARD = {
 }  # fmt: skip
 SECURITY = "POST /organizations/gh/acme/security"
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "codacy",
     "CODACY_API_URL",

@@ -9,7 +9,7 @@ from sophia_mcp.arguments import given
 from sophia_mcp.fields import Id, Text, at
 from sophia_mcp.pages import Cursor, Limit, NextCursor
 
-from .figma import Figma, File, NodeId, paged, place
+from .figma import Figma, File, NodeId, place
 
 _Message = Annotated[str, Field(min_length=1, max_length=5_000)]
 _ReplyTo = Annotated[
@@ -74,7 +74,7 @@ class CommentTools:
             if status in ("all", "resolved" if one.resolved_at else "open")
             and node_id in (None, one.node_id)
         ]
-        page, following = paged(threads, cursor, limit)
+        page, following = pages.paged(threads, cursor, limit)
         pages.cut_all([one for thread in page for one in (thread, *thread.replies)], "message")
         return Threads(threads=[*page], total=len(threads), next_cursor=following)
 

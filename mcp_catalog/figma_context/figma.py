@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 from sophia_mcp import pages
 from sophia_mcp.errors import Unusable
 from sophia_mcp.fields import Text
@@ -113,17 +113,6 @@ N = TypeVar("N", bound=_Named)
 def named(given: Iterable[N], query: str) -> list[N]:
     """Those with this in their name."""
     return [one for one in given if query.lower() in one.name.lower()]
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def paged(entries: Sequence[M], cursor: str | None, limit: int) -> tuple[list[M], str | None]:
-    """Those of a page, as many as fit, and the cursor of the next one."""
-    start = pages.offset(cursor)
-    page = pages.that_fit(entries[start : start + limit])
-    end = start + len(page)
-    return page, pages.cursor(str(end)) if end < len(entries) else None
 
 
 class Figma:

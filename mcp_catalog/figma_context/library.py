@@ -10,7 +10,7 @@ from sophia_mcp.fields import at
 from sophia_mcp.pages import Cursor, Limit, NextCursor
 
 from . import css
-from .figma import Figma, File, Line, Query, named, paged, place
+from .figma import Figma, File, Line, Query, named, place
 from .raw import Parts, RawNode
 
 _Team = Annotated[
@@ -100,7 +100,7 @@ class LibraryTools:
         key, _ = place(file)
         every = (await self._figma.get(_Styles, "files", key, "styles")).styles
         wanted = sorted(named(every, query), key=lambda one: (one.type, one.name))
-        page, following = paged(wanted, cursor, limit)
+        page, following = pages.paged(wanted, cursor, limit)
         if page:
             ids = ",".join(one.node_id for one in page)
             found = await self._figma.get(Parts, "files", key, "nodes", ids=ids, depth=1)
@@ -123,7 +123,7 @@ class LibraryTools:
         sets = (await self._figma.get(_Sets, "files", key, "component_sets")).sets
         single = (await self._figma.get(_Components, "files", key, "components")).components
         groups = named(_grouped(single, sets), query)
-        page, following = paged(groups, cursor, limit)
+        page, following = pages.paged(groups, cursor, limit)
         return Components(components=page, total=len(groups), next_cursor=following)
 
     async def _of_team(self, team: str, query: str, limit: int, cursor: str | None) -> Components:

@@ -174,7 +174,7 @@ COMMENTS = [
 ]  # fmt: skip
 FILE = f"GET /v1/files/{KEY}"
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "figma_context",
     "FIGMA_API_URL",

@@ -10,7 +10,7 @@ from sophia_mcp.fields import Many, Text, at
 from sophia_mcp.pages import Cursor, Limit, NextCursor
 
 from . import css
-from .figma import Figma, File, Line, Query, named, paged, place
+from .figma import Figma, File, Line, Query, named, place
 from .raw import Color
 
 
@@ -112,7 +112,7 @@ class VariableTools:
         every = [_variable(one, local) for one in local.variables.values() if not one.deleted]
         within = [one for one in every if collection.lower() in one.collection.lower()]
         wanted = named(within, query)
-        page, following = paged(wanted, cursor, limit)
+        page, following = pages.paged(wanted, cursor, limit)
         return Variables(
             collections=[_collection(one) for one in local.collections.values()],
             variables=page,

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from mcp.shared.exceptions import MCPError
 from sophia_mcp import pages
 from sophia_mcp.errors import SettingError
 from sophia_mcp.settings import read_settings
@@ -607,9 +608,8 @@ async def test_read_only_is_stronger_than_what_allows_writes(hub: Service):
     async with connected(hub, **ALLOWED, GITHUB_READ_ONLY="true") as tools:
         listed = await tools.listed()
         assert all(tool.annotations and tool.annotations.read_only_hint for tool in listed.values())
-        assert "Unknown tool" in await tools.error(
-            "issue_write", **HERE, method="create", title="x"
-        )
+        with pytest.raises(MCPError, match="Unknown tool"):
+            await tools.ok("issue_write", **HERE, method="create", title="x")
     assert hub.asked == []
 
 

@@ -80,10 +80,7 @@ class Gong:
         spoken = (await self._gong.transcripts([heard.id])).get(heard.id)
         if spoken is None:
             raise ToolError(f"call {call} has no transcript, or not yet: try get_call_insights")
-        skip = pages.offset(cursor)
-        left = said.turns(heard, spoken, start, to_minute)[skip:]
-        kept = pages.that_fit(left)
-        more = pages.cursor(str(skip + len(kept))) if len(kept) < len(left) else None
+        kept, more = pages.paged(said.turns(heard, spoken, start, to_minute), cursor)
         speakers: list[models.Person] = [one for one in heard.parties if one.speaker_id]
         return models.Transcript(call_id=heard.id, speakers=speakers, turns=kept, next_cursor=more)
 

@@ -171,7 +171,7 @@ REVIEW = {
 }
 FILED = {"id": CALL, "title": "Acme demo", "note": None, "snippet": {"fromSec": 305, "toSec": 600}}
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "gong_v2",
     "GONG_BASE_URL",

@@ -154,17 +154,13 @@ class Setup:
         hundreds, so give a query; with details, it says which values fit."""
         found = await self._api.get(_Properties, "crm", "v3", "properties", object_type)
         words = query.lower()
-        every = [
+        every: list[Property] = [
             one for one in found.results
             if not one.hidden and words in f"{one.name} {one.label} {one.description}".lower()
         ]  # fmt: skip
-        first = pages.offset(cursor)
-        shown: list[Property] = [*every[first : first + limit]]
         if not details:
-            shown = [one.model_copy(update={"description": "", "options": []}) for one in shown]
-        shown = pages.that_fit(shown)
-        last = first + len(shown)
-        more = pages.cursor(str(last)) if shown and last < len(every) else None
+            every = [one.model_copy(update={"description": "", "options": []}) for one in every]
+        shown, more = pages.paged(every, cursor, limit)
         return Properties(total=len(every), properties=shown, next_cursor=more)
 
     async def list_pipelines(self, object_type: ObjectType = "deals") -> Pipelines:

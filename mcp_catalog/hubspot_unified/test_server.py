@@ -114,7 +114,7 @@ REPORT = {
     "breakdowns": [{"breakdown": "organic", **NUMBERS, "meta": "x"}],
 }
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "hubspot_unified",
     "HUBSPOT_API_URL",

@@ -136,7 +136,7 @@ def linear(request: Request) -> Reply:
     return replies.ok({"data": data})
 
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "linear_v2",
     "LINEAR_API_URL",

@@ -138,7 +138,7 @@ BLOCKS = [
 ]
 NOT_A_SOURCE = refusal(404, "object_not_found", f"Could not find data source with ID: {DATABASE}.")
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "notion_v2",
     "NOTION_API_URL",

@@ -118,7 +118,7 @@ def found(data: object) -> Reply:
     return replies.ok({"data": data})
 
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "openrouter_search",
     "OPENROUTER_API_URL",

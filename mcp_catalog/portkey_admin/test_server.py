@@ -120,7 +120,7 @@ GRAPHS = {
 }
 GROUP = {"requests": "12", "cost": "250.5", "object": "analytics-group"}
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "portkey_admin",
     "PORTKEY_BASE_URL",

@@ -110,7 +110,7 @@ def upload_address(request: Request) -> Reply:
 
 SENT = {"ok": True, "channel": GENERAL, "ts": REPLY_TS, "message": {"text": "…"}}
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "slack",
     "SLACK_API_URL",

@@ -141,7 +141,7 @@ ANALYSIS = {
     "response_metadata": {},
 }
 
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments.
 STAND_IN = StandIn(
     "snowflake_unified",
     "SNOWFLAKE_API_URL",

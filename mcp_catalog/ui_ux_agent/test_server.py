@@ -36,8 +36,8 @@ def said(content: Any = BUTTON, finish: str | None = "stop") -> dict[str, Any]:
 
 
 CSS = ":root { --brand: #3b82f6 } a { color: var(--brand); padding: 15px 16px }"
-# tests/unit/mcp/test_stand_ins.py makes these calls in good and in bad moments. The audits, which
-# need a browser, are called in test_audits.py.
+# tests/unit/mcp_catalog/test_stand_ins.py makes these calls in good and in bad moments. The audits,
+# which need a browser, are called in test_audits.py.
 STAND_IN = StandIn(
     "ui_ux_agent",
     "OPENROUTER_API_URL",

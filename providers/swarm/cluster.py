@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
-from providers.swarm import membership, recovery
+from providers.swarm import labels, membership, recovery
 from providers.swarm.engine import CALL, Endpoint, Engine
 from providers.swarm.errors import (
     ConnectionFailed,
@@ -27,7 +27,6 @@ from providers.swarm.errors import (
 )
 from providers.swarm.membership import Node
 from providers.swarm.pool import ABSENCE, Pool
-from providers.swarm.services import labels
 
 LABEL = "sophia.cluster"
 PORT = 2377

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from providers.runtime.declare import Cancelled, Context, Created, Fault, Incomplete, Lifecycle
+from providers.swarm import labels, ownership
 from providers.swarm.errors import NoManager, NotFound, NotSettled, SwarmError
 from providers.swarm.pool import Pool
 from providers.swarm.services import (
     diagnosis,
     evidence,
-    labels,
     last_run,
-    ownership,
     removal,
     rollout,
 )
@@ -28,8 +26,7 @@ from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import SPEC_LABEL, registry_auth, render_job
 from providers.swarm.services.rules import job_faults
 from providers.swarm.services.verdict import Observation, homeless, is_homeless
-
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 _ATTEMPTS = 3
 _NO_STATUS = -1

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
+from providers.swarm import labels, ownership
 from providers.swarm.errors import EngineError, NoManager, NotFound, NotSettled
+from providers.swarm.naming import hashed_name, name_faults
 from providers.swarm.pool import Pool
-from providers.swarm.services import labels, ownership
-from providers.swarm.services.naming import hashed_name, name_faults
 
 _RELEASE = 60.0
 """Seconds for the last endpoints to go: a service's tasks end before its network is deleted."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from providers.runtime.declare import Context, Created, Fault, Found, Incomplete, Lifecycle, prop
 from providers.swarm import calendar
 from providers.swarm.errors import ConnectionFailed, SwarmError, Unanswered
+from providers.swarm.naming import name_faults
 from providers.swarm.pool import Pool
-from providers.swarm.services.naming import name_faults
 from providers.swarm.timer import Timer
 
 

@@ -7,9 +7,9 @@ import hashlib
 from dataclasses import dataclass
 
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
+from providers.swarm.content import LARGEST, Content
+from providers.swarm.naming import hashed_name, name_faults
 from providers.swarm.pool import Pool
-from providers.swarm.services.content import LARGEST, Content
-from providers.swarm.services.naming import hashed_name, name_faults
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from providers.runtime.declare import (
     Context,
@@ -14,9 +13,10 @@ from providers.runtime.declare import (
     Lifecycle,
     ResourceFailure,
 )
+from providers.swarm import labels, ownership
 from providers.swarm.errors import NoManager, NotFound, NotSettled, OutOfSequence, Unanswered
 from providers.swarm.pool import Pool
-from providers.swarm.services import labels, ownership, removal, rollout
+from providers.swarm.services import removal, rollout
 from providers.swarm.services.comparison import differences
 from providers.swarm.services.model import ServiceInputs, ServiceOutputs
 from providers.swarm.services.patience import Patience
@@ -29,8 +29,7 @@ from providers.swarm.services.verdict import (
     condition,
     proven,
 )
-
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 _ATTEMPTS = 10
 

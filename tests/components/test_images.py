@@ -24,7 +24,7 @@ def program(tmp_path, monkeypatch):
     def run():
         registry = RegistryHandle("registry.example", "team", "u", pulumi.Output.secret("pw"))
         builder = ImageBuilder(
-            "images", ImageBuilderArgs(registry=registry, private_ca=True, wheels=tmp_path / "w")
+            "images", ImageBuilderArgs(registry=registry, private_ca=True, packages=tmp_path / "p")
         )
         base = Image("base", ImageArgs(builder, Path("base"), "python:3.11"))
         Image("ai_memory", ImageArgs(builder, Path("ai_memory"), base))

@@ -196,17 +196,41 @@ async def test_refusals_are_clear_and_logged(platform, outputs):
     assert outputs["gateway_token"] not in log
 
 
-def test_secrets_are_nowhere_in_plain_text(platform, outputs):
-    secrets = [outputs["gateway_token"], outputs["ssh_private_key"].splitlines()[1]]
-    state = "".join(p.read_text() for p in (platform.home / "pulumi").rglob("*.json"))
-    inspected = "".join(
-        docker.docker("exec", node, "docker", "inspect", container)
-        for node, container in docker.tasks(platform.home, AI_MEMORY)
+SHOWN = """
+containers=$(docker ps --all --quiet) images=$(docker image ls --quiet)
+docker inspect $containers $images
+for image in $images; do docker history --no-trunc "$image"; done
+for container in $containers; do
+    docker logs "$container" 2>&1
+    docker top "$container" -o args 2>/dev/null
+done
+docker service ls --quiet 2>/dev/null | xargs --no-run-if-empty docker service inspect
+"""
+"""What Docker tells somebody on a node of containers, their logs, processes, images, services."""
+
+
+def test_secrets_are_nowhere_in_plain_text(platform, outputs, canaries):
+    secrets = {"a token": outputs["gateway_token"], **canaries}
+    secrets["an ssh key"] = outputs["ssh_private_key"].splitlines()[1]
+    shown = {
+        node: docker.docker("exec", node, "sh", "-c", SHOWN) for node in docker.nodes(platform.home)
+    }
+    for server in outputs["mcp_endpoints"]:
+        assert any(f"sophia-dev-{server}." in text for text in shown.values()), server
+    shown["the state"] = "".join(p.read_text() for p in (platform.home / "pulumi").rglob("*.json"))
+    shown["the catalog's configuration"] = (platform.root / "Pulumi.dev.yaml").read_text()
+    assert {
+        (name, place) for name, secret in secrets.items() for place in shown
+        if secret in shown[place]
+    } == set()  # fmt: skip
+    assert "postgresql://" not in "".join(
+        text for place, text in shown.items() if place != "the state"
     )
-    for secret in secrets:
-        assert secret not in state
-        assert secret not in inspected
-    assert "postgresql://" not in inspected
+    node, container = docker.tasks(platform.home, "sophia-dev-slack")[0]
+    held = docker.docker(
+        "exec", node, "docker", "exec", container, "cat", "/run/secrets/SLACK_BOT_TOKEN"
+    )
+    assert held == canaries["SLACK_BOT_TOKEN"], "it is what is looked for"
 
 
 def test_up_again_changes_nothing(platform):
@@ -219,9 +243,21 @@ def test_up_again_changes_nothing(platform):
 
 
 def test_a_second_clone_sees_the_same_platform(platform, tmp_path):
-    second = copy_of_the_tree(tmp_path, platform.home)
+    second = copy_of_the_tree(tmp_path, platform.home, platform.variables)
     assert changed(second.pulumi("preview", "--json")) == set()
     assert second.outputs() == platform.outputs()
+
+
+def test_servers_go_with_their_folders_and_the_others_run_on(platform, outputs):
+    """Those that stay are enough for what follows."""
+    kept = {"ai_memory", "lambda_labs_cli", "postgres", "slack"}
+    before = {name: docker.tasks(platform.home, f"sophia-dev-{name}") for name in kept}
+    for name in outputs["mcp_endpoints"].keys() - kept:
+        shutil.rmtree(platform.root / "mcp_catalog" / name)
+    platform.run("ops", "up")
+    assert platform.outputs()["mcp_endpoints"].keys() == kept
+    assert {name: docker.tasks(platform.home, f"sophia-dev-{name}") for name in kept} == before
+    assert docker.tasks(platform.home, "sophia-dev-github") == []
 
 
 def test_refresh_finds_nothing(platform):

@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Checkout:
-    """root: the copy. home: its `$SOPHIA_HOME`. Commands run as a user would, one after another."""
+    """root: the copy. home: its `$SOPHIA_HOME`. variables: of every command's environment, besides.
+
+    Commands run as a user would, one after another.
+    """
 
     root: Path
     home: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "SOPHIA_HOME": str(self.home), "PULUMI_ERROR_OUTPUT_STRING": "1"}
+        own = {"SOPHIA_HOME": str(self.home), "PULUMI_ERROR_OUTPUT_STRING": "1"}
+        return {**os.environ, **self.variables, **own}
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """`python -m ops up` and the like in a process group of its own, its output in a pipe."""
@@ -108,7 +114,9 @@ class Checkout:
         return outputs
 
 
-def copy_of_the_tree(folder: Path, home: Path | None = None) -> Checkout:
+def copy_of_the_tree(
+    folder: Path, home: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Checkout:
     """The files git would track, with the virtual environment of this run behind a link.
 
     home: the state folder of another checkout; without it, one of its own.
@@ -127,4 +135,4 @@ def copy_of_the_tree(folder: Path, home: Path | None = None) -> Checkout:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
     (folder / "checkout" / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
-    return Checkout(folder / "checkout", home or folder / "home")
+    return Checkout(folder / "checkout", home or folder / "home", variables or {})

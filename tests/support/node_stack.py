@@ -39,12 +39,12 @@ NODES = f"""\
 import json, os, sys
 sys.path.insert(0, {str(ROOT)!r})
 import pulumi
-from components import settings
+from components.settings_account import Account
 from providers.lambdalabs import resources as lambdalabs
 wanted = json.loads(os.environ["WANTED"])
 url, key = os.environ["LAMBDA_API_URL"], os.environ["LAMBDA_API_KEY"]
-pace = dict(requestsPerSecond=100)
-assert settings._offers("nodes", dict(lambdaApiUrl=url, lambdaApiKey=key, pace=pace), [])
+values = dict(lambdaApiUrl=url, lambdaApiKey=key, pace=dict(requestsPerSecond=100))
+assert Account("nodes", values, os.environ.get("XDG_RUNTIME_DIR", ""), []).offers(print)
 account = lambdalabs.Provider("account", api_url=url, api_key=key, requests_per_second=100,
     launch_interval=wanted.get("launch_interval", 0), poll_seconds=0.5)
 through = pulumi.ResourceOptions(provider=account)

@@ -22,6 +22,9 @@ from .problems import Problem, answer_http, answer_problem
 from .search import Search
 from .statuses import Statuses
 
+QUIET = runtime.QUIET | {"/api/fleet"}
+"""Every open page asks for the fleet every five seconds."""
+
 
 def make(settings: Settings) -> tuple[ASGIApp, Health]:
     """The ASGI application, and its health."""
@@ -55,7 +58,7 @@ def make_app(
     ]
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http)
-    return runtime.edge(app, metrics, health, _route), health
+    return runtime.edge(app, metrics, health, _route, QUIET), health
 
 
 def _route(path: str) -> str:

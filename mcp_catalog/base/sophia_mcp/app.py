@@ -19,8 +19,8 @@ from .server import Server
 
 logger = logging.getLogger(__name__)
 
-_QUIET = frozenset({"/health", "/metrics", "/activity"})
-"""Asked all the time: without a line in the log."""
+QUIET = frozenset({"/health", "/metrics", "/activity"})
+"""Routes asked all the time: without a line in the log."""
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS"})
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -65,9 +65,16 @@ def operation(metrics: Metrics, health: Health) -> list[Route]:
     return [Route("/health", answer_health), Route("/metrics", answer_metrics)]
 
 
-def edge(app: ASGIApp, metrics: Metrics, health: Health, route_of: Callable[[str], str]) -> ASGIApp:
+def edge(
+    app: ASGIApp,
+    metrics: Metrics,
+    health: Health,
+    route_of: Callable[[str], str],
+    quiet: frozenset[str] = QUIET,
+) -> ASGIApp:
     """Measures every request, logs those that call no tool, names the replica, and ends
-    connections while draining. route_of: what a path is counted as, one of a few."""
+    connections while draining. route_of: what a path is counted as, one of a few. quiet: those of
+    them that are not logged."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -100,7 +107,7 @@ def edge(app: ASGIApp, metrics: Metrics, health: Health, route_of: Callable[[str
             metrics.requests.labels(route, method, status).inc()
             metrics.request_seconds.labels(route).observe(seconds)
             # A call of a tool has a line of its own.
-            if route not in _QUIET and not request.calls:
+            if route not in quiet and not request.calls:
                 logger.info(
                     "request",
                     extra={
@@ -118,7 +125,7 @@ def edge(app: ASGIApp, metrics: Metrics, health: Health, route_of: Callable[[str
 
 
 def _route(path: str) -> str:
-    return path if path == "/mcp" or path in _QUIET else "other"
+    return path if path == "/mcp" or path in QUIET else "other"
 
 
 _no_stream = Response("This server sends nothing of its own accord.", 405, {"Allow": "POST"})

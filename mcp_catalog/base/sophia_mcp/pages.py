@@ -129,6 +129,21 @@ def that_fit(entries: Sequence[T], budget: int = PAGE_BYTES) -> list[T]:
     return kept
 
 
+def paged(
+    entries: Sequence[T], given: str | None, limit: int | None = None
+) -> tuple[list[T], str | None]:
+    """A page of a whole list, for services that have none: as many entries as fit, at most limit of
+    them, and the cursor of the next page. given: the cursor of this one.
+
+    Raises:
+        ToolError: the cursor is none of ours.
+    """
+    start = offset(given)
+    page = that_fit(entries[start:][:limit])
+    end = start + len(page)
+    return page, cursor(str(end)) if end < len(entries) else None
+
+
 def compact(result: CallToolResult) -> CallToolResult:
     """The same with its data as one text without indentation, which for a deep one is most of it.
     A tool's own text stays as it is.

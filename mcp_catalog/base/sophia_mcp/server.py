@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 VERSION = "1.0.0"
 """Of the runtime, as clients show it; what exactly runs, an image's tag says."""
 
+_MOST_NAME = 128
+"""Characters of a tool's name, in the protocol."""
+
 Lifespan = Callable[[MCPServer[Any]], AbstractAsyncContextManager[Any]]
 Check = Callable[[], Awaitable[None]]
 
@@ -98,13 +101,16 @@ class Server(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """As MCPServer's, but bounded in time and size, counted, and logged in one line."""
+        """As MCPServer's, but bounded in time and size, counted, and logged in one line. An unknown
+        tool is an error of the protocol, as its specification says, not a result."""
         tool = name if name in self._kinds else "unknown"
         request = _request(context)
         request.calls += 1
         cost, started = audit.begin(), perf_counter()
         outcome, reason = "cancelled", None
         try:
+            if name not in self._kinds:
+                raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:_MOST_NAME]}")
             with anyio.move_on_after(self._call_seconds) as limit:
                 result = await super().call_tool(name, arguments, context)
             if limit.cancelled_caught:

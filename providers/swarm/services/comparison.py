@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from providers.swarm.services import labels
+from providers.swarm import labels
 
 _CONTAINER = "TaskTemplate.ContainerSpec"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 LOG_LINES = 20
 _STREAMS = (0, 1, 2)

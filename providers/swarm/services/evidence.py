@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from providers.swarm import membership
@@ -18,8 +17,7 @@ from providers.swarm.pool import Pool
 from providers.swarm.services import diagnosis
 from providers.swarm.services.diagnosis import Failure, Kind
 from providers.swarm.services.patience import Patience
-
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 
 async def explain(pool: Pool, task: Json, auth: Mapping[str, str]) -> Failure:

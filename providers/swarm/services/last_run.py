@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 FAILED = ("failed", "rejected", "orphaned")
 

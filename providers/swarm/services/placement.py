@@ -8,9 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 GPU = "NVIDIA-GPU"
 """What a node publishes each of its GPUs as (Docker's documentation of --node-generic-resources).

@@ -7,9 +7,9 @@ import json
 import time
 
 from providers.runtime.declare import Context
+from providers.swarm import ownership
 from providers.swarm.errors import NoManager, NotFound, NotSettled
 from providers.swarm.pool import Pool
-from providers.swarm.services import ownership
 from providers.swarm.services.patience import Patience
 from providers.swarm.services.verdict import TERMINAL
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import Any
 
-from providers.swarm.services import labels, placement
+from providers.swarm import labels
+from providers.swarm.services import placement
 from providers.swarm.services.model import (
     File,
     Health,
@@ -22,8 +22,7 @@ from providers.swarm.services.model import (
     TaskInputs,
     Update,
 )
-
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 SPEC_LABEL = "sophia.spec"
 """On a service's containers: the hash of the task template that they were made from."""

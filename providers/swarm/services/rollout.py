@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from providers.runtime.declare import Context
 from providers.swarm.errors import NotFound, OutOfSequence, SwarmError, Unanswered
@@ -29,8 +29,7 @@ from providers.swarm.services.verdict import (
     condition,
     doubled,
 )
-
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 
 class RolloutFailed(SwarmError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from providers.runtime.declare import Fault
+from providers.swarm.naming import name_faults
 from providers.swarm.services import placement
 from providers.swarm.services.model import JobInputs, ServiceInputs, TaskInputs
-from providers.swarm.services.naming import name_faults
 from providers.swarm.services.patience import watched_s
 
 _CHOICES = {

@@ -18,8 +18,7 @@ from providers.swarm.services.comparison import differences
 from providers.swarm.services.diagnosis import Failure, Kind
 from providers.swarm.services.patience import Patience
 from providers.swarm.services.render import SPEC_LABEL
-
-Json = dict[str, Any]
+from providers.swarm.wire import Json
 
 TERMINAL = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
 FAILED = frozenset({"complete", "failed", "rejected"})

@@ -32,7 +32,7 @@ builder = ImageBuilder("images", ImageBuilderArgs(
         password=config.require_secret("password"),
     ),
     private_ca=True,
-    wheels=Path("wheels").absolute(),
+    packages=Path("packages").absolute(),
 ))
 base = Image("base", ImageArgs(builder, Path("sources/base"), config.require("base")))
 pulumi.export("base", base.reference)

@@ -51,7 +51,7 @@ def test_images_are_built_once_per_content_and_outlive_the_stack(program, served
 
     # What was pushed can be pulled by its digest; the older image is still there too.
     program.forget_images()
-    cache = ImageCache(program.folder / "contexts", program.folder / "wheels")
+    cache = ImageCache(program.folder / "contexts", program.folder / "packages")
     for reference in (first["one"], second["one"]):
         cache.have(reference, Pull(served.server, registry.USER, served.password))
 

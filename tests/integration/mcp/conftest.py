@@ -22,7 +22,7 @@ from tests.support.gateway import TOKEN, Gateway, platforms_certificate, trustin
 from tests.support.mcp_process import ROOT, free_port
 from tests.support.polling import until
 
-WHEELS = Path.home() / ".cache" / "sophia" / "wheels"
+PACKAGES = Path.home() / ".cache" / "sophia" / "image-packages"
 PREFIX = f"mcp-test-{uuid4().hex[:8]}"
 PASSWORD = "p@ss/word:%"
 DATABASE_URL = "postgresql://sophia:p%40ss%2Fword%3A%25@database:5432/sophia"
@@ -67,9 +67,9 @@ def remove(name: str) -> None:
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    """Builds a folder's image on a base, with its wheels; removes it at the end."""
+    """Builds a folder's image on a base, with its packages; removes it at the end."""
     built: list[str] = []
-    cache = ImageCache(tmp_path_factory.mktemp("contexts"), WHEELS)
+    cache = ImageCache(tmp_path_factory.mktemp("contexts"), PACKAGES)
 
     def image(folder: Path, base: str) -> str:
         context = cache.stage(read(folder, base))

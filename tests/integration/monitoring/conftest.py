@@ -169,6 +169,6 @@ def _write(made: Watched) -> None:
 
 
 def _hurried(text: str, pause: str) -> str:
-    """With two seconds in the place of a pause, as tests wait for it."""
+    """With five seconds in the place of a pause, as tests wait for it."""
     assert pause in text
-    return text.replace(pause, f"{pause.partition(':')[0]}: 2s")
+    return text.replace(pause, f"{pause.partition(':')[0]}: 5s")

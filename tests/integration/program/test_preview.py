@@ -269,6 +269,8 @@ def test_a_lost_state_is_told_from_a_first_run_that_was_interrupted(program):
     program.pulumi("stack", "rm", "--force", "--yes", "--preserve-config")
     program.pulumi("stack", "init", "dev")
     said = program.pulumi("up", "--yes", "--skip-preview", status=1)
+    assert "this stack's state is lost or in another backend; nothing was changed." in said
+    assert "in the configuration" not in said
     assert "the state of stack dev: it has no machines, but the account has 1 machine" in said
     assert f"for $0.20 an hour: {name} ({id}, cpu_4x_general in us-east-1)" in said
     client.terminate(id)

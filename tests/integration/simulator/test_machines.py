@@ -9,7 +9,7 @@ import pytest
 
 from simulator import cloud, engine, node_image, process
 from simulator.docker import docker
-from tests.provider.swarm_services.samples import IMAGE, SERVE, load_image
+from tests.provider.swarm.services.samples import IMAGE, SERVE, load_image
 from tests.support import scanning
 from tests.support.polling import until
 

@@ -13,7 +13,7 @@ from providers.swarm.pool import Pool
 from simulator import node_image
 from tests.provider.swarm.engine_stack import PROGRAM, Stack, made, service
 from tests.provider.swarm.fleet import Fleet, Formed, form, make_context
-from tests.provider.swarm_services.samples import load_image
+from tests.provider.swarm.services.samples import load_image
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ import toolchain
 from providers.swarm.services.model import JobInputs, ServiceInputs
 from simulator.docker import docker
 from tests.provider.swarm.fleet import Machine
-from tests.provider.swarm_services import samples
-from tests.provider.swarm_services.samples import SERVE
+from tests.provider.swarm.services import samples
+from tests.provider.swarm.services.samples import SERVE
 from tests.support.checkout import ROOT
 
 PROJECT = f"""\

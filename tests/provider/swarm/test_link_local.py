@@ -13,8 +13,8 @@ from providers.swarm.pool import Pool
 from simulator import node_image
 from simulator.docker import docker
 from tests.provider.swarm.fleet import Fleet, Machine, make_context, on, setup_of, started
-from tests.provider.swarm_services.samples import IMAGE, load_image
-from tests.provider.swarm_services.samples import SERVE as STAY
+from tests.provider.swarm.services.samples import IMAGE, load_image
+from tests.provider.swarm.services.samples import SERVE as STAY
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]

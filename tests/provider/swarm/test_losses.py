@@ -25,7 +25,7 @@ from tests.provider.swarm.fleet import (
     member_inputs,
     said,
 )
-from tests.provider.swarm_services.samples import NO_OUTPUTS, load_image, service
+from tests.provider.swarm.services.samples import NO_OUTPUTS, load_image, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 

@@ -32,7 +32,7 @@ from tests.provider.swarm.fleet import (
     setup_of,
     started,
 )
-from tests.provider.swarm_services.samples import load_image, service
+from tests.provider.swarm.services.samples import load_image, service
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 

@@ -16,7 +16,7 @@ from providers.swarm.pool import Pool, SwarmConfig
 from simulator import node_image
 from tests.provider.swarm.engine_stack import Stack, made, service
 from tests.provider.swarm.fleet import Fleet, Machine
-from tests.provider.swarm_services.samples import load_image
+from tests.provider.swarm.services.samples import load_image
 from tests.support.checkout import ROOT
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]

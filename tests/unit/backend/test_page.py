@@ -1,5 +1,7 @@
 """The page's files, with what keeps a browser from anything else."""
 
+import logging
+
 import pytest
 from sophia_backend import page
 
@@ -40,6 +42,15 @@ async def test_what_a_browser_has_is_not_sent_again(get):
     assert (again.status_code, again.content) == (304, b"")
     other = await get("/assets/app.js", None, **{"If-None-Match": '"x"'})
     assert other.status_code == 200
+
+
+async def test_what_an_open_page_asks_all_the_time_is_not_logged(world: World, caplog):
+    backend = await world.backend()
+    with caplog.at_level(logging.INFO, "sophia_mcp.app"):
+        assert (await backend.get("/api/fleet")).status_code == 200
+        assert (await backend.get("/api/servers")).status_code == 200
+    assert [line.path for line in caplog.records if hasattr(line, "path")] == ["/api/servers"]
+    assert 'route="/api/fleet"' in (await backend.get("/metrics")).text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The state of each server, in /metrics."""
 
+from sophia_backend.watched import STATUSES
 from sophia_mcp.errors import DependencyError
 
 from tests.support.polling import eventually
@@ -20,7 +21,7 @@ async def test_one_state_of_each_server_is_1(world: World):
     async def look() -> dict[str, str]:
         lines = (await backend.get("/metrics")).text.splitlines()
         found = [line.split('"') for line in lines if line.startswith("mcp_server_status{")]
-        assert len(found) == 12, "each state of both"
+        assert len(found) == 2 * len(STATUSES)
         return {one[1]: one[3] for one in found if one[-1] == "} 1.0"}
 
     await eventually(look, lambda seen: seen == {"toy": "ok", "other": "ok"}, "both are ok")

@@ -13,7 +13,7 @@ from toolchain import places
 
 FILES = (
     "cache/toolchain/pulumi",
-    "cache/wheels/a.whl",
+    "cache/image-packages/a.py",
     "state/passphrase",
     "dockerd.log",
     "locks/image.lock",

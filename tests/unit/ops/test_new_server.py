@@ -45,7 +45,10 @@ def test_a_new_server_works_at_once(checkout: Checkout, name: str):
     assert catalog.faults == ()
     assert name in catalog.names()
     assert read(folder, "base").sources
-    every = ("tests/unit/mcp/test_tool_schemas.py", "tests/unit/mcp/test_catalog_folders.py")
+    every = (
+        "tests/unit/ops/test_tool_schemas.py",
+        "tests/unit/mcp_catalog/test_catalog_folders.py",
+    )
     python(checkout, "pytest", "-q", "-p", "no:cacheprovider", f"mcp_catalog/{name}", *every)
     python(checkout, "ruff", "check", f"mcp_catalog/{name}")
     python(checkout, "ruff", "format", "--check", f"mcp_catalog/{name}")

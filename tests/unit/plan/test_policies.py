@@ -12,7 +12,7 @@ from components.plan import policies, workloads
 from components.plan.volumes import VolumePlan
 from components.plan.workload import MountedVolume, Workload
 from providers.swarm.services.model import Health, Mount, Port, Resources
-from tests.unit.settings.samples import GOOD, changed, check
+from tests.unit.components.samples import GOOD, changed, check
 
 HEALTH = Health(["CMD", "true"], interval_s=5, retries=2)
 WEB = Workload("web", 10001, Resources(), 30, port=8000, health=HEALTH)
