@@ -1,6 +1,6 @@
-"""The setting `overlay`: what the Swarm's networks get their addresses from. Pure.
+"""The setting `overlay`: the addresses of the Swarm's networks. Pure.
 
-Pools can't be changed once the Swarm exists, so they must hold the platform from the first day.
+Pools can't be changed once the Swarm exists, so they must be large enough from the first day.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from components.settings_model import Overlay
 PRIVATE = tuple(
     map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
 )
-"""RFC 1918 and RFC 6598. All else is somebody's, or this machine's own."""
+"""RFC 1918 and RFC 6598. All other addresses are somebody's, or this machine's own."""
 
 DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
-"""What Docker gives to docker0 and docker_gwbridge on every machine."""
+"""Docker's networks for docker0 and docker_gwbridge on every machine."""
 
 SUBNET_SIZE, FIRST_SUBNET_SIZE = 20, 24
-"""Prefix length unless one is given: of a new platform, and of one of the first version."""
+"""Default prefix lengths: of a new platform, and of one of the first version."""
 
 LEAST_MTU = 576
-"""Bytes; what every IPv4 host must take (RFC 791)."""
+"""Bytes; what every IPv4 host must accept (RFC 791)."""
 
 
 def read(
@@ -61,9 +61,10 @@ def addresses(
 ) -> int:
     """The most addresses that any network holds at once.
 
-    `services`: its two ends and its router; one a machine; each server, and the backend, twice
-    while it is updated; the database; a gateway a manager, and who hands them their configuration;
-    a Prometheus a manager. `monitoring`: an exporter a machine, and two watchers a manager.
+    `services`: its two ends and its router; one per machine; each server and the backend twice,
+    while it is updated; the database; a gateway per manager, and the service with their
+    configuration; a Prometheus per manager. `monitoring`: an exporter per machine, and two watchers
+    per manager.
     """
     machines = sum(group.count for group in groups)
     managers = sum(group.count for group in groups if group.role == "manager")
@@ -75,19 +76,19 @@ def addresses(
 
 
 def no_room(project: str, overlay: Overlay, networks: Sequence[str]) -> Fault | None:
-    """What is wrong if networks of another mtu or encryption are made beside the former ones."""
+    """A fault if networks of another mtu or encryption don't fit beside the former ones."""
     pools = map(ipaddress.IPv4Network, overlay.address_pools)
     subnets = _subnets(networks)
     found, needed = _rooms(pools, overlay.subnet_size), subnets + len(networks)
     if found >= needed:
         return None
-    got = f"another mtu or encrypted, which makes other networks beside the {subnets} of before"
+    got = f"another mtu or encrypted, which needs new networks beside the {subnets} present ones"
     expected = f"pools with room for {needed}; they have room for {found} and can't be changed"
-    return Fault(f"{project}:overlay", got, expected, "take the former values back")
+    return Fault(f"{project}:overlay", got, expected, "restore the former values")
 
 
 def _rooms(pools: Iterable[ipaddress.IPv4Network], subnet_size: int) -> int:
-    """How many subnets there are in these pools."""
+    """The number of subnets in these pools."""
     return sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
 
 
@@ -119,7 +120,7 @@ def _pools(reader: Reader, overlay: Overlay, networks: Sequence[str]) -> None:
             continue
         overlapped = [(other, owner) for other, owner in taken if pool.overlaps(other)]
         for other, owner in overlapped[:1]:
-            reader.fault(key, text, f"addresses apart from {other}, {owner}")
+            reader.fault(key, text, f"addresses that don't overlap {other}, {owner}")
         taken.append((pool, f"another of the {reader.path} pools"))
         sound.append(pool)
     if len(sound) == len(overlay.address_pools):

@@ -1,6 +1,6 @@
 """The platform's backend as a workload: all servers as one endpoint, their API, and the page.
 
-Whatever takes its place keeps to docs/how-to/own-backend.md. Pure.
+A replacement has to follow docs/how-to/own-backend.md. Pure.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SERVERS = "SOPHIA_SERVERS"
 PROBES = "SOPHIA_PROBES"
 """The variable that says which tool of each server is called once a minute: a JSON object."""
 REPLICAS = 2
-"""So that one lost machine takes no client's endpoint with it."""
+"""So that the endpoint survives the loss of a machine."""
 GRACE_S = 110
-"""Seconds for the calls in flight at a stop: the longest that any server has."""
+"""Seconds for the calls in flight at a stop: the longest of any server."""
 
 
 def workload(
@@ -35,11 +35,11 @@ def workload(
     secrets: Iterable[str],
     probed: bool = False,
 ) -> Workload:
-    """The backend, which needs nobody: it serves while servers are away.
+    """The backend. It needs no other workload: it serves while servers are down.
 
-    prefix: of physical names. health: the command that tells whether it is well. env, secrets:
-    further variables, and names of files below /run/secrets, of one that the operator puts there.
-    probed: whether servers are called once a minute, see `Server.probe`.
+    prefix: of physical names. health: the command that checks it. env, secrets: further variables,
+    and names of files below /run/secrets, for the operator's own backend. probed: whether servers
+    are called once a minute, see `Server.probe`.
     """
     own = names.physical(prefix, name)
     every = list(servers)

@@ -11,7 +11,7 @@ deploy: {tier: 2}
 """The `server.yaml` of a server that needs a credential and a setting."""
 
 HIDDEN = "nobody-may-see"
-"""Stands in every value that is never to be shown."""
+"""Part of every value that must never be shown."""
 
 GROUP = {"role": "manager", "tier": "primary", "instanceTypes": ["cpu_4x_general"], "count": 1}
 
@@ -54,9 +54,9 @@ VALUES: dict[str, object] = {
 }
 
 ERRORS = (
-    "sophia:secrets: got a plain text, expected an encrypted value; run",
-    "sophia:registry: got a plain text, expected an encrypted value; run",
-    "sophia:servers: got a plain text, expected an encrypted value; run",
+    "sophia:secrets: got plain text, expected an encrypted value; set",
+    "sophia:registry: got plain text, expected an encrypted value; set",
+    "sophia:servers: got plain text, expected an encrypted value; set",
     "sophia:nodeGroups[0].generation: got {'a': 1}, expected a text",
     "sophia:nodeGroups[0].regions[0]: got 'us-east-9', expected one of",
     "sophia:nodeGroups[1].instanceTypes[0]: got 'gpu_1x_a11', expected one of",
@@ -87,7 +87,7 @@ ERRORS = (
     "sophia:gpuProbe: got 'maybe', expected true or false",
     "sophia:rotate.loginKey: got ['2'], expected a text",
     "sophia:backend.image: got 'registry.example/backend:latest', expected an image with its",
-    "sophia:monitoring: got a plain text, expected an encrypted value; run",
+    "sophia:monitoring: got plain text, expected an encrypted value; set",
     "sophia:monitoring.slack: got a str (not shown), expected the address of a Slack webhook",
     "sophia:monitoring.email.smarthost: got nothing, expected a mail server's host:port",
     "sophia:monitoring.email.from: got nothing, expected an address such as",

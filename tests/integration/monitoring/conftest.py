@@ -155,9 +155,11 @@ def _write(made: Watched) -> None:
     root = issue("root")
     mail = issue(RECEIVER, root, dns=(RECEIVER,))
     for path, text in {
-        plan.CONFIG_FILE: _hurried(plan.config(made.prefix, JOBS), "scrape_interval: 10s"),
+        plan.CONFIG_FILE: _hurried(
+            plan.config(made.prefix, JOBS), scrape_interval=(10, 5), evaluation_interval=(5, 1)
+        ),
         plan.EXPECTED_FILE: expected,
-        plan.ALERTS_FILE: _hurried(plan.alerting(slack=True, email=EMAIL), "interval: 15s"),
+        plan.ALERTS_FILE: _hurried(plan.alerting(slack=True, email=EMAIL), group_interval=(15, 5)),
         f"/run/secrets/{plan.SLACK_SECRET}": f"http://{RECEIVER}:8080/services/T0/B0/x",
         f"/run/secrets/{plan.PASSWORD_SECRET}": PASSWORD,
         "trusted.pem": root.pem,
@@ -168,7 +170,9 @@ def _write(made: Watched) -> None:
         made.write(path, text)
 
 
-def _hurried(text: str, pause: str) -> str:
-    """With five seconds in the place of a pause, as tests wait for it."""
-    assert pause in text
-    return text.replace(pause, f"{pause.partition(':')[0]}: 5s")
+def _hurried(text: str, **pauses: tuple[int, int]) -> str:
+    """With shorter pauses, in seconds, as tests wait for them: by name, of before and of now."""
+    for name, (before, now) in pauses.items():
+        assert f"{name}: {before}s\n" in text
+        text = text.replace(f"{name}: {before}s\n", f"{name}: {now}s\n")
+    return text
