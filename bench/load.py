@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import statistics
 import sys
 import tempfile
@@ -94,6 +95,7 @@ class Ramp:
 
 def main() -> None:
     """Prints a line for each step, and then what each ramp came to."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what runs is cleared away
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     tokens = [secrets.token_urlsafe(16) for _ in range(CALLERS[-1])]
     callers = {plan.digest(one): plan.Caller(f"caller-{n}") for n, one in enumerate(tokens)}
@@ -169,19 +171,29 @@ def _outcome(ramp: Ramp, directly: float) -> str:
 
 async def _step(stand: behind.Behind, targets: Sequence[Target], seconds: float) -> Step:
     """Measured from when each caller has had its first answer."""
-    async with contextlib.AsyncExitStack() as running:
-        each = [await running.enter_async_context(load(target, 1)) for target in targets]
+    each: list[list[Call]] = []
+    over = asyncio.Event()
 
-        async def answered() -> int:
-            return sum(map(bool, each))
+    async def caller(target: Target) -> None:
+        async with load(target, 1) as calls:
+            each.append(calls)
+            await over.wait()
 
-        await eventually(answered, lambda seen: seen == len(each), "callers with an answer")
+    async def answered() -> int:
+        return sum(map(bool, each))
+
+    running = [asyncio.create_task(caller(target)) for target in targets]
+    try:
+        await eventually(answered, lambda seen: seen == len(running), "callers with an answer")
         began, before = time.monotonic(), _cores(stand)
         await asyncio.sleep(seconds)
         took = time.monotonic() - began
         cores = {part: (value - before[part]) / took for part, value in _cores(stand).items()}
         calls = [call for one in each for call in one if call.began + call.seconds >= began]
         memory = _memory(stand)
+    finally:
+        over.set()
+        await asyncio.gather(*running)
     return _summed(len(targets), calls, took, cores, memory)
 
 
