@@ -1,24 +1,25 @@
-# `make up` and `make test` do all set-up on a fresh machine; `make down` removes the platform.
+# `make up` and `make test` set up a fresh machine completely; `make down` removes the platform.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder
 
-# Any Python can look for a suitable one; a virtual environment whose Python is gone is made anew.
+# Any Python can find a suitable one; a virtual environment whose Python is gone is created again.
 ANY_PYTHON := $(or $(shell ops/find-python),python3)
 $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV)/.ready)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans preflight preview deploy verify drift deployments \
-  destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast test-long check clean
+.PHONY: help doctor up down purge status logs ssh orphans backup restore audit sbom preflight preview deploy verify \
+  drift deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast \
+  test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-doctor: ## check this machine: all that is missing, with the command that brings it
+doctor: ## check this machine: list what is missing, with the command that installs it
 	@command -v $(ANY_PYTHON) >/dev/null || \
-	  { echo "error: no Python on this machine; run: sudo apt-get install $$(ops/python-package)"; exit 1; }
+	  { echo "error: no Python on this machine; run: $$(ops/python-package --command)"; exit 1; }
 	@$(ANY_PYTHON) -S -m ops.doctor
 
 up: doctor $(VENV)/.ready ## the platform on this machine, on the simulated cloud
@@ -27,7 +28,7 @@ up: doctor $(VENV)/.ready ## the platform on this machine, on the simulated clou
 down: $(VENV)/.ready ## destroy the platform and its data; list what stays on the machine
 	@exec $(BIN)/python -m ops down
 
-purge: $(VENV)/.ready ## down, then remove all that it leaves: images, caches, state
+purge: $(VENV)/.ready ## down, then remove everything that it leaves: images, caches, state
 	@exec $(BIN)/python -m ops purge
 
 STACK ?= dev
@@ -41,8 +42,22 @@ logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_m
 ssh: $(VENV)/.ready ## open a shell on a node: make ssh NODE=manager-1
 	@exec $(BIN)/python -m ops ssh --stack "$(STACK)" "$(NODE)"
 
-orphans: $(VENV)/.ready ## list machines of the stack's account that no state knows; ends none
+orphans: $(VENV)/.ready ## list machines of the stack's account that are in no state; terminates none
 	@exec $(BIN)/python -m ops orphans --stack "$(STACK)"
+
+audit: $(VENV)/.ready ## check nodes, containers, ssh, ports, secrets and certificates of a stack
+	@exec $(BIN)/python -m ops.audit --stack "$(STACK)"
+
+SBOM ?= .cache/sbom
+
+sbom: $(VENV)/.ready ## list the contents of a stack's images, and check them for known vulnerabilities
+	@exec $(BIN)/python -m ops.audit.sbom --stack "$(STACK)" --to "$(SBOM)"
+
+backup: $(VENV)/.ready ## make a backup of the database now
+	@exec $(BIN)/python -m ops backup --stack "$(STACK)"
+
+restore: $(VENV)/.ready ## restore the database: make restore AT=latest, AT='2026-11-27 12:00:00' (UTC)
+	@exec $(BIN)/python -m ops restore --stack "$(STACK)" --timeline "$(TIMELINE)" "$(AT)"
 
 deploy: ## what the workflows run, also preflight, preview, verify, drift: make preview STACK=prod
 preflight preview deploy verify drift deployments: $(VENV)/.ready
@@ -57,7 +72,7 @@ migrate-state: $(VENV)/.ready ## copy a state to another backend: make migrate-s
 tools: $(VENV)/.ready ## install the packages and the engine that all of these use
 	@$(BIN)/python -m toolchain ensure
 
-env: $(VENV)/.ready ## print what a shell needs to use pulumi by hand: eval "$(make env)"
+env: $(VENV)/.ready ## print a shell's variables for using pulumi by hand: eval "$(make env)"
 	@$(BIN)/python -m toolchain env
 	@$(BIN)/python -m simulator env
 
@@ -73,14 +88,14 @@ serve: $(VENV)/.ready ## run one server alone, on 127.0.0.1:8000: make serve NAM
 tool-schemas: $(VENV)/.ready ## write what every server shows to a model: mcp_catalog/*/tools.json
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.tool_schemas
 
-docs: $(VENV)/.ready ## write docs/reference/ from the code that it describes
+docs: $(VENV)/.ready ## generate docs/reference/ from the code
 	@$(BIN)/python -m ops.docs
 
 test: doctor $(VENV)/.ready ## every test, on real nodes
 	@$(BIN)/python -m ops.browser
 	@exec $(PYTEST) -n 3
 
-test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upgrades from earlier versions
+test-long: doctor $(VENV)/.ready ## tests that take minutes or need the git history: upgrades from earlier versions
 	@exec $(PYTEST) -m long tests/long
 
 test-fast: $(VENV)/.ready ## the inner loop: no containers, under a minute
@@ -91,7 +106,7 @@ check: $(VENV)/.ready ## format, lint, types, workflows
 	  for version in 3.11 3.12 3.13; do $(BIN)/mypy --python-version $$version . || exit 1; done
 	@$(BIN)/python -m toolchain actionlint
 
-clean: ## remove the caches of this checkout; nothing that runs
+clean: ## remove the caches of this checkout, but nothing that runs
 	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,4 +1,4 @@
-"""The program: settings, then the platform, then what others may know of it."""
+"""The program: reads the settings, declares the platform, exports its outputs."""
 
 import sys
 from pathlib import Path

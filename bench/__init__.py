@@ -1,1 +1,1 @@
-"""What the platform costs, measured: ratios of one run on one machine."""
+"""Measures what the platform costs: ratios within one run on one machine."""

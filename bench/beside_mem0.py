@@ -1,6 +1,6 @@
 """mem0's search of the same rows, for bench.memory: run by the Python that has `mem0ai`.
 
-Reads what to do from its standard input, prints seconds and ids found.
+Reads its task from standard input, prints seconds and ids found.
 """
 
 import json

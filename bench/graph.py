@@ -2,8 +2,8 @@
 
 NODES: how many, for each line; 246 at most.
 
-Machines are words of the simulated cloud, with an sshd of this process at each of their addresses
-(port 22 of loopback: root). Seconds are this machine's; what can be compared are the calls and the
+Machines are only entries of the simulated cloud, with an sshd of this process at each address
+(port 22 of loopback: needs root). Seconds depend on this machine; comparable are the calls and the
 ratio to an empty program with the same plugins, measured right after it.
 """
 
@@ -28,7 +28,7 @@ for number in range(wanted["count"]):
     lambdalabs.FirewallRules(f"rules-{{number}}", ruleset_id=ruleset.id, rules=[gossip],
         opts=through)
 """
-"""Nodes, and a firewall that lets each of them in."""
+"""Nodes, and a firewall that admits each of them."""
 
 COUNTS = (5, 10, 20)
 REPEATS = 3
@@ -39,14 +39,15 @@ HEAD = (
 
 
 def main() -> None:
-    """Prints one line for each number of nodes. Takes some minutes."""
+    """Prints one line for each number of nodes. Takes a few minutes."""
     print("".join(f"{name:>12}" for name in HEAD), flush=True)
     for count in map(int, sys.argv[1:] or COUNTS):
         print("".join(f"{value:>12}" for value in measured(count)), flush=True)
 
 
 def measured(count: int) -> tuple[str, ...]:
-    """The line of so many nodes. Times are medians of `REPEATS`, calls the most of a preview."""
+    """The line for this number of nodes. Times are medians of `REPEATS`, calls a preview's
+    maximum."""
     with (
         tempfile.TemporaryDirectory() as nodes_folder,
         tempfile.TemporaryDirectory() as empty_folder,

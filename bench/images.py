@@ -1,7 +1,7 @@
-"""What one base for all servers saves: `python -m bench.images`.
+"""Measures what one base for all servers saves: `python -m bench.images`.
 
-All servers' images are built twice without Docker's cache: on one base, and each with a base of its
-own. Packages are downloaded before. Bytes are those of all images together, on that one base.
+Builds all servers' images twice without Docker's cache: on one base, and each with its own base.
+Packages are downloaded before. Bytes are those of all images together, on the one base.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SERVERS = sorted(path.parent for path in CATALOG.glob("[a-z]*/server.yaml"))
 
 
 def main() -> None:
-    """Prints seconds and bytes. Takes some minutes."""
+    """Prints seconds and bytes. Takes a few minutes."""
     os.environ["DOCKER_BUILDKIT"] = "0"  # as the stack's builds
     debian = ensure_base(print)
     with tempfile.TemporaryDirectory() as folder, images() as built:
@@ -68,7 +68,7 @@ def images() -> Iterator[list[str]]:
 
 
 def size(image: str) -> int:
-    """Bytes of an image with those that it is built on."""
+    """Bytes of an image including its base images."""
     return int(docker("image", "inspect", "--format", "{{.Size}}", image))
 
 

@@ -1,8 +1,8 @@
-"""SIGKILL on the way of an `up` of six nodes, then an `up`: `python -m bench.kill`.
+"""SIGKILL during an `up` of six nodes, then another `up`: `python -m bench.kill`.
 
-Machines are words of the simulated cloud, as in bench.graph. Each run has a project and an account
-of its own. Ends with exit status 1 unless every run leads to exactly six machines, all of them in
-the state, and none that the state knows and the account doesn't.
+Machines are only entries of the simulated cloud, as in bench.graph. Each run has its own project
+and account. Exits with 1 unless every run leads to exactly six machines, all of them in the state,
+and the state has none that the account doesn't.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from tests.support.node_stack import NODES, Stack, stack_of
 
 COUNT = 6
 LAUNCH_INTERVAL = 0.3
-"""Seconds between two launches, so that there is a moment between them."""
+"""Seconds between two launches, so that a kill fits between them."""
 PATIENCE = 60.0
-"""Seconds until a moment has come, and until an engine whose provider is dead has ended."""
+"""Seconds to wait for a moment, and for an engine whose provider is dead to end."""
 
 PROVIDER = "providers/lambdalabs"
 CREATED = re.compile(r"^ \+ +lambdalabs:index:(\w+) .* created ")
@@ -37,8 +37,8 @@ CREATED = re.compile(r"^ \+ +lambdalabs:index:(\w+) .* created ")
 
 @dataclass(frozen=True)
 class Moment:
-    """victim: engine or provider. what: an operation of the API, as the simulator counts its
-    calls, or a kind of resource, as the engine tells of those it has created. number: how many."""
+    """victim: engine or provider. what: an operation of the API, counted by the simulator, or a
+    kind of resource that the engine reports as created. number: how many."""
 
     victim: str
     what: str
@@ -68,7 +68,8 @@ MOMENTS = (
 @dataclass(frozen=True)
 class Result:
     """known, rented: machines in the state and in the account after the kill. launches: of both
-    runs. violations: what was promised and is not so."""
+    runs.
+    violations: broken promises."""
 
     known: int
     rented: int
@@ -81,7 +82,7 @@ WIDTHS = (10, 28, 14, 8, 10, 0)
 
 
 def main() -> int:
-    """Prints one line for each moment; the exit status. Takes some minutes."""
+    """Prints one line for each moment; returns the exit status. Takes a few minutes."""
     _row(HEAD)
     violated = 0
     for moment in MOMENTS:
@@ -95,7 +96,7 @@ def main() -> int:
 
 
 def run(moment: Moment) -> Result:
-    """One `up` that loses its engine or its provider at that moment, and the next one."""
+    """One `up` whose engine or provider is killed at that moment, and the next one."""
     with tempfile.TemporaryDirectory() as folder, stack_of(Path(folder), NODES) as stack:
         stack.sshds.listen(2 * COUNT)
         stack.cloud.control(
@@ -121,7 +122,7 @@ def run(moment: Moment) -> Result:
 
 
 def broken(rented: set[str], known: set[str]) -> dict[str, bool]:
-    """What must not be so of the machines that are paid for, and of those in the state."""
+    """Violations among the machines that are billed and those in the state."""
     return {
         f"{len(rented)} machines, expected {COUNT}": len(rented) != COUNT,
         f"orphans: {sorted(rented - known)}": bool(rented - known),
@@ -137,7 +138,7 @@ def recorded(stack: Stack) -> set[str]:
 
 
 def killed(stack: Stack, moment: Moment) -> str:
-    """Kills at the moment; why that was not possible, or "". Leaves the stack without a lock."""
+    """Kills at the moment; returns why that was impossible, or "". Leaves the stack unlocked."""
     process = stack.start("up", "--yes", "--skip-preview")
     created: Counter[str] = Counter()
     listening = threading.Thread(target=_listen, args=(process, created))
@@ -151,7 +152,7 @@ def killed(stack: Stack, moment: Moment) -> str:
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        missed = missed or f"the engine went on for {PATIENCE:.0f} s without its provider"
+        missed = missed or f"the engine continued for {PATIENCE:.0f} s without its provider"
         process.kill()
     listening.join()
     if not missed and process.returncode == 0:
@@ -170,7 +171,7 @@ def _strike(process: subprocess.Popen[str], moment: Moment, seen: Callable[[], i
         if time.monotonic() > deadline:
             process.kill()
             return f"not in {PATIENCE:.0f} s"
-        # Known before the moment comes, which is over sooner than they are found.
+        # Find them before the moment comes: it is too short to search then.
         victims = victims or _victims(process, moment)
         time.sleep(0.002)
     victims = victims or _victims(process, moment)

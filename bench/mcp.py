@@ -1,9 +1,9 @@
-"""What the gateway costs a call, and what an idle platform costs: `python -m bench.mcp`.
+"""Measures what the gateway costs per call, and an idle platform's load: `python -m bench.mcp`.
 
-One replica of a small server, held to half a core, is called directly and through the gateway, in
-turn, by the same clients. Prints calls a second and their 99th percentile, as medians of the
-rounds. If the platform is up, the processor time of its machines while nobody calls comes next, by
-program. Ends with exit status 1 below THROUGHPUT or above SLOWEST.
+The same clients call one replica of a small server, limited to half a core, directly and through
+the gateway in turn. Prints calls per second and their 99th percentile, as medians of the rounds.
+If the platform is up, it then prints the processor time of its idle machines, by program. Exits
+with 1 below THROUGHPUT or above SLOWEST.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from tests.support.load import Target, load
 from toolchain import places
 
 THROUGHPUT, SLOWEST = 0.9, 1.5
-"""What the gateway has to reach, of the direct calls' rate and 99th percentile."""
+"""The gateway's targets, relative to the direct calls' rate and 99th percentile."""
 CLIENTS, ROUNDS, SECONDS = 8, 5, 10.0
 UNLIMITED = 1_000_000
-"""Calls a caller may make: one client stands for many."""
+"""Calls that one caller may make: here one client stands for many."""
 IDLE = 30.0
-"""Seconds that an idle platform is watched."""
+"""Seconds for which an idle platform is watched."""
 
 
 def main() -> int:
-    """Prints all of it; the exit status. Takes three minutes."""
+    """Prints everything; returns the exit status. Takes three minutes."""
     with (
         tempfile.TemporaryDirectory() as folder,
         behind.gateway(Path(folder), cpus=0.5, rate=UNLIMITED) as stand,
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def measured(target: Target) -> tuple[float, float]:
-    """Calls a second, and the 99th percentile of their seconds. Raises where one failed."""
+    """Calls per second, and the 99th percentile of their seconds. Raises if one failed."""
     return asyncio.run(_measured(target))
 
 
@@ -74,7 +74,7 @@ async def _measured(target: Target) -> tuple[float, float]:
 
 def idle(machines: list[str]) -> dict[str, float]:
     """Per cent of a core that each program takes on all machines together. A program that ends
-    meanwhile counts for the one that started it, as with a health check.
+    during the measurement, such as a health check, counts for its parent.
     """
     before = used(machines)
     time.sleep(IDLE)
@@ -88,7 +88,7 @@ def idle(machines: list[str]) -> dict[str, float]:
 
 
 def used(machines: list[str]) -> dict[int, tuple[str, float]]:
-    """Name and seconds of a processor, those of ended children included, of each process."""
+    """Name and processor seconds of each process, including those of ended children."""
     found = {}
     for machine in machines:
         pid = int(docker("inspect", "--format", "{{.State.Pid}}", machine))

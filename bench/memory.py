@@ -2,12 +2,13 @@
 
 DATABASE_URL is an empty database of a superuser, on a server with pgvector (images/database has
 it). The same rows are searched by ai_memory as a process over HTTP: by words, by words and meaning
-without pgvector, and with it; then by plain pgvector and, where a Python with `mem0ai` and
-`psycopg[binary,pool]` is named, by mem0. Who asks for meanings asks the same service on this
-machine, whose vectors are made of words. Prints milliseconds of a search for the memories of one
-caller of many, of one who has a tenth of all, and of all (of ai_memory's process, as its log has
-them, without HTTP and the client); and how many of the ten nearest it finds.
-Ends with exit status 1 if ai_memory takes more than SLOWEST at the 95th percentile.
+without pgvector, and with it; then by plain pgvector and, if a Python with `mem0ai` and
+`psycopg[binary,pool]` is given, by mem0. All get their vectors from the same service on this
+machine, which makes them from words. Prints a search's milliseconds among the memories of one
+caller of many, of one who has a tenth of all, and of all (for ai_memory from its process's log,
+without HTTP and the client), and how many of the ten nearest it finds.
+
+Exits with 1 if ai_memory takes more than SLOWEST at the 95th percentile.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ SLOWEST = 100.0
 """Milliseconds."""
 MODEL = "words"
 LARGE = "caller-0"
-"""Who has a tenth of all memories."""
+"""The caller who has a tenth of all memories."""
 SCOPES: dict[str, str | None] = {"a caller's": "caller-7", "a tenth": LARGE, "all": None}
 
 Search = Callable[[str, str | None], Any]
@@ -51,7 +52,7 @@ Nearest = dict[tuple[str, str], set[str]]
 
 
 def main() -> int:
-    """Prints all of it; the exit status. Takes some ten minutes."""
+    """Prints everything; returns the exit status. Takes about ten minutes."""
     url, others = sys.argv[1], sys.argv[2:]
     print(f"{MEMORIES:,} memories of {CALLERS:,} callers, {DIMENSIONS} dimensions", flush=True)
     plain, with_pgvector = prepared(url)
@@ -85,7 +86,7 @@ def main() -> int:
 
 
 def prepared(url: str) -> tuple[str, str]:
-    """Addresses that see no pgvector, and that do."""
+    """Database addresses without and with pgvector."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS bench CASCADE")
         connection.execute("DROP EXTENSION IF EXISTS pg_trgm")
@@ -97,7 +98,7 @@ def prepared(url: str) -> tuple[str, str]:
 
 @contextmanager
 def memory(log: Path, url: str, environment: dict[str, str]) -> Iterator[Replica]:
-    """The server, once all its indexes are there."""
+    """The server, once all its indexes exist."""
     given = {"MEMORY_DATABASE_URL": url, "LOG_LEVEL": "INFO", **environment}
     with running(["-m", "sophia_mcp", "ai_memory"], log, given, (ROOT,)) as replica:
         until(lambda: replica.logged("the database is ready"), bool, "the database ready", 300)
@@ -145,7 +146,7 @@ def fill(url: str) -> None:
 
 
 def index(url: str) -> None:
-    """What plain pgvector has: a table and its index, as its documentation shows them."""
+    """Plain pgvector: a table and its index, as in its documentation."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET maintenance_work_mem = '512MB'")
         connection.execute(
@@ -161,7 +162,7 @@ def index(url: str) -> None:
 
 
 def questions(url: str, caller: str | None) -> list[str]:
-    """Three or four words of as many memories of this caller as there are searches."""
+    """For each search, three or four words of one of this caller's memories."""
     chance = random.Random(2)
     with psycopg.connect(url) as connection:
         rows = connection.execute(
@@ -211,7 +212,7 @@ async def called(
                 await hits(client, query, caller, 10)
             took = [line["ms"] / 1000 for line in replica.logged("tool call")[-len(asked) :]]
             for _, query in (one for one in nearest if one[0] == scope):
-                # Words and meanings take turns, so twenty hits hold the ten that are nearest.
+                # Words and meanings alternate, so twenty hits contain the ten nearest.
                 found[query] = await hits(client, query, caller, 20)
             slowest = max(slowest, told(name, scope, took, found, nearest))
     return slowest
@@ -228,7 +229,7 @@ async def hits(client: Client, query: str, caller: str | None, limit: int) -> se
 def beside_pgvector(
     url: str, service: str, queries: dict[str, list[str]], nearest: Nearest
 ) -> None:
-    """One statement on one connection, after the query's vector was asked for."""
+    """One statement on one connection, after fetching the query's vector."""
     with psycopg.connect(url, autocommit=True) as connection:
         for scope, asked in queries.items():
             took, found = [], {}
@@ -245,7 +246,7 @@ def beside_pgvector(
 def beside_mem0(
     python: str, url: str, service: str, queries: dict[str, list[str]], nearest: Nearest
 ) -> None:
-    """In its own process; it has no search for all."""
+    """Runs in its own process; it can't search all callers' memories."""
     asked = {"url": url, "service": service, "model": MODEL, "dimensions": DIMENSIONS}
     scopes = {name: [caller, queries[name]] for name, caller in SCOPES.items() if caller}
     done = subprocess.run(
@@ -262,7 +263,7 @@ def beside_mem0(
 def told(
     name: str, scope: str, took: list[float], found: dict[str, set[str]], nearest: Nearest
 ) -> float:
-    """Prints a line; the 95th percentile in milliseconds."""
+    """Prints a line; returns the 95th percentile in milliseconds."""
     shares = [
         len(found[query] & wanted) / len(wanted)
         for (where, query), wanted in nearest.items()
@@ -275,7 +276,7 @@ def told(
 
 
 def embedded(service: str, text: str) -> list[float]:
-    """As a client asks for it."""
+    """A request for embeddings as a client sends it."""
     body = {"model": MODEL, "input": [text], "dimensions": DIMENSIONS}
     request = urllib.request.Request(f"{service}/embeddings", json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=10) as answer:
@@ -285,7 +286,7 @@ def embedded(service: str, text: str) -> list[float]:
 
 @contextmanager
 def embedder() -> Iterator[str]:
-    """The service in a process of its own; its address."""
+    """Starts the service in a separate process; returns its address."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,))
     process.start()

@@ -1,9 +1,8 @@
-"""What an `up` that changes nothing costs: `python -m bench.noop`, on a platform that is up.
+"""Measures an `up` that changes nothing: `python -m bench.noop`, on a platform that is up.
 
-Measures it against an `up` of an empty program that starts each of the same plugins once, in turn
-with it, and prints the ratio of the least times: what else runs on the machine only adds to them.
-Then it tells where the time goes: for each process of one more `up`, from when to when it lived,
-and for how long it had a processor. Ends with exit status 1 above RATIO.
+Alternates it with an `up` of an empty program that starts each of the same plugins once, and prints
+the ratio of the shortest times: other load only adds to them. Then it shows where the time goes:
+for each process of one more `up`, its start, end and processor time. Exits with 1 above RATIO.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from tests.support.killing import descendants
 RATIO = 3.0
 REPEATS = 5
 EVERY = 0.05
-"""Seconds between two looks at the processes."""
+"""Seconds between two polls of the processes."""
 
 UP = ("up", "--yes", "--skip-preview", "--expect-no-changes")
 
@@ -58,7 +57,7 @@ random.Provider("random")
 
 @dataclass
 class Life:
-    """A process. first, last: seconds of the run in which it was seen. cpu: seconds it has used."""
+    """A process. first, last: when it was seen, in seconds of the run. cpu: seconds it has used."""
 
     what: str
     first: float
@@ -67,7 +66,7 @@ class Life:
 
 
 def main() -> int:
-    """Prints the ratio and the processes; the exit status. Takes a minute or two."""
+    """Prints the ratio and the processes; returns the exit status. Takes a minute or two."""
     platform = stack_named(STACK)
     with tempfile.TemporaryDirectory() as folder:
         stacks = {
@@ -130,7 +129,7 @@ def _lives(stack: Stack) -> list[Life]:
 
 
 def _what(command: str) -> str:
-    """Tells one process of the engine from another by its command line; "" if it is none."""
+    """A name for one of the engine's processes, from its command line; "" for any other process."""
     for name in ("pulumi-language-python-exec", "pulumi-language-python", "pulumi-resource-docker"):
         if f"/{name}" in command:
             return {"pulumi-language-python-exec": "the program"}.get(name, name)
@@ -140,7 +139,7 @@ def _what(command: str) -> str:
 
 
 def _cpu(pid: int) -> float:
-    """Seconds that it has spent on a processor; 0 if it is gone."""
+    """Its processor seconds; 0 if it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

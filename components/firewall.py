@@ -1,4 +1,4 @@
-"""The machines' firewall: rulesets before there are machines, and what lets each machine in."""
+"""The machines' firewall: rulesets before there are machines, then rules that admit each one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from providers.lambdalabs import resources as lambdalabs
 @dataclass(frozen=True)
 class FirewallArgs:
     """machines: all that may be launched. account_key: id of an SSH key of the account.
-    encrypted: whether overlay networks are.
+    encrypted: whether overlay networks are encrypted.
     """
 
     prefix: str
@@ -30,7 +30,7 @@ class FirewallArgs:
 class Firewall(pulumi.ComponentResource):
     """A ruleset for each kind of machine in each region where one may be launched.
 
-    Give the account's provider by `ResourceOptions(providers=[…])`. Ask `rulesets_of` before a
+    Pass the account's provider by `ResourceOptions(providers=[…])`. Call `rulesets_of` before a
     launch, and `admitted` once the machine has addresses.
     """
 
@@ -59,7 +59,7 @@ class Firewall(pulumi.ComponentResource):
         self.register_outputs({})
 
     def rulesets_of(self, machine: NodePlan) -> Mapping[str, Sequence[pulumi.Input[str]]]:
-        """By region, the ids of what a machine gets that is launched there."""
+        """By region, the ids of the rulesets for a machine that is launched there."""
         found: dict[str, list[pulumi.Input[str]]] = {}
         for one, ruleset in self._rulesets:
             if one.kind in plan.kinds(machine.role) and one.region in machine.regions:
@@ -67,8 +67,8 @@ class Firewall(pulumi.ComponentResource):
         return found
 
     def admitted(self, machine: NodeHandle) -> NodeHandle:
-        """The machine, let in by all others. A new machine of the same name is let in before it
-        joins, the old one until it has left: each has rules of its own."""
+        """Lets the machine in on all others. Each machine has its own rules, so a new machine
+        of the same name is let in before it joins, and the old one until it has left."""
 
         def rules(kind: str) -> pulumi.Output[list[plan.Rule]]:
             addresses = pulumi.Output.all(machine.address, machine.private_address)

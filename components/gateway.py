@@ -22,14 +22,14 @@ CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    """publisher: who hands out the configuration. image: with its digest, for both.
-    servers, backend: those that it leads to.
+    """publisher: the service that serves the configuration. image: with its digest, for both.
+    servers, backend: where it routes to.
 
     hosts: DNS names, besides the managers' addresses, by which clients may call it.
-    origins: websites whose scripts may call it. callers: those beside the default one, which may
-    be among them, too.
-    certificate, private_key: PEM of one's own, good for all hosts; without, the platform's own CA
-    signs one for hosts and addresses.
+    origins: websites whose scripts may call it. callers: in addition to the default one, which
+    may be listed, too.
+    certificate, private_key: the operator's, PEM, valid for all hosts; without them, the platform's
+    own CA signs one for hosts and addresses.
     """
 
     workload: Workload
@@ -47,9 +47,10 @@ class GatewayArgs:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What clients are shown. pem: chain and key; authority: PEM of who signed it, "" for others.
+    """What clients are shown. pem: chain and key; authority: PEM of the platform's CA, "" if
+    another signed it.
 
-    ends: ISO 8601, UTC; renew: so long before it ends; renewed_by: who does it.
+    ends: ISO 8601, UTC; renew: how long before that; renewed_by: who does it.
     """
 
     pem: pulumi.Output[str]
@@ -65,9 +66,9 @@ class Gateway(pulumi.ComponentResource):
     handle: the service.
     tokens: what clients send as `Authorization: Bearer <token>`, by the caller's name, secret;
     token: the default caller's.
-    ca_certificate: PEM that clients trust; "" with a certificate of one's own.
-    certificate: when it `ends`, from when on to renew it (`renew_from`), and `renewed_by` whom.
-    urls: where it answers, by each DNS name, then at each manager; url: the first of them.
+    ca_certificate: PEM that clients trust; "" with the operator's certificate.
+    certificate: when it `ends`, from when to renew it (`renew_from`), and by whom (`renewed_by`).
+    urls: its addresses, by each DNS name, then at each manager; url: the first of them.
     endpoints: the address of every server at `url`, by the server's name.
     """
 
@@ -111,7 +112,7 @@ class Gateway(pulumi.ComponentResource):
                 "renewed_by": shown.renewed_by,
             }
         )
-        # Addresses are handed out once something answers there.
+        # The addresses become outputs once something answers there.
         port = args.workload.ports[0].published
         up = (publisher.dns_name, self.handle.dns_name)
         self.urls = pulumi.Output.all(addresses, *up).apply(
@@ -138,7 +139,7 @@ class Gateway(pulumi.ComponentResource):
         return pulumi.Output.secret(made.result)
 
     def _given(self, args: GatewayArgs) -> _Shown:
-        """A certificate of the operator's own. Nobody but them can renew it."""
+        """The operator's certificate. Only the operator can renew it."""
         ends = own_certificate.ends(args.certificate)
         if datetime.now(UTC) > ends - own_certificate.NOTICE:
             when = f"{ends:%Y-%m-%d %H:%M} UTC"
@@ -154,7 +155,7 @@ class Gateway(pulumi.ComponentResource):
         )
 
     def _made(self, name: str, args: GatewayArgs, addresses: pulumi.Output[list[str]]) -> _Shown:
-        """A certificate for every way it is called, by a CA of the platform's own."""
+        """A certificate for all names and addresses, signed by the platform's own CA."""
         child = pulumi.ResourceOptions(parent=self, provider=args.ground.cluster.provider)
         authority = swarm.Certificate(
             f"{name}-ca",

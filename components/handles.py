@@ -1,8 +1,8 @@
-"""What the layers hand to one another: frozen, and as little as the next layer needs.
+"""What the layers pass to one another: frozen, and only what the next layer needs.
 
 Plain fields decide which resources exist; `Output` fields carry what is only known once something
-runs, and with it the order: who takes an output is made after whoever promised it. Outputs of
-services and networks are constants of that resource, so that a change in one does not ripple.
+runs, and with it the order: what uses an output is created after the resource that it comes from.
+Outputs of services and networks are constants of that resource, so a change in one doesn't ripple.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class NodeHandle:
     name: its plain name, for example `manager-1`; physical_name: with project and stack.
     role: `manager` or `worker`; tier: `primary` or `secondary`.
     host_key: the public line that its sshd is pinned to.
-    ready: the wait for it, for whoever needs the machine and not a value.
-    files: what lies on it, contents by path.
-    labels: what its Swarm node is to carry.
-    admitted: what makes the others let it in; it joins after these, and they go after it.
+    ready: resolves when it is ready, for those who need the machine but no value of it.
+    files: on the machine, contents by path. labels: for its Swarm node.
+    admitted: rules by which the others let it in; it joins after these exist, and they are
+    deleted after it has left.
     """
 
     name: str
@@ -42,9 +42,9 @@ class NodeHandle:
 
 @dataclass(frozen=True)
 class LoginHandle:
-    """The key that logs in to all machines. private_keys: with those that it has followed, which a
-    machine that was away at a rotation still knows. Private ones are secret. is_first: there are
-    none of these.
+    """The key that logs in to all machines. private_keys: the key and its predecessors, which a
+    machine that was unreachable at a rotation still knows. Private ones are secret. is_first:
+    whether it has no predecessors.
     """
 
     public_key: pulumi.Output[str]
@@ -57,8 +57,8 @@ class LoginHandle:
 class ClusterHandle:
     """A Swarm with all its members.
 
-    provider: give it to every swarm resource: `ResourceOptions(parent=self, provider=…)`.
-    members: every membership; networks wait for them, so that services find their nodes.
+    provider: pass it to every swarm resource: `ResourceOptions(parent=self, provider=…)`.
+    members: all memberships; networks wait for them, so services find their nodes.
     managers: the nodes that run the gateway, in the order of the configuration.
     """
 
@@ -82,7 +82,7 @@ class ServiceHandle:
 
     name: the plain name, for example `ai_memory`; physical_name: the Swarm service's.
     dns_name: `tasks.<physical name>`, resolves to every task's address on a shared network.
-    port: where its tasks listen. ready: its rollout, for whoever needs it and not a value.
+    port: where its tasks listen. ready: its rollout, for those who need no value of it.
     """
 
     name: str
@@ -94,8 +94,8 @@ class ServiceHandle:
 
 @dataclass(frozen=True)
 class JobHandle:
-    """A job. name: the plain one. ready: its run within this `up`, for whoever needs that it has
-    ended well."""
+    """A job. name: the plain one. ready: its run within this `up`, for those who need it to have
+    succeeded."""
 
     name: str
     ready: pulumi.Resource
@@ -103,9 +103,9 @@ class JobHandle:
 
 @dataclass(frozen=True)
 class VolumeHandle:
-    """A directory on one node's disk, there and marked once its outputs resolve.
+    """A directory on one node's disk, which exists and is marked once its outputs resolve.
 
-    node: plain name of the node; volume_id: what its marker says.
+    node: plain name of the node; volume_id: written in its marker.
     """
 
     volume_id: pulumi.Output[str]
@@ -116,7 +116,7 @@ class VolumeHandle:
 class RegistryHandle:
     """Where images are pushed to and nodes pull from.
 
-    server: `host` or `host:port`; repository: the path below it that images are put in, may be "".
+    server: `host` or `host:port`; repository: the path below it for images, may be "".
     password: always a secret.
     """
 
@@ -128,7 +128,7 @@ class RegistryHandle:
 
 @dataclass(frozen=True)
 class Ground:
-    """What every workload stands on. prefix: of physical names. networks: by their plain names."""
+    """What every workload builds on. prefix: of physical names. networks: by their plain names."""
 
     prefix: str
     cluster: ClusterHandle

@@ -1,6 +1,7 @@
-"""Build contexts on this machine's disk: sources and Python packages, made once per content.
+"""Build contexts on this machine's disk: sources and Python packages, assembled once per
+content.
 
-Everything is made under another name and renamed when complete, so that a killed run leaves
+Everything is written under a temporary name and renamed when complete, so a killed run leaves
 nothing half-done behind, and two runs at once do no harm. No pulumi here.
 """
 
@@ -26,14 +27,14 @@ class ImageError(Exception):
 
 
 def read(directory: Path, base: str, packages: Sequence[str] = ()) -> plan.BuildContext:
-    """What an image is made of, to be built on `base`: the sources below a folder with a
-    Dockerfile, or a server of the catalog, whose Dockerfile is one of those in `base/` beside it.
-    packages: Debian's, for a server.
+    """What an image is made of, on top of `base`: the sources below a folder with a Dockerfile, or
+    a server of the catalog, whose Dockerfile is in `base/` beside it.
+    packages: Debian packages, for a server.
 
-    Raises ImageError, all faults at once.
+    Raises ImageError with all errors at once.
     """
     sources = []
-    faults = [] if directory.is_dir() else ["there is no such folder"]
+    faults = [] if directory.is_dir() else ["the folder doesn't exist"]
     for path in sorted(directory.rglob("*")):
         relative = path.relative_to(directory).as_posix()
         if not plan.is_source(relative):
@@ -51,13 +52,13 @@ def read(directory: Path, base: str, packages: Sequence[str] = ()) -> plan.Build
         if not any(source.path == "server.py" for source in sources):
             faults.append("there is no server.py")
     if faults := [*faults, *plan.faults(context)]:
-        raise ImageError(f"no image can be made of {directory}: " + "; ".join(faults))
+        raise ImageError(f"no image can be built from {directory}: " + "; ".join(faults))
     return context
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What a registry wants to see before it gives an image."""
+    """The credentials with which images are pulled from a registry."""
 
     server: str
     username: str
@@ -72,17 +73,17 @@ class ImageCache:
         self._one_at_a_time = threading.Lock()
 
     def directory(self, context: plan.BuildContext) -> Path:
-        """Where the context lies once it is staged."""
+        """Where the context is once it is staged."""
         return self._contexts / plan.tag(context)
 
     def missing_packages(self, context: plan.BuildContext) -> bool:
-        """Whether staging it means a download."""
+        """Whether staging it needs a download."""
         return bool(context.requirements) and not self._packages_of(context).is_dir()
 
     def stage(self, context: plan.BuildContext) -> Path:
-        """Puts the context together unless it is there. Blocks: seconds when packages are fetched.
+        """Assembles the context unless it exists. Blocks, for seconds if packages are fetched.
 
-        Raises ImageError when they can't be.
+        Raises ImageError when they can't be fetched.
         """
         target = self.directory(context)
         with self._one_at_a_time:
@@ -96,7 +97,7 @@ class ImageCache:
     def have(self, reference: str, pull: Pull) -> None:
         """Pulls an image unless this machine's Docker has it. Blocks.
 
-        Raises ImageError when it can't be had.
+        Raises ImageError when that fails.
         """
         with self._one_at_a_time:
             if _docker("image", "inspect", reference).returncode == 0:
@@ -132,7 +133,7 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _make(target: Path, fill: Callable[[Path], None]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Whatever repository it lies in, it is no part of it.
+    # Even inside a repository, it is no part of it.
     (target.parent / ".gitignore").write_text("*\n")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as scratch:
         fresh = Path(scratch) / target.name
@@ -141,7 +142,7 @@ def _make(target: Path, fill: Callable[[Path], None]) -> None:
         try:
             fresh.rename(target)
         except OSError:
-            if not target.is_dir():  # else another run was quicker, with the same content
+            if not target.is_dir():  # else another run was faster, with the same content
                 raise
 
 

@@ -1,9 +1,9 @@
 """Images of the platform: built on this machine's Docker, pushed, and referred to by digest.
 
 An image's tag is the hash of what it is made of. The same content is the same image: nothing is
-built or pushed again, and services keep running. Images stay where they were put when the stack
-is destroyed: the registry has its own retention, and may be gone by then; local ones are Docker's
-build cache (`docker image prune --all --filter label=sophia.image`).
+built or pushed again, and services keep running. Images stay when the stack is destroyed: the
+registry has its own retention, and may be gone by then; local ones are Docker's build cache
+(`docker image prune --all --filter label=sophia.image`).
 """
 
 from __future__ import annotations
@@ -26,24 +26,27 @@ CONTEXTS = Path(".cache/images")
 
 @dataclass(frozen=True)
 class ImageBuilderArgs:
-    """registry: where images go. private_ca: its certificate is not signed by a public CA.
+    """registry: where images are pushed. private_ca: whether a private CA signed its certificate.
 
+    refresh: a different word rebuilds every image with Debian's updates of that day.
     packages: where Python packages for images are kept.
     """
 
     registry: RegistryHandle
     private_ca: bool
+    refresh: str = ""
     packages: Path = field(
         default_factory=lambda: Path.home() / ".cache" / "sophia" / "image-packages"
     )
 
 
 class ImageBuilder(pulumi.ComponentResource):
-    """What all images share: this machine's Docker, the registry, and the cache of contexts."""
+    """What all images share: this machine's Docker, the registry and the cache of contexts."""
 
     provider: docker.Provider
     registry: RegistryHandle
     private_ca: bool
+    refresh: str
     cache: ImageCache
 
     def __init__(
@@ -53,6 +56,7 @@ class ImageBuilder(pulumi.ComponentResource):
         # Host: DOCKER_HOST or the local socket, as with the docker command.
         self.provider = docker.Provider(f"{name}-docker", opts=pulumi.ResourceOptions(parent=self))
         self.registry, self.private_ca = args.registry, args.private_ca
+        self.refresh = args.refresh
         self.cache = ImageCache(CONTEXTS, args.packages)
         self.register_outputs({})
 
@@ -60,7 +64,8 @@ class ImageBuilder(pulumi.ComponentResource):
 @dataclass(frozen=True)
 class ImageArgs:
     """directory: holds the Dockerfile, which takes `ARG BASE`. base: a reference, or an image of
-    ours, which is then built first. packages: Debian's, for a server.
+    ours, which is then built first.
+    packages: Debian packages, for a server.
     """
 
     builder: ImageBuilder
@@ -86,6 +91,8 @@ class Image(pulumi.ComponentResource):
         builder, registry = args.builder, args.builder.registry
         tagged_base = args.base.tagged if isinstance(args.base, Image) else args.base
         context = read(args.directory, tagged_base, args.packages)
+        if not isinstance(args.base, Image):  # what is built on ours has its updates
+            context = plan.refreshed(context, builder.refresh)
         repository = plan.repository(registry.server, registry.repository, name)
         self.tagged = f"{repository}:{plan.tag(context)}"
         child = pulumi.ResourceOptions(parent=self, provider=builder.provider)
@@ -102,7 +109,7 @@ class Image(pulumi.ComponentResource):
                 dockerfile=f"{directory}/{plan.DOCKERFILE}",
                 build_args={"BASE": base},
                 labels={"sophia.image": name},
-                # Any Docker has it; what buildx makes may lie in a store of its own.
+                # Every Docker has it; buildx may put its images into another store.
                 use_legacy_builder=True,
             ),
             opts=child,
@@ -111,7 +118,7 @@ class Image(pulumi.ComponentResource):
             f"{name}-push",
             name=built.name,
             keep_remotely=True,
-            # Only for asking the digest: the push goes through Docker, which checks the CA.
+            # Only to ask for the digest: the push goes through Docker, which checks the CA.
             insecure_skip_verify=builder.private_ca,
             auth_config=docker.RegistryImageAuthConfigArgs(
                 address=f"https://{registry.server}",
@@ -128,10 +135,10 @@ class Image(pulumi.ComponentResource):
 def _staged(
     name: str, builder: ImageBuilder, context: plan.BuildContext, base: pulumi.Input[str]
 ) -> pulumi.Output[str]:
-    """The context's path; outside previews it is there when the output resolves.
+    """The context's path; outside previews it exists when the output resolves.
 
-    So is the base, where it is one of ours that another machine built: the build itself has
-    neither the registry's credentials nor its CA, Docker's own pull has both.
+    Then Docker also has the base, if it is one of ours that another machine built: the build
+    itself has neither the registry's credentials nor its CA, Docker's own pull has both.
     """
     cache, registry = builder.cache, builder.registry
 
@@ -146,5 +153,5 @@ def _staged(
                 await asyncio.to_thread(cache.have, reference, pull)
         return str(cache.directory(context))
 
-    # The path is no secret, though the password is.
+    # The path is not secret, only the password is.
     return pulumi.Output.unsecret(pulumi.Output.all(base, registry.password).apply(stage))

@@ -17,12 +17,12 @@ from providers.swarm import resources as swarm
 
 @dataclass(frozen=True)
 class LambdaInstanceArgs:
-    """project, stack: become tags of the machine. user: whom the image knows.
+    """project, stack: become tags of the machine. user: the image's login user.
 
-    ssh_key_name, ssh_key_id, private_key: of the key that the account and all machines know.
+    ssh_key_name, ssh_key_id, private_key: of the key that the account and all machines have.
     registry_ca: PEM that the machine's Docker trusts for registry_server, "" for none.
     gpu_probe: use every GPU once before the machine counts as ready.
-    firewall_rulesets: by region, ids of what a machine gets that is launched there.
+    firewall_rulesets: by region, ids of the rulesets for a machine that is launched there.
     volumes: ids of those on its disk; confirm_data_loss: the one that may be lost with it, or "".
     """
 
@@ -44,8 +44,8 @@ class LambdaInstanceArgs:
 class LambdaInstance(pulumi.ComponentResource):
     """Rents a machine and waits until it lets us in.
 
-    Give the account's provider by `ResourceOptions(providers=[…])`. Does not set it up, nor make
-    it a member of anything. With `retain_on_delete` the machine is kept.
+    Pass the account's provider by `ResourceOptions(providers=[…])`. Neither sets the machine up nor
+    joins it to a Swarm. With `retain_on_delete` the machine is kept.
 
     handle: what the Swarm is made from.
     """
@@ -66,12 +66,12 @@ class LambdaInstance(pulumi.ComponentResource):
             f"{name}-nonce",
             byte_length=names.NONCE_BYTES,
             keepers={"image": plan.image_family, "generation": plan.generation},
-            # States of the first version have these, too; a change of theirs replaces nothing.
+            # States of the first version have these, too; changing them replaces nothing.
             opts=pulumi.ResourceOptions(
                 parent=self, ignore_changes=["keepers.types", "keepers.regions"]
             ),
         )
-        # In the state before the launch: a launch that is repeated has the same name, and adopts.
+        # In the state before the launch: a repeated launch has the same name, and adopts.
         launched_as = lambdalabs.InstanceName(
             f"{name}-name", name=nonce.hex.apply(lambda suffix: f"{physical}-{suffix}"), opts=child
         )
@@ -88,7 +88,7 @@ class LambdaInstance(pulumi.ComponentResource):
             account_key=args.ssh_key_id,
             firewall_rulesets={region: list(ids) for region, ids in args.firewall_rulesets.items()},
             volumes=args.volumes,
-            # Only to the machine that is meant: the others need no update for it.
+            # Only for the machine concerned: the others need no update for it.
             confirm_data_loss=pulumi.Output.from_input(args.volumes).apply(
                 lambda held: args.confirm_data_loss if args.confirm_data_loss in held else ""
             ),

@@ -1,5 +1,5 @@
-"""An MCP server, with its credentials as Swarm secrets: one of the catalog, or the backend, which
-is all of them as one.
+"""An MCP server with its credentials as Swarm secrets: one of the catalog, or the backend, which
+serves all of them as one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ class McpServiceArgs:
     """image: with its digest.
 
     secrets: credentials by environment variable; each becomes the file `/run/secrets/<variable>`.
-    What a credential's output waits for, the service waits for. needed: what it starts after.
+        The service waits for whatever a credential's output waits for. needed: what it starts
+        after.
     """
 
     workload: Workload
@@ -30,7 +31,7 @@ class McpServiceArgs:
 
 
 class McpService(pulumi.ComponentResource):
-    """Runs one MCP server; done when all replicas are healthy. handle: what routes lead to."""
+    """Runs one MCP server; done when all replicas are healthy. handle: for routes."""
 
     handle: ServiceHandle
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 
 from components import volumes
-from components.database import Database, DatabaseArgs
+from components.database import Backups, Database, DatabaseArgs
 from components.firewall import Firewall, FirewallArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import (
@@ -41,7 +41,7 @@ CATALOG = "mcp_catalog"
 
 
 class PlatformStack(pulumi.ComponentResource):
-    """Everything of one stack. exports: what others may know of it, by name."""
+    """Everything of one stack. exports: its outputs, by name."""
 
     exports: Mapping[str, pulumi.Input[object]]
 
@@ -86,13 +86,17 @@ class PlatformStack(pulumi.ComponentResource):
         )
         self._images = ImageBuilder(
             "images",
-            ImageBuilderArgs(registry=registry, private_ca=bool(settings.registry.ca)),
+            ImageBuilderArgs(
+                registry=registry,
+                private_ca=bool(settings.registry.ca),
+                refresh=settings.refresh_images,
+            ),
             self._child,
         )
         volume = volumes.directory(
             plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
         )
-        gateway, attached = self._services(
+        gateway, database, attached = self._services(
             Ground(settings.prefix, cluster, self._networks(cluster), registry), volume
         )
 
@@ -108,12 +112,13 @@ class PlatformStack(pulumi.ComponentResource):
             "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
+            "backup_passphrase": database.passphrase,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             LOGIN_KEY: login.private_key,
             NAMED_AFTER: settings.stack,
             SUBNET_SIZE: settings.overlay.subnet_size,
             networks.OUTPUT: attached,
-            # Handed out with it.
+            # Exported with it.
             networks.LAYOUTS: attached.apply(lambda _: [*map(asdict, settings.layouts)]),
         }
         self.register_outputs({})
@@ -130,7 +135,7 @@ class PlatformStack(pulumi.ComponentResource):
         )
 
     def _with_former(self, keys: str) -> str:
-        """Machines still know the key of the last `up` after a forced replacement of the pair."""
+        """After a forced replacement of the pair, machines still know the key of the last `up`."""
         former = self._settings.former_login.reveal()
         return keys if former in keys else f"{keys}{former}"
 
@@ -173,7 +178,7 @@ class PlatformStack(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, providers=[account]),
         )
-        # A change that would lose the volume is refused before any of it gets into the state.
+        # A change that would lose the volume is refused before any of it reaches the state.
         of_machines = pulumi.ResourceOptions(parent=self, providers=[account], depends_on=[home])
         machines = [
             LambdaInstance(
@@ -200,10 +205,10 @@ class PlatformStack(pulumi.ComponentResource):
         return [firewall.admitted(machine) for machine in machines]
 
     def _networks(self, cluster: ClusterHandle) -> dict[str, NetworkHandle]:
-        """By name: those of this run's layouts, of which the former one stays as it is."""
+        """By name, the networks of this run's layouts; those of the former one stay unchanged."""
         made = {}
         for layout in self._settings.layouts:
-            for network in networks.NETWORKS:
+            for network in self._settings.networks:
                 args = SwarmNetworkArgs(
                     cluster=cluster,
                     prefix=self._settings.prefix,
@@ -217,9 +222,9 @@ class PlatformStack(pulumi.ComponentResource):
 
     def _services(
         self, ground: Ground, volume: VolumeHandle
-    ) -> tuple[Gateway, pulumi.Output[dict[str, list[str]]]]:
-        """Every workload, each once what it needs is healthy; and the networks that each is on once
-        all are.
+    ) -> tuple[Gateway, Database, pulumi.Output[dict[str, list[str]]]]:
+        """Every workload, each created once what it needs is healthy; and each one's networks once
+        all are healthy.
         """
         settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
@@ -229,11 +234,12 @@ class PlatformStack(pulumi.ComponentResource):
         for workload in workloads.in_order(planned):
             needed = [made[name] for name in workload.needs]
             if workload.name == workloads.DATABASE:
-                database = self._database(workload, ground, volume)
+                job = next((one for one in planned if one.name == workloads.BACKUP), None)
+                database = self._database(workload, job, ground, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name == workloads.PUBLISHER:
-                continue  # its gateway's component makes it
+            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP):
+                continue  # the gateway's and the database's component create these
             elif workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, ground, needed)
@@ -252,15 +258,28 @@ class PlatformStack(pulumi.ComponentResource):
                 made[workload.name] = McpService(workload.name, server, self._child).handle
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
-        return gateway, running.apply(lambda _: attached)
+        return gateway, database, running.apply(lambda _: attached)
 
-    def _database(self, workload: Workload, ground: Ground, volume: VolumeHandle) -> Database:
+    def _database(
+        self, workload: Workload, job: Workload | None, ground: Ground, volume: VolumeHandle
+    ) -> Database:
+        """job: that backs it up."""
         image = self._image(workload.name, "images", self._settings.base_image).reference
-        args = DatabaseArgs(workload, ground, image, volume)
+        backups, settings = None, self._settings.backup
+        if job and settings:
+            own = settings.passphrase
+            backups = Backups(
+                job,
+                access_key=_secret(settings.access_key),
+                secret_key=_secret(settings.secret_key),
+                passphrase=_secret(own) if own.reveal() else None,
+                authority=settings.repository.authority,
+            )
+        args = DatabaseArgs(workload, ground, image, volume, backups)
         return Database(workload.name, args, self._child)
 
     def _backend(self, workload: Workload, ground: Ground, base: Image) -> ServiceHandle:
-        """The platform's own, or the operator's in its place."""
+        """The platform's own, or the operator's instead."""
         own = self._settings.backend
         image = own.image or self._image(workload.name, "images", base).reference
         secrets = {env: _secret(value) for env, value in own.secrets.items()}
@@ -297,7 +316,7 @@ class PlatformStack(pulumi.ComponentResource):
     def _image(
         self, name: str, place: str, base: str | Image, packages: Sequence[str] = ()
     ) -> Image:
-        """The image made of the folder `place/name`."""
+        """The image built from the folder `place/name`."""
         directory = ROOT / place / name
         return Image(name, ImageArgs(self._images, directory, base, packages), self._child)
 

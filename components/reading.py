@@ -1,7 +1,7 @@
-"""Reads plain mappings (configuration, YAML files) and collects *every* fault it meets. Pure.
+"""Reads plain mappings (configuration, YAML files) and collects *every* fault. Pure.
 
-A `Reader` hands out typed values key by key, notes what is wrong, and goes on with a stand-in
-value, so that one run shows all faults. What was never asked for is unknown: see `finish`.
+A `Reader` returns typed values key by key, notes what is wrong, and continues with a placeholder,
+so that one run shows all faults. A key that was never read is unknown: see `finish`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 REQUIRED: Final = object()
-"""The default of a key that must be there."""
+"""The default of a required key."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that cannot be right, said so that the reader can repair it.
+    """One error, reported so that the user can fix it.
 
-    key: where, for example `sophia:nodeGroups[0].count`. expected: "" where `got` says it all.
+    key: where, for example `sophia:nodeGroups[0].count`. expected: "" if `got` says everything.
     advice: what to do, may be "".
     """
 
@@ -45,7 +45,7 @@ def shown(value: object) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """`did you mean "count"?`, or "" when nothing known looks like it."""
+    """`did you mean "count"?`, or "" if no known name is similar."""
     found = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean {found[0]!r}?" if found else ""
 
@@ -61,9 +61,9 @@ def listed(words: Iterable[str]) -> str:
 class Reader:
     """One mapping that is being read. Every method returns a value of the right type.
 
-    path: how faults call this mapping; `separator` stands between it and a key.
-    hidden: values are secret, faults say only of what type they are.
-    readable: whether there was a mapping at all; without one, that it lacks something says nothing.
+    path: this mapping's name in faults; `separator` stands between it and a key.
+    hidden: values are secret, so faults name only their type.
+    readable: whether there was a mapping at all; without one, missing keys mean nothing.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Reader:
             self.fault("", value, "a mapping of keys to values")
 
     def key(self, name: str) -> str:
-        """How faults call a key of this mapping."""
+        """The name of a key of this mapping in faults."""
         return f"{self.path}{self._separator}{name}" if name else self.path
 
     def fault(
@@ -108,11 +108,11 @@ class Reader:
         self.faults.append(Fault(self.key(name), text, expected, advice))
 
     def missing(self, name: str, expected: str, advice: str) -> None:
-        """Notes that the key has no value, and needs one."""
+        """Notes that the key needs a value but has none."""
         self.faults.append(Fault(self.key(name), "nothing", expected, advice))
 
     def names(self) -> list[str]:
-        """The keys that are there; asking for them makes none of them known."""
+        """The keys that exist; reading them marks none as known."""
         return [str(name) for name in self._values]
 
     def has(self, name: str) -> bool:
@@ -158,13 +158,13 @@ class Reader:
         return self._values.get(name)
 
     def retired(self, name: str, successor: str, advice: str) -> None:
-        """Notes that a key of an earlier version has a value; `successor` took its place."""
+        """Notes that a key of an earlier version has a value; `successor` replaced it."""
         self._retired.append(name)
         if self.has(name):
-            self.fault(name, self.plain(name), f"the key {successor} in its place", advice)
+            self.fault(name, self.plain(name), f"the key {successor} instead", advice)
 
     def secret(self, name: str, default: Any = REQUIRED, *, advice: str = "") -> str:
-        """A text that no fault ever shows."""
+        """A text that faults never show."""
         good: Callable[[object], bool] = lambda value: isinstance(value, str)  # noqa: E731
         return str(self._value(name, default, "", good, "a text", advice, hidden=True))
 
@@ -210,7 +210,7 @@ class Reader:
     def texts(
         self, name: str, default: Any = REQUIRED, *, pattern: str = ".+", expected: str = "a text"
     ) -> tuple[str, ...]:
-        """A list of strings, each one matching `pattern`; a required list may not be empty."""
+        """A list of strings, each matching `pattern`; a required list may not be empty."""
         values = self._value(
             name,
             default,
@@ -225,7 +225,7 @@ class Reader:
         return tuple(value for value in values if isinstance(value, str))
 
     def inner(self, name: str, *, hidden: bool = False) -> Reader:
-        """The mapping below a key; one that is not there reads as empty."""
+        """The mapping below a key; a missing one reads as empty."""
         self._asked.append(name)
         value = self._values.get(name)
         below = value if value is not None else {}
@@ -274,9 +274,9 @@ class Reader:
         ]
 
     def finish(self) -> None:
-        """Reports every key that was never asked for. Call it last.
+        """Reports every key that was never read. Call it last.
 
-        Keys that begin with `x-` are the user's own: anchors of YAML are kept there.
+        Keys that begin with `x-` are the user's own, for YAML anchors.
         """
         for name in self._values:
             if name not in (*self._asked, *self._retired) and not str(name).startswith("x-"):

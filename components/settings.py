@@ -32,7 +32,7 @@ TEXTS = frozenset({"lambdaApiUrl", "lambdaApiKey", "sshUser", "baseImage", "conf
 """Keys whose value is a text; all others are JSON."""
 
 PAUSES = (1.0, 2.0, 4.0)
-"""Seconds before each further look into a state that is being written."""
+"""Seconds before each retry of reading a state that is being written."""
 
 _ANY_SECRETS = r'"secrets":(?!\s*(null|\{\s*\}))'
 SECRETS = {
@@ -42,13 +42,14 @@ SECRETS = {
     "registry": ("password", "registry.password"),
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
     "backend": (_ANY_SECRETS, "backend.secrets.NAME"),
+    "backup": (r'"(accessKey|secretKey|passphrase)":(?!\s*(null|""))', "backup.secretKey"),
 }
-"""Keys that may hold a secret: what shows that they do, and the path to encrypt."""
+"""Keys that may hold a secret: a pattern that shows it, and the path to encrypt."""
 
 
 def load(catalog: Catalog) -> Settings:
-    """The settings of this stack. Raises SettingsError with all that is wrong with configuration,
-    catalog and state."""
+    """The settings of this stack. Raises SettingsError with all errors of configuration, catalog
+    and state."""
     project, kept = pulumi.get_project(), handed_out()
     faults: list[Fault] = []
     given = {
@@ -82,7 +83,7 @@ def load(catalog: Catalog) -> Settings:
         former_layouts=_former_layouts(kept),
     )
     if len(settings.layouts) > 1 and (
-        narrow := settings_overlay.no_room(project, settings.overlay)
+        narrow := settings_overlay.no_room(project, settings.overlay, settings.networks)
     ):
         raise SettingsError((narrow,))
     return settings
@@ -102,13 +103,14 @@ def handed_out() -> Mapping[str, object]:
 
 
 def _recorded() -> Mapping[str, Mapping[str, Any]]:
-    """The resources in this stack's state, by urn."""
+    """The resources in this stack's state, by URN."""
     found = _from_state("readStackResourceOutputs", "stackName")
     return cast(Mapping[str, Mapping[str, Any]], found)
 
 
 def _from_state(function: str, argument: str) -> Mapping[str, object]:
-    """What one of the engine's own functions tells of this stack. argument: takes its name."""
+    """The answer of one of the engine's built-in functions about this stack. argument: takes its
+    name."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     for pause in (*PAUSES, None):
         try:
@@ -125,7 +127,7 @@ def _from_state(function: str, argument: str) -> Mapping[str, object]:
 def decoded(given: Mapping[str, str]) -> dict[str, object]:
     """Configuration as the engine passes it (every value a text) with the JSON in it read.
 
-    Text that should be JSON and is not stays text, for the rules to say what was expected.
+    Text that should be JSON but isn't stays text, and the rules report what was expected.
     """
     values: dict[str, object] = {}
     for name, text in given.items():
@@ -139,7 +141,7 @@ def decoded(given: Mapping[str, str]) -> dict[str, object]:
 
 
 def with_subnet_size(given: object, kept: Mapping[str, object]) -> object:
-    """The setting `overlay`, completed for a platform that exists by the size that it has."""
+    """The setting `overlay`; an existing platform keeps its subnet size."""
     if not kept or not isinstance(given or {}, dict):
         return given
     # Numbers come as floats.
@@ -148,16 +150,16 @@ def with_subnet_size(given: object, kept: Mapping[str, object]) -> object:
 
 
 def _configuration() -> dict[str, str]:
-    # pulumi.Config can't list its keys, and unknown ones are to be found.
+    # pulumi.Config can't list its keys, and unknown ones must be found.
     return {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
 
 
 def _unencrypted(project: str, given: Mapping[str, str]) -> list[Fault]:
-    """Secrets that stand in the stack's file as plain text."""
+    """Faults for secrets that are plain text in the stack's file."""
     encrypted = set(pulumi.runtime.config.get_config_secret_keys_env())
     faults = []
     for name, (sign, path) in SECRETS.items():
         if re.search(sign, given.get(name, "")) and f"{project}:{name}" not in encrypted:
-            advice = f"run `pulumi config set --secret --path '{project}:{path}'` for it again"
-            faults.append(Fault(f"{project}:{name}", "a plain text", "an encrypted value", advice))
+            advice = f"set it again: `pulumi config set --secret --path '{project}:{path}'`"
+            faults.append(Fault(f"{project}:{name}", "plain text", "an encrypted value", advice))
     return faults

@@ -19,7 +19,7 @@ from providers.lambdalabs.pacer import Pacer
 PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each retry of a call that failed temporarily."""
 LONGEST_PAUSE = 15.0
-"""Seconds that the account may ask for at most."""
+"""The longest wait that the account may ask for, in seconds."""
 
 T = TypeVar("T")
 
@@ -35,18 +35,18 @@ class Account:
         self._folder, self._faults = folder, faults
 
     def offers(self, warn: Callable[[str], None]) -> Offers | None:
-        """What it can rent, or None (see `_asked`). warn: told of each entry that is skipped."""
+        """What it can rent, or None (see `_asked`). warn: called for each entry that is skipped."""
         unchecked = "instance types and regions were not checked"
         found = self._asked(LambdaClient.instance_types, unchecked)
         if found is None:
             return None
         for odd in found.left_out:
-            warn(f"Lambda Cloud's instance types: left out one that can't be read, {odd}")
+            warn(f"Lambda Cloud's instance types: skipped one that can't be read, {odd}")
         regions = frozenset(region for offer in found for region in offer.regions)
         return Offers({offer.name: offer.price_cents_per_hour for offer in found}, regions)
 
     def machines(self) -> Sequence[Machine]:
-        """All that it has; none if it doesn't answer (see `_asked`)."""
+        """All its machines; none if it doesn't answer (see `_asked`)."""
         unchecked = "whether the account has machines of this stack was not checked"
         return self._asked(LambdaClient.machines, unchecked) or ()
 

@@ -1,4 +1,4 @@
-"""The setting `backend`: an image of one's own in the place of the platform's. Pure."""
+"""The setting `backend`: the operator's own image instead of the platform's. Pure."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def read(top: Reader) -> Backend:
     for inner in (env, secrets):
         inner.finish()
     if reader.has("image") and not reader.has("health"):
-        expected = "a command that ends with 0 when it is well, such as [python3, /app/health.py]"
-        reader.missing("health", expected, "it is run in the container, to watch every rollout")
+        expected = "a command that exits with 0 when healthy, such as [python3, /app/health.py]"
+        reader.missing("health", expected, "it runs in the container, to watch every rollout")
     for key in ("health", "env", "secrets"):
         if reader.has(key) and not reader.has("image"):
             reader.fault(key, reader.plain(key), f"none without {reader.key('image')}", hidden=True)
@@ -41,7 +41,7 @@ def read(top: Reader) -> Backend:
 
 
 def _variables(reader: Reader) -> list[str]:
-    """The names in a mapping; what is wrong with them goes to the faults."""
+    """The names in a mapping; invalid ones are added to the faults."""
     names = reader.names()
     for name in names:
         if not re.fullmatch(_VARIABLE, name):

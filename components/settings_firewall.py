@@ -1,4 +1,4 @@
-"""What configuration says of the firewall: who comes in from outside, and where there is none."""
+"""The setting `firewall`: who may connect from outside, and regions without a firewall."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.settings_model import Firewall
 
 
 def read(top: Reader, groups: Iterable[NodeGroup]) -> Firewall:
-    """Sources of ssh and of the gateway, which default to the world."""
+    """Sources of ssh and of the gateway, which default to everybody."""
     reader = top.inner("firewall")
     firewall = Firewall(
         ssh_sources=_networks(reader, "sshSources"),
@@ -31,8 +31,8 @@ def read(top: Reader, groups: Iterable[NodeGroup]) -> Firewall:
                     Fault(
                         top.key(f"nodeGroups[{number}].regions[{index}]"),
                         repr(region),
-                        "a region with a firewall: here everybody reaches every port",
-                        f"take it out, or accept it by {reader.key('unprotectedRegions')}",
+                        "a region with a firewall: here every port is open to everybody",
+                        f"remove it, or accept it by {reader.key('unprotectedRegions')}",
                     )
                 )
     return firewall

@@ -1,4 +1,4 @@
-"""The setting `gateway`: where MCP clients come in, who may, from which websites. Pure."""
+"""The setting `gateway`: where MCP clients connect, who may call, from which websites. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TAKEN_PORTS = {22: "ssh", 2377: "Swarm's managers", 4789: "overlays", 7946: "Swa
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = rf"(?=.{{1,253}}$)({_LABEL}\.)*(?!\d+$){_LABEL}"
-"""RFC 1123, in small letters. The last label is no number: that would be an address."""
+"""RFC 1123, in small letters. The last label is not a number: that would be an address."""
 _ORIGIN = rf"[a-z][a-z0-9+.-]*://({_NAME}|[0-9.]+|\[[0-9a-f:]+\])(:[0-9]{{1,5}})?"
 _DEFAULT_PORTS = (r"http://[^/]*:80", r"https://[^/]*:443")
 
@@ -26,12 +26,12 @@ def read(top: Reader, servers: Sequence[str]) -> Gateway:
     new, old = f"{top.path}:gateway.port", f"{top.path}:gatewayPort"
     move = f"`pulumi config set --path '{new}' {top.plain('gatewayPort')}`"
     top.retired("gatewayPort", "gateway.port", f"run {move} and `pulumi config rm {old}`")
-    # Whoever puts a key where the mapping belongs is not shown it.
+    # Somebody may have put a key where the mapping belongs: don't show it.
     reader = top.inner("gateway", hidden=not isinstance(top.plain("gateway") or {}, Mapping))
     port, hosts, origins = _port(reader), _hosts(reader), _origins(reader)
     callers = _callers(reader.inner("callers"), servers)
     before = len(top.faults)
-    # People paste both into one: neither is ever shown.
+    # People paste both into one key: never show either.
     pair = (reader.secret("certificate", ""), reader.secret("privateKey", ""))
     if any(pair) and len(top.faults) == before:
         now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The values everything is made from, valid once they exist. Pure."""
+"""The values from which everything is made; valid by construction. Pure."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass, field
 
 from components.catalog.model import Server
 from components.plan import names, networks
+from components.plan.backup import Repository
 from components.plan.gateway import Caller
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
 
 NAMED_AFTER = "named_after"
-"""Output of a stack: the name it had when it was up first, which all its objects are called after.
-`pulumi stack rename` renames nothing else."""
+"""Output of a stack: its name at the first `up`, after which all its objects are named.
+`pulumi stack rename` renames none of them."""
 SUBNET_SIZE = "subnet_size"
 """Output of a stack: the prefix length of its networks, which is fixed once the Swarm exists."""
 LOGIN_KEY = "ssh_private_key"
-"""Output of a stack: the newest private key of its machines' login."""
+"""Output of a stack: the newest private key for logging in to its machines."""
 
 
 class Sensitive:
-    """A value that cannot be printed by accident; `reveal` is the only way to it."""
+    """A value that can't be printed by accident; only `reveal` returns it."""
 
     __slots__ = ("_value",)
 
@@ -29,7 +30,7 @@ class Sensitive:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself, for where it must be used."""
+        """The value itself, for the place that needs it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -46,7 +47,7 @@ class Sensitive:
 class Registry:
     """Where images are pushed to and pulled from. ca: PEM that nodes trust, "" for public ones.
 
-    repository: path below the server that images are put in, "" for none.
+    repository: path below the server for images, "" for none.
     """
 
     server: str
@@ -68,12 +69,13 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Gateway:
-    """Where MCP clients come in. port: on every manager.
+    """Where MCP clients connect. port: on every manager.
 
-    hosts: DNS names of one's own, beside the managers' addresses, the first one in clients' files.
+    hosts: the operator's DNS names, in addition to the managers' addresses; clients' files use the
+    first.
     origins: websites whose scripts may call (`https://app.example.com`).
-    callers: those with a token of their own.
-    certificate: a PEM chain of one's own, "" for one of the platform's CA; private_key: its key.
+    callers: those with their own token.
+    certificate: the operator's PEM chain, "" for one of the platform's CA; private_key: its key.
     """
 
     port: int
@@ -86,9 +88,9 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Backend:
-    """What stands in the place of the platform's own backend. image: with its digest, "" for none.
+    """The operator's replacement of the platform's backend. image: with its digest, "" for none.
 
-    health: the command that tells whether it is well. env, secrets: what it gets, by variable.
+    health: the command that checks it. env, secrets: what it gets, by variable.
     """
 
     image: str
@@ -98,9 +100,21 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """The database's backups. access_key, secret_key: S3's. passphrase: that they are encrypted
+    with, "" for one of the stack's own.
+    """
+
+    repository: Repository
+    access_key: Sensitive
+    secret_key: Sensitive
+    passphrase: Sensitive
+
+
+@dataclass(frozen=True)
 class Firewall:
-    """Who may come in from outside, as IPv4 networks. unprotected_regions: those without a
-    firewall in which machines are rented all the same.
+    """Who may connect from outside, as IPv4 networks. unprotected_regions: regions without a
+    firewall in which machines are rented anyway.
     """
 
     ssh_sources: tuple[str, ...]
@@ -110,7 +124,7 @@ class Firewall:
 
 @dataclass(frozen=True)
 class Rotation:
-    """Tokens; another one makes a new login key, or new join tokens."""
+    """Tokens; another text makes a new login key, or new join tokens."""
 
     login_key: str
     join_tokens: str
@@ -118,8 +132,8 @@ class Rotation:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the account's API may be asked: requests a second, seconds between two launches,
-    seconds between two looks at one machine.
+    """How fast the account's API may be called: requests per second, seconds between two launches,
+    seconds between two polls of one machine.
     """
 
     requests_per_second: float
@@ -131,16 +145,18 @@ class Pace:
 class Settings:
     """A whole platform's configuration.
 
-    stack: the name that objects are called after, see NAMED_AFTER.
-    servers: the catalog entries to deploy, with the operator's own settings. credentials: those
-    that the operator gives, by server and then by environment variable.
-    volumes: the node that a volume is wanted on, by the volume's name. confirm_data_loss: id of the
+    stack: the name after which objects are named, see NAMED_AFTER.
+    backup: None for no backups.
+    servers: the catalog entries to deploy, with the operator's own settings. credentials: from the
+    operator, by server and then by environment variable.
+    refresh_images: a word; a different one rebuilds all images.
+    volumes: the wanted node of a volume, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
-    recover_on: name of the manager that goes on alone when the majority is lost, or "".
-    prices: US cents an hour, by instance type, as far as the cloud tells.
+    recover_on: name of the manager that continues alone after the majority is lost, or "".
+    prices: US cents per hour, by instance type, as far as the cloud reports them.
     max_usd_per_hour: what all machines may cost, 0 for no limit.
-    former_login: what the last `up` handed out as LOGIN_KEY, or "". former_networks: those that it
-    left each workload on; former_layouts: theirs, newest first.
+    former_login: the last `up`'s output LOGIN_KEY, or "". former_networks: where it left each
+    workload; former_layouts: of its networks, newest first.
     """
 
     project: str
@@ -152,9 +168,11 @@ class Settings:
     node_groups: tuple[NodeGroup, ...]
     registry: Registry
     base_image: str
+    refresh_images: str
     overlay: Overlay
     gateway: Gateway
     backend: Backend
+    backup: Backup | None
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]
@@ -171,18 +189,23 @@ class Settings:
 
     @property
     def layouts(self) -> tuple[networks.Layout, ...]:
-        """Those of this run's networks, the wanted one first."""
+        """The layouts of this run's networks, the wanted one first."""
         return networks.layouts(self.overlay.encrypted, self.overlay.mtu, self.former_layouts)
 
     @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that each layout has."""
+        return networks.needed(backups=self.backup is not None)
+
+    @property
     def prefix(self) -> str:
-        """What the physical name of everything starts with."""
+        """The prefix of all physical names."""
         return names.prefix(self.project, self.stack)
 
 
 @dataclass(frozen=True)
 class Offers:
-    """What the cloud rents out. prices: US cents an hour, by type. regions: every region that any
+    """What the cloud offers. prices: US cents per hour, by type. regions: every region that an
     offer or image names.
     """
 
@@ -194,9 +217,9 @@ LOST = "this stack's state is lost or in another backend"
 
 
 class SettingsError(Exception):
-    """Why nothing is planned: all errors, one a line.
+    """Why nothing is planned: all errors, one per line.
 
-    faults: of configuration and catalog. lost: of a state that doesn't know the stack's machines.
+    faults: of configuration and catalog. lost: if the state doesn't know the stack's machines.
     """
 
     def __init__(self, faults: Sequence[Fault], lost: Sequence[Fault] = ()) -> None:

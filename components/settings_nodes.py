@@ -1,4 +1,4 @@
-"""The setting `nodeGroups`: machines that are alike, and what they must be altogether. Pure."""
+"""The setting `nodeGroups`: machines of the same kind, and what must hold for all. Pure."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ KNOWN_REGIONS = frozenset(
         "us-west-3",
     }
 )
-"""Lambda Cloud's OpenAPI 1.8.3, PublicRegionCode. The API itself names only regions in which
-something is free now, and may name others.
+"""Lambda Cloud's OpenAPI 1.8.3, PublicRegionCode. The API names only regions in which something is
+available now, and may name others.
 """
 
 X86_64 = r"(?!.*_g[hb]\d).+"
 """Types without NVIDIA's Grace processor, which is arm64 (`gpu_1x_gh200`). Images are built for
-x86_64, and of a type's processor the API tells nothing but the name.
+x86_64, and only a type's name tells its processor.
 """
 
 
 def read(top: Reader, offers: Offers | None) -> tuple[NodeGroup, ...]:
     """The setting; what is wrong with one group goes to the reader's faults. offers: what the cloud
-    rents out; None leaves types and regions unchecked.
+    offers; None leaves types and regions unchecked.
     """
     groups: list[NodeGroup] = []
     for reader in top.items("nodeGroups"):
@@ -103,7 +103,7 @@ def _offered(reader: Reader, key: str, wanted: Sequence[str], offered: Collectio
 
 
 def faults(top: Reader, groups: Sequence[NodeGroup], servers: Sequence[Server]) -> list[Fault]:
-    """What is wrong with all groups together, as far as each one's values are sound."""
+    """What is wrong with all groups together, as far as each one's values are valid."""
     key, found = top.key("nodeGroups"), list[Fault]()
     if not _doubtful(key, top.faults, "role", "count"):
         found += [*_managers(key, groups), *_regions(key, groups)]
@@ -113,7 +113,7 @@ def faults(top: Reader, groups: Sequence[NodeGroup], servers: Sequence[Server]) 
 
 
 def _doubtful(key: str, faults: Iterable[Fault], *fields: str) -> bool:
-    """Whether any group's field is a stand-in, so that sums over them say nothing."""
+    """Whether any group's field is a placeholder, so that sums over groups mean nothing."""
     pattern = rf"{re.escape(key)}(\[\d+\](\.({'|'.join(fields)}))?)?"
     return any(re.fullmatch(pattern, fault.key) for fault in faults)
 
@@ -137,13 +137,13 @@ def _managers(key: str, groups: Iterable[NodeGroup]) -> list[Fault]:
 
 
 def _regions(key: str, groups: Iterable[NodeGroup]) -> list[Fault]:
-    """Managers speak to one another over private addresses, and those end at a region."""
+    """Managers talk to one another over private addresses, which aren't routed between regions."""
     managing = [group for group in groups if group.role == "manager" and group.count]
     regions = dict.fromkeys(region for group in managing for region in group.regions)
     if len(regions) < 2:
         return []
     names = ", ".join(group.name for group in managing)
-    expected = "one region for all managers, whose private addresses end there"
+    expected = "one region for all managers: private addresses don't reach into others"
     advice = f"keep one of them in `regions` of {names}, and list more `instanceTypes` instead"
     return [Fault(key, f"managers in any of {', '.join(regions)}", expected, advice)]
 
@@ -157,7 +157,7 @@ def _primary_nodes(key: str, groups: Iterable[NodeGroup], servers: Iterable[Serv
 
 
 def _gpus(key: str, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> list[Fault]:
-    """A replica's GPUs are those of one machine."""
+    """All GPUs of a replica are in one machine."""
     rented = [group for group in groups if group.count]
     faults = []
     for server in servers:

@@ -1,6 +1,6 @@
-"""The setting `overlay`: what the Swarm's networks get their addresses from. Pure.
+"""The setting `overlay`: the addresses of the Swarm's networks. Pure.
 
-Pools can't be changed once the Swarm exists, so they must hold the platform from the first day.
+Pools can't be changed once the Swarm exists, so they must be large enough from the first day.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 from components.catalog.model import Server
-from components.plan import backend, networks
+from components.plan import backend
 from components.plan.nodes import NodeGroup
 from components.reading import Fault, Reader
 from components.settings_model import Overlay
@@ -17,23 +17,25 @@ from components.settings_model import Overlay
 PRIVATE = tuple(
     map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
 )
-"""RFC 1918 and RFC 6598. All else is somebody's, or this machine's own."""
+"""RFC 1918 and RFC 6598. All other addresses are somebody's, or this machine's own."""
 
 DOCKER_BRIDGES = ("172.17.0.0/16", "172.18.0.0/16")
-"""What Docker gives to docker0 and docker_gwbridge on every machine."""
-
-SUBNETS = 1 + len(networks.NETWORKS)
-"""Swarm's ingress, and ours."""
+"""Docker's networks for docker0 and docker_gwbridge on every machine."""
 
 SUBNET_SIZE, FIRST_SUBNET_SIZE = 20, 24
-"""Prefix length unless one is given: of a new platform, and of one of the first version."""
+"""Default prefix lengths: of a new platform, and of one of the first version."""
 
 LEAST_MTU = 576
-"""Bytes; what every IPv4 host must take (RFC 791)."""
+"""Bytes; what every IPv4 host must accept (RFC 791)."""
 
 
-def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) -> Overlay:
-    """The setting; what is wrong goes to the reader's faults."""
+def read(
+    top: Reader,
+    groups: Iterable[NodeGroup],
+    servers: Iterable[Server],
+    networks: Sequence[str],
+) -> Overlay:
+    """The setting; what is wrong goes to the reader's faults. networks: names of ours."""
     reader = top.inner("overlay")
     overlay = Overlay(
         address_pools=reader.texts("addressPools", ("10.200.0.0/16",)),
@@ -49,15 +51,15 @@ def read(top: Reader, groups: Iterable[NodeGroup], servers: Iterable[Server]) ->
         enough = 32 - (needed - 1).bit_length()
         expected = f"{enough} or less: this platform holds up to {needed} addresses"
         reader.fault("subnetSize", overlay.subnet_size, expected)
-    _pools(reader, overlay)
+    _pools(reader, overlay, networks)
     return overlay
 
 
 def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
     """The most addresses that `services` holds at once.
 
-    Its two ends and its router; one a machine; each server, and the backend, twice while it is
-    updated; the database; a gateway a manager, and who hands them their configuration.
+    Its two ends and its router; one per machine; each server and the backend twice, while it is
+    updated; the database; a gateway per manager, and the service with their configuration.
     """
     every = list(groups)
     machines = sum(group.count for group in every)
@@ -66,23 +68,29 @@ def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
     return 3 + machines + 2 * replicas + 1 + managers + 1
 
 
-def no_room(project: str, overlay: Overlay) -> Fault | None:
-    """What is wrong if networks of another mtu or encryption are made beside the former ones."""
+def no_room(project: str, overlay: Overlay, networks: Sequence[str]) -> Fault | None:
+    """A fault if networks of another mtu or encryption don't fit beside the former ones."""
     pools = map(ipaddress.IPv4Network, overlay.address_pools)
-    found, needed = _rooms(pools, overlay.subnet_size), SUBNETS + len(networks.NETWORKS)
+    subnets = _subnets(networks)
+    found, needed = _rooms(pools, overlay.subnet_size), subnets + len(networks)
     if found >= needed:
         return None
-    got = f"another mtu or encrypted, which makes other networks beside the {SUBNETS} of before"
+    got = f"another mtu or encrypted, which needs new networks beside the {subnets} present ones"
     expected = f"pools with room for {needed}; they have room for {found} and can't be changed"
-    return Fault(f"{project}:overlay", got, expected, "take the former values back")
+    return Fault(f"{project}:overlay", got, expected, "restore the former values")
 
 
 def _rooms(pools: Iterable[ipaddress.IPv4Network], subnet_size: int) -> int:
-    """How many subnets there are in these pools."""
+    """The number of subnets in these pools."""
     return sum(2 ** (subnet_size - pool.prefixlen) for pool in pools)
 
 
-def _pools(reader: Reader, overlay: Overlay) -> None:
+def _subnets(networks: Sequence[str]) -> int:
+    """Of Swarm's ingress, and of ours."""
+    return 1 + len(networks)
+
+
+def _pools(reader: Reader, overlay: Overlay, networks: Sequence[str]) -> None:
     taken = [
         (ipaddress.IPv4Network(bridge), "Docker's own bridge on every machine")
         for bridge in DOCKER_BRIDGES
@@ -105,18 +113,23 @@ def _pools(reader: Reader, overlay: Overlay) -> None:
             continue
         overlapped = [(other, owner) for other, owner in taken if pool.overlaps(other)]
         for other, owner in overlapped[:1]:
-            reader.fault(key, text, f"addresses apart from {other}, {owner}")
+            reader.fault(key, text, f"addresses that don't overlap {other}, {owner}")
         taken.append((pool, f"another of the {reader.path} pools"))
         sound.append(pool)
     if len(sound) == len(overlay.address_pools):
-        _room(reader, sound, overlay.subnet_size)
+        _room(reader, sound, overlay.subnet_size, networks)
 
 
-def _room(reader: Reader, pools: Sequence[ipaddress.IPv4Network], subnet_size: int) -> None:
-    found = _rooms(pools, subnet_size)
-    if found < SUBNETS:
-        ours = " and ".join(networks.NETWORKS)
-        expected = f"room for {SUBNETS} (Swarm's ingress, and the networks {ours})"
+def _room(
+    reader: Reader,
+    pools: Sequence[ipaddress.IPv4Network],
+    subnet_size: int,
+    networks: Sequence[str],
+) -> None:
+    found, subnets = _rooms(pools, subnet_size), _subnets(networks)
+    if found < subnets:
+        ours = " and ".join(networks)
+        expected = f"room for {subnets} (Swarm's ingress, and the networks {ours})"
         advice = "take a larger pool, or a larger subnetSize"
         got = f"room for {found} network{'s' if found > 1 else ''} of /{subnet_size}"
         reader.faults.append(Fault(reader.key("addressPools"), got, expected, advice))

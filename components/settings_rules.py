@@ -1,4 +1,4 @@
-"""What configuration must be: a plain mapping in, values and *all* faults out. Pure."""
+"""The rules of the configuration: a plain mapping in, values and *all* faults out. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from components import (
     settings_backend,
+    settings_backup,
     settings_firewall,
     settings_gateway,
     settings_nodes,
@@ -14,7 +15,7 @@ from components import (
     settings_servers,
 )
 from components.catalog.loader import Catalog
-from components.plan import database, names, policies, volumes, workloads
+from components.plan import database, names, networks, policies, volumes, workloads
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
@@ -34,8 +35,8 @@ def read(
 ) -> tuple[Settings, tuple[Fault, ...]]:
     """Settings from the keys below `sophia:`, and what is wrong with them and the catalog.
 
-    With any fault the settings hold stand-in values: nothing may be made of them.
-    offers: what the cloud rents out; None leaves types and regions unchecked.
+    If there is any fault, the settings hold placeholders: create nothing from them.
+    offers: what the cloud offers; None leaves types and regions unchecked.
     """
     faults: list[Fault] = list(catalog.faults)
     top = Reader(project, values, faults, separator=":")
@@ -48,6 +49,7 @@ def read(
     ).rstrip("/")
     chosen = settings_servers.read(top, catalog, api_url)
     servers = chosen.servers
+    backup = settings_backup.read(top, names.prefix(project, stack))
     settings = Settings(
         project=project,
         stack=stack,
@@ -69,9 +71,13 @@ def read(
         node_groups=groups,
         registry=_registry(top),
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
-        overlay=settings_overlay.read(top, groups, servers),
+        refresh_images=_refresh(top),
+        overlay=settings_overlay.read(
+            top, groups, servers, networks.needed(backups=backup is not None)
+        ),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
+        backup=backup,
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,
@@ -130,7 +136,7 @@ def _long_names(key: str, settings: Settings) -> list[Fault]:
 
 
 def pace(top: Reader) -> Pace:
-    """How fast the API may be asked."""
+    """How fast the API may be called."""
     reader = top.inner("pace")
     found = Pace(
         requests_per_second=reader.number("requestsPerSecond", 1.0, low=0.1, high=1000),
@@ -142,7 +148,7 @@ def pace(top: Reader) -> Pace:
 
 
 def _registry(top: Reader) -> Registry:
-    # People paste credentials: only server and repository are ever shown.
+    # People paste credentials: show only server and repository.
     reader = top.inner("registry", hidden=True)
     registry = Registry(
         server=reader.text(
@@ -179,7 +185,7 @@ def _registry(top: Reader) -> Registry:
 
 
 def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
-    """The node that each volume is wanted on, as far as that is said."""
+    """The wanted node of each volume that has one in the configuration."""
     new, old = f"{top.path}:volumes.database", f"{top.path}:databaseNode"
     move = f"`pulumi config set --path '{new}' {top.plain('databaseNode')}`"
     top.retired("databaseNode", "volumes.database", f"run {move} and `pulumi config rm {old}`")
@@ -203,6 +209,16 @@ def _rotation(top: Reader) -> Rotation:
     )
     reader.finish()
     return found
+
+
+def _refresh(top: Reader) -> str:
+    reader = top.inner("images")
+    expected = "a word such as 2026-11-27"
+    word = reader.token("refresh", "", expected=expected)
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]{0,32}", word):
+        reader.fault("refresh", word, expected)
+    reader.finish()
+    return word
 
 
 def _price_limit(top: Reader) -> float:

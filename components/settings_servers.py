@@ -24,8 +24,8 @@ PACKAGE = r"[a-z0-9][a-z0-9+.-]{1,100}"
 
 @dataclass(frozen=True)
 class Chosen:
-    """servers: those that run, as the operator wants them. credentials: what the operator gives
-    each of them, by its name and then by variable.
+    """servers: those that run, with the operator's settings. credentials: from the operator, by the
+    server's name and then by variable.
     """
 
     servers: tuple[Server, ...]
@@ -62,7 +62,7 @@ def _wanted(top: Reader, catalog: loader.Catalog) -> dict[str, Reader]:
 def _configured(
     server: Server, reader: Reader, platform: Mapping[str, str], needed: bool
 ) -> Server:
-    """A server as the catalog has it, with what the operator says instead."""
+    """A server of the catalog, with the operator's settings in place of its defaults."""
     deploy = server.deploy
     given = _variables(server, reader, platform, needed)
     asked = {variable.name for variable in server.variables}
@@ -114,7 +114,7 @@ def _credentials(
     wanted: Mapping[str, Reader],
     needed: bool,
 ) -> dict[str, dict[str, Sensitive]]:
-    """A server's own secret, else the one that all servers share."""
+    """A server's own secret, or the one that all servers share."""
     every = {secret.env for server in catalog.servers for secret in server.secrets}
     shared = top.inner("secrets", hidden=True)
     common = {env: shared.secret(env, "") for env in sorted(every)}
@@ -126,7 +126,7 @@ def _credentials(
         values = {env: own.secret(env, "") for env in (secret.env for secret in server.secrets)}
         for variable in server.variables:
             successor = wanted[server.name].key(f"env.{variable.name}")
-            own.retired(variable.name, successor, "it is no credential")
+            own.retired(variable.name, successor, "it is not a credential")
         own.finish()
         found[server.name] = {
             env: Sensitive(value or common[env])
@@ -157,12 +157,12 @@ def _report(shared: Reader, env: str, askers: Sequence[tuple[Server, SecretVaria
 def _elsewhere(
     server: Server, reader: Reader, platform: Mapping[str, str], given: Mapping[str, Sensitive]
 ) -> None:
-    """Notes that a server would send a credential of the platform's to another address."""
+    """Notes that a server would send the platform's credential to another address."""
     for secret in server.secrets:
         variable = provided.ADDRESSES.get(secret.env, "")
         address = server.env.get(variable, "").rstrip("/")
         if address and address != platform[variable] and secret.env not in given:
-            advice = f"{reader.key(f'env.{variable}')} is not where the platform's own one is for"
+            advice = f"the platform's own one is not for {reader.key(f'env.{variable}')}"
             reader.missing(f"secrets.{secret.env}", "a credential for that address", advice)
 
 
@@ -171,7 +171,7 @@ def _such_as(asked: SecretVariable | Variable) -> str:
 
 
 def _policy(server: Server, reader: Reader) -> dict[str, str]:
-    """What the server's tools may do, as variables of its runtime; only what is configured."""
+    """What the server's tools may do, as variables of its runtime; only configured ones."""
     writes = reader.flag("allowWrites", server.env.get(WRITES) == "true")
     destructive = _tools(reader, "allowDestructive")
     tools = reader.inner("tools")
@@ -182,9 +182,9 @@ def _policy(server: Server, reader: Reader) -> dict[str, str]:
         reader.fault("allowDestructive", list(destructive), expected)
     for index, name in enumerate(denied):
         if name in (*allowed, *destructive):
-            tools.fault(f"deny[{index}]", name, "a tool that is allowed nowhere else")
+            tools.fault(f"deny[{index}]", name, "a tool that is not in allow")
     if tools.plain("allow") == []:
-        tools.missing("allow", "a list with at least one entry", "without it all are offered")
+        tools.missing("allow", "a list with at least one entry", "otherwise all are offered")
     given = {
         WRITES: (reader.plain("allowWrites"), str(writes).lower()),
         DESTRUCTIVE: (reader.plain("allowDestructive"), ",".join(destructive)),

@@ -1,4 +1,4 @@
-"""The Swarm: its identity, its members, and the provider that speaks to it."""
+"""The Swarm: its identity, its members, and the provider that talks to it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from providers.swarm import resources as swarm
 class SwarmClusterArgs:
     """nodes: all machines; at least one is a manager. user, login: who logs in to them, and how.
 
-    address_pools, subnet_size: what overlay networks get their addresses from, fixed for ever.
+    address_pools, subnet_size: for the addresses of overlay networks, fixed for ever.
     token_generation: another text rotates the join tokens.
-    recover_on: name of the manager that goes on alone when the others are lost for good, or "".
+    recover_on: name of the manager that continues alone when the others are lost for good, or "".
     """
 
     nodes: Sequence[NodeHandle]
@@ -31,7 +31,7 @@ class SwarmClusterArgs:
 
 
 class SwarmCluster(pulumi.ComponentResource):
-    """Sets machines up and makes them members of one Swarm. handle: what services are made on."""
+    """Sets machines up and joins them to one Swarm. handle: for services."""
 
     handle: ClusterHandle
 
@@ -74,13 +74,13 @@ class SwarmCluster(pulumi.ComponentResource):
             subnet_size=args.subnet_size,
             token_generation=args.token_generation,
             recover_on=next((n.address for n in managers if n.name == args.recover_on), ""),
-            # Each of them is asked whether it is in a swarm of ours already: all must answer.
+            # Each is asked whether it is already in a swarm of ours: all must answer.
             opts=pulumi.ResourceOptions(
                 parent=self, provider=joining, depends_on=[setups[node.name] for node in managers]
             ),
         )
         members: list[swarm.Member] = []
-        # A chain, managers first: members join, and above all leave, one at a time.
+        # A chain, managers first: members join and, above all, leave one at a time.
         for node in (*managers, *workers):
             members.append(
                 swarm.Member(

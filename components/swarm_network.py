@@ -1,4 +1,4 @@
-"""An overlay network that services talk to one another on."""
+"""An overlay network on which services talk to one another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from providers.swarm import resources as swarm
 class SwarmNetworkArgs:
     """prefix: of physical names. encrypted: IPsec between nodes. mtu: bytes, 0 for Docker's own.
 
-    internal: what is on this network only has no way out of it.
+    internal: the network has no way out.
     """
 
     cluster: ClusterHandle
@@ -26,7 +26,7 @@ class SwarmNetworkArgs:
 
 
 class SwarmNetwork(pulumi.ComponentResource):
-    """One overlay network. handle: what services join."""
+    """One overlay network. handle: for services that join it."""
 
     handle: NetworkHandle
 

@@ -1,4 +1,4 @@
-"""The platform's version: the newest heading of CHANGELOG.md. The output `version` tells which one
-a stack was brought up with last. Pure."""
+"""The platform's version: the newest heading of CHANGELOG.md. The output `version` shows the one
+of a stack's last `up`. Pure."""
 
 VERSION = "0.1.0"

@@ -20,7 +20,7 @@ def home(
     confirm_data_loss: str,
     opts: pulumi.ResourceOptions,
 ) -> swarm.VolumeHome:
-    """Where the volume lives, known before the machines are. wanted: a node's name, "" for any."""
+    """The volume's node, known before the machines. wanted: a node's name, "" for any."""
     return swarm.VolumeHome(
         f"{volume.name}-home",
         name=volume.name,
@@ -47,7 +47,7 @@ def directory(
 ) -> VolumeHandle:
     """The volume's directory on its home."""
     by_name = {machine.name: machine for machine in machines}
-    # Only its own node's values: another one that is replaced says nothing of the volume.
+    # Only its own node's values: the replacement of another node doesn't affect the volume.
     made = swarm.Volume(
         f"{volume.name}-volume",
         name=volume.name,

@@ -20,8 +20,8 @@ from providers.swarm.services.model import TaskInputs
 class Given:
     """What a workload gets that is only known when something runs.
 
-    image: with its digest. contents: of its secrets and configs, by target. What any of these
-    waits for, the workload waits for. volume: for a workload that has one.
+    image: with its digest. contents: of its secrets and configs, by target. The workload waits for
+    whatever any of these waits for. volume: for a workload that has one.
     needed: what it starts after.
     """
 
@@ -34,10 +34,10 @@ class Given:
 def deploy(
     workload: Workload, ground: Ground, given: Given, parent: pulumi.Resource
 ) -> ServiceHandle:
-    """Makes all of it below `parent`. What takes the handle's outputs waits until it is healthy.
+    """Creates all of it below `parent`. What uses the handle's outputs waits until it is healthy.
 
     Raises KeyError or ValueError for a content or a volume that was not given. An image without a
-    digest ends the program once it is known.
+    digest ends the program once the reference is known.
     """
     planned = plan.service_inputs(workload, ground.prefix)
     opts = _options(ground, parent)
@@ -55,7 +55,7 @@ def deploy(
 def deploy_job(
     workload: Workload, ground: Ground, given: Given, parent: pulumi.Resource
 ) -> JobHandle:
-    """The same of a job, which runs now, and of a cron's schedule, which runs it again."""
+    """The same for a job, which runs now, and for a cron's schedule, which runs it again."""
     planned = plan.job_inputs(workload, ground.prefix)
     opts = _options(ground, parent)
     inputs = _inputs(planned, workload, ground, given, opts)
@@ -95,8 +95,8 @@ def _inputs(
     given: Given,
     opts: pulumi.ResourceOptions,
 ) -> dict[str, Any]:
-    """What is planned, with what was given in the places of the stand-ins."""
-    # What is empty is left out, as a person would.
+    """The planned inputs, with the given values instead of the placeholders."""
+    # Leave out empty values, as a person would.
     inputs = {
         item.name: value
         for item in fields(planned)
@@ -112,7 +112,7 @@ def _inputs(
         ]
     if workload.volume is not None:
         if given.volume is None:
-            raise ValueError(f"workload {workload.name} has a volume, and was given none")
+            raise ValueError(f"workload {workload.name} needs a volume, but was given none")
         node = given.volume.node.apply(plan.on_node)
         inputs["env"] = {**workload.env, workload.volume.variable: given.volume.volume_id}
         inputs["placement"] = {
@@ -139,7 +139,7 @@ def _file(
     given: Given,
     opts: pulumi.ResourceOptions,
 ) -> dict[str, object]:
-    """Makes a secret or config; how it is mounted."""
+    """Creates a secret or config, and returns how it is mounted."""
     make = swarm.Secret if kind == "secret" else swarm.Config
     made = make(
         f"{workload.name}-{file.role}",

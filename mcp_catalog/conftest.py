@@ -7,5 +7,5 @@ from sophia_mcp.upstream.pace import Pace
 
 @pytest.fixture(autouse=True)
 def _without_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many calls a second are what a service allows; a stand-in for it allows any."""
+    """Real services limit calls per second; a stand-in allows any number."""
     monkeypatch.setattr(client, "Pace", lambda at_once, _: Pace(at_once, None))

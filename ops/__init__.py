@@ -1,1 +1,1 @@
-"""What `make` calls: the platform on this machine, up and down, in stages a person can follow."""
+"""The code behind `make`: the platform on this machine, up and down, in visible stages."""

@@ -1,11 +1,13 @@
-"""`python -m ops up|down|purge`, and of any stack `status|logs SERVICE|ssh NODE|orphans`."""
+"""`python -m ops up|down|purge`, and of any stack `status|logs SERVICE|ssh NODE|orphans`,
+`backup|restore AT`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from ops import inspect, orphans, platform
+from ops import backup, inspect, orphans, platform
+from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
 from ops.progress import say
 from ops.stack import StackError
@@ -26,6 +28,10 @@ def main() -> int:
     commands.add_parser("logs", parents=[one]).add_argument("service")
     commands.add_parser("ssh", parents=[one]).add_argument("node")
     commands.add_parser("orphans", parents=[one])
+    commands.add_parser("backup", parents=[one])
+    restoring = commands.add_parser("restore", parents=[one])
+    restoring.add_argument("at")
+    restoring.add_argument("--timeline", default="")
     arguments = parser.parse_args()
     try:
         match arguments.command:
@@ -46,7 +52,12 @@ def main() -> int:
                 return inspect.shell(arguments.stack, arguments.node)
             case "orphans":
                 orphans.show(inspect.stack_named(arguments.stack))
-    except (StackError, SimulatorError, ToolchainError, LambdaError, inspect.NotUp) as failure:
+            case "backup":
+                backup.make(*inspect.known(arguments.stack))
+            case "restore":
+                found = inspect.known(arguments.stack)
+                backup.restore(*found, arguments.at, arguments.timeline)
+    except (StackError, SimulatorError, ToolchainError, LambdaError, NotUp) as failure:
         say(f"error: {failure}")
         return 1
     except KeyboardInterrupt:

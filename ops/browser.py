@@ -1,4 +1,4 @@
-"""What `make test` does for the tests that look at pages: a browser, where it may install one."""
+"""A browser for the tests of pages, which `make test` installs if it may."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from simulator.exceptions import SimulatorError
 
 
 def main() -> None:
-    """Without one, those tests are skipped, and say so."""
+    """Without a browser, those tests are skipped, and say so."""
     try:
         packages.ensure(["chromium"], packages.LOG)
     except SimulatorError as error:

@@ -1,10 +1,11 @@
-"""What users of a platform that is up need: files for MCP clients and ssh; the closing words."""
+"""For users of a platform that is up: files for MCP clients and ssh, and the closing lines."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from toolchain import places
 
 
 def folder() -> Path:
-    """Where the platform's CA, MCP clients' configuration and the ssh key lie."""
+    """The folder of the platform's CA, MCP clients' configuration and the ssh key."""
     return places.state() / "client"
 
 
 def write_files(outputs: dict[str, Any]) -> Path:
     """Writes them, readable by their owner only; returns their folder."""
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Any of them serves, and the first may be lost; one's own certificate holds names only.
+    # Any of them works, and the first may be lost; an own certificate holds only names.
     own = not outputs["ca_certificate"]
     gateway = outputs["gateway_url"] if own else gateways.living(outputs["gateway_urls"])
 
@@ -48,7 +49,7 @@ def write_files(outputs: dict[str, Any]) -> Path:
 
 
 def readme(outputs: dict[str, Any]) -> str:
-    """How MCP clients are started with these files. They hold the token: no command line does."""
+    """How to start MCP clients with these files. The files hold the token; command lines don't."""
     trust = f"NODE_EXTRA_CA_CERTS={folder() / 'ca.pem'} " if outputs["ca_certificate"] else ""
     return f"""# MCP clients of this platform
 
@@ -73,8 +74,8 @@ The files hold a token: keep them out of repositories.
 """
 
 
-def known_hosts(outputs: dict[str, Any]) -> str:
-    """A line for ssh with the address and host key of each node."""
+def known_hosts(outputs: Mapping[str, Any]) -> str:
+    """A known_hosts line with the address and host key of each node."""
     nodes = outputs["nodes"].values()
     return "".join(f"{node['address']} {node['host_key']}\n" for node in nodes)
 

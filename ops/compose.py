@@ -1,6 +1,6 @@
-"""What a Compose file says, as far as mcp_catalog/ can say it, and what it can't, by line. Pure.
+"""Translates a Compose file to mcp_catalog/'s terms, and lists by line what it can't. Pure.
 
-Values of variables are never repeated, but short plain ones: Compose files hold secrets.
+It repeats no values of variables but short plain ones: Compose files hold secrets.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOST = {
         ),
         (
             "restart restart_policy update_config rollback_config",
-            "the platform restarts servers, and rolls out with checks of its own",
+            "the platform restarts servers, and rolls out with its own checks",
         ),
         (
             "networks network_mode links dns extra_hosts",
@@ -42,21 +42,21 @@ LOST = {
             "container_name hostname labels profiles stdin_open tty",
             "has no meaning here: the folder's name is the server's name",
         ),
-        ("depends_on", "servers start on their own, and report in /health what they miss"),
+        ("depends_on", "servers start independently, and report in /health what is missing"),
         (
             "healthcheck",
             "the runtime answers /health; its times are `deploy.health` of server.yaml",
         ),
         ("logging", "logs are read with `make logs`"),
-        ("env_file", "not read: give its values by the environment or `pulumi config set`"),
-        ("placement", "choose `deploy.tier`: 1 is twice on primary machines, 2 once anywhere"),
+        ("env_file", "not read: set its values in the environment or by `pulumi config set`"),
+        ("placement", "choose `deploy.tier`: 1 runs twice on primary machines, 2 once anywhere"),
         ("mode", "set `deploy.replicas`, 10 at most"),
         ("reservations", "set `deploy.resources.gpus` for GPUs; nothing else is reserved"),
         ("extends include", "not read: import the output of `docker compose config`"),
     )
     for key in keys.split()
 }
-"""Keys that nothing here stands for, and what to do instead."""
+"""Keys without an equivalent here, and what to do instead."""
 
 PARTS = {
     image: text
@@ -73,7 +73,7 @@ PARTS = {
     )
     for image in images.split()
 }
-"""Services that are no servers, by name or by the last word of their image."""
+"""Services that are not servers, by name or by the last word of their image."""
 
 LIMITS = {
     "replicas": "replicas",
@@ -81,7 +81,7 @@ LIMITS = {
     **dict.fromkeys(("memory", "mem_limit"), "resources.memoryMb"),
     **dict.fromkeys(("pids", "pids_limit"), "resources.pids"),
 }
-"""Keys that a server has, too, as a setting of the stack."""
+"""Keys that the stack has as a setting of a server."""
 
 RUNTIME = re.compile(r"PORT|HOST|LISTEN_.*|LOG_LEVEL|(MCP_)?TRANSPORT|FASTMCP_.*|NODE_.*|PYTHON.*")
 SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASS|CREDENTIAL|PRIVATE|AUTH|COOKIE|DSN|DATABASE_URL")
@@ -92,16 +92,16 @@ PLAIN = re.compile(r"[\w.,:/-]{1,60}")
 ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}\.){3}\d{1,3}(?![\d.])")
 VARIABLE = re.compile(r"\$\{?(\w+)(?::?-([^}]*))?(?::?\?[^}]*)?\}?")
 SUFFIXES = ("v2", "unified", "search", "cli")
-"""Ends of the catalog's names that a Compose file may not have."""
+"""Suffixes of the catalog's names that a Compose file may omit."""
 
 
 class NoCompose(Exception):
-    """A text that is no Compose file, in one line."""
+    """A text that isn't a Compose file; the message is one line."""
 
 
 @dataclass
 class Service:
-    """One service. server: its name in the catalog, "" if it is none; known: it is there already.
+    """One service. server: its name in the catalog, "" if it isn't a server; known: already there.
 
     secrets, env: names of variables. defaults: plain values that the file has for `env`.
     deploy: as in server.yaml. notes: line and text of what a person has to do or know.
@@ -117,7 +117,7 @@ class Service:
     notes: list[tuple[int, str]] = field(default_factory=list)
 
     def note(self, node: yaml.Node, text: str) -> None:
-        """Notes something on the line of a node."""
+        """Adds a note with the line of a node."""
         self.notes.append((int(node.start_mark.line) + 1, text))
 
 
@@ -126,7 +126,7 @@ def read(text: str, catalog: Collection[Server]) -> list[Service]:
     try:
         top = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:
-        # Its text quotes the file.
+        # The error's text quotes the file.
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise NoCompose(f"expected YAML{where}") from None
@@ -137,7 +137,7 @@ def read(text: str, catalog: Collection[Server]) -> list[Service]:
     try:
         return [_service(name, node, names, catalog) for name, node in _entries(found)]
     except RecursionError:
-        raise NoCompose("expected no anchor that contains itself") from None
+        raise NoCompose("an anchor contains itself") from None
 
 
 def _entries(node: Any) -> Iterator[tuple[str, Any]]:
@@ -170,7 +170,9 @@ def _service(name: str, node: yaml.Node, names: list[str], catalog: Collection[S
             service.server, service.known = server.name, server
     if not service.known:
         if not is_mcp:
-            service.note(node, "no MCP server by its name or image; if it is one, name it so")
+            service.note(
+                node, "not an MCP server by its name or image; if it is one, rename it accordingly"
+            )
             return service
         service.server = _folder(name)
     for key, value in keys.items():
@@ -208,7 +210,7 @@ def _key(service: Service, key: str, node: Any, names: list[str]) -> None:
                 _key(service, inner, below, names)
         case "image" | "build" | "command" if service.known:
             text = f"compare the tools: mcp_catalog/{service.server}/README.md"
-            service.note(node, f"{key}: the catalog's server takes its place; {text}")
+            service.note(node, f"{key}: replaced by the catalog's server; {text}")
         case _ if key in LIMITS and service.known:
             service.note(
                 node, f"{key}: set `servers.{service.server}.{LIMITS[key]}` if you need it"
@@ -218,7 +220,7 @@ def _key(service: Service, key: str, node: Any, names: list[str]) -> None:
         case _ if key in LOST:
             service.note(node, f"{key}: {LOST[key].format(url=f'/mcp/{service.server}')}")
         case _ if not key.startswith("x-"):
-            service.note(node, f"{key}: not known here; nothing is taken over")
+            service.note(node, f"{key}: unknown here; nothing is imported")
 
 
 def _limit(service: Service, key: str, node: yaml.Node) -> None:
@@ -248,7 +250,7 @@ def _variable(service: Service, name: str, node: yaml.Node, names: list[str]) ->
     source = VARIABLE.fullmatch(value)
     literal = (source[2] or "") if source else value
     if RUNTIME.fullmatch(name):
-        return service.note(node, f"{name}: the platform sets what a server needs of it")
+        return service.note(node, f"{name}: the platform sets this itself where a server needs it")
     if name.endswith("_FILE"):
         return service.note(node, f"{name}: servers find their credentials without it")
     if not re.fullmatch(ENV, name):
@@ -276,7 +278,7 @@ def _variable(service: Service, name: str, node: yaml.Node, names: list[str]) ->
 
 
 def _credential(service: Service, name: str, node: yaml.Node, *, leaked: bool = False) -> None:
-    """leaked: whether its value stands in the file."""
+    """leaked: whether its value is in the file."""
     if server := service.known:
         known = [one.env for one in server.secrets] + [one.name for one in server.variables]
         if name not in known:
@@ -286,7 +288,7 @@ def _credential(service: Service, name: str, node: yaml.Node, *, leaked: bool = 
         return None
     service.secrets.append(name)
     command = f"`pulumi config set --secret --path 'secrets.{name}'`"
-    plain = "; it stands here in plain text, so make a new one" if leaked else ""
+    plain = "; it is in this file in plain text, so create a new one" if leaked else ""
     return service.note(
         node, f"{name}: a credential; run {command}, or set it where `pulumi` runs{plain}"
     )

@@ -1,4 +1,4 @@
-"""`make docs`: docs/reference/, written from the code that it describes.
+"""`make docs`: docs/reference/, generated from the code that it describes.
 
 configuration.md from Pulumi.yaml and the rules, outputs.md from components/outputs.py, providers.md
 from the declarations in providers/, graph.md from what the program registers. A test compares them.
@@ -58,7 +58,7 @@ def pages() -> dict[str, str]:
 
 
 def _graph() -> str:
-    """Drawn in a process of its own: what runs a program sets the SDK's state for good."""
+    """Drawn in a separate process: running a program sets the SDK's state for good."""
     command = [sys.executable, "-m", "ops.docs_of_graph"]
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -74,7 +74,7 @@ class Key:
 
 
 ENTRIES = {("nodeGroups",): "[]", ("servers",): "NAME", ("gateway", "callers"): "NAME"}
-"""Keys that hold any number of entries, and how a path names one."""
+"""Keys that hold any number of entries, and how a path names one entry."""
 LINE = re.compile(r"( *)- (\w+)(?: \((.+)\))?(?::|$)(.*)")
 
 
@@ -84,7 +84,7 @@ def _keys() -> list[Key]:
 
 
 def _key(name: str, default: object, description: str) -> Key:
-    """Of a description, `- name (default): text` is a key below it; the rest is its own."""
+    """Splits a description: `- name (default): text` is a key below it, the rest its own text."""
     top = Key((name,), "" if default in ("", {}, []) else str(default).lower(), "", [])
     above = [(-1, top)]
     for line in description.splitlines():
@@ -123,11 +123,11 @@ def _row(key: Key) -> str:
 
 
 WRONG = object()
-"""A value that no key takes."""
+"""A value that no key accepts."""
 
 
 def expected(path: Iterable[str]) -> str:
-    """What the rules say that they expect of a key."""
+    """What the rules expect of a key."""
     where = _where(path)
     told = _faults(path, WRONG).get(where, "")
     each = _faults(path, [WRONG]).get(f"{where}[0]", "") if told.startswith("a list") else ""
@@ -136,13 +136,13 @@ def expected(path: Iterable[str]) -> str:
 
 
 def required(path: Iterable[str]) -> bool:
-    """Whether the rules miss a key that is left out of a mapping that is there."""
+    """Whether the rules report the key if it is left out of its mapping."""
     *above, _ = path
     return _where(path) in _faults(above, {})
 
 
 def _faults(path: Iterable[str], value: Any) -> dict[str, str]:
-    """What the rules expect, by key, where configuration has nothing but this value."""
+    """What the rules expect, by key, if the configuration has only this value."""
     for word in reversed([*path]):
         value = [value] if word == "[]" else {_named(word): value}
     _, faults = settings_rules.read(
@@ -163,7 +163,7 @@ def _where(path: Iterable[str]) -> str:
 
 
 def stale() -> Iterator[str]:
-    """The names of the files that are not as they would be written."""
+    """The names of the files that are out of date."""
     for name, text in pages().items():
         file = REFERENCE / name
         if not file.is_file() or file.read_text("utf-8") != text:

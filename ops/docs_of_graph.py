@@ -39,10 +39,10 @@ VALUES = {
     "registry": {"server": "registry.example", "username": "u", "password": "p"},
     "servers": ["ai_memory"],
 }
-"""What is drawn: more machines and servers add more of the same."""
+"""Enough to draw: more machines and servers only repeat it."""
 
 ALIKE = ("Network", "FirewallRuleset", "FirewallRules", "RemoteImage", "RegistryImage")
-"""Kinds whose resources are drawn as one box."""
+"""Kinds whose resources share a box."""
 
 HEAD = """\
 # The graph
@@ -51,9 +51,9 @@ Drawn by `make docs` from what the program registers; don't edit it here.
 
 One machine (`manager-1`) and one server (`ai_memory`). Every further machine adds a frame
 `LambdaInstance`, a `NodeSetup` and a `Member`; every further server a frame `McpService` and an
-image. An arrow leads from what is made first to what waits for it; arrows that follow from others
-are left out, and so are providers; some that are alike share a box. Names are those in the state
-and in `pulumi preview`; [providers.md](providers.md) describes our own kinds.
+image. An arrow leads from what is created first to what waits for it; arrows that follow from
+others are left out, and so are providers; some similar resources share a box. Names are those in
+the state and in `pulumi preview`; [providers.md](providers.md) describes our own kinds.
 
 ```mermaid
 flowchart TB
@@ -62,7 +62,7 @@ flowchart TB
 
 @dataclass(frozen=True)
 class Registered:
-    """One resource. parent, waits_for: urns, of providers and components, too."""
+    """One resource. parent, waits_for: URNs, of providers and components, too."""
 
     name: str
     type: str
@@ -71,7 +71,7 @@ class Registered:
 
 
 class _Unknown(mocks.Mocks):
-    """Outputs as in a first preview: nothing but the inputs."""
+    """Outputs as in a first preview: only the inputs."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         return "", dict(args.inputs)
@@ -81,14 +81,14 @@ class _Unknown(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Notes what is registered, by urn."""
+    """Records what is registered, by URN."""
 
     def __init__(self) -> None:
         super().__init__(_Unknown())
         self.seen: dict[str, Registered] = {}
 
     def RegisterResource(self, request: Any) -> Any:
-        register: Any = super().RegisterResource  # without types
+        register: Any = super().RegisterResource  # untyped
         answer = register(request)
         provider = request.provider.rpartition("::")[0]
         waits_for = {*request.dependencies, provider} - {""}
@@ -118,7 +118,7 @@ def _settings() -> Settings:
 
 
 def registered(settings: Settings) -> Mapping[str, Registered]:
-    """What the program registers in a preview, by urn."""
+    """What the program registers in a preview, by URN."""
     monitor = _Monitor()
     asyncio.set_event_loop(loop := asyncio.new_event_loop())  # the SDK takes the current one
     try:
@@ -173,7 +173,7 @@ def _kind(one: Registered) -> str:
 
 
 def _group(one: Registered, seen: Mapping[str, Registered]) -> str:
-    """The component that it is drawn in, "" for none."""
+    """The component in which it is drawn, "" for none."""
     parent = seen.get(one.parent)
     if parent is None or _kind(one) in ALIKE or _kind(parent) == "PlatformStack":
         return ""
@@ -187,7 +187,7 @@ def _id(text: str) -> str:
 def _direct(
     one: Registered, seen: Mapping[str, Registered], shown: Mapping[str, Registered]
 ) -> Iterator[str]:
-    """What it waits for and is drawn, also by way of what is not drawn."""
+    """The drawn resources that it waits for, also through ones that aren't drawn."""
     for urn in one.waits_for:
         if urn in shown:
             yield urn
@@ -196,7 +196,7 @@ def _direct(
 
 
 def _reduced(waits: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
-    """Pairs of a box and one that it waits for, without those that follow from others."""
+    """Pairs of a box and one that it waits for, except those that follow from others."""
 
     @functools.cache
     def all_of(box: str) -> frozenset[str]:

@@ -21,10 +21,10 @@ HEAD = """\
 
 Written by `make docs` from the declarations in `providers/`; don't edit it here.
 
-A Python program uses them by `providers/lambdalabs/resources.py` and
+A Python program uses them through `providers/lambdalabs/resources.py` and
 `providers/swarm/resources.py`, with names in snake_case; names below are those of the state and of
-other languages. Every input is an output, too. An input that *replaces* makes a new resource when
-it changes.
+other languages. Every input is an output, too. A change of an input that
+*replaces* replaces the resource.
 """
 WORDS = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "any JSON"}
 
@@ -35,7 +35,7 @@ def row(*cells: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Markdown takes `<name>` for HTML, but for code."""
+    """Escapes `<name>` outside code, since Markdown takes it for HTML."""
     return re.sub(r"(`[^`]*`)|<", lambda found: found[1] or "&lt;", text)
 
 
@@ -72,7 +72,7 @@ def _function(function: type[Function[Any, Any]]) -> str:
 
 
 def _prose(cls: type[Any]) -> str:
-    """The docstring, but for the one that `dataclass` makes."""
+    """The docstring, unless `dataclass` has generated it."""
     text = inspect.cleandoc(cls.__doc__ or "")
     return "" if text.startswith(f"{cls.__name__}(") else escaped(text)
 
@@ -112,7 +112,7 @@ def _type(kind: Any) -> str:
 
 
 def _types(cls: type[Any]) -> Iterator[type[Any]]:
-    """The dataclasses that its fields are made of, however deep."""
+    """The dataclasses in its fields, at any depth."""
     for _, kind in fields_of(cls):
         yield from _inside(kind)
 

@@ -1,6 +1,6 @@
-"""`make doctor`, and the first stage of `make up` and `make test`: is this machine fit for it?
+"""`make doctor`, and the first stage of `make up` and `make test`: is this machine ready for it?
 
-Reports everything that is missing at once, each with the command that brings it, before anything
+Reports everything that is missing at once, each with the command that installs it, before anything
 is done. Runs on the standard library alone (see ops/machine.py).
 """
 

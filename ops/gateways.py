@@ -1,4 +1,4 @@
-"""The ways into a platform that is up: which of them answer, for which servers, and until when
+"""The gateways of a platform that is up: which of them answer, for which servers, and until when
 clients trust them."""
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from ops.stack import StackError
 
 _CONNECT = 2.0
-"""Seconds for a gateway to take a connection."""
+"""Seconds for a gateway to accept a connection."""
 _ANSWER = 10.0
-"""Seconds for a gateway to tell of its servers."""
+"""Seconds for a gateway to report on its servers."""
 
 
 def silence(url: str) -> str:
-    """Why nothing takes connections there, or ""."""
+    """Why nothing accepts connections there, or ""."""
     where = urlsplit(url)
     try:
         socket.create_connection((where.hostname, where.port or 443), timeout=_CONNECT).close()
@@ -33,12 +33,12 @@ def silence(url: str) -> str:
 
 
 def living(urls: Sequence[str]) -> str:
-    """The first that answers; the first of all where none does."""
+    """The first that answers; the very first if none does."""
     return next((url for url in urls if not silence(url)), urls[0])
 
 
 def lines(outputs: Mapping[str, Any]) -> list[str]:
-    """Every way in, and the certificate's end."""
+    """Every gateway, and the certificate's end."""
     found = []
     for number, url in enumerate(outputs["gateway_urls"]):
         reason = silence(url)
@@ -52,9 +52,9 @@ def lines(outputs: Mapping[str, Any]) -> list[str]:
 def lacking(url: str, servers: Collection[str]) -> str:
     """Servers without a healthy replica at a gateway, or why it doesn't answer; "" if all is well.
 
-    A name that doesn't resolve on this machine is nothing to judge by.
+    A name that doesn't resolve on this machine proves nothing.
     """
-    # Nothing secret is sent, and one's own certificate may be of a CA that only clients trust.
+    # Nothing secret is sent, and the operator's CA may be trusted only by clients.
     anybody = ssl.create_default_context()
     anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
     try:
@@ -68,10 +68,10 @@ def lacking(url: str, servers: Collection[str]) -> str:
 
 
 def wait(outputs: Mapping[str, Any], progress: Callable[[str], None], seconds: float) -> None:
-    """Until every gateway has a healthy replica of each server. outputs: of the stack.
+    """Waits until every gateway has a healthy replica of each server. outputs: of the stack.
 
-    A node that joins or leaves can take others' replicas along, after they have been looked at.
-    Raises StackError with what is lacking at the end.
+    A node that joins or leaves can disturb other nodes' replicas after they have been checked.
+    Raises StackError with what is still missing at the end.
     """
     ends, told = time.monotonic() + seconds, ""
     urls, servers = outputs["gateway_urls"], outputs["mcp_endpoints"]
@@ -87,8 +87,9 @@ def wait(outputs: Mapping[str, Any], progress: Callable[[str], None], seconds: f
 
 
 def validity(certificate: Mapping[str, str], now: datetime) -> str:
-    """When it ends and who renews it when. certificate: `ends`, `renew_from` (ISO 8601),
-    `renewed_by`.
+    """When it ends, and who renews it when.
+
+    certificate: `ends`, `renew_from` (ISO 8601), `renewed_by`.
     """
     ends = datetime.fromisoformat(certificate["ends"])
     due = datetime.fromisoformat(certificate["renew_from"])
@@ -99,4 +100,4 @@ def validity(certificate: Mapping[str, str], now: datetime) -> str:
     if now >= due:
         return f"ends on {ends:%Y-%m-%d}: {todo} now"
     renewed = "replace it" if own else f"`{certificate['renewed_by']}` renews it"
-    return f"ends on {ends:%Y-%m-%d}; {renewed} from {due:%Y-%m-%d} on"
+    return f"ends on {ends:%Y-%m-%d}; {renewed} from {due:%Y-%m-%d}"

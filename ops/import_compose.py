@@ -1,7 +1,7 @@
 """`make import-compose FILE=docker-compose.yml`: folders of mcp_catalog/ for its MCP servers.
 
-A service that the catalog has already gets no folder. A new one gets the template's, its
-server.yaml filled from the file; its tools have to be written. What can't be taken over is listed.
+A service that is already in the catalog gets no folder. A new one gets the template's, with
+server.yaml filled from the file; its tools have to be written. What can't be imported is listed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LEFT = """\
 
 def description(service: compose.Service, file: str) -> dict[str, Any]:
     """The content of server.yaml."""
-    about = f"From {file}: say where one gets it, and which rights it needs"
+    about = f"From {file}: say where to get it, and which rights it needs"
     upper = service.server.upper()
     secrets = service.secrets or [f"{upper}_API_KEY"]
     env = [*service.env, *({f"{upper}_API_URL"} - {*service.env})]
@@ -43,7 +43,7 @@ def description(service: compose.Service, file: str) -> dict[str, Any]:
 
 
 def write(service: compose.Service, file: str) -> None:
-    """The folder of a new server. Raises BadName when it can't be called so."""
+    """Creates the folder of a new server. Raises BadName if the name is not allowed."""
     folder = new_server.create(service.server)
     text = yaml.safe_dump(
         description(service, file), sort_keys=False, allow_unicode=True, width=100
@@ -60,14 +60,14 @@ def write(service: compose.Service, file: str) -> None:
     faults: list[Fault] = []
     label = f"mcp_catalog/{service.server}/server.yaml"
     loader.parse(label, (folder / "server.yaml").read_text("utf-8"), service.server, faults)
-    for fault in faults:  # what Docker takes may be outside what the platform does
+    for fault in faults:  # Docker may accept what the platform doesn't
         say(f"fix {fault}")
 
 
 def report(service: compose.Service) -> None:
-    """What became of a service, and the lines that need a person."""
+    """Reports what became of a service, and the lines that need a person."""
     if service.known:
-        say(f"{service.name}: the catalog has it as {service.server}; name it in `servers`")
+        say(f"{service.name}: in the catalog as {service.server}; name it in `servers`")
     elif service.server:
         say(f"{service.name}: mcp_catalog/{service.server}/ is written")
     else:

@@ -1,83 +1,77 @@
-"""`make status`, `make logs` and `make ssh`: a look at a platform that is up, of any stack.
+"""`make status`, `make logs` and `make ssh`: inspect a platform that is up, of any stack.
 
-All they need are the stack's own outputs. The login key is handed to ssh in memory, not in a file.
+They need only the stack's outputs.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from typing import Any
 
 from components.plan import names
-from ops import client, gateways, jobs
+from ops import backup, client, gateways, jobs, nodes
+from ops.nodes import NotUp, asked
 from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
 from ops.stack import PROJECT, Stack, of_this_shell
 from simulator import cloud
 
-_CONNECT = 10
-"""Seconds for a node's sshd to take a connection and to agree on its keys: it may be busy."""
-
-
-class NotUp(Exception):
-    """There is nothing to look at, or no such thing in it."""
-
 
 def status(name: str) -> None:
-    """The version; the ways in; nodes and services, as the Swarm sees them; how its jobs went."""
-    outputs = _outputs(name)
+    """Prints the version, the gateways, the Swarm's nodes and services, its jobs' last runs, and
+    backups."""
+    outputs = outputs_of(name)
     say(f"version      {outputs.get('version', 'before 0.1.0')}")
     for line in gateways.lines(outputs):
         say(line)
     for node, known in sorted(outputs["nodes"].items()):
         say(f"{node:<12} {known['address']:<16} {known['role']}, {known['tier']}")
-    sys.stdout.write(_asked(outputs, "docker node ls && docker service ls"))
-    for line in jobs.lines(_asked(outputs, jobs.LOOK), _prefix(outputs, name)):
+    sys.stdout.write(asked(outputs, "docker node ls && docker service ls"))
+    prefix = prefix_of(outputs, name)
+    for line in (*jobs.lines(asked(outputs, jobs.LOOK), prefix), *backup.lines(outputs, prefix)):
         say(line)
 
 
 def logs(name: str, service: str) -> None:
     """The last lines of a service, of all its replicas."""
-    outputs = _outputs(name)
-    # Everything that runs is on a network. States of the first version don't tell it.
+    outputs = outputs_of(name)
+    # Everything that runs is on a network. States of the first version don't have this.
     known = outputs.get("networks") or [*outputs["mcp_endpoints"], "database", "gateway"]
     if service not in known:
         raise NotUp(
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
             + ", ".join(sorted(known))
         )
-    physical = names.physical(_prefix(outputs, name), service)
-    told = _asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
+    physical = names.physical(prefix_of(outputs, name), service)
+    told = asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:
-        say("(what replicas wrote on nodes that are lost now is missing)")
+        say("(logs from nodes that are lost now are missing)")
 
 
 _INCOMPLETE = "incomplete log stream"
 
 
-def _prefix(outputs: dict[str, Any], name: str) -> str:
-    """Of physical names. States of the first version don't tell it; since then it survives
-    `pulumi stack rename`."""
+def prefix_of(outputs: dict[str, Any], name: str) -> str:
+    """The prefix of physical names. States of the first version don't have it; since then it
+    survives `pulumi stack rename`."""
     return names.prefix(PROJECT, outputs.get("named_after", name))
 
 
 def shell(name: str, node: str) -> int:
     """A shell on one node; the ssh client's exit status."""
-    outputs = _outputs(name)
+    outputs = outputs_of(name)
     if node not in outputs["nodes"]:
         known = ", ".join(sorted(outputs["nodes"]))
         raise NotUp(f"make ssh: got NODE={node or '(nothing)'}, expected one of {known}")
-    return subprocess.run(_ssh(outputs, node)).returncode
+    return subprocess.run(nodes.ssh(outputs, node)).returncode
 
 
 def stack_named(name: str) -> Stack:
-    """The stack of this machine with its cloud running, or one as this shell's `pulumi` finds it.
+    """This machine's stack with its cloud running, or a stack that this shell's `pulumi` finds.
 
-    Raises NotUp where the simulated cloud is needed and does not run.
+    Raises NotUp if the simulated cloud is needed but not running.
     """
     if name != STACK:
         return of_this_shell(name)
@@ -87,7 +81,14 @@ def stack_named(name: str) -> Stack:
     return stack_of(simulated)
 
 
-def _outputs(name: str) -> dict[str, Any]:
+def known(name: str) -> tuple[dict[str, Any], str]:
+    """The stack's outputs, and what physical names begin with. Raises NotUp."""
+    outputs = outputs_of(name)
+    return outputs, prefix_of(outputs, name)
+
+
+def outputs_of(name: str) -> dict[str, Any]:
+    """The stack's outputs. Raises NotUp where it isn't up."""
     outputs = stack_named(name).outputs()
     if "nodes" not in outputs:
         way = "`make up`" if name == STACK else f"`pulumi up --stack {name}`"
@@ -95,55 +96,3 @@ def _outputs(name: str) -> dict[str, Any]:
     if name == STACK:
         client.write_files(outputs)
     return outputs
-
-
-def _asked(outputs: dict[str, Any], command: str, enough: str = "") -> str:
-    """What the first manager says that can answer: each of them knows the whole Swarm, and any may
-    be lost. enough: in what it said makes a failure an answer."""
-    silent = []
-    for name, node in outputs["nodes"].items():
-        if node["role"] == "manager":
-            run = subprocess.run(
-                _ssh(outputs, name, command),
-                stdin=subprocess.DEVNULL,
-                # In one stream, as a service wrote its log to two.
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-            if run.returncode == 0 or (enough and enough in run.stdout):
-                return run.stdout
-            said = run.stdout.strip().splitlines() or [f"exit status {run.returncode}"]
-            silent.append(f"\n  {name} ({node['address']}): {said[-1]}")
-    raise NotUp(
-        f"no manager answers `{command}`:{''.join(silent)}\n"
-        "`make up`, or `pulumi up` of another stack, replaces lost nodes"
-    )
-
-
-def _ssh(outputs: dict[str, Any], node: str, command: str = "") -> list[str]:
-    """Logs in; with a command, only for that."""
-    if shutil.which("ssh") is None:
-        raise NotUp("no ssh client on this machine: install openssh-client")
-    options = {
-        "UserKnownHostsFile": _in_memory(client.known_hosts(outputs)),
-        "StrictHostKeyChecking": "yes",
-        "IdentitiesOnly": "yes",
-        "BatchMode": "yes",
-        "ConnectTimeout": _CONNECT,
-        "LogLevel": "ERROR",
-    }
-    settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-    login = "{user}@{address}".format(**outputs["nodes"][node])
-    remote = ["--", command] if command else []
-    key = _in_memory(outputs["ssh_private_key"])
-    return ["ssh", "-i", key, *settings, login, *remote]
-
-
-def _in_memory(text: str) -> str:
-    """The path of a file that only this user reads, and that ends with this process."""
-    file = os.memfd_create("sophia")
-    os.fchmod(file, 0o600)
-    os.write(file, text.encode())
-    return f"/proc/{os.getpid()}/fd/{file}"

@@ -1,4 +1,4 @@
-"""Jobs and their schedules in `make status`: how each ran last, and when it runs next."""
+"""Jobs and their schedules in `make status`: each one's last run, and its next."""
 
 from __future__ import annotations
 
@@ -19,12 +19,24 @@ if [ "$jobs" ]; then
 fi 2>/dev/null
 systemctl show --property Id,Result,NextElapseUSecRealtime 'job-*'
 """
-"""A script for a manager that prints its jobs and their tasks as JSON, then what systemd knows of
-their timers. What ends between two lines of it is left out."""
+"""A script for a manager that prints its jobs and their tasks as JSON, then systemd's data on their
+timers. Jobs that end between two of its lines are left out."""
+
+
+def last(told: str, name: str) -> tuple[str, str]:
+    """When the job of that service was started last, as the Swarm says it, and how it went; empty
+    texts where there is none. told: by `LOOK`."""
+    objects, _ = _parsed(told)
+    tasks = [one for one in objects if "ServiceID" in one]
+    for one in objects:
+        if "JobStatus" in one and one["Spec"]["Name"] == name:
+            return one["JobStatus"]["LastExecution"], _state(one, last_run.tasks_of(one, tasks))
+    return "", ""
 
 
 def lines(told: str, prefix: str) -> list[str]:
-    """One for each job and each schedule. told: by `LOOK`. prefix: of physical names."""
+    """A line for each job and each schedule. told: the output of `LOOK`. prefix: of physical
+    names."""
     objects, units = _parsed(told)
     services = {one["Spec"]["Name"]: one for one in objects if "JobStatus" in one}
     tasks = [one for one in objects if "ServiceID" in one]
@@ -34,7 +46,7 @@ def lines(told: str, prefix: str) -> list[str]:
         if name in services:
             state = _state(services[name], last_run.tasks_of(services[name], tasks))
         else:
-            state = "is not in the Swarm: it failed in the `up` that made it; run that again"
+            state = "is not in the Swarm: it failed in the `up` that created it; run that again"
         if name in timers:
             state += f"; next run {timers[name]['NextElapseUSecRealtime'] or 'never'}"
             if units.get(f"job-{name}.service", {}).get("Result", "success") != "success":
@@ -59,7 +71,7 @@ def _state(service: Json, tasks: list[Json]) -> str:
 
 
 def _parsed(told: str) -> tuple[list[Json], dict[str, dict[str, str]]]:
-    """The JSON objects at the beginning, and systemd's units by their names."""
+    """Parses the JSON objects at the beginning, and systemd's units by their names."""
     objects: list[Json] = []
     while told.startswith("["):
         some, end = json.JSONDecoder().raw_decode(told)

@@ -1,4 +1,4 @@
-"""What a platform that is down leaves on the machine, to be listed and removed."""
+"""What a platform that is down leaves on the machine: lists and removes it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CACHE = Path.home() / ".cache" / "sophia"
 
 @dataclass(frozen=True)
 class Left:
-    """path: a file or folder that `make purge` removes. what: it is."""
+    """path: a file or folder that `make purge` removes. what: a description."""
 
     path: Path
     what: str
 
 
 def listed(image_count: int | None) -> list[str]:
-    """One line for each thing that is left. image_count: None where Docker could not be asked."""
+    """One line for each thing that is left. image_count: None if Docker could not be reached."""
     lines = [f"{left.path} ({_size(left.path)}): {left.what}" for left in _files()]
     if image_count:
         lines.append(f"images in Docker with the label {images.LABEL}: {image_count}")
@@ -41,8 +41,8 @@ def listed(image_count: int | None) -> list[str]:
 
 
 def image_names() -> list[str] | None:
-    """This project's images in Docker: their tags, or the id of one without; None where no engine
-    answers. What others tagged, or built on an image of ours (labels are inherited), is theirs."""
+    """This project's images in Docker: their tags, or ids if untagged; None if no engine answers.
+    Images that others tagged, or built on ours (labels are inherited), are theirs."""
     if not engine.answers():
         return None
     chosen = ("--all", "--filter", f"label={images.LABEL}", "--quiet", "--no-trunc")
@@ -62,12 +62,12 @@ def image_names() -> list[str] | None:
 
 
 def _title(name: str) -> str:
-    """`ai-memory` of registry.example:5000/sophia/ai-memory, and of the label ai_memory."""
+    """`ai-memory`, for registry.example:5000/sophia/ai-memory and for the label ai_memory."""
     return name.rpartition("/")[2].replace("_", "-")
 
 
 def remove() -> None:
-    """Remove all that `listed` tells of, but for other stacks' state and Debian packages."""
+    """Removes everything that `listed` shows, except other stacks' state and Debian packages."""
     if engine.is_installed():
         with engine.kept(say):
             for name in image_names() or []:
@@ -89,7 +89,7 @@ def remove() -> None:
 
 
 def other_stacks() -> list[str]:
-    """Stacks whose state is in the file backend: they may rent machines that nobody else knows."""
+    """Stacks whose state is in the file backend: it may be the only record of rented machines."""
     stacks = (places.state() / "pulumi" / ".pulumi" / "stacks").glob("*/*.json")
     return sorted(f"{path.parent.name}/{path.stem}" for path in stacks)
 
@@ -103,7 +103,7 @@ def _files() -> Iterator[Left]:
     ]
     if not other_stacks():
         found.append(Left(places.state(), "the passphrase of the stack's state"))
-    # This very process runs from the virtual environment: it goes last.
+    # This process runs from the virtual environment: remove it last.
     found.append(Left(places.ROOT / ".cache", "what images were built from"))
     found.append(Left(places.ROOT / ".venv", "the Python packages of this checkout"))
     seen: list[Path] = []
@@ -115,7 +115,7 @@ def _files() -> Iterator[Left]:
 
 
 def _size(path: Path) -> str:
-    """How much disk it takes; files with several names count once."""
+    """Its size on disk; files with several names count once."""
     inodes: dict[int, int] = {}
     for folder, _, names in os.walk(path):
         for name in names:

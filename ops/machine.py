@@ -1,13 +1,14 @@
-"""What this machine is and has, as far as `make up` depends on it. Reads, changes nothing.
+"""Facts about this machine on which `make up` depends. Only reads.
 
-Standard library only, and any Python from 3.9 on: this runs before any package is installed, also
-where no suitable Python exists yet.
+Standard library only, and any Python from 3.9 on: this runs before any package is installed, even
+without a suitable Python.
 """
 
 from __future__ import annotations
 
 import contextlib
 import getpass
+import grp
 import gzip
 import json
 import os
@@ -56,12 +57,13 @@ class Engine:
 class Machine:
     """The facts that `needs` judges.
 
-    python: path of a suitable one, "" if there is none; python_package: what would bring it.
-    packages: what would bring each command of simulator.packages.NEEDED_FOR. in_use: nodes run.
-    engine_trouble: why no engine answers. modules: whether the kernel has them, None if that can't
-    be told. memory, docker_disk, cache_disk: bytes available. subordinate_ids: whether this user
-    has some. namespaces: what forbids user namespaces, or what mmdebstrap said when it tried, "" if
-    nothing does. firewall: ufw is on.
+    python: path of a suitable one, "" if there is none; python_package: would install it.
+    packages: those that would install each command of simulator.packages.NEEDED_FOR.
+    in_use: nodes are running. engine_trouble: why no engine answers.
+    docker_group: this user is in it. modules: whether the kernel has them, None if unknown.
+    memory, docker_disk, cache_disk: bytes available. subordinate_ids: whether this user has some.
+    namespaces: what forbids user namespaces, or mmdebstrap's error when it tried, "" for none.
+    firewall: ufw is on.
     """
 
     root: bool
@@ -74,6 +76,7 @@ class Machine:
     engine: Engine | None
     engine_trouble: str
     engine_address: str
+    docker_group: bool
     cgroup_version: str
     controllers: frozenset[str]
     modules: Mapping[str, bool | None]
@@ -104,11 +107,12 @@ def look() -> Machine:
         architecture=platform.machine(),
         python=_said("find-python"),
         python_package=_said("python-package"),
-        commands=frozenset(name for name in COMMANDS if shutil.which(name)),
+        commands=frozenset(name for name in COMMANDS if packages.where(name)),
         packages={name: packages.providing([name]) for name in packages.NEEDED_FOR},
         engine=found,
         engine_trouble=trouble or "",
         engine_address=engine.host_address(),
+        docker_group=_in_group("docker"),
         cgroup_version="2" if _CONTROLLERS.exists() else "1",
         controllers=controllers(),
         modules=modules(platform.release()),
@@ -129,7 +133,7 @@ def look() -> Machine:
 
 
 def modules(release: str, root: Path = Path("/")) -> dict[str, bool | None]:
-    """Which of MODULES the kernel has, built in or to be loaded. root: for tests."""
+    """Which of MODULES the kernel has, built in or loadable. root: for tests."""
     known = {entry.name for entry in (root / "sys/module").glob("*")}
     folder = root / "lib/modules" / release
     listed = [_text(folder / name) for name in ("modules.builtin", "modules.dep")]
@@ -139,14 +143,14 @@ def modules(release: str, root: Path = Path("/")) -> dict[str, bool | None]:
     return {
         name: True
         if name in known or options.get(option) in ("y", "m")
-        # A kernel of modules lists them all; else its options tell.
+        # A modular kernel lists them all; otherwise its build options tell.
         else (False if any(listed) or options else None)
         for name, option in MODULES.items()
     }
 
 
 def _options(root: Path, release: str) -> dict[str, str]:
-    """How the running kernel was built, where it tells."""
+    """The running kernel's build options, if available."""
     text = _text(root / "boot" / f"config-{release}")
     with contextlib.suppress(OSError):
         text = text or gzip.decompress((root / "proc/config.gz").read_bytes()).decode()
@@ -157,7 +161,7 @@ _CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
 
 
 def controllers(root: Path = Path("/")) -> frozenset[str]:
-    """The cgroup controllers that are on. root: for tests."""
+    """The enabled cgroup controllers. root: for tests."""
     unified = _text(root / _CONTROLLERS.relative_to("/"))
     if unified:
         return frozenset(unified.split())
@@ -206,11 +210,13 @@ def subordinate_ids(user: str, uid: int, folder: Path = Path("/etc")) -> bool:
 
 
 FORBIDDING = (("kernel/unprivileged_userns_clone", "0"), ("user/max_user_namespaces", "0"))
-"""Kernel settings, and the value with which they forbid user namespaces."""
+"""Kernel settings, and the values with which they forbid user namespaces."""
+RESTRICTING = "kernel/apparmor_restrict_unprivileged_userns"
+"""Ubuntu's, since 24.04: forbids them to programs without a profile; mmdebstrap has one."""
 
 
 def _namespaces() -> str:
-    """What forbids user namespaces, or what mmdebstrap said when it tried, where it exists."""
+    """What forbids user namespaces, or, if it exists, mmdebstrap's error when it tried."""
     for name, value in FORBIDDING:
         if _text(Path("/proc/sys") / name).strip() == value:
             return f"{name.replace('/', '.')} is {value}"
@@ -219,12 +225,24 @@ def _namespaces() -> str:
     tried = subprocess.run(
         ["mmdebstrap", "--unshare-helper", "true"], capture_output=True, text=True, check=False
     )
-    lines = tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"]
-    return "" if tried.returncode == 0 else lines[-1]
+    if tried.returncode == 0:
+        return ""
+    if _text(Path("/proc/sys") / RESTRICTING).strip() == "1":
+        return f"{RESTRICTING.replace('/', '.')} is 1"
+    # The cause comes first, then what fails for it.
+    said = tried.stderr.strip() or f"exit status {tried.returncode}"
+    return said.splitlines()[0].removeprefix("E: ")
+
+
+def _in_group(name: str) -> bool:
+    """Whether this process is in the group: a new member has to log in again."""
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam(name).gr_gid in os.getgroups()
+    return False
 
 
 def _may_write(folder: Path) -> bool:
-    """Whether this user may make files in the folder, or make the folder."""
+    """Whether this user may create files in the folder, or the folder itself."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     return os.access(existing, os.W_OK | os.X_OK)
 

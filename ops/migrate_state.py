@@ -1,7 +1,7 @@
 """`make migrate-state TO=s3://your-bucket STACK=prod`: copies a stack's state to another backend.
 
-Secrets stay encrypted on the way, and are so there, with the same passphrase or key. The old state
-stays until somebody removes it by hand; its history is not copied.
+Secrets stay encrypted throughout, with the same passphrase or key. The old state stays until
+somebody removes it by hand; its history is not copied.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ops.stack import Stack, StackError, logged_in, of_this_shell
 from toolchain import ToolchainError
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""The key that tells a secret in a state (pulumi v3.259, sdk/go/common/resource/sig)."""
+"""The key that marks a secret in a state (pulumi v3.259, sdk/go/common/resource/sig)."""
 
 _BACKEND = "PULUMI_BACKEND_URL"
 
@@ -51,7 +51,7 @@ def main() -> int:
         say(f"error: {failure}")
         return 1
     except KeyboardInterrupt:
-        say("interrupted; the old state is as it was, run it again")
+        say("interrupted; the old state is unchanged, run it again")
         return 130
     return 0
 
@@ -69,7 +69,7 @@ def migrate(stack: Stack, to: str) -> None:
         )
     if _place(to) == _place(old):
         raise StackError(
-            f"TO: {_shown(to)} is where the state of {stack.name} is, expected another place"
+            f"TO: {_shown(to)} already has the state of {stack.name}, expected another backend"
         )
     source = replace(stack, name=_named(stack.name, old))
     if not old.startswith("https:"):
@@ -91,13 +91,13 @@ def migrate(stack: Stack, to: str) -> None:
         same = target.tried("preview", "--expect-no-changes").returncode == 0
     if not same:
         say(
-            "warning: that preview failed or found changes. The copy is complete all the same; a"
-            f" preview with the old state, from {_shown(old)}, should tell the same"
+            "warning: that preview failed or found changes. The copy is complete anyway; a preview"
+            f" with the old state, from {_shown(old)}, should show the same"
         )
     say("Next:")
     say(f"    export {_BACKEND}={shlex.quote(_shown(to))}")
-    say("    the same in the workflows' variable of that name; then run `pulumi up`. The old state")
-    say("    knows the same machines, so nobody may use it now. Remove it; that ends no machine:")
+    say("    set the workflows' variable of that name, too; then run `pulumi up`. The old state")
+    say("    knows the same machines, so don't use it any more. Remove it (no machine ends):")
     say(f"    {_removing(source.name, old)}")
 
 
@@ -107,7 +107,7 @@ def refusals(state: State, name: str) -> Iterator[str]:
         yield f"stack {name}: its state has no resources"
     if pending := state.get("pending_operations"):
         yield (
-            f"stack {name}: a run was ended while it changed {len(pending)} resources; run `pulumi"
+            f"stack {name}: a run was killed while it changed {len(pending)} resources; run `pulumi"
             f" refresh --clear-pending-creates --stack {name}` first"
         )
     if (state.get("secrets_providers") or {}).get("type") == "service":
@@ -118,7 +118,7 @@ def refusals(state: State, name: str) -> Iterator[str]:
 
 
 def content(state: State) -> list[Any]:
-    """The resources of a state, without how their secrets are encrypted: an import does that anew.
+    """The resources of a state without their secrets' encryption, which an import does again.
     Pure."""
 
     def readable(value: Any) -> Any:
@@ -133,8 +133,8 @@ def content(state: State) -> list[Any]:
 
 
 def _not_locked(source: Stack) -> None:
-    """Raises StackError if some run works on the stack: to rename it takes its lock first, and is
-    refused then, since there is one of that name."""
+    """Raises StackError if a run works on the stack. Renaming it to its own name takes its lock
+    first, then is refused, since the name exists."""
     done = source.tried("stack", "rename", source.name, quiet=True)
     if "already exists" not in done.stderr:
         raise StackError(
@@ -154,7 +154,7 @@ def _elsewhere(stack: Stack, to: str, folder: Path) -> Stack:
 
 
 def _copy(text: str, target: Stack, folder: Path) -> None:
-    """Makes the stack if it isn't there, and imports. text: what was exported."""
+    """Creates the stack if it is missing, and imports. text: the exported state."""
     made = target.tried("stack", "init", "--secrets-provider", _keeper(target), quiet=True)
     if made.returncode != 0 and "already exists" not in made.stderr:
         raise StackError(f"`pulumi stack init` failed: {_said(made, target)}")
@@ -167,7 +167,7 @@ def _copy(text: str, target: Stack, folder: Path) -> None:
     if content(there) != content(state):
         raise StackError(
             f"{_shown(target.environment[_BACKEND])} has a stack {target.name} with"
-            f" {len(content(there))} resources, which are not the {len(content(state))} of here."
+            f" {len(content(there))} resources, which differ from the {len(content(state))} here."
             " Nothing was overwritten: choose another backend, or destroy or remove that stack"
         )
 
@@ -180,7 +180,7 @@ def _keeper(stack: Stack) -> str:
 
 
 def _named(name: str, address: str) -> str:
-    """With organisation and project only where there are organisations."""
+    """With organisation and project only if the backend has organisations."""
     return name if address.startswith("https:") else name.rpartition("/")[2]
 
 
@@ -199,13 +199,13 @@ def _removing(name: str, address: str) -> str:
 
 
 def _said(done: subprocess.CompletedProcess[str], stack: Stack) -> str:
-    """The engine's words, which may repeat the address."""
+    """The engine's message, which may repeat the address."""
     said, address = done.stderr.strip() or done.stdout.strip(), stack.environment.get(_BACKEND)
     return said.replace(address, _shown(address)) if address else said
 
 
 def _shown(address: str) -> str:
-    """Without user and password, which a database's has."""
+    """Without user and password, which a database's address has."""
     found = urlsplit(address)
     return found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
 

@@ -1,4 +1,4 @@
-"""What a machine lacks for `make up`, with the command that brings each thing. Pure."""
+"""What a machine lacks for `make up`, with the command that installs each thing. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolchain.ways import numbers
 
 GIB = 1 << 30
 OLDEST_DOCKER = (20, 10)
-"""The first with cgroup v2 and `--cgroupns`."""
+"""The first version with cgroup v2 and `--cgroupns`."""
 DOCKER_GIB = 8
 """Images of nodes and services, and what four nodes pull: 6 GiB were seen."""
 CACHE_GIB = 1
@@ -24,33 +24,33 @@ MEMORY_GIB = 3
 CONTROLLERS = ("cpu", "memory", "pids")
 REQUIRED_MODULES = ("overlay", "bridge", "veth", "vxlan")
 
-
+JOIN = 'sudo usermod -aG docker "$USER", then log in again'
+AS_ROOT = "run this as root, which needs none"
 ALLOWING = {
-    "kernel.unprivileged_userns_clone": "kernel.unprivileged_userns_clone=1",
-    "user.max_user_namespaces": "user.max_user_namespaces=65536",
-    # Ubuntu's, since 24.04.
-    "": "kernel.apparmor_restrict_unprivileged_userns=0",
+    "kernel.unprivileged_userns_clone": 1,
+    "user.max_user_namespaces": 65536,
+    "kernel.apparmor_restrict_unprivileged_userns": 0,
 }
-"""What allows user namespaces, by the setting that forbids them."""
+"""The value of each kernel setting with which it allows user namespaces."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What is missing, and what to do about it: a command, or a sentence."""
+    """What is missing, and how to fix it: a command or a sentence."""
 
     problem: str
     remedy: str
 
 
 def missing(machine: Machine) -> list[Need]:
-    """Everything that keeps `make up` from working here."""
+    """Everything that prevents `make up` from working here."""
     if machine.system != "Linux":
         return [Need(f"the system is {machine.system}", "use a Linux machine")]
     return [*_programs(machine), *_engine(machine), *_kernel(machine), *_room(machine)]
 
 
 def notes(machine: Machine) -> list[str]:
-    """What `make up` does by itself, and what it does without."""
+    """What `make up` installs by itself, and what will be missing without harm."""
     return [*_installs(machine), *_without(machine), *_firewall(machine)]
 
 
@@ -63,12 +63,13 @@ def _programs(machine: Machine) -> Iterator[Need]:
         absent.insert(0, "Python 3.11 to 3.13 with venv")
     if absent and not (machine.root and "apt-get" in machine.commands):
         sudo = "" if machine.root else "sudo "
-        install = f"{sudo}apt-get install -y {' '.join(_packages(machine))}"
+        wanted = " ".join(_packages(machine))
+        install = f"{sudo}apt-get update && {sudo}apt-get install -y {wanted}"
         yield Need(f"missing: {', '.join(absent)}", install)
 
 
 def _absent(machine: Machine) -> list[str]:
-    """The commands that have to be installed, the engine's only where none answers."""
+    """The commands that have to be installed; the engine's only if none answers."""
     wanted = [] if machine.engine else ["docker", "dockerd"]
     if not machine.images_built:
         wanted += ["mmdebstrap"] if machine.root else ["mmdebstrap", "newuidmap"]
@@ -76,7 +77,7 @@ def _absent(machine: Machine) -> list[str]:
 
 
 def _packages(machine: Machine) -> list[str]:
-    """What to install for all that is absent."""
+    """The packages for everything that is absent."""
     wanted = {package for name in _absent(machine) for package in machine.packages[name]}
     return sorted(wanted | (set() if machine.python else {machine.python_package}))
 
@@ -89,13 +90,13 @@ def _engine(machine: Machine) -> Iterator[Need]:
     if not found.here:
         yield Need(
             f"Docker at {machine.engine_address} runs on another machine ({found.system})",
-            "use an engine of this machine: unset DOCKER_HOST, or docker context use default",
+            "use this machine's engine: unset DOCKER_HOST, or docker context use default",
         )
     if numbers(found.version) < OLDEST_DOCKER:
         yield Need(f"Docker is {found.version}, expected 20.10 or newer", "upgrade Docker")
     for option, what in (("rootless", "runs rootless"), ("userns", "remaps users (userns-remap)")):
         if any(entry.startswith(f"name={option}") for entry in found.security):
-            yield Need(f"Docker {what}, which no node can run in", "use an ordinary engine")
+            yield Need(f"Docker {what}, where no node can run", "use an ordinary engine")
     if not machine.trust_writable:
         yield Need("this user may not change which registries Docker trusts", ALLOW_TRUST)
 
@@ -103,16 +104,14 @@ def _engine(machine: Machine) -> Iterator[Need]:
 def _no_engine(machine: Machine) -> Iterator[Need]:
     trouble, address = machine.engine_trouble, machine.engine_address
     if "permission denied" in trouble:
-        yield Need(
-            f"no access to Docker at {address}",
-            'sudo usermod -aG docker "$USER", then log in again',
-        )
+        yield Need(f"no access to Docker at {address}", JOIN)
     elif address != SOCKET:
         yield Need(f"no Docker at {address}: {trouble}", "unset DOCKER_HOST, or start that engine")
     elif not machine.root:
         if "dockerd" in machine.commands:
             yield Need("no Docker engine runs", "sudo systemctl start docker")
-        yield Need("Docker is for root only", 'sudo usermod -aG docker "$USER", then log in again')
+        if not machine.docker_group:
+            yield Need("Docker is for root only", JOIN)
     if not machine.root and not machine.trust_writable:
         yield Need("this user may not change which registries Docker trusts", ALLOW_TRUST)
 
@@ -133,7 +132,7 @@ def _kernel(machine: Machine) -> Iterator[Need]:
 
 
 def _namespaces(machine: Machine) -> Iterator[Need]:
-    """What mmdebstrap builds images in, where it isn't root."""
+    """What mmdebstrap needs to build images without root."""
     if machine.root or machine.images_built:
         return
     if not machine.subordinate_ids:
@@ -142,11 +141,9 @@ def _namespaces(machine: Machine) -> Iterator[Need]:
             'sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "$USER"',
         )
     if machine.namespaces:
-        forbidden = machine.namespaces.partition(" is ")[0]
-        yield Need(
-            f"no user namespaces to build images in: {machine.namespaces}",
-            f"sudo sysctl {ALLOWING.get(forbidden, ALLOWING[''])}",
-        )
+        setting = machine.namespaces.partition(" is ")[0]
+        allow = f"sudo sysctl {setting}={ALLOWING[setting]}" if setting in ALLOWING else AS_ROOT
+        yield Need(f"no user namespaces to build images in: {machine.namespaces}", allow)
 
 
 def _room(machine: Machine) -> Iterator[Need]:
@@ -178,7 +175,7 @@ def _without(machine: Machine) -> Iterator[str]:
 
 def _firewall(machine: Machine) -> Iterator[str]:
     if machine.firewall:
-        yield f"ufw is on: let the nodes in with `ufw allow from {POOL}` if it isn't done yet"
+        yield f"ufw is on: let the nodes in with `ufw allow from {POOL}` unless you have done so"
 
 
 def summary(machine: Machine) -> str:

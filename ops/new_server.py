@@ -17,35 +17,35 @@ CATALOG = tool_schemas.CATALOG
 TEMPLATE = "_template"
 
 NEXT = """\
-mcp_catalog/{name}/ is there, and works. Next:
+mcp_catalog/{name}/ is ready, and works. Next:
   1. server.yaml   its credentials and settings
-  2. server.py     its tools; README.md what one should know; test_server.py against a stand-in
+  2. server.py     its tools; README.md what users should know; test_server.py against a stand-in
   3. .venv/bin/python -m pytest mcp_catalog/{name}
   4. make tool-schemas check
   5. {upper}_API_KEY=… make serve NAME={name}
      .venv/bin/fastmcp call http://127.0.0.1:8000/mcp list_things limit=5
   6. {upper}_API_KEY=… make up; without its key it says "not configured"
-The page with all of it: mcp_catalog/README.md"""
+Everything is explained in mcp_catalog/README.md"""
 
 
 class BadName(Exception):
-    """No server can be called that."""
+    """A server can't have that name."""
 
 
 def create(name: str) -> Path:
-    """The folder, whole or not at all.
+    """Creates the folder, completely or not at all.
 
-    Raises BadName when the name can't be one, or is taken.
+    Raises BadName if the name is invalid or taken.
     """
     if not re.fullmatch(NAME, name) or keyword.iskeyword(name) or name in NO_SERVER:
         raise BadName(
             f"NAME: got {name!r}, expected lower case letters, digits and _, beginning with a "
-            "letter (31 at most), and no word of Python; run `make new-server NAME=jira`"
+            "letter (31 at most), and not a Python keyword; run `make new-server NAME=jira`"
         )
     target = CATALOG / name
     if target.exists():
         raise BadName(
-            f"NAME: got {name!r}, expected a new name; mcp_catalog/{name}/ is there already"
+            f"NAME: got {name!r}, expected a new name; mcp_catalog/{name}/ exists already"
         )
     with tempfile.TemporaryDirectory(dir=CATALOG, prefix=".new-") as scratch:
         fresh = Path(scratch) / name
@@ -53,7 +53,7 @@ def create(name: str) -> Path:
         for file in sorted((CATALOG / TEMPLATE).iterdir()):
             if file.is_file():
                 (fresh / file.name).write_text(_named(file.read_text("utf-8"), name), "utf-8")
-        # A long name breaks lines.
+        # A long name may change line breaks.
         subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(fresh)], check=True)
         fresh.rename(target)
     return target

@@ -1,6 +1,6 @@
-"""`make orphans`: machines that carry the platform's tags and that no state knows. Ends none.
+"""`make orphans`: lists machines with the platform's tags that are in no state. Terminates none.
 
-Lambda Cloud does not tell when a machine was launched (OpenAPI 1.8.3, schema Instance).
+Lambda Cloud doesn't say when a machine was launched (OpenAPI 1.8.3, schema Instance).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INSTANCE, NAME = "lambdalabs:index:Instance", "lambdalabs:index:InstanceName"
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a stack's state knows: ids of its machines, and names that it launches under."""
+    """What a stack's state knows: ids of its machines, and the names under which it launches."""
 
     ids: frozenset[str]
     names: frozenset[str]
@@ -30,7 +30,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Orphan:
-    """A machine that is paid for, why no state has it, and the command that ends it."""
+    """A machine that is billed, why it is in no state, and the command that terminates it."""
 
     machine: Machine
     why: str
@@ -38,7 +38,7 @@ class Orphan:
 
 
 def show(stack: Stack) -> None:
-    """Lists those of the stack's account. Raises StackError, LambdaError."""
+    """Prints those of the stack's account. Raises StackError, LambdaError."""
     states = _states(stack)
     for line in lines(_compared(stack, states)):
         say(line)
@@ -51,7 +51,7 @@ def found(stack: Stack) -> list[Orphan]:
 
 
 def _states(stack: Stack) -> dict[str, Recorded]:
-    """What every stack of the backend knows, by its name."""
+    """What every stack of the backend knows, by the stack's name."""
     return {
         name: recorded(replace(stack, name=name, ours=stack.ours and name == stack.name).exported())
         for name in stack.siblings()
@@ -67,8 +67,8 @@ def _compared(stack: Stack, states: Mapping[str, Recorded]) -> list[Orphan]:
 
 
 def credentials(stack: Stack) -> tuple[str, str, str]:
-    """Address of the API, key and spare key, as the program finds them: what is configured, else
-    the environment's, whose key goes to no other address than the environment's own."""
+    """The API's address, key and spare key, as the program finds them: from the configuration, or
+    else from the environment, whose key is sent only to the environment's own address."""
     given = stack.configuration()
     environment = stack.environment
     own = environment.get("LAMBDA_API_URL", "")
@@ -107,14 +107,14 @@ def orphans(
         launching = [name for name, state in states.items() if machine.name in state.names]
         if launching:
             why = f"its launch was interrupted, or its answer lost: the next run of {launching[0]}"
-            why += " takes it in or ends it"
+            why += " adopts or terminates it"
             if machine.recorded:
-                why = f"it was taken out of the state of {launching[0]}: its next `up` takes it in"
+                why = f"it was removed from the state of {launching[0]}: its next `up` adopts it"
             command = f"pulumi up --stack {launching[0]}"
         elif stack not in states:
             why = (
-                f"the backend has no stack {stack}: if its state is in another one, look there"
-                " before you end it"
+                f"the backend has no stack {stack}: if its state is in another backend, look there"
+                " before you terminate it"
             )
         else:
             why = f"the state of {stack} does not know it"
@@ -122,7 +122,7 @@ def orphans(
 
 
 def terminating(id: str, url: str) -> str:
-    """A shell's command that ends a machine; the key goes from the environment through a pipe."""
+    """A shell command that terminates a machine; the key comes from the environment by a pipe."""
     header = """printf 'header = "Authorization: Bearer %s"' "$LAMBDA_API_KEY" """
     body = shlex.quote(json.dumps({"instance_ids": [id]}))
     sent = f"-X POST -H 'Content-Type: application/json' -d {body}"
@@ -130,7 +130,7 @@ def terminating(id: str, url: str) -> str:
 
 
 def lines(found: Iterable[Orphan]) -> Iterator[str]:
-    """The list as people read it, with its sum."""
+    """The list for people, with the total price."""
     count, cents = 0, 0
     for orphan in found:
         machine = orphan.machine
@@ -142,7 +142,7 @@ def lines(found: Iterable[Orphan]) -> Iterator[str]:
         yield f"    {orphan.why}"
         yield f"    {orphan.command}"
     if count:
-        yield f"{count} of no state, {_price(cents)}; the commands take the key from LAMBDA_API_KEY"
+        yield f"{count} in no state, {_price(cents)}; the commands take the key from LAMBDA_API_KEY"
     else:
         yield "no orphans"
 

@@ -1,4 +1,4 @@
-"""`make up`, `down` and `purge`: the main job, on the simulated cloud of this machine."""
+"""`make up`, `down` and `purge`: the platform on this machine's simulated cloud."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from toolchain import ToolchainError, ensure, environment, places
 
 STACK = "dev"
 PATIENCE = 180.0
-"""Seconds for replicas that were ended and started anew while the stack changed."""
+"""Seconds for replicas that were restarted while the stack changed."""
 
 
 def stack_of(simulated: cloud.Cloud) -> Stack:
-    """The stack of this machine, its environment that of `make env`."""
+    """This machine's stack, with the environment of `make env`."""
     return Stack(
         STACK,
         PROJECT,
@@ -28,7 +28,7 @@ def stack_of(simulated: cloud.Cloud) -> Stack:
 
 
 def up() -> None:
-    """Everything from nothing, or what is missing; ends with the address and a command to try."""
+    """Creates everything, or what is missing; ends with the address and a command to try."""
     with stage("the Pulumi engine and its plugins"):
         ensure(indented)
     with stage("the simulated cloud"):
@@ -64,8 +64,8 @@ def purge() -> None:
 
 
 def _destroy() -> list[str] | None:
-    """Destroys the stack, then whatever may be left of the simulated cloud; returns the images
-    that Docker has of this project, None where it can't be asked any more."""
+    """Destroys the stack, then whatever is left of the simulated cloud; returns this project's
+    images in Docker, None if it no longer answers."""
     if simulated := cloud.running_at(simulator_folder()):
         with stage("destroying the platform"):
             try:
@@ -74,7 +74,7 @@ def _destroy() -> list[str] | None:
                 stack.recover()
                 stack.pulumi("destroy", "--yes", "--skip-preview")
             except (StackError, ToolchainError) as failure:
-                # Nothing lives outside the simulated cloud, and that is removed next.
+                # Everything runs in the simulated cloud, which is removed next.
                 say(f"    {failure}\n    continuing: the simulated cloud is removed entirely")
     images = leftovers.image_names()
     with stage("removing the simulated cloud"):
@@ -87,7 +87,7 @@ def _destroy() -> list[str] | None:
 
 
 def simulator_folder() -> Path:
-    """The state folder that the simulator's command line takes by default."""
+    """The default state folder of the simulator's command line."""
     return places.state() / "simulator"
 
 

@@ -1,4 +1,4 @@
-"""Running the engine so that it never outlives whoever started it."""
+"""Runs the engine so that it never outlives the process that started it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 INTERRUPT_GRACE = 60.0
-"""Seconds an interrupted engine may take to end its waits and to write its state."""
+"""Seconds for an interrupted engine to end its waits and write its state."""
 
 
 def die_with_parent(signum: int) -> None:
-    """Has the kernel send `signum` to this process when its parent ends, however it ends."""
+    """Makes the kernel send `signum` to this process when its parent ends, however it ends."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signum)
 
 
@@ -29,9 +29,10 @@ def run(
     quiet: bool = False,
     keep_errors: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs to the end; its output is shown, or kept when `quiet`. keep_errors: only the errors are.
+    """Runs to the end; its output is shown, or returned if `quiet`. keep_errors: returns only
+    errors.
 
-    An interruption of ours becomes a SIGINT of its own, so that it stops in good order.
+    An interruption of this process is passed on as SIGINT, so that the engine stops cleanly.
     """
     stream = subprocess.PIPE if quiet else None
     process = subprocess.Popen(
@@ -58,13 +59,13 @@ def run(
 
 
 def _ends_by_sigint() -> None:
-    # A script's background jobs ignore it, and would hand that down.
+    # A script's background jobs ignore it, and children would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     die_with_parent(signal.SIGINT)
 
 
 def command_name(pid: int) -> str | None:
-    """The name of a living process, or None; one that only awaits its parent lives no more."""
+    """The name of a living process, or None; a zombie doesn't count."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()  # proc(5): pid (name) state …
     except OSError:
@@ -84,12 +85,12 @@ def ended(pid: int, patience: float) -> bool:
 
 
 def interrupted(signum: int, _frame: object) -> None:
-    """A signal handler: SIGTERM ends us as ^C does."""
+    """A signal handler: SIGTERM works like ^C."""
     raise KeyboardInterrupt(signal.Signals(signum).name)
 
 
 def end_on_sigterm() -> None:
-    """SIGTERM, and the death of the `make` that started us, are interruptions."""
+    """Treats SIGTERM, and the death of the `make` that started us, as interruptions."""
     signal.signal(signal.SIGTERM, interrupted)
     die_with_parent(signal.SIGTERM)
     if os.getppid() == 1:

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 
 def say(text: str) -> None:
-    """One line, shown at once also where output is a pipe."""
+    """Prints one line at once, even into a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 @contextmanager
 def stage(title: str) -> Iterator[None]:
-    """Announces a stage, and its end with the seconds it took."""
+    """Announces a stage, then its end with the seconds it took."""
     say(f"==> {title}")
     began = time.monotonic()
     try:

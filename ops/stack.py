@@ -1,4 +1,4 @@
-"""The Pulumi stack of this machine: the engine's commands, and mending what a killed run left."""
+"""The Pulumi stack of this machine: runs the engine, and repairs what a killed run left."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """name: of the stack. environment: whole, as the engine gets it. root: the checkout.
+    """name: of the stack. environment: the engine's, complete. root: the checkout.
 
-    ours: of this machine, and no operator's.
+    ours: this machine's stack, not an operator's.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Stack:
         return self._run((*arguments, "--stack", self.name), quiet=quiet, keep_errors=keep_errors)
 
     def _placed(self, said: str) -> str:
-        """What the engine said of an operator's stack, with where it was looked for."""
+        """The engine's error about an operator's stack, with the backend that was searched."""
         if self.ours:
             return said
         address = self.environment.get("PULUMI_BACKEND_URL", "")
         found = urlsplit(address)
-        # Without user and password, which a database's has, and which the engine repeats.
+        # Without user and password, which a database's address has and the engine repeats.
         place = f"{found.scheme}://{found.netloc.rpartition('@')[2]}{found.path}"
         if address:
             said = said.replace(address, place)
@@ -73,7 +73,7 @@ class Stack:
         )
 
     def select(self) -> None:
-        """Makes the stack current, creating it the first time."""
+        """Selects the stack; creates it the first time."""
         done = self._run(("stack", "select", "--create", self.name), quiet=True)
         if done.returncode != 0:
             raise StackError(
@@ -89,7 +89,7 @@ class Stack:
         return outputs
 
     def configuration(self) -> dict[str, str]:
-        """What is set for the stack, by key without the project; secrets in plain text."""
+        """The stack's configuration, by key without the project; secrets in plain text."""
         done = self.pulumi("config", "--json", "--show-secrets", quiet=True)
         values: dict[str, dict[str, Any]] = json.loads(done.stdout)
         return {key.partition(":")[2]: entry.get("value", "") for key, entry in values.items()}
@@ -109,13 +109,13 @@ class Stack:
         return state
 
     def recover(self) -> None:
-        """Mends what a killed engine left: its lock, and creations nobody saw the end of."""
+        """Repairs what a killed engine left: its lock, and unfinished creations."""
         self._wait_for_others()
         if self._locks():
             say("    an earlier run was killed: removing its lock")
             self.pulumi("cancel", "--yes", quiet=True)
         if self.exported().get("pending_operations"):
-            say("    an earlier run was killed while it created: reading what is there")
+            say("    an earlier run was killed while it created something: reading what exists")
             self.pulumi("refresh", "--clear-pending-creates", "--yes", "--skip-preview", quiet=True)
 
     def forget(self) -> None:
@@ -142,7 +142,7 @@ class Stack:
     ) -> subprocess.CompletedProcess[str]:
         command = ("pulumi", *arguments, "--non-interactive")
         if self.ours:
-            self._leave_no_salt()  # one of another passphrase would be refused
+            self._leave_no_salt()  # a salt of another passphrase would be refused
         with self._untouched():
             return processes.run(
                 command, self.environment, self.root, quiet=quiet, keep_errors=keep_errors
@@ -150,8 +150,8 @@ class Stack:
 
     @contextlib.contextmanager
     def _untouched(self) -> Iterator[None]:
-        """The stack's configuration file is as before, whatever the engine notes there. In ours,
-        what somebody changes meanwhile stays, and so does what `config set` is told."""
+        """Restores the stack's configuration file, whatever the engine writes into it. In ours,
+        changes that somebody makes during the run stay, and so does what `config set` writes."""
         path = self.configuration_file
         before = path.read_bytes() if path.exists() else b""
         try:
@@ -163,9 +163,10 @@ class Stack:
                 path.write_bytes(before) if before else path.unlink()
 
     def _leave_no_salt(self) -> None:
-        """Takes the salt that a killed engine, or one run by hand, left in the configuration file.
+        """Removes the salt that a killed engine, or one run by hand, left in the configuration
+        file.
 
-        The engine makes a new one where there is none: only values encrypted with it need it.
+        The engine makes a new one if there is none: only values encrypted with it need it.
         """
         path = self.configuration_file
         text = path.read_text() if path.exists() else ""
@@ -199,18 +200,18 @@ class Stack:
             if not processes.ended(pid, 900):
                 raise StackError(
                     f"stack {self.name}: process {pid} still works on it after 15 minutes; "
-                    f"`kill -INT {pid}` ends it in good order"
+                    f"`kill -INT {pid}` ends it cleanly"
                 )
 
 
 def of_this_shell(name: str) -> Stack:
-    """A stack where the `pulumi` of this shell would look for it: in the backend and with the
-    passphrase that the environment names or the user is logged in to, else those of `make env`."""
+    """A stack as this shell's `pulumi` would find it: with the backend and passphrase of the
+    environment or the user's login, else those of `make env`."""
     ours, login = environment(), logged_in()
     if login or "PULUMI_BACKEND_URL" in os.environ:
         for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"):
             ours.pop(key)
-    if login:  # it is noted there; who names a backend only may need the plugins of ours
+    if login:  # it is noted there; a shell that only names a backend may need our plugins
         ours.pop("PULUMI_HOME")
     return Stack(
         name, PROJECT, {**ours, **os.environ, "PATH": ours["PATH"]}, places.ROOT, ours=False
@@ -226,9 +227,9 @@ def logged_in() -> str:
 
 
 def _meaning(text: bytes) -> dict[str, Any]:
-    """What a configuration file says, however it is written; the engine's salt says nothing."""
+    """The content of a configuration file, whatever its format, without the engine's salt."""
     try:
-        said = yaml.load(text, yaml.BaseLoader) or {}  # makes texts of all scalars
+        said = yaml.load(text, yaml.BaseLoader) or {}  # reads all scalars as text
     except yaml.YAMLError:
         return {"unreadable": text}
     return {key: value for key, value in said.items() if key != "encryptionsalt"}

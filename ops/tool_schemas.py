@@ -1,6 +1,6 @@
-"""`make tool-schemas`: what every server shows to a model, written beside it as tools.json.
+"""`make tool-schemas`: writes what each server shows to a model as its tools.json.
 
-So a reviewer reads every change of a name, an argument or a description.
+So a reviewer sees every change of a name, an argument or a description.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def names() -> list[str]:
 
 
 def schemas(name: str) -> str:
-    """What the server shows when everything is allowed, as JSON. It needs no credential."""
+    """What the server shows if everything is allowed, as JSON. It needs no credential."""
     return asyncio.run(_shown(name))
 
 

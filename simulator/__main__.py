@@ -15,8 +15,8 @@ from simulator.knobs import Knobs
 
 KNOB_HELP = {
     "boot_seconds": "from launch to active (0.5)",
-    "terminate_seconds": "how long a machine is terminating at least (0)",
-    "remember_seconds": "how long a terminated machine can be asked for (600)",
+    "terminate_seconds": "least time that a machine is terminating (0)",
+    "remember_seconds": "how long a terminated machine is still found (600)",
     "requests_per_second": "rate limit, 0 for none (0; the real service: 1)",
     "launch_interval": "least seconds between launches, 0 for none (0; the real service: 12)",
     "quota": "most instances, 0 for any number (0)",
@@ -24,7 +24,7 @@ KNOB_HELP = {
 
 
 def default_state() -> Path:
-    """$SOPHIA_HOME/simulator, wherever that is for this user."""
+    """$SOPHIA_HOME/simulator for this user."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(os.environ.get("SOPHIA_HOME") or Path(base) / "sophia") / "simulator"
 
@@ -36,9 +36,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     texts = {
         "up": "bring it up, or repair it",
-        "down": "remove all of it",
+        "down": "remove everything",
         "status": "what runs",
-        "env": "print lines for a shell that is to use it",
+        "env": "print lines for a shell that uses it",
         "serve": "(what `up` starts)",
     }
     for name, text in texts.items():

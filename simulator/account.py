@@ -1,7 +1,7 @@
 """The account: its instances, and the rules by which they change.
 
-Knows nothing of HTTP. Machines are someone else's (see `work`); what the account knows is saved
-after every change, before the answer is given.
+It knows nothing of HTTP. Machines are made elsewhere (see `work`). The account is saved after every
+change, before the answer.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from simulator.validation import Launch
 from simulator.work import Machines, Work
 
 FIRST_HOST, LAST_HOST = 10, 250
-"""The part of the subnet that instances' addresses come from."""
+"""The part of the subnet for instances' addresses."""
 
 
 class Account:
-    """One account of the simulated cloud. Safe to use from many threads."""
+    """One account of the simulated cloud. Thread-safe."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Account:
         self.keys = Keys(self._store)
         self.firewalls = Firewalls(self._store, self._protect_all)
         self._protected: dict[str, tuple[list[FirewallRule] | None]] = {}
-        """By id: the rules that a machine was given last."""
+        """By id: the rules last applied to a machine."""
 
     # Offers
 
@@ -59,7 +59,7 @@ class Account:
             return [region for region in offers.REGIONS if self._room(instance_type, region) > 0]
 
     def set_capacity(self, instance_type: str, region: str, count: int) -> None:
-        """From now on `count` more instances of the type can be launched in the region."""
+        """Lets `count` more instances of the type be launched in the region."""
         if instance_type not in offers.OFFERS or region not in offers.REGIONS:
             raise exceptions.invalid_parameters(f"no {instance_type!r} in {region!r}")
         with self._lock:
@@ -72,7 +72,7 @@ class Account:
     # Instances
 
     def launch(self, request: Launch) -> Instance:
-        """Take the machine into the books and have it made; it boots while this returns."""
+        """Record the machine and have it made; returns while it boots."""
         with self._store.change() as state:
             if request.instance_type not in offers.OFFERS:
                 raise exceptions.not_found("Specified instance type does not exist.", status=400)
@@ -116,16 +116,16 @@ class Account:
         return instance
 
     def instances(self) -> list[Instance]:
-        """All but the terminated ones."""
+        """All except terminated ones."""
         return self._store.present()
 
     def known(self) -> list[Instance]:
-        """All, terminated ones too."""
+        """All, including terminated ones."""
         with self._lock:
             return list(self._store.state.instances)
 
     def instance(self, instance_id: str) -> Instance:
-        """One instance, a terminated one for a while too."""
+        """One instance; a terminated one is found for a while, too."""
         with self._lock:
             self._forget()
             for instance in self._store.state.instances:
@@ -140,7 +140,7 @@ class Account:
             return instance
 
     def restart(self, instance_ids: Iterable[str]) -> list[Instance]:
-        """All of them or, if one can't be restarted now, none."""
+        """Restarts all, or none if one can't be restarted now."""
         with self._lock:
             chosen = self._living(instance_ids)
         for instance, status in zip(chosen, self.statuses(chosen), strict=True):
@@ -160,7 +160,7 @@ class Account:
         return chosen
 
     def terminate(self, instance_ids: Iterable[str]) -> list[Instance]:
-        """All of them or, if one doesn't exist, none. Once more for one on its way is harmless."""
+        """Terminates all, or none if one doesn't exist. Repeating it is harmless."""
         with self._store.change():
             chosen = self._living(instance_ids)
             fresh = [instance for instance in chosen if instance.phase == "running"]
@@ -171,10 +171,10 @@ class Account:
         return chosen
 
     def statuses(self, instances: Iterable[Instance]) -> list[str]:
-        """Each instance's status as the API words it."""
+        """Each instance's status in the API's terms."""
         instances = list(instances)
         with self._lock:
-            # Asked before Docker is: one that is made or restarted meanwhile isn't called broken.
+            # Ask before Docker: one that is made or restarted in between doesn't count as broken.
             settled = {one.id for one in instances if one.machine == "made"}
         states = self._machines.states()
         return [self._status(one, states, one.id in settled) for one in instances]
@@ -216,10 +216,9 @@ class Account:
     # Machines
 
     def resume(self, power: str) -> None:
-        """Go on after a crash: make what was wanted, end what was ending.
+        """Continue after a crash: make what was wanted, end what was ending.
 
-        Where `power` is another than before, the host was rebooted: machines that should run are
-        switched on.
+        If `power` has changed, the host was rebooted: machines that should run are switched on.
         """
         power_on = partial(self._bring_up, "power on", self._machines.power_on)
         with self._store.change() as state:
@@ -238,7 +237,7 @@ class Account:
                 self._work.submit(self._protect_again, instance)
 
     def close(self) -> None:
-        """Wait for the work that is under way."""
+        """Wait for the work in progress."""
         self._work.close()
 
     def _make(self, instance: Instance) -> None:
@@ -248,7 +247,7 @@ class Account:
             failure = self._work.do("start", self._machines.start, instance)
             if not failure:
                 with self._store.change():
-                    instance.machine = "off"  # hears of rules that change from now on
+                    instance.machine = "off"  # gets changes of rules from now on
                 failure = self._work.do("protect", self._protect, instance)
             with self._store.change():
                 instance.machine = "none" if failure else "made"
@@ -276,7 +275,8 @@ class Account:
         self._protected[instance.id] = (rules,)
 
     def _protect_all(self, instances: list[Instance]) -> None:
-        """Rules have changed. Machines that are not slow have the new ones before the answer."""
+        """Rules have changed. Machines apply the new ones before the answer, unless they are
+        slow."""
         there = [one for one in instances if one.machine in ("made", "off")]
         self._work.all(self._protect_again, [one for one in there if one.phase == "running"])
 
@@ -303,7 +303,7 @@ class Account:
         ]
 
     def _address(self) -> str:
-        """The next address in turn: one is used again only when all others were."""
+        """The next address in turn: one is reused only after all others."""
         used = {instance.ip for instance in self._store.present()}
         span = LAST_HOST - FIRST_HOST + 1
         for step in range(1, span + 1):
@@ -322,7 +322,7 @@ class Account:
 def blocked(status: str, failure: str) -> tuple[str, str] | None:
     """Why an instance can't be restarted now: the API's code and a sentence. Pure.
 
-    failure: why its machine never came to be; the API has no other place for a reason.
+    failure: why its machine could not be made; the API has no other place for a reason.
     """
     if failure and status in ("unhealthy", "preempted"):
         return "vm-has-not-launched", failure
@@ -334,7 +334,7 @@ def blocked(status: str, failure: str) -> tuple[str, str] | None:
 
 
 def _image(request: Launch) -> str:
-    """The id of the image to boot. Raises ApiError when the region has no such image."""
+    """The id of the image to boot. Raises ApiError if the region has no such image."""
     family = request.image_family
     if request.image_id is None and family is None:
         family = offers.default_family(request.region)
@@ -350,6 +350,6 @@ def _image(request: Launch) -> str:
 
 
 def _hostname(name: str | None) -> str:
-    """A host name made of an instance's name."""
+    """A host name made from an instance's name."""
     letters = "".join(letter if letter.isalnum() else "-" for letter in (name or "").lower())
     return letters.encode("ascii", "ignore").decode()[:63].strip("-")

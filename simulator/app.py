@@ -1,4 +1,4 @@
-"""The cloud as a WSGI application: who may call, how often, and what an error looks like."""
+"""The cloud as a WSGI application: who may call, how often, and the form of errors."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Application:
         self._requests.take(knobs.request_interval)
         if operation == urls.LAUNCH:
             self._launches.take(knobs.launch_interval)
-        # A call that was refused for its rate leaves the fault to the next.
+        # A rate-limited call leaves the fault to the next call.
         fault = self._book.due(operation)
         if fault is not None and fault.effect == "error":
             raise fault.error()
@@ -94,7 +94,7 @@ class Application:
         return response
 
     def _may_call(self, header: str) -> bool:
-        """`Bearer KEY`, `Basic base64(KEY:)` and `Basic KEY` are all taken."""
+        """Accepts `Bearer KEY`, `Basic base64(KEY:)` and `Basic KEY`."""
         scheme, _, given = header.partition(" ")
         given = given.strip()
         offered = [given]
@@ -112,7 +112,7 @@ def _json(status: int, body: object) -> Response:
 
 
 def _hang_up(request: Request) -> Response:
-    """Close the connection under the answer."""
+    """Close the connection before the answer."""
     connection: socket.socket = request.environ["werkzeug.socket"]
     connection.shutdown(socket.SHUT_RDWR)
     return Response(status=500)

@@ -43,14 +43,14 @@ REMOVE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Cloud:
-    """A running simulator as its users see it. `folder` is its state folder."""
+    """A running simulator for its users. `folder` is its state folder."""
 
     folder: Path
     settings: Settings
 
     @property
     def url(self) -> str:
-        """What Lambda's clients take as the API's base, `/api/v1` included."""
+        """The API's base address for Lambda's clients, including `/api/v1`."""
         return self.settings.api_url
 
     @property
@@ -80,12 +80,13 @@ class Cloud:
         return Registry(made.simulator, address, made.registry_password, self.folder / "registry")
 
     def control(self, method: str, path: str, **body: Any) -> Any:
-        """Call a control address (`/faults`, …); the answer's data. See simulator/control.py."""
+        """Call a control address (`/faults`, …); returns the answer's data. See
+        simulator/control.py."""
         return call(self.settings, method, f"/_control{path}", body or None)
 
 
 def reporter() -> Progress:
-    """Prints lines to standard error, with the time since now."""
+    """Prints lines to standard error, with the time since this call."""
     began = time.monotonic()
 
     def report(line: str) -> None:
@@ -97,7 +98,7 @@ def reporter() -> Progress:
 def up(
     folder: Path, progress: Progress | None = None, *, api_only: bool = False, **knobs: Any
 ) -> Cloud:
-    """Bring the simulator up, or make what is there whole again; knobs not given stay as they were.
+    """Bring the simulator up, or repair it; knobs that aren't given keep their values.
 
     Raises SimulatorError.
     """
@@ -136,10 +137,10 @@ def up(
 
 
 def down(folder: Path, progress: Progress | None = None) -> None:
-    """Leave nothing of the simulator: process, containers, volumes, network, trust, files.
+    """Remove the whole simulator: process, containers, volumes, network, trust, files.
 
-    Works by the folder's path alone, so that what the folder holds may be damaged or gone.
-    Raises SimulatorError, at the end, where this user may not undo the registry's trust.
+    Needs only the folder's path, so the folder's content may be damaged or gone.
+    Raises SimulatorError, at the end, if this user may not undo the registry's trust.
     """
     folder, progress = folder.resolve(), progress or reporter()
     simulator = settings.identity(folder)
@@ -154,11 +155,11 @@ def down(folder: Path, progress: Progress | None = None) -> None:
         _clear(folder)
         if machines:
             registry.distrust(simulator)
-    progress("nothing of it is left")
+    progress("all of it is removed")
 
 
 def log_file(folder: Path) -> Path:
-    """Where the server of a folder logs what it does, and why a machine failed."""
+    """The log of a folder's server: what it does, and why a machine failed."""
     return folder / "server.log"
 
 
@@ -169,7 +170,7 @@ def find(folder: Path) -> Cloud | None:
 
 
 def running_at(folder: Path) -> Cloud | None:
-    """The simulator of a folder if its server runs, None too where the folder is damaged."""
+    """The simulator of a folder if its server runs; None also if the folder is damaged."""
     with contextlib.suppress(StateDamaged):
         cloud = find(folder)
         if cloud is not None and process.find(cloud.folder):
@@ -202,9 +203,9 @@ def status(folder: Path) -> list[str]:
 def running(folder: Path, *, api_only: bool = True, **knobs: Any) -> Iterator[Cloud]:
     """A cloud for the length of the context, for tests.
 
-    An API-only one is served from this process, and its folder survives, so that another
-    `running` goes on with the same account at the same address. One with machines is brought
-    up and down as by the command line.
+    An API-only one is served from this process, and its folder survives, so that another `running`
+    continues with the same account at the same address. One with machines is brought up and down
+    as on the command line.
     """
     if not api_only:
         try:
@@ -241,7 +242,7 @@ def call(made: Settings, method: str, path: str, body: Any = None, timeout: floa
 
 
 def _images(progress: Progress) -> str:
-    """Have every image, several built at a time; the base image's name."""
+    """Build every missing image, several at a time; returns the base image's name."""
     recipes = (node_image.RECIPE, images.REGISTRY)
     with ThreadPoolExecutor(3) as pool:
         base = pool.submit(images.ensure_base, progress)
@@ -252,7 +253,7 @@ def _images(progress: Progress) -> str:
 
 
 def _encrypts(progress: Progress) -> bool:
-    """Whether traffic between nodes can be encrypted; says so in a line where it can't."""
+    """Whether traffic between nodes can be encrypted; prints a line if it can't."""
     trouble = encryption.trouble(node_image.RECIPE.tag)
     if trouble:
         progress(f"traffic between nodes is not encrypted: the kernel can't ({trouble})")
@@ -260,7 +261,7 @@ def _encrypts(progress: Progress) -> bool:
 
 
 def _network(simulator: str, made: Settings | None, progress: Progress) -> Settings:
-    """The settings with a network that exists; what a lost folder left behind goes first."""
+    """The settings with a network that exists; removes first what a lost folder left behind."""
     if made is None:
         _remove_all(simulator)
         subnet = network.ensure(simulator, simulator)
@@ -273,7 +274,7 @@ def _network(simulator: str, made: Settings | None, progress: Progress) -> Setti
 
 
 def _serve(folder: Path, wanted: Settings) -> None:
-    """A server of exactly these settings answers. Raises NotAnswering."""
+    """Starts a server with exactly these settings, unless it answers. Raises NotAnswering."""
     started = None
     if not process.find(folder, wanted.revision):
         process.stop(folder)
@@ -297,7 +298,7 @@ def _serve(folder: Path, wanted: Settings) -> None:
 
 
 def _may_have_machines(folder: Path) -> bool:
-    """Whether Docker could hold something of the folder's simulator."""
+    """Whether Docker may hold something of the folder's simulator."""
     with contextlib.suppress(StateDamaged):
         made = settings.load(folder)
         if made is not None and made.api_only:
@@ -318,14 +319,14 @@ def _remove_all(simulator: str) -> None:
             try:
                 docker(*removal, *names)
             except DockerError:
-                # Docker may still be at it for a server that was killed.
+                # Docker may still be working for a killed server.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
 
 
 def _clear(folder: Path) -> None:
-    """Remove the simulator's files; what else is in the folder stays."""
+    """Remove the simulator's files; other files in the folder stay."""
     for name in ("settings.json", "state.json", "server.log"):
         (folder / name).unlink(missing_ok=True)
         (folder / f"{name}.part").unlink(missing_ok=True)

@@ -1,20 +1,20 @@
-"""Control addresses for tests: look at the cloud from behind, and make it misbehave.
+"""Control addresses for tests: inspect the cloud from inside, and make it misbehave.
 
     GET    /_control/status                   is it up
     GET    /_control/calls                    how often each operation was called, by name
-    DELETE /_control/calls                    count anew
+    DELETE /_control/calls                    reset the counts
     GET    /_control/knobs                    see simulator/knobs.py
     PUT    /_control/knobs                    {boot_seconds?, …}, until the server ends
     PUT    /_control/capacity                 {instance_type, region, count}
     POST   /_control/faults                   {operation, effect, times?, status?, code?, message?}
-    GET    /_control/faults                   those to come, as they were given
-    DELETE /_control/faults                   take them back
-    GET    /_control/instances                all that is known of them, user_data too
+    GET    /_control/faults                   those still to come
+    DELETE /_control/faults                   remove them
+    GET    /_control/instances                everything known of them, including user_data
     POST   /_control/instances/<id>           {status: unhealthy | preempted | null, reason?}
     POST   /_control/instances/<id>/power-off the machine stops, as by docker kill
 
-Effects of a fault: `error` answers with status and code and does nothing, `lost-answer` does it
-and closes the connection, `lost-request` only closes the connection.
+Effects of a fault: `error` answers with status and code and does nothing, `lost-answer` executes
+the call and closes the connection, `lost-request` only closes the connection.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Fault:
 
 
 class Book:
-    """Counts calls and holds the faults to come. Safe to use from many threads.
+    """Counts calls and holds the faults to come. Thread-safe.
 
-    operations: what can be called, and so can fail.
+    operations: those that can be called, and so can fail.
     """
 
     def __init__(self, operations: Collection[str]) -> None:
@@ -62,12 +62,12 @@ class Book:
         self._faults: deque[Fault] = deque()
 
     def count(self, operation: str) -> None:
-        """Count a call, whatever becomes of it."""
+        """Count a call, whatever its result."""
         with self._lock:
             self._calls[operation] += 1
 
     def due(self, operation: str) -> Fault | None:
-        """The fault that is due for a call that is let through, if any; it comes once."""
+        """The fault that is due for a call that is let through, if any; used up by this."""
         with self._lock:
             for fault in self._faults:
                 if fault.operation == operation:
@@ -148,7 +148,7 @@ def fault(account: Account, book: Book, request: Request) -> Response:
     if body.get("effect") not in EFFECTS:
         raise invalid_parameters(f"effect: {body.get('effect')!r} is not {', '.join(EFFECTS)}")
     times = _whole(body, "times", 1, 1, MOST_TIMES)
-    # Below 400 it would be no error, and werkzeug writes any number into the status line.
+    # Below 400 it would not be an error, and werkzeug writes any number into the status line.
     _whole(body, "status", 500, 400, 599)
     for key in ("code", "message"):
         if not isinstance(body.get(key, ""), str):
@@ -180,7 +180,7 @@ def instances(account: Account, book: Book, request: Request) -> Response:
 def set_instance(account: Account, book: Book, request: Request, id: str) -> Response:
     body = body_of(request)
     _known_keys(body, {"status", "reason"})
-    wanted = body.get("status", "")  # missing is not null, which would clear a fault
+    wanted = body.get("status", "")  # missing differs from null, which would clear a fault
     if wanted not in ("unhealthy", "preempted", None):
         raise invalid_parameters(f"status: {wanted!r} is not unhealthy, preempted or null")
     account.set_fault(id, wanted, str(body.get("reason", "")))
@@ -198,7 +198,7 @@ def _known_keys(body: dict[str, Any], known: set[str]) -> None:
 
 
 def _whole(body: dict[str, Any], key: str, default: int, low: int, high: int) -> int:
-    """A whole number; True is none."""
+    """A whole number; True doesn't count."""
     value = body.get(key, default)
     if type(value) is not int or not low <= value <= high:
         raise invalid_parameters(f"{key}: expected {low} to {high}, got {value!r}")

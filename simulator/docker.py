@@ -1,7 +1,7 @@
 """The host's Docker: its command line as a function.
 
-Everything goes through the `docker` command, so that contexts and DOCKER_HOST mean what they
-mean to the user's own shell.
+Everything goes through the `docker` command, so contexts and DOCKER_HOST mean the same as in the
+user's shell.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LABEL = "sophia.simulator"
 def docker(*arguments: str, stdin: bytes | None = None, timeout: float = 120) -> str:
     """The output of `docker <arguments>`, stripped.
 
-    Raises DockerError with what docker said; `timeout` is in seconds.
+    Raises DockerError with docker's message; `timeout` is in seconds.
     """
     command = ["docker", *arguments]
     try:
@@ -33,7 +33,7 @@ def docker(*arguments: str, stdin: bytes | None = None, timeout: float = 120) ->
 
 
 def exists(kind: str, name: str) -> bool:
-    """Whether there is a `kind` (image, container, volume, network) of that name."""
+    """Whether a `kind` (image, container, volume, network) of that name exists."""
     try:
         docker(kind, "inspect", "--format", "{{.ID}}" if kind == "image" else "{{.Name}}", name)
     except DockerError as error:

@@ -1,7 +1,7 @@
 """Whether this machine's kernel can encrypt the traffic between nodes.
 
 Nodes share the kernel and can't load modules, but the kernel loads what they ask for. So a
-container asks, exactly as a node's Docker would.
+container asks exactly as a node's Docker does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The host's Docker engine: used as it is where it runs, else installed and started.
+"""The host's Docker engine: used as it is if it runs, else installed and started.
 
-One that was started here is stopped again when nothing runs in it any more. Who started it is
-written outside of any state folder, for several simulators share it.
+One that was started here is stopped when nothing runs in it any more. Who started it is recorded
+outside the state folders, since several simulators share it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ SYSTEMD = Path("/run/systemd/system")
 START_SECONDS = 60
 SOCKET = "unix:///var/run/docker.sock"
 TRUSTED = Path("/etc/docker/certs.d")
-"""Where an engine looks for the CA of each registry, without a restart (Docker's documentation,
+"""Where an engine finds each registry's CA, without a restart (Docker's documentation,
 "Verify repository client with certificates")."""
 ALLOW_TRUST = f'sudo install -d -o "$USER" {TRUSTED}'
-"""Lets a user say whom Docker trusts; whoever may use Docker could do that through Docker, too."""
+"""Lets a user decide whom Docker trusts; a user of Docker could do that through Docker, too."""
 
 
 def answers() -> bool:
-    """Whether there is an engine that talks to us."""
+    """Whether an engine answers us."""
     return trouble() is None
 
 
 def is_installed() -> bool:
-    """Whether there is an engine to be started, or one that runs."""
+    """Whether an engine runs or could be started."""
     return not packages.missing(["docker"]) and (not packages.missing(["dockerd"]) or answers())
 
 
@@ -61,7 +61,7 @@ def ensure(progress: Callable[[str], None]) -> None:
             return
     if os.geteuid() != 0:
         raise DockerMissing(
-            f"no Docker engine runs ({said}), and not being root this can't start one: "
+            f"no Docker engine runs ({said}), and without root this can't start one: "
             "start it (systemctl start docker) and run this again"
         )
     progress("starting dockerd")
@@ -69,14 +69,14 @@ def ensure(progress: Callable[[str], None]) -> None:
 
 
 def remembers(name: str) -> bool:
-    """Whether an engine that is off holds a network of that name. False where it can't be read."""
+    """Whether a stopped engine has a network of that name. False if that can't be read."""
     with contextlib.suppress(OSError):
         return name.encode() in (DATA / "network" / "files" / "local-kv.db").read_bytes()
     return False
 
 
 def stop_if_ours() -> bool:
-    """Stop the engine if a simulator started it and nothing runs in it; whether that was done."""
+    """Stop the engine if a simulator started it and nothing runs in it; returns whether it did."""
     pid = _ours()
     if pid is None:
         return False
@@ -97,9 +97,10 @@ def stop_if_ours() -> bool:
 
 @contextlib.contextmanager
 def kept(progress: Callable[[str], None]) -> Iterator[None]:
-    """An engine that answers, and is not stopped by any simulator that ends meanwhile.
+    """An engine that answers, and that no simulator stops during the context.
 
-    For a run of many: one that had to be started is stopped at the end. Raises as `ensure`.
+    For runs of many simulators: if it had to be started, it is stopped at the end. Raises like
+    `ensure`.
     """
     ensure(progress)
     pid = _ours()
@@ -115,8 +116,8 @@ def kept(progress: Callable[[str], None]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Version:
-    """What the rights of a node depend on: Docker's major version, and "1" or "2" for cgroups
-    (a hybrid host counts as "1")."""
+    """Determines a node's rights: Docker's major version, and "1" or "2" for cgroups (a hybrid host
+    counts as "1")."""
 
     docker: int
     cgroup: str
@@ -130,7 +131,7 @@ def version() -> Version:
 
 
 def power_id() -> str:
-    """Changes whenever all containers went down at once: the machine or its engine restarted."""
+    """Changes whenever all containers went down together: the machine or its engine restarted."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     with contextlib.suppress(OSError):
         return f"{boot}:{Path('/run/docker.pid').read_text().strip()}"
@@ -138,7 +139,7 @@ def power_id() -> str:
 
 
 def trouble() -> str | None:
-    """What keeps the engine from answering; None if it answers."""
+    """Why the engine doesn't answer; None if it answers."""
     try:
         docker("version", "--format", "{{.Server.Version}}", timeout=20)
     except DockerError as error:

@@ -1,4 +1,4 @@
-"""What can go wrong.
+"""The simulator's errors.
 
 SimulatorError              the simulator itself can't do its work
 ├── DockerError             a docker command failed
@@ -6,7 +6,7 @@ SimulatorError              the simulator itself can't do its work
 ├── NoFreeSubnet            every candidate subnet is taken
 ├── StateDamaged            a file of the state folder can't be read
 └── NotAnswering            the server did not come up
-ApiError                    what the API answers instead of data
+ApiError                    an error answer of the API
 └── RateLimited             too many calls (HTTP 429)
 """
 
@@ -56,7 +56,7 @@ class ApiError(Exception):
 
 
 class RateLimited(Exception):
-    """Too many calls; `retry_after` is in seconds, None where the answer won't say it."""
+    """Too many calls; `retry_after` is in seconds, None if the answer doesn't say."""
 
     def __init__(self, retry_after: int | None) -> None:
         super().__init__("too many requests")
@@ -83,7 +83,7 @@ def not_found(message: str, *, status: int = 404) -> ApiError:
 
 
 def no_such_address(path: str) -> ApiError:
-    """Not the code of a missing object: nothing follows for any object."""
+    """Not the code of a missing object: it says nothing about any object."""
     return ApiError(404, "simulator/no-such-address", f"The API has no address {path}.")
 
 

@@ -11,7 +11,7 @@ from simulator.exceptions import StateDamaged
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace the file's content atomically: after a crash it is the old or the new one."""
+    """Replace the file's content atomically: after a crash it has the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_name(f"{path.name}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -28,7 +28,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The file's value, None if there is no such file. Raises StateDamaged."""
+    """The file's value, None if it doesn't exist. Raises StateDamaged."""
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:

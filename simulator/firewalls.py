@@ -1,6 +1,6 @@
 """The account's firewall: rules for all of its instances, and rulesets that a launch can name.
 
-Inbound only, and only what a rule allows comes in. The global rules and those of an instance's
+Inbound only, and only traffic that a rule allows. The global rules and those of an instance's
 rulesets add up. There is none in us-south-1.
 """
 
@@ -19,7 +19,7 @@ WITHOUT = frozenset({"us-south-1"})
 
 
 class Firewalls:
-    """Rules and rulesets. changed: is told which instances have other rules now."""
+    """Rules and rulesets. changed: called with the instances whose rules have changed."""
 
     def __init__(self, store: Store, changed: Callable[[list[Instance]], None]) -> None:
         self._store = store
@@ -36,7 +36,7 @@ class Firewalls:
         raise exceptions.ruleset_not_found()
 
     def create(self, name: str, region: str, rules: list[FirewallRule]) -> FirewallRuleset:
-        """Names may repeat: the document knows no error for it."""
+        """Names may repeat: the document has no error for that."""
         if region in WITHOUT:
             raise exceptions.invalid_parameters(f"region: {region} has no firewall rulesets.")
         created = datetime.now(UTC).isoformat()
@@ -48,7 +48,7 @@ class Firewalls:
     def update(
         self, ruleset_id: str, name: str | None, rules: list[FirewallRule] | None
     ) -> FirewallRuleset:
-        """Change what is given; the whole list of rules, if any."""
+        """Change what is given; rules are replaced as a whole list."""
         with self._store.change():
             ruleset = self.get(ruleset_id)
             ruleset.name = ruleset.name if name is None else name
@@ -78,7 +78,7 @@ class Firewalls:
         self._changed(self._store.present())
 
     def check(self, ruleset_ids: Iterable[str], region: str) -> list[str]:
-        """The rulesets of a launch, each once. Raises ApiError where one can't be had there."""
+        """The rulesets of a launch, each once. Raises ApiError if one can't be used there."""
         wanted = list(dict.fromkeys(ruleset_ids))
         for ruleset_id in wanted:
             if region in WITHOUT:
@@ -94,7 +94,7 @@ class Firewalls:
         return wanted
 
     def rules_for(self, instance: Instance) -> list[FirewallRule] | None:
-        """What lets traffic in to an instance; None where nothing is kept out."""
+        """The rules that let traffic in to an instance; None if everything is let in."""
         if instance.region in WITHOUT or not instance.private_ip:
             return None
         rules = self.global_rules()

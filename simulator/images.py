@@ -1,6 +1,6 @@
 """Docker images made on this machine from Debian's packages, each once and then found by its tag.
 
-The tag is a hash of the recipe, so a changed recipe makes a new image and an unchanged one none.
+The tag is a hash of the recipe: a changed recipe makes a new image, an unchanged one doesn't.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EVERY = 15.0
 """Seconds between two lines about the same work."""
 
 LABEL = "sophia.image"
-"""What every image of this project carries, those that `pulumi up` builds too."""
+"""The label of every image of this project, including those that `pulumi up` builds."""
 
 OPTIONS = (
     "--variant=minbase",
@@ -41,7 +41,7 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """Debian packages, and a shell script that finishes the tree whose root is its `$1`."""
+    """Debian packages, and a shell script that finishes the file tree at its `$1`."""
 
     repository: str
     packages: tuple[str, ...]
@@ -60,12 +60,12 @@ REGISTRY = Recipe("sophia-sim-registry", ("docker-registry", "ca-certificates"))
 
 
 def base() -> str | None:
-    """The base image that is there already, if one is."""
+    """The base image that already exists, if any."""
     return next((name for name in (PULLED_BASE, BASE.tag) if exists("image", name)), None)
 
 
 def ensure_base(progress: Progress) -> str:
-    """The image that all others are built on: the official Python one where it can be pulled."""
+    """The base of all other images: the official Python one if it can be pulled."""
     found = base()
     if found is not None:
         return found
@@ -79,7 +79,7 @@ def ensure_base(progress: Progress) -> str:
 
 
 def ensure(recipe: Recipe, progress: Progress) -> str:
-    """The recipe's image, built with mmdebstrap unless it is there. Safe when two run at once."""
+    """The recipe's image, built with mmdebstrap unless it exists. Safe if two run at once."""
     tag = recipe.tag
     if not exists("image", tag):
         with alone(tag.replace(":", "-")):
@@ -91,7 +91,7 @@ def ensure(recipe: Recipe, progress: Progress) -> str:
 
 @contextmanager
 def telling(progress: Progress, what: str) -> Iterator[None]:
-    """Says what is being done, and every now and then that it still is."""
+    """Prints what is being done, and now and then that it still is."""
     began, over = time.monotonic(), threading.Event()
 
     def tell() -> None:
@@ -109,7 +109,8 @@ def telling(progress: Progress, what: str) -> Iterator[None]:
 
 
 def _build(recipe: Recipe) -> str:
-    """Build and import; the image's id. Nothing is imported under a name unless all went well."""
+    """Build and import; returns the image's id. An image gets a name only if everything
+    succeeds."""
     packages.ensure(["mmdebstrap"], packages.LOG)
     with tempfile.TemporaryDirectory(prefix="sophia-image-") as folder:
         # Without root the hook runs as another user, in a user namespace.
@@ -118,7 +119,7 @@ def _build(recipe: Recipe) -> str:
         hook.write_text(f"#!/bin/sh\nset -eu\n{recipe.script}\n")
         hook.chmod(0o755)
         log = Path(folder) / "log"
-        # Ends with this process, even where that is killed.
+        # Ends with this process, even if that is killed.
         command = [
             "setpriv",
             "--pdeathsig",

@@ -18,7 +18,7 @@ from simulator.store import Store
 
 
 class Keys:
-    """Public keys by name; those of instances stay."""
+    """Public keys by name; instances keep theirs."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class Keys:
         raise exceptions.not_found(f"SSH key {name!r} does not exist.")
 
     def add(self, name: str, public: str | None) -> tuple[SshKey, str | None]:
-        """Register a key; without a public half make a pair and give out the private one."""
+        """Register a key; without a public half, create a pair and return the private one."""
         private = None
         if public is None:
             pair = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -1,4 +1,4 @@
-"""What can be set on a simulated cloud."""
+"""The settings of a simulated cloud."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Knobs:
     boot_seconds: float = 0.5
     """From launch to active; the address appears after half of it."""
     terminate_seconds: float = 0.0
-    """How long a machine is `terminating` at least."""
+    """The least time that a machine is `terminating`."""
     remember_seconds: float = 600.0
-    """How long a terminated machine can still be asked for by id."""
+    """How long a terminated machine is still found by its id."""
     requests_per_second: float = 0.0
     launch_interval: float = 0.0
     quota: int = 0

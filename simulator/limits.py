@@ -13,7 +13,7 @@ from simulator.exceptions import RateLimited
 class Limit:
     """Lets one call through per interval.
 
-    Every other refusal says `Retry-After`: in the field it comes at times.
+    Every other refusal has `Retry-After`: the real API sends it only sometimes.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,8 +1,8 @@
-"""Node containers: machines with systemd, sshd, cloud-init and a Docker of their own.
+"""Node containers: machines with their own systemd, sshd, cloud-init and Docker.
 
-A node keeps its address, its disk and its Docker volume over `docker restart`, which to it is a
-reboot. The rights are those with which systemd and a nested dockerd run where `--privileged` is
-refused; docs/reference/tried.md lists the machines they were tried on.
+A node keeps its address, its disk and its Docker volume over `docker restart`, which it sees as a
+reboot. It has the rights that systemd and a nested dockerd need where `--privileged` is refused;
+docs/reference/tried.md lists the machines they were tried on.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_INSTANCES = 1024
 
 PATIENCE = 1800.0
-"""Seconds for Docker to start or stop a node: longer than anybody waits for one, since a machine
-that is slow is not broken. An engine that ends, or refuses, is noticed at once."""
+"""Seconds for Docker to start or stop a node: longer than anybody waits for one, since a slow
+machine isn't broken. An engine that ends, or refuses, is noticed at once."""
 
 _FILTER = f"/{node_image.FILTER}"
 _KEEP_AND_RUN = (
@@ -49,8 +49,8 @@ _CGROUPS = {
 
 
 _ALL_IS_AVAILABLE = 23
-"""The first Docker whose ALL leaves out what dockerd itself may not have (moby: `oci/caps` takes
-containerd's `cap.Current`). It refuses to drop such a capability; one before refuses to add it."""
+"""The first Docker whose ALL omits capabilities that dockerd itself lacks (moby: `oci/caps` takes
+containerd's `cap.Current`). It refuses to drop such a capability; earlier ones refuse to add it."""
 
 
 def rights(host: engine.Version) -> tuple[str, ...]:
@@ -61,9 +61,9 @@ def rights(host: engine.Version) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Node:
-    """One machine as it is to be: `container` is its name to Docker, `hostname` its own.
+    """One wanted machine: `container` is its name in Docker, `hostname` its own.
 
-    private_ip: a second address, in a /24 that only nodes know of; "" for none.
+    private_ip: a second address, in a /24 that only nodes know; "" for none.
     """
 
     container: str
@@ -80,7 +80,7 @@ class Node:
 def start(node: Node) -> None:
     """Make and boot the node; returns when its container runs. Raises DockerError.
 
-    The seed is copied into the container, so that nothing of it lies on the host.
+    The seed is copied into the container, so none of it stays on the host.
     """
     _make_room()
     docker(
@@ -104,7 +104,7 @@ def start(node: Node) -> None:
 
 
 def protect(container: str, script: str) -> None:
-    """Have the node run a script of `packet_filter`, now and first of all at each boot."""
+    """Have the node run a script of `packet_filter`, now and first thing at each boot."""
     try:
         run = ("exec", "--interactive", container, "sh", "-c", _KEEP_AND_RUN)
         docker(*run, stdin=script.encode(), timeout=PATIENCE)
@@ -116,22 +116,22 @@ def protect(container: str, script: str) -> None:
 
 
 def restart(container: str) -> None:
-    """Reboot the node; one that is off is switched on."""
+    """Reboot the node; switch it on if it is off."""
     docker("restart", "-t", "10", container, timeout=PATIENCE)
 
 
 def power_on(container: str) -> None:
-    """Boot the node again; one that runs is left alone."""
+    """Boot the node unless it runs."""
     docker("start", container, timeout=PATIENCE)
 
 
 def kill(container: str) -> None:
-    """Take the node's power away."""
+    """Cut the node's power."""
     docker("kill", container, timeout=PATIENCE)
 
 
 def remove(container: str) -> None:
-    """Remove the node and its disk; one that isn't there is fine."""
+    """Remove the node and its disk; a missing one is fine."""
     docker("rm", "--force", "--volumes", container, timeout=PATIENCE)
     volume = f"{container}-docker"
     try:
@@ -156,10 +156,10 @@ def states(simulator: str) -> dict[str, str]:
 
 
 def _make_room() -> None:
-    """Lets the kernel watch the files of more machines, where this process may say so.
+    """Raises the kernel's limit for watching files, if this process may.
 
     A node's systemd takes 8 inotify instances; with the usual 128 in all, the 17th node hangs
-    before its sshd starts, without a word.
+    silently before its sshd starts.
     """
     with contextlib.suppress(OSError):
         if int(INOTIFY.read_text()) < INOTIFY_INSTANCES:

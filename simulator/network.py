@@ -1,7 +1,7 @@
-"""The network of one simulator: a Docker bridge with a subnet of its own.
+"""The network of one simulator: a Docker bridge with its own subnet.
 
-The host is its first address; the API listens there, so that the host and the nodes reach it
-alike. Addresses of nodes are given by the caller and stay theirs.
+The host has its first address; the API listens there, so that the host and the nodes can reach it.
+The caller assigns nodes' addresses, and they keep them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from simulator.docker import LABEL, docker
 from simulator.exceptions import DockerError, NoFreeSubnet
 
 POOL = ipaddress.IPv4Network("172.28.0.0/14")
-"""Where subnets are taken from: clear of Swarm's usual pools and Docker's first bridges."""
+"""The pool of subnets: apart from Swarm's default pools and Docker's first bridges."""
 
 
 def ensure(
     name: str, simulator: str, wanted: ipaddress.IPv4Network | None = None
 ) -> ipaddress.IPv4Network:
-    """The subnet of the network `name`, which is made if it isn't there: the wanted or a free one.
+    """The subnet of the network `name`, which is created if missing: the wanted one or a free one.
 
     Raises NoFreeSubnet.
     """
@@ -38,7 +38,7 @@ def ensure(
             )
         except DockerError as error:
             if "overlap" in str(error):
-                continue  # taken since it was looked at
+                continue  # taken since the check
             raise
         return candidate
     raise NoFreeSubnet(
@@ -60,7 +60,7 @@ def subnet_of(name: str) -> ipaddress.IPv4Network | None:
 
 
 def candidates(seed: str) -> Iterator[ipaddress.IPv4Network]:
-    """The pool's /24s that no route covers, in an order of the seed's own."""
+    """The pool's /24s that no route covers, in an order that depends on the seed."""
     taken = routes()
     subnets = list(POOL.subnets(new_prefix=24))
     random.Random(seed).shuffle(subnets)
@@ -73,7 +73,7 @@ def private(address: str) -> str:
 
 
 def routes(table: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
-    """What this machine routes, the default route left out."""
+    """This machine's routes, except the default route."""
     found = []
     for line in table.read_text().splitlines()[1:]:
         fields = line.split()

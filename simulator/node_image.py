@@ -24,10 +24,10 @@ system_info:
 """
 
 PRIVATE = "PRIVATE_ADDRESS"
-"""The variable with the address that a node has within its region, and the length of its prefix."""
+"""The variable with a node's address within its region, and its prefix length."""
 
 FILTER = "usr/local/sbin/node-filter"
-"""What a node runs at each boot, if it is there, before anything listens."""
+"""The program that a node runs at each boot, if it exists, before anything listens."""
 
 INIT = f"""\
 #!/bin/sh

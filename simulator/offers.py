@@ -1,6 +1,6 @@
 """What the cloud offers: regions, instance types with their price and shape, machine images.
 
-Names, shapes and prices are those of Lambda's public list; where capacity is, the simulator says.
+Names, shapes and prices are from Lambda's public list; the simulator decides where capacity is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REGIONS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Offer:
-    """An instance type, and the regions that have it when nothing else is said."""
+    """An instance type, and the regions that have it by default."""
 
     name: str
     description: str
@@ -120,5 +120,5 @@ def images() -> list[MachineImage]:
 
 
 def default_family(region: str) -> str:
-    """The family taken where a launch names no image; it differs by region, as in the field."""
+    """The default family of a launch without an image; it differs by region, as in reality."""
     return "lambda-stack-24-04" if region.startswith("us-east") else "lambda-stack-22-04"

@@ -1,4 +1,4 @@
-"""Debian packages that the simulator and the tests need, installed where that is allowed."""
+"""Debian packages that the simulator and the tests need, installed if that is allowed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ NEEDED_FOR = {
     "newuidmap": (("uidmap",), "building images without root"),
     "chromium": (("chromium",), "tests of pages"),
 }
-"""By command: Debian packages, and what for. `docker-cli` is its own package since Debian 13."""
+"""By command: Debian packages and their purpose. Since Debian 13 `docker-cli` is separate."""
 
 OPTIONAL = frozenset({"docker-cli"})
-"""Left out where the distribution has no such package."""
+"""Left out if the distribution has no such package."""
 
+OF_ROOT = "/usr/sbin:/sbin"
+"""Folders that Debian leaves out of a user's PATH; dockerd is there."""
 
 RECORD = Path("/var/lib/sophia/packages")
-"""The Debian packages that were installed for this project, one a line."""
+"""The Debian packages that were installed for this project, one per line."""
 
 LOG = RECORD.with_name("packages.log")
 """What apt-get printed."""
@@ -51,7 +53,7 @@ def providing(commands: Iterable[str]) -> list[str]:
 
 
 def _tells(*command: str) -> str:
-    """The command's output; empty where it fails, or there is no such command."""
+    """The command's output; empty if it fails or doesn't exist."""
     if shutil.which(command[0]) is None:
         return ""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -59,14 +61,19 @@ def _tells(*command: str) -> str:
 
 
 def missing(commands: Iterable[str]) -> list[str]:
-    """Those of the commands that are not on PATH."""
-    return [command for command in commands if shutil.which(command) is None]
+    """Those of the commands that this machine lacks."""
+    return [command for command in commands if where(command) is None]
+
+
+def where(command: str) -> str | None:
+    """The command's path, None if there is none."""
+    return shutil.which(command) or shutil.which(command, path=OF_ROOT)
 
 
 def ensure(commands: Iterable[str], log: Path) -> None:
-    """Install what provides the commands; a no-op where all are there. Safe when two run at once.
+    """Install what provides the commands, unless all exist. Safe if two run at once.
 
-    Raises SimulatorError naming all that is missing when this may not or can't be done.
+    Raises SimulatorError with everything that is missing if installing is forbidden or fails.
     """
     commands = list(commands)
     if missing(commands):
@@ -86,7 +93,7 @@ def _install(absent: Sequence[str], log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     why = f"missing: {listed}"
     _apt(("update",), log, why, by_hand)
-    # What the distribution has is known only after the update.
+    # The distribution's packages are known only after the update.
     wanted = providing(absent)
     _apt(("install", "--yes", "--no-install-recommends", *wanted), log, why, by_hand)
     RECORD.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """The firewall's rules as a script that a node runs: what its kernel lets in.
 
-It looks at packets as they arrive, before Docker's published ports give them another destination:
-a rule means a port of the machine, be it a process or a container that listens there. Docker keeps
-out of this table, so its restarts and the Swarm's change nothing. What the node begins itself is
-answered, and what is among its own containers never passes here.
+It filters packets as they arrive, before Docker's published ports redirect them: a rule means a
+port of the machine, whether a process or a container listens there. Docker doesn't use this table,
+so restarts of Docker and the Swarm change nothing. Replies to the node's own connections come in,
+and traffic between its containers never passes here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simulator.records import FirewallRule
 
 CHAIN = "CLOUD-FIREWALL"
 INTERFACE = "eth0"
-"""Of the network that all nodes are in; its name in a container with one network."""
+"""The interface of the nodes' network: its name in a container with one network."""
 
 EVERY_PORT = [1, 65535]
 
@@ -32,11 +32,11 @@ jump="PREROUTING -i {INTERFACE} -j {CHAIN}"
 iptables --wait --table mangle --check $jump 2>/dev/null ||
   iptables --wait --table mangle --insert $jump
 """
-"""The chain is changed at once: there is no moment without rules."""
+"""The chain is replaced atomically: there is no moment without rules."""
 
 
 def script(rules: Iterable[FirewallRule] | None) -> str:
-    """Lets in what the rules say and nothing else; everything where they are None. Pure."""
+    """Lets in only what the rules allow; everything if they are None. Pure."""
     if rules is None:
         return SCRIPT % f"-A {CHAIN} -j RETURN"
     matches = ["-m conntrack --ctstate ESTABLISHED,RELATED"]
@@ -46,8 +46,8 @@ def script(rules: Iterable[FirewallRule] | None) -> str:
 
 
 def _matches(rule: FirewallRule) -> Iterator[str]:
-    """`all` with every port means any protocol, ESP too; with fewer those that have ports. The
-    document says neither."""
+    """`all` with every port means any protocol, including ESP; with fewer ports, those that have
+    ports. The document says neither."""
     source = f"-s {rule.source_network}"
     if rule.port_range is None:
         yield f"-p {rule.protocol} {source}"

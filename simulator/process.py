@@ -1,6 +1,6 @@
 """The serving process of a state folder: found by its command line, started, stopped.
 
-Found in /proc rather than by a file with its number, so that a lost or damaged folder hides none.
+It is found in /proc rather than by a pid file, so a lost or damaged folder hides none.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def start(folder: Path, revision: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 def stop(folder: Path) -> int:
-    """Stop the folder's servers; how many there were."""
+    """Stop the folder's servers; returns how many there were."""
     running = find(folder)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in find(folder):
             with contextlib.suppress(ProcessLookupError):
-                # Killed together with the docker commands it waits for.
+                # Killed together with the docker commands that it waits for.
                 (os.kill if number == signal.SIGTERM else os.killpg)(pid, number)
         deadline = time.monotonic() + STOP_SECONDS
         while find(folder) and time.monotonic() < deadline:
@@ -61,7 +61,7 @@ def stop(folder: Path) -> int:
 
 
 def locks() -> Path:
-    """Where this user's locks are: in memory, where the machine has such a folder."""
+    """The folder of this user's locks: in memory, if the machine has such a folder."""
     runtime = Path("/run" if os.geteuid() == 0 else f"/run/user/{os.geteuid()}")
     if os.access(runtime, os.W_OK):
         return runtime / "sophia"
@@ -70,7 +70,7 @@ def locks() -> Path:
 
 @contextmanager
 def alone(name: str) -> Iterator[None]:
-    """Hold a lock of this user; it goes with the process, however that ends."""
+    """Hold a lock of this user; it is released when the process ends, however it ends."""
     folder = locks()
     folder.mkdir(mode=0o700, exist_ok=True)
     flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW

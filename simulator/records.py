@@ -1,4 +1,4 @@
-"""What the account knows, as it is saved."""
+"""The account's data, as it is saved."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WORLD = "0.0.0.0/0"
 
 
 def usual_rules() -> list[FirewallRule]:
-    """What an account has that never changed a rule, as seen in the field."""
+    """The rules of an account that never changed them, as seen on the real service."""
     return [
         FirewallRule("tcp", WORLD, "Allow SSH from anywhere", [22, 22]),
         FirewallRule("icmp", WORLD, "Allow ICMP from anywhere"),
@@ -49,13 +49,14 @@ def usual_rules() -> list[FirewallRule]:
 
 @dataclass
 class Instance:
-    """A rented machine. `phase` is what was asked for; `fault` what a test or fate made of it."""
+    """A rented machine. `phase` is what was requested; `fault` what a test or an accident
+    caused."""
 
     id: str
     name: str | None
     hostname: str
     title: str
-    """What its machine is called: the host name, made unique, for names may repeat"""
+    """its machine's name: the host name made unique, since names may repeat"""
     region: str
     instance_type: str
     image: str
@@ -68,10 +69,10 @@ class Instance:
     phase: str = "running"
     """running, terminating or terminated"""
     machine: str = "wanted"
-    """wanted: to be made; off: to be switched on and protected; made: it was; none: it never
-    came to be"""
+    """wanted: to be made; off: to be switched on and protected; made: done; none: it could not be
+    made"""
     failure: str = ""
-    """why its machine never came to be, or what a test says"""
+    """why its machine could not be made, or a test's reason"""
     fault: str | None = None
     """unhealthy or preempted"""
     powered_off: bool = False
@@ -84,16 +85,16 @@ class Instance:
 
 @dataclass
 class State:
-    """All that is saved."""
+    """Everything that is saved."""
 
     keys: list[SshKey] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
     rulesets: list[FirewallRuleset] = field(default_factory=list)
     global_rules: list[FirewallRule] = field(default_factory=usual_rules)
     last_host: int = 0
-    """the last part of the address that was given out last"""
+    """the last part of the most recently assigned address"""
     power: str = ""
-    """the power under which the machines were last known to run"""
+    """the power id under which the machines last ran"""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,7 +1,7 @@
-"""The image registry of one simulator: TLS with a CA of its own, one user with a password.
+"""The image registry of one simulator: TLS with its own CA, one user with a password.
 
-It has a fixed address in the simulator's network. The host's Docker is told to trust it;
-nodes are told by whoever configures them.
+It has a fixed address in the simulator's network. The host's Docker is configured to trust it;
+nodes get that with their own configuration.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from simulator.exceptions import DockerError, SimulatorError
 USER = "sophia"
 PORT = 5000
 MARK = "sophia.simulator"
-"""A file beside a trusted CA that says whose it is; Docker reads *.crt, *.cert and *.key only."""
+"""A file beside a trusted CA that names its owner; Docker reads only *.crt, *.cert and *.key."""
 
 CONFIG = f"""\
 version: 0.1
@@ -47,7 +47,7 @@ auth:
 
 @dataclass(frozen=True)
 class Registry:
-    """Where it is, and what to show it. `folder` holds its certificates."""
+    """Its address and credentials. `folder` holds its certificates."""
 
     simulator: str
     address: str
@@ -68,7 +68,7 @@ class Registry:
 
 
 def ensure(registry: Registry, network: str) -> None:
-    """The registry runs. What was pushed to it survives its restarts."""
+    """Starts the registry unless it runs. Pushed images survive its restarts."""
     if not all((registry.folder / name).exists() for name in ("ca.crt", "tls.crt", "tls.key")):
         _make_certificates(registry)
         remove(registry.container)
@@ -96,7 +96,7 @@ def remove(container: str) -> None:
 
 
 def trust(registry: Registry) -> None:
-    """Make the host's Docker trust the registry. Raises SimulatorError where that is forbidden."""
+    """Make the host's Docker trust the registry. Raises SimulatorError if that is forbidden."""
     folder = TRUSTED / registry.server
     wanted = registry.ca_file.read_bytes()
     try:
@@ -156,7 +156,7 @@ def _etc(registry: Registry) -> bytes:
 
 
 def _make_certificates(registry: Registry) -> None:
-    """A CA that signs this one certificate and whose key is then forgotten."""
+    """A CA that signs this one certificate; its key is then discarded."""
     now = datetime.datetime.now(datetime.UTC)
     start, end = now - datetime.timedelta(days=1), now + datetime.timedelta(days=3650)
     authority, own = (

@@ -1,4 +1,4 @@
-"""HTTP only: requests in, envelopes out. What is allowed and what happens is in `account`."""
+"""HTTP only: requests in, envelopes out. Rules and effects are in `account`."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def get_firewall_ruleset(account: Account, request: Request, id: str) -> Respons
 
 
 def update_firewall_ruleset(account: Account, request: Request, id: str) -> Response:
-    account.firewalls.get(id)  # a missing one is told before a bad body
+    account.firewalls.get(id)  # report a missing one before a bad body
     changed = account.firewalls.update(id, *validation.changed_ruleset(body_of(request)))
     return data(_ruleset(account, changed))
 
@@ -183,7 +183,7 @@ def _instance(account: Account, one: Instance, status: str) -> dict[str, Any]:
 
 
 def _actions(status: str, failure: str) -> dict[str, dict[str, Any]]:
-    """What can be done with an instance now. Nothing can be migrated or rebuilt here."""
+    """The actions that an instance allows now. Nothing can be migrated or rebuilt here."""
     reason = blocked(status, failure)
     old = _unavailable("vm-is-too-old", "The simulated cloud can't do this.")
     now = _unavailable(*reason) if reason else {"available": True}

@@ -24,7 +24,7 @@ Log = Callable[[str], None]
 
 
 class NoMachines:
-    """The API-only cloud: instances that are words."""
+    """The API-only cloud: instances without machines."""
 
     def start(self, instance: Instance) -> None: ...
 
@@ -49,7 +49,7 @@ class NodeMachines:
 
     def start(self, instance: Instance) -> None:
         name = self._container(instance)
-        machines.remove(name)  # what a start that was cut off left behind
+        machines.remove(name)  # left behind by an interrupted start
         machines.start(
             machines.Node(
                 container=name,
@@ -91,7 +91,7 @@ def state_path(folder: Path) -> Path:
 
 
 def load_account(folder: Path, made: Settings, log: Log) -> Account:
-    """The account as the folder has it. Raises StateDamaged."""
+    """The account saved in the folder. Raises StateDamaged."""
     path = state_path(folder)
     value = files.read_json(path)
     try:
@@ -113,10 +113,10 @@ def load_account(folder: Path, made: Settings, log: Log) -> Account:
 
 
 def bind(made: Settings, account: Account, log: Log) -> BaseWSGIServer:
-    """A server that listens. Raises OSError when the address can't be had."""
+    """A listening server. Raises OSError if the address isn't available."""
 
     class Handler(WSGIRequestHandler):
-        """One line a request, in this server's log."""
+        """One line per request, in this server's log."""
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             log(f"{self.client_address[0]} {self.command} {self.path} {code}")

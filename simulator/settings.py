@@ -1,4 +1,4 @@
-"""What one simulator is: decided by its first `up`, and kept in its state folder ever since."""
+"""The identity of one simulator: decided by its first `up`, then kept in its state folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ API_ONLY_SUBNET = IPv4Network("198.51.100.0/24")
 
 @dataclass(frozen=True)
 class Settings:
-    """`subnet` is empty and there is no registry where the cloud is API-only."""
+    """An API-only cloud has an empty `subnet` and no registry."""
 
     simulator: str
     address: str
@@ -32,9 +32,9 @@ class Settings:
     """Whether the kernel can encrypt the traffic between nodes."""
     knobs: Knobs = Knobs()
     code: str = ""
-    """Hash of the program that serves; a server of other code is replaced."""
+    """Hash of the serving program; a server of other code is replaced."""
     power: str = ""
-    """Changes when all containers went down at once; see engine.power_id."""
+    """Changes when all containers went down together; see engine.power_id."""
 
     @property
     def api_only(self) -> bool:
@@ -42,7 +42,7 @@ class Settings:
 
     @property
     def revision(self) -> str:
-        """Names exactly these settings."""
+        """A hash of exactly these settings."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     @property
@@ -59,7 +59,8 @@ class Settings:
 
 
 def identity(folder: Path) -> str:
-    """The id of the simulator whose state is in `folder`: the same before and after the folder."""
+    """The id of the simulator whose state is in `folder`: it doesn't depend on the folder's
+    content."""
     return f"sim-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
 
 

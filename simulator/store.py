@@ -1,4 +1,4 @@
-"""What an account knows, as one thing to lock and to save."""
+"""An account's data, locked and saved as a whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.records import Instance, State
 
 
 class Store:
-    """The account's state. Hold `lock` while it is read; `change` it only there."""
+    """The account's state. Hold `lock` to read it; change it only within `change`."""
 
     def __init__(self, state: State, save: Callable[[State], None]) -> None:
         self.state = state
@@ -19,12 +19,12 @@ class Store:
 
     @contextmanager
     def change(self) -> Iterator[State]:
-        """The state, locked; saved at the end, before any answer is given, unless that raises."""
+        """The state, locked; saved at the end, before any answer, unless the block raises."""
         with self.lock:
             yield self.state
             self._save(self.state)
 
     def present(self) -> list[Instance]:
-        """All instances but the terminated ones."""
+        """All instances except terminated ones."""
         with self.lock:
             return [one for one in self.state.instances if one.phase != "terminated"]

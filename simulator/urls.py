@@ -1,4 +1,4 @@
-"""Which address is answered by which function. Endpoints are named as in the OpenAPI document."""
+"""Maps addresses to functions. Endpoints are named as in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAUNCH = "launchInstance"
 
 
 def _missing(operation: str) -> Callable[..., Response]:
-    """Says that the real API has the operation and this one does not."""
+    """Answers that the real API has the operation but this one doesn't."""
 
     def refuse(*_: object, **__: object) -> Response:
         raise exceptions.not_implemented(operation)

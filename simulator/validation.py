@@ -1,4 +1,4 @@
-"""What a request's body must be: one function a request, after the OpenAPI document."""
+"""The rules for requests' bodies: one function per request, after the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def launch(body: dict[str, Any]) -> Launch:
 
 
 def ssh_key(body: dict[str, Any]) -> tuple[str, str | None]:
-    """Check an added key's body: its name, and its public half unless one is to be made."""
+    """Check an added key's body: its name, and its public half, if given."""
     name = _text(body, "name", required=True, longest=64) or ""
     public = _text(body, "public_key", longest=4096)
     if not name:
@@ -104,7 +104,7 @@ def new_ruleset(body: dict[str, Any]) -> tuple[str, str, list[FirewallRule]]:
 
 
 def changed_ruleset(body: dict[str, Any]) -> tuple[str | None, list[FirewallRule] | None]:
-    """Check the body of a ruleset's change: its name and rules, None for what stays."""
+    """Check the body of a ruleset's change: its name and rules, None if unchanged."""
     rules = None if body.get("rules") is None else _rules(body, "rules")
     return _text(body, "name", longest=64), rules
 

@@ -1,4 +1,4 @@
-"""What a run of the tests needs of this machine, and how they are shared out among processes."""
+"""What the tests need on this machine, and how they are distributed among processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Pulumi engine, its Python language host and its plugins, wherever they can be had from."""
+"""The Pulumi engine, its Python language host and its plugins, from whichever source works."""
 
 from toolchain.errors import NoEngine, ToolchainError
 from toolchain.provide import Toolchain, ensure, environment

@@ -1,5 +1,5 @@
-"""`python -m toolchain ensure` makes a working engine; `env` prints what a shell needs for it;
-`actionlint` checks workflow files, those of this checkout unless some are named."""
+"""`python -m toolchain ensure` provides a working engine; `env` prints a shell's variables for it;
+`actionlint` checks workflow files, by default those of this checkout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> None:
     command = arguments.command
     try:
         if command == "actionlint":
-            # What it also runs where they are installed would differ between machines.
+            # It would also run other tools if they are installed, which differs between machines.
             alone = ("-shellcheck=", "-pyflakes=")
             checker = build.actionlint(lambda line: print(f"toolchain: {line}", file=sys.stderr))
             sys.exit(

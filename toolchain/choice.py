@@ -1,4 +1,4 @@
-"""Which engine is used: the first way that can be taken, and the reason why in one line. Pure."""
+"""Which engine is used: the first way that works, and why, in one line. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 class Way(Generic[T]):
     """A way to an engine.
 
-    name: said when it is taken, for example "built here from Go modules".
-    remedy: what a user can do so that it can be taken, for the error when none can; None: nothing.
-    take: returns what was got, or raises `Unavailable` with the reason.
+    name: shown when it is taken, for example "built here from Go modules".
+    remedy: what the user can do to enable it, for the error when no way works; None: nothing.
+    take: returns the result, or raises `Unavailable` with the reason.
     """
 
     name: str
@@ -27,14 +27,14 @@ class Way(Generic[T]):
 
 @dataclass(frozen=True)
 class Choice(Generic[T]):
-    """What was got, and the sentence that says how and why."""
+    """The result, and a sentence that says how and why."""
 
     got: T
     reason: str
 
 
 def choose(ways: Sequence[Way[T]]) -> Choice[T]:
-    """Takes the first way that can be taken; later ones are not touched.
+    """Takes the first way that works; later ones are not tried.
 
     Raises NoEngine, with each way's reason and remedy.
     """
@@ -52,4 +52,4 @@ def choose(ways: Sequence[Way[T]]) -> Choice[T]:
         for way, refusal in zip(ways, refusals, strict=True)
         if way.remedy
     ]
-    raise NoEngine("no Pulumi engine can be had here. Any one of these helps:\n" + "\n".join(lines))
+    raise NoEngine("no Pulumi engine is available here. Do one of these:\n" + "\n".join(lines))

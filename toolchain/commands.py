@@ -1,4 +1,4 @@
-"""Running a command that may take minutes, with a line now and then that says so."""
+"""Runs commands that may take minutes, with a progress line now and then."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def run(
         err.seek(0)
         if process.returncode:
             last = "\n".join((out.read() + err.read()).strip().splitlines()[-20:])
-            raise BuildFailed(f"{what}: {command[0]} ended with {process.returncode}:\n{last}")
+            raise BuildFailed(f"{what}: {command[0]} exited with {process.returncode}:\n{last}")
         return out.read()
 
 
 def clock(seconds: float) -> str:
-    """Elapsed time as people say it: 4m30s."""
+    """Elapsed time such as 4m30s."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

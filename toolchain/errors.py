@@ -2,14 +2,14 @@
 ToolchainError
 ├── Unavailable   one way to an engine that cannot be taken here; the next one is tried
 ├── NoEngine      none of the ways can be taken
-└── BuildFailed   a command that builds or installs a part ended with an error
+└── BuildFailed   a command that builds or installs a part failed
 """
 
 from __future__ import annotations
 
 
 class ToolchainError(Exception):
-    """Something in the way of a working engine, in words for who runs it."""
+    """Something prevents a working engine; the message is for the user."""
 
 
 class Unavailable(ToolchainError):
@@ -21,4 +21,4 @@ class NoEngine(ToolchainError):
 
 
 class BuildFailed(ToolchainError):
-    """A command of the build ended with an error; the message has its last lines."""
+    """A command of the build failed; the message has its last lines."""

@@ -1,4 +1,4 @@
-"""What surrounds an engine of ours: its folder of programs and a PULUMI_HOME with the plugins."""
+"""The surroundings of an engine built here: a folder of programs, and PULUMI_HOME with plugins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def furnish(engine: Path, say: Say) -> Path:
         programs.mkdir()
         home.mkdir()
         for program in engine.iterdir():
-            # Not a symbolic link: the engine takes hosts without a warning from beside itself only.
+            # Not a symbolic link: the engine warns of hosts that are not in its own folder.
             os.link(program, programs / program.name)
         host = programs / "pulumi-language-python"
         shutil.copyfile(places.HERE / "language_host" / "host.py", host)
@@ -51,7 +51,7 @@ def furnish(engine: Path, say: Say) -> Path:
                 environment=environment,
                 say=say,
             )
-        # The engine has made a copy of 83 MB: one on this disk is enough.
+        # The engine has copied 83 MB: one copy on this disk is enough.
         binary = docker / "pulumi-resource-docker"
         copied = home / "plugins" / f"resource-docker-v{build.DOCKER}" / binary.name
         copied.unlink()
@@ -78,7 +78,7 @@ def venv() -> Path:
 
 
 def _assemble(name: str, version: str, folder: Path) -> None:
-    """A plugin folder that needs nothing of the checkout but the Python packages it imports."""
+    """A plugin folder that needs only the Python packages that it imports from the checkout."""
     for file in _python_of(name):
         target = folder / file.relative_to(places.ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)

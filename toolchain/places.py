@@ -11,12 +11,12 @@ HERE = ROOT / "toolchain"
 
 
 def cache() -> Path:
-    """What can be built again: `SOPHIA_TOOLCHAIN`, by default under `~/.cache`."""
+    """For what can be rebuilt: `SOPHIA_TOOLCHAIN`, by default under `~/.cache`."""
     return _named("SOPHIA_TOOLCHAIN", "XDG_CACHE_HOME", ".cache", "sophia/toolchain")
 
 
 def state() -> Path:
-    """What must not be lost: `SOPHIA_HOME`, by default under `~/.local/state`."""
+    """For what must not be lost: `SOPHIA_HOME`, by default under `~/.local/state`."""
     return _named("SOPHIA_HOME", "XDG_STATE_HOME", ".local/state", "sophia")
 
 

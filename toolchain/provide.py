@@ -1,4 +1,4 @@
-"""`ensure` and `environment`: a working engine, and what a shell needs to use it by hand."""
+"""`ensure` and `environment`: a working engine, and a shell's variables for using it by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolchain.commands import Say
 from toolchain.ways import ways
 
 PARALLEL = "64"
-"""Operations at once: most of them wait, and a wait must not keep others from starting."""
+"""Operations at once: most of them wait, and a wait must not prevent others from starting."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Toolchain:
     """A working engine.
 
     bin: the folder of `pulumi`. home: PULUMI_HOME, never the user's own.
-    offline: plugins are there already, the engine must not look for others.
+    offline: the plugins exist, and the engine must not look for others.
     reason: how it was found and why, in one line.
     """
 
@@ -34,10 +34,10 @@ class Toolchain:
 
 
 def ensure(say: Say | None = None) -> Toolchain:
-    """Finds an engine or makes one, and the state folder with its passphrase; says which in a line.
+    """Finds or makes an engine, and the state folder with its passphrase; prints which in one line.
 
-    say: gets that line and the progress of what takes long; standard error by default.
-    Raises NoEngine where there is no way to one, BuildFailed where making it failed.
+    say: gets that line and the progress of long steps; standard error by default.
+    Raises NoEngine if there is no way to one, BuildFailed if making it failed.
     """
     say = say or _stderr
     found = _find(say)
@@ -52,14 +52,15 @@ def environment(toolchain: Toolchain | None = None) -> dict[str, str]:
     variables = {
         "PATH": _path(found.bin, home.venv()),
         "PULUMI_HOME": str(found.home),
-        # Without the `.attrs` beside each file (gocloud.dev/blob/fileblob): they are not written as
-        # a whole, and an engine killed meanwhile leaves an empty one, which makes the state
-        # unreadable ("failed to load checkpoint: EOF").
+        # Without the `.attrs` beside each file (gocloud.dev/blob/fileblob): they are not written
+        # # atomically, and an engine killed at that moment leaves an empty one, which makes the
+        # state
+        # # unreadable ("failed to load checkpoint: EOF").
         "PULUMI_BACKEND_URL": f"file://{state / 'pulumi'}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(state / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_PARALLEL": PARALLEL,
-        # A clone whose configuration has no salt yet takes the state's, not a new one.
+        # A clone whose configuration has no salt yet uses the state's, not a new one.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     }
     if found.offline:
@@ -83,13 +84,13 @@ def _find(say: Say) -> Toolchain:
 
 
 def _prepare_state(state: Path) -> None:
-    """The file backend's folder, and the passphrase of its secrets: made once, never changed."""
+    """The file backend's folder, and its secrets' passphrase: created once, never changed."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     (state / "pulumi").mkdir(mode=0o700, exist_ok=True)
     passphrase = state / "passphrase"
     if passphrase.exists():
         return
-    # Written whole under another name first: two first runs agree on one of the two.
+    # Written under a temporary name first: two concurrent first runs agree on one passphrase.
     draft = state / f".passphrase-{os.getpid()}"
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(32))
@@ -99,7 +100,7 @@ def _prepare_state(state: Path) -> None:
 
 
 def _path(*first: Path) -> str:
-    """PATH with `first` in front, once each, and no other programs of this cache."""
+    """PATH with `first` in front, without duplicates or other programs of this cache."""
     added = [str(folder) for folder in first]
     rest = [
         entry

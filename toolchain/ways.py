@@ -1,4 +1,4 @@
-"""The ways to an engine, in order of preference: this order is decided here and nowhere else."""
+"""The ways to an engine, in order of preference, which is decided only here."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from toolchain.errors import BuildFailed, Unavailable
 
 INSTALLER = "https://get.pulumi.com"
 PATIENCE = 4.0
-"""Seconds for the vendor's installer to answer at all."""
+"""Seconds for the vendor's installer to answer."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A folder with `pulumi`; `ours` when the host and the plugins are this project's."""
+    """A folder with `pulumi`; `ours`: whether the host and the plugins are this project's."""
 
     bin: Path
     version: str
@@ -31,7 +31,7 @@ class Engine:
 
 
 def ways(say: Say) -> list[Way[Engine]]:
-    """Every way to an engine, best first. A built one is looked for before the network is."""
+    """Every way to an engine, best first. A built one comes before the network."""
     return [
         Way("found on PATH", f"install Pulumi {build.ENGINE} or newer", on_path),
         Way("made by an earlier run", None, cached),
@@ -45,7 +45,7 @@ def ways(say: Say) -> list[Way[Engine]]:
 
 
 def on_path() -> Engine:
-    """The user's own engine, when it has its Python language host beside it or on PATH."""
+    """The user's own engine, if its Python language host is beside it or on PATH."""
     path = os.pathsep.join(
         entry
         for entry in os.environ.get("PATH", "").split(os.pathsep)
@@ -73,7 +73,7 @@ def cached() -> Engine:
 
 
 def installed() -> Engine:
-    """The vendor's installer, into the cache. A refusal is final and quick."""
+    """The vendor's installer, into the cache. A refusal is quick and final."""
     try:
         with urllib.request.urlopen(INSTALLER, timeout=PATIENCE) as answer:
             script = answer.read()

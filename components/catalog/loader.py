@@ -1,4 +1,4 @@
-"""Reads `mcp_catalog/*/server.yaml` and says everything that is wrong with them at once."""
+"""Reads `mcp_catalog/*/server.yaml` and reports all errors in them at once."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from components.plan.gateway import MAX_REPLICAS
 from components.reading import REQUIRED, Fault, Reader
 
 NO_SERVER = frozenset({"base"})
-"""Folders of the catalog that hold no server: the runtime that all of them share."""
+"""Folders of the catalog that hold no server, but the runtime that all of them share."""
 
 LONGEST_GRACE_S = 110
-"""A longer call would be given up by the gateway first (`timeout server`)."""
+"""Seconds; the gateway would end a longer call first (`timeout server`)."""
 
 REPLICAS = {1: 2, 2: 1}
 """How many replicas a tier has unless a server asks for more."""
 
 RESOURCES = Resources(cpus=0.5, memory_mb=256, pids=128)
 HEALTH = Health(interval_s=5, timeout_s=30, retries=2, start_period_s=120)
-"""Limits and check of a replica unless a server asks for others. Gateways leave out a slow one in
-seconds (ADR 26); Docker ends it, and a busy machine is no reason for that (ADR 28)."""
+"""Default limits and health check of a replica. Gateways leave out a slow one within seconds
+(ADR 26); Docker ends it, which a busy machine must not cause (ADR 28)."""
 
 NAME = r"[a-z][a-z0-9_]{0,30}"
 NAME_RULE = "a folder's name in lower case letters, digits and _ (31 at most)"
@@ -40,9 +40,9 @@ ENV = r"[A-Z][A-Z0-9_]{0,62}"
 
 @dataclass(frozen=True)
 class Catalog:
-    """All servers in the order of their names, and everything that is wrong with them.
+    """All servers in the order of their names, and all faults in their files.
 
-    With any fault a server may hold stand-in values: nothing may be made of it.
+    If there is any fault, a server may hold placeholders: create nothing from it.
     """
 
     servers: tuple[Server, ...]
@@ -61,7 +61,7 @@ def load(folder: Path) -> Catalog:
         if place.name in NO_SERVER or place.name.startswith((".", "_")):
             continue
         if not re.fullmatch(NAME, place.name):
-            advice = "rename it: it is the route and the end of the service's name"
+            advice = "rename it: the route and the service's name contain it"
             faults.append(Fault(f"{folder.name}/", f"{place.name!r}", NAME_RULE, advice))
             continue
         file = place / "server.yaml"

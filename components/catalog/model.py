@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PORT = 8000
-"""Where every server listens: each of its tasks has an address of its own."""
+"""The port on which every server listens: each task has its own address."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class SecretVariable:
 
 @dataclass(frozen=True)
 class Variable:
-    """An environment variable that may be set and is no secret."""
+    """An environment variable that may be set and is not secret."""
 
     name: str
     description: str
@@ -33,7 +33,7 @@ class Variable:
 class Resources:
     """Upper limits of one replica: processors, memory in MiB, processes and threads.
 
-    gpus: whole ones, for it alone.
+    gpus: whole GPUs, which it doesn't share.
     """
 
     cpus: float
@@ -71,8 +71,8 @@ class Deploy:
 class Server:
     """One folder of `mcp_catalog/`. name: folder, route below `/mcp/` and end of the service name.
 
-    env: variables of the container; secrets, variables: what it asks the operator for.
-    packages: Debian's, which the operator wants in its image.
+    env: variables of the container; secrets, variables: what the operator is asked for.
+    packages: Debian packages that the operator wants in its image.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """The platform's backend as a workload: all servers as one endpoint, their API, and the page.
 
-Whatever takes its place keeps to docs/how-to/own-backend.md. Pure.
+A replacement has to follow docs/how-to/own-backend.md. Pure.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from providers.swarm.services.model import Health, Placement, Resources
 SERVERS = "SOPHIA_SERVERS"
 """The variable that says where the servers' replicas are: a JSON object, `host:port` by name."""
 REPLICAS = 2
-"""So that one lost machine takes no client's endpoint with it."""
+"""So that the endpoint survives the loss of a machine."""
 GRACE_S = 110
-"""Seconds for the calls in flight at a stop: the longest that any server has."""
+"""Seconds for the calls in flight at a stop: the longest of any server."""
 
 
 def workload(
@@ -31,10 +31,10 @@ def workload(
     env: Mapping[str, str],
     secrets: Iterable[str],
 ) -> Workload:
-    """The backend, which needs nobody: it serves while servers are away.
+    """The backend. It needs no other workload: it serves while servers are down.
 
-    prefix: of physical names. health: the command that tells whether it is well. env, secrets:
-    further variables, and names of files below /run/secrets, of one that the operator puts there.
+    prefix: of physical names. health: the command that checks it. env, secrets: further variables,
+    and names of files below /run/secrets, for the operator's own backend.
     """
     own = names.physical(prefix, name)
     replicas_of = {

@@ -1,4 +1,4 @@
-"""What a machine does at its first boot, as a cloud-init text. All else is `node_setup`'s.
+"""What a machine does at its first boot, as a cloud-init text. `node_setup` does the rest.
 
 Works on Lambda Stack (Ubuntu) and on Debian 12: both have Docker, sshd and cloud-init, and a user
 that cloud-init calls `default`. The text holds the host's private key: treat it as a secret.
@@ -13,7 +13,7 @@ from components.plan import templates
 
 @dataclass(frozen=True)
 class FirstBoot:
-    """What cloud-init texts differ in: what a machine has for ever.
+    """What differs between cloud-init texts: what a machine keeps for ever.
 
     host_private_key: OpenSSH PEM; host_public_key: its public line.
     """

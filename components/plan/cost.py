@@ -10,9 +10,9 @@ HOURS_A_MONTH = 730
 
 
 def expected(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> str:
-    """A line on what all machines cost as listed: each of the first type of its group.
+    """A line on what all machines cost, each counted at the first type of its group.
 
-    cents: US cents an hour, by type. A type without a price is named and not added up.
+    cents: US cents per hour, by type. A type without a price is named, but not counted.
     """
     rented = [group for group in groups if group.count]
     total, parts = _added([(group.count, group.instance_types[0]) for group in rented], cents)
@@ -28,7 +28,7 @@ def expected(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> str:
 
 
 def at_most(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> tuple[int, list[str]]:
-    """US cents an hour if each machine is of the dearest type of its group, and what adds up."""
+    """US cents per hour if each machine has the most expensive type of its group, and the parts."""
     dearest = [
         (group.count, max(group.instance_types, key=lambda kind: cents.get(kind, 0)))
         for group in groups
@@ -38,7 +38,7 @@ def at_most(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> tuple[int,
 
 
 def _added(machines: Iterable[tuple[int, str]], cents: Mapping[str, int]) -> tuple[int, list[str]]:
-    """US cents an hour, and a part for each of these counts of a type."""
+    """US cents per hour, and a part for each of these counts of a type."""
     total, parts = 0, []
     for count, kind in machines:
         price = f"at {dollars(cents[kind])}" if kind in cents else "at an unknown price"

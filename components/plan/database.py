@@ -15,7 +15,7 @@ PORT = 5432
 VOLUME = VolumePlan("database", f"{DATA}/postgres", USER_ID)
 """The image keeps the cluster in a directory below it, named after its version."""
 DATABASE = "sophia"
-"""The database, and the role that owns it. Superusers come in through the local socket only."""
+"""The database, and the role that owns it. Superusers connect through the local socket only."""
 PASSWORD_SECRET = "postgres_password"
 """File below /run/secrets with the role's password."""
 
@@ -23,8 +23,8 @@ PASSWORD_SECRET = "postgres_password"
 def workload(name: str, memory_mb: int = 1024) -> Workload:
     """The server.
 
-    Two servers must never have the files at once: one task, on the volume's node, and the old one
-    stops first. The start gives a crashed server time to recover. memory_mb: its limit.
+    Two servers must never use the files at once: one task, on the volume's node, and the old one
+    stops first. Its start period gives a crashed server time to recover. memory_mb: its limit.
     """
     return Workload(
         name=name,
@@ -45,7 +45,7 @@ def workload(name: str, memory_mb: int = 1024) -> Workload:
         health=Health(
             test=["CMD", "healthcheck.sh"],
             interval_s=5,
-            # A busy machine is no broken database, and ending one for it costs all its clients.
+            # A busy machine doesn't mean a broken database; ending it would cost all its clients.
             timeout_s=30,
             retries=3,
             start_period_s=120,
@@ -58,7 +58,7 @@ def workload(name: str, memory_mb: int = 1024) -> Workload:
             reserve_memory_mb=memory_mb // 2,
         ),
         order="stop-first",
-        # A fast shutdown writes everything back once.
+        # A fast shutdown flushes everything once.
         stop_grace_s=60,
         labels={"sophia.platform": name},
         networks=(networks.DATA,),
@@ -68,8 +68,8 @@ def workload(name: str, memory_mb: int = 1024) -> Workload:
 def memory(limit_mb: int) -> dict[str, str]:
     """The server's settings for a container of that many MiB.
 
-    A quarter is the shared cache; each connection may take 16 MiB in all, of which a sort may
-    take a quarter; what the kernel caches of the files is counted into the same container.
+    A quarter is the shared cache; each connection may take 16 MiB in all, a sort a quarter of
+    that; the kernel's cache of the files counts towards the same container.
     """
     connections = max(20, limit_mb // 16)
     return {

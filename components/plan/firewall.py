@@ -1,8 +1,8 @@
-"""What machines let in, as firewall rules: the world's part, and each machine's for the others.
+"""What machines let in, as firewall rules: from the world, and from one another.
 
 A ruleset belongs to a region and is given to a machine at its launch, when no address is known yet.
-So the rulesets say what the world may; what machines may among themselves comes when they have
-addresses, and goes when they have left.
+So the rulesets say what the world may reach; rules between machines are added when they have
+addresses, and deleted when they have left.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LONGEST_NAME = 64
 """Characters of a ruleset's name (OpenAPI 1.8.3, FirewallRulesetCreateRequest)."""
 
 Rule = Mapping[str, Any]
-"""As `FirewallRule` of the provider takes it."""
+"""As the provider's `FirewallRule` takes it."""
 
 
 @dataclass(frozen=True)
 class RulesetPlan:
-    """A ruleset to be. rules: what the world may."""
+    """A planned ruleset. rules: what the world may reach."""
 
     kind: str
     region: str
@@ -46,7 +46,7 @@ class RulesetPlan:
 
 @dataclass(frozen=True)
 class Sources:
-    """Who may come in from outside, as IPv4 networks."""
+    """Who may connect from outside, as IPv4 networks."""
 
     ssh: Sequence[str]
     gateway: Sequence[str]
@@ -68,7 +68,8 @@ def rulesets(
 ) -> tuple[RulesetPlan, ...]:
     """One for each kind and region: ssh on every machine, the gateway on managers.
 
-    Either says all that the world may: what the account's global rules open beyond it is told.
+        Each says everything that the world may reach; what the account's global rules open beyond
+    that is reported.
     """
     ssh = [_rule("tcp", SSH_PORT, source, "ssh") for source in sources.ssh]
     gateway = [_rule("tcp", gateway_port, source, "gateway") for source in sources.gateway]
@@ -83,10 +84,10 @@ def rulesets(
 def from_machine(
     kind: str, name: str, addresses: Iterable[str], encrypted: bool
 ) -> tuple[Rule, ...]:
-    """What a machine may on machines with that kind of ruleset (Docker's documentation, "Open
+    """What a machine may reach on machines with that kind of ruleset (Docker's documentation, "Open
     protocols and ports between the hosts"). Empty where another kind's rules are enough.
 
-    encrypted: whether overlays are, which takes ESP. Lambda's rules know it only as part of `all`.
+    encrypted: whether overlays are, which needs ESP. Lambda's rules have it only as part of `all`.
     """
     if encrypted:
         open = [("all", 1, 65535)] if kind == NODE else []

@@ -2,8 +2,8 @@
 
 HAProxy on every manager terminates TLS, checks host, origin and token, and balances
 `/mcp/<server>` over the healthy tasks of that server's service. The certificate is a file that
-Swarm mounts. The configuration is handed out by a service of its own, and gateways take in each
-change without a restart (ADR 20); nothing in it is secret.
+Swarm mounts. A separate service serves the configuration, and gateways apply each change without a
+restart (ADR 20); nothing in it is secret.
 """
 
 from __future__ import annotations
@@ -21,49 +21,50 @@ from providers.swarm.services.model import Health, Mount, Placement, Port, Resou
 USER_ID = 10003
 """uid and gid of the process, as in images/gateway/Dockerfile; owner of its secret files."""
 PORT = 8443
-"""Where it listens in the container. The ports after it are for the inside only."""
+"""Where it listens in the container. The ports after it are internal."""
 HEALTH_PORT = 8404
-"""Also where the configuration is handed out, in images/gateway/publish.py."""
+"""Also the port on which images/gateway/publish.py serves the configuration."""
 METRICS_PORT = 8405
 CERTIFICATE_SECRET = "gateway_tls.pem"
 """File below /run/secrets: certificate, chain and private key, in PEM."""
 CONFIG_FILE = "/etc/haproxy/haproxy.cfg"
-"""Where Swarm mounts the configuration for the one who hands it out."""
+"""Where Swarm mounts the configuration for the service that serves it."""
 LIBRARY = "/usr/local/lib/sophia"
 MOST_RELOADS = 5
 BODY_LIMIT = 512 * 1024
-"""Bytes a request's body may have. The largest useful call, a memory with every character escaped,
-has 250 KiB; as Python's objects a body takes up to 55 times its bytes, of a replica's 192 MB.
+"""Limit of a request's body, in bytes. The largest useful call, a memory with every character
+escaped, has 250 KiB; as Python objects a body takes up to 55 times its bytes, and a replica has
+192 MB.
 """
 BODY_S = 30
-"""Seconds that a request's body has to arrive."""
+"""Seconds in which a request's body has to arrive."""
 CONNECTIONS_PER_SOURCE = 200
-"""Open connections of one address: a tenth of what a gateway holds (`maxconn`), silent ones too."""
+"""Open connections of one address, idle ones too: a tenth of a gateway's (`maxconn`)."""
 RATE, RATE_PERIOD_S = 3000, 10
 """Requests that one caller may make in so many seconds, at each gateway: as many as a replica with
-one core answers. One caller alone can't keep a server with several of them from the others."""
+one core answers. So one caller can't take a server with several replicas from the others."""
 LOOKS = 300
 """Requests for the page that one address may make in that time: it has no caller to count them by.
-Each look takes about ten."""
+Opening the page takes about ten."""
 MAX_REPLICAS = 10
-"""Tasks of one service that are balanced over. Fixed, so that scaling changes no configuration."""
+"""Tasks of one service to balance over. Fixed, so scaling doesn't change the configuration."""
 CORS_REQUEST_HEADERS = (
     *("authorization", "content-type", "last-event-id"),
     *("mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name"),
 )
 """What scripts of an allowed website may send: MCP 2025-11-25 and 2026-07-28, Streamable HTTP."""
 CORS_RESPONSE_HEADERS = ("mcp-session-id", "retry-after", "www-authenticate", "x-request-id")
-"""What they may read, beside what every browser shows."""
+"""What they may read, in addition to what browsers always allow."""
 DRAIN_S = 20
 """Seconds that a stopping gateway has for what is in flight."""
 
 PUBLISHER = "-config"
-"""How the name ends of who hands out the configuration."""
+"""How the name of the service that serves the configuration ends."""
 _PYTHON = ("python3", "-I", "-S")
 _HEALTH = Health(
     test=["CMD", *_PYTHON, f"{LIBRARY}/healthcheck.py"],
     interval_s=5,
-    timeout_s=30,  # a busy machine is no broken gateway
+    timeout_s=30,  # a busy machine doesn't mean a broken gateway
     retries=2,
     start_period_s=120,
 )
@@ -89,9 +90,9 @@ class Route:
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who may call, with a token of their own.
+    """Somebody who may call, with their own token.
 
-    servers: those that may be called, None for all. rotate: another text makes another token.
+    servers: those that they may call, None for all. rotate: another text makes another token.
     """
 
     name: str
@@ -100,18 +101,18 @@ class Caller:
 
 
 CALLER = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
-"""What callers may be called."""
+"""What a caller's name may be."""
 DEFAULT_CALLER = "default"
 """The caller that every platform has. Its token is the output `gateway_token`."""
 
 
 def digest(token: str) -> str:
-    """How the configuration knows a token. 256 random bits can't be guessed from a plain hash."""
+    """A token as the configuration has it. 256 random bits can't be guessed from a plain hash."""
     return hashlib.sha256(f"Bearer {token}".encode()).hexdigest()
 
 
 def url(host: str, port: int) -> str:
-    """Where the gateway answers under one of its names."""
+    """The gateway's address under one of its names."""
     return f"https://{host}" if port == 443 else f"https://{host}:{port}"
 
 
@@ -125,11 +126,11 @@ def config(
 ) -> str:
     """The text of haproxy.cfg.
 
-    routes: the servers. backend: what `/mcp` itself, `/api/` and the page lead to.
+    routes: the servers. backend: serves `/mcp` itself, `/api/` and the page.
     hosts: names and addresses that clients may use in Host and Origin, without a port.
     callers: by the `digest` of their token. rate: requests of each in RATE_PERIOD_S.
     origins: other websites whose scripts may call, as browsers send them in Origin.
-    Raises ValueError for what can't stand in the configuration, all faults at once.
+    Raises ValueError for what the configuration can't hold, with all errors at once.
     """
     if faults := [
         *_route_faults([*routes, backend]),
@@ -198,9 +199,9 @@ def workload(name: str, prefix: str, published_port: int, needs: Iterable[str]) 
 
 
 def publisher(gateway: Workload) -> Workload:
-    """Who hands out the configuration to that gateway: one task, on any manager.
+    """Serves the configuration to that gateway: one task, on any manager.
 
-    Never two at once, or gateways would go back and forth between the old one and the new.
+    Never two at once, or gateways would switch back and forth between the old and the new one.
     """
     return Workload(
         name=f"{gateway.name}{PUBLISHER}",
@@ -220,7 +221,7 @@ def publisher(gateway: Workload) -> Workload:
 
 
 def _refusal(message: str) -> str:
-    """An error as MCP clients read it: JSON-RPC without a request that it answers."""
+    """An error as MCP clients read it: JSON-RPC without the id of a request."""
     error = {"code": -32000, "message": message}
     return json.dumps({"jsonrpc": "2.0", "id": None, "error": error})
 
@@ -239,7 +240,7 @@ def _route_faults(routes: Sequence[Route]) -> list[str]:
             if not _SERVER.fullmatch(route.server)
         ),
         *(
-            f"server {route.server!r}: {route.host!r} is no DNS name"
+            f"server {route.server!r}: {route.host!r} is not a DNS name"
             for route in routes
             if not _DNS_NAME.fullmatch(route.host)
         ),
@@ -253,7 +254,7 @@ def _route_faults(routes: Sequence[Route]) -> list[str]:
 
 def _host_faults(hosts: Sequence[str]) -> list[str]:
     if not hosts:
-        return ["no host is allowed, expected the managers' addresses at least"]
+        return ["no host is allowed, expected at least the managers' addresses"]
     return [
         f"host {host!r}: expected a name in small letters or an IPv4 address, without a port"
         for host in hosts
@@ -270,12 +271,12 @@ def _caller_faults(callers: Mapping[str, Caller]) -> list[str]:
             if not CALLER.fullmatch(caller.name)
         ),
         *(
-            f"caller {caller.name!r}: its token's digest is no SHA-256 in hexadecimal"
+            f"caller {caller.name!r}: its token's digest is not a SHA-256 in hexadecimal"
             for digest, caller in callers.items()
             if not _DIGEST.fullmatch(digest)
         ),
         *(
-            f"caller {caller.name!r}: {server!r} is no name of a server"
+            f"caller {caller.name!r}: {server!r} is not a server's name"
             for caller in callers.values()
             for server in caller.servers or ()
             if not _SERVER.fullmatch(server)

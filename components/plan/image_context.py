@@ -1,4 +1,4 @@
-"""What an image is made of, and the tag that says so.
+"""What an image is made of, and the tag that follows from it.
 
 Two builds with the same tag start from the same bytes: same Dockerfile and sources, same locked
 requirements, same base. So an image is built once, and only what changed is built again.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DOCKERFILE = "Dockerfile"
 REQUIREMENTS = "requirements.txt"
@@ -23,20 +23,27 @@ PLATFORMS = (
 """Wheels that run on Debian 12 (glibc 2.36), best first. Lambda Cloud's gh200 is not among them."""
 
 _RECIPE = "2"
-"""Change it when the way contexts are staged changes what ends up in an image."""
+"""Change it when staging changes what ends up in an image."""
 _PIP_HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 _NOT_SOURCES = {
     *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"),
     *("server.yaml", "README.md", "tools.json", "requirements.in", "conftest.py"),
     *("server.Dockerfile", "server_with_packages.Dockerfile"),
 }
-"""Names of files and folders that are about an image and not in it."""
+"""Names of files and folders that describe an image but are not part of it."""
 _INSTALL = """USER root
 RUN apt-get update -q \\
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {} \\
  && rm -rf /var/lib/apt/lists/*
 USER 10001:10001
 """
+_REFRESH = b"""RUN : %s \\
+ && apt-get update -q \\
+ && DEBIAN_FRONTEND=noninteractive apt-get upgrade -y -q \\
+ && rm -rf /var/lib/apt/lists/*
+"""
+"""The word is part of the text, or Docker would reuse a cached layer with older updates."""
+_FROM_BASE = re.compile(rb"^FROM \$\{BASE\}.*\n", re.MULTILINE)
 _TEST = re.compile(r"test_\w+\.py")
 
 
@@ -79,9 +86,9 @@ def server_context(
 ) -> BuildContext:
     """The context of the server in the catalog's folder `name`.
 
-    sources: of the folder. dockerfile: the shared one that `shared_dockerfile` names; what it
-    starts depends on the name, which a command can't take from an argument of the build.
-    packages: Debian's, installed below the server's code, which changes more often.
+    sources: of the folder. dockerfile: the shared one that `shared_dockerfile` names; the command
+    it starts contains the name, which CMD can't take from a build argument.
+    packages: Debian packages, installed before the server's code, which changes more often.
     """
     if packages:
         first, start, rest = dockerfile.rpartition(b"FROM ${BASE}\n")
@@ -96,6 +103,21 @@ def server_context(
     return BuildContext((Source(DOCKERFILE, dockerfile + command, False), *placed), base)
 
 
+def refreshed(context: BuildContext, refresh: str) -> BuildContext:
+    """The context with Debian's updates installed on its base. refresh: any word; a different one
+    installs the updates of that day, "" none."""
+    if not refresh:
+        return context
+    layer = _REFRESH % refresh.encode()
+    sources = tuple(
+        replace(source, content=_FROM_BASE.sub(lambda found: found[0] + layer, source.content))
+        if source.path == DOCKERFILE
+        else source
+        for source in context.sources
+    )
+    return replace(context, sources=sources)
+
+
 def shared_dockerfile(sources: Sequence[Source]) -> str:
     """The Dockerfile in the catalog's `base/` that a server with these sources is built by."""
     installs = any(source.path == REQUIREMENTS and source.content.strip() for source in sources)
@@ -103,7 +125,7 @@ def shared_dockerfile(sources: Sequence[Source]) -> str:
 
 
 def faults(context: BuildContext) -> list[str]:
-    """Why no image can be made of it."""
+    """Why no image can be built from it."""
     found = []
     if not any(source.path == DOCKERFILE for source in context.sources):
         found.append(f"there is no {DOCKERFILE}")
@@ -115,7 +137,7 @@ def faults(context: BuildContext) -> list[str]:
 
 
 def packages_key(requirements: str) -> str:
-    """Names the Python packages that these requirements need: 16 hexadecimal digits."""
+    """A name for the Python packages that these requirements need: 16 hexadecimal digits."""
     return _digest([PYTHON.encode(), "\n".join(PLATFORMS).encode(), requirements.encode()])
 
 
@@ -128,7 +150,7 @@ def tag(context: BuildContext) -> str:
 
 
 def pip_install(requirements_file: str, directory: str) -> list[str]:
-    """Arguments of `pip` that install packages for the image's Python, whatever runs here."""
+    """Arguments of `pip` that install packages for the image's Python, not this machine's."""
     return [
         "install",
         "--quiet",
@@ -144,12 +166,12 @@ def pip_install(requirements_file: str, directory: str) -> list[str]:
 
 
 def repository(server: str, path: str, name: str) -> str:
-    """Where an image lies in a registry, without its tag: `server/path/name`."""
+    """An image's place in a registry, without its tag: `server/path/name`."""
     return "/".join(part for part in (server, path.strip("/"), name.replace("_", "-")) if part)
 
 
 def _digest(parts: Sequence[bytes]) -> str:
-    """Of the parts and their borders, so that no two lists give the same bytes."""
+    """Covers the parts and their borders, so no two lists give the same bytes."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))

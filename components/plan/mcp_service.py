@@ -18,17 +18,17 @@ HEALTH_CHECK = ("python", "-I", "-S", "/opt/server/sophia_mcp/healthcheck.py")
 """In every server's image. Without site packages it starts in half the time."""
 
 DRAIN_S = 5
-"""After SIGTERM: seconds in which requests are still taken; then come those of `deploy.grace_s`."""
+"""Seconds after SIGTERM in which requests are still accepted; those of `deploy.grace_s` follow."""
 
 SPARE_S = 5
-"""Seconds between the server's own end and the kill."""
+"""Seconds between the server's own exit and the kill."""
 
 SCRATCH = (Mount(type="tmpfs", target="/tmp", size_mb=64),)
-"""All that a server can write to."""
+"""The only place where a server can write."""
 
 
 def environment(name: str, grace_s: int) -> dict[str, str]:
-    """What the runtime reads of any server. name: physical; grace_s: for the calls in flight."""
+    """What the runtime reads for every server. name: physical; grace_s: for the calls in flight."""
     return {
         "PORT": str(PORT),
         "MCP_ALLOWED_HOSTS": f"{name},tasks.{name}",
@@ -43,7 +43,7 @@ def stop_grace_s(grace_s: int) -> float:
 
 
 def files(secrets: Iterable[str]) -> tuple[File, ...]:
-    """Credentials as files of their variables' names."""
+    """Credentials as files named after their variables."""
     return tuple(File(env.lower().replace("_", "-"), env) for env in sorted(secrets))
 
 
@@ -53,8 +53,8 @@ def mcp_service(
     secrets: Iterable[str] = (),
     needs: tuple[str, ...] = (),
 ) -> Workload:
-    """The workload of one server. prefix: of physical names. secrets: names of the credentials that
-    it gets; needs: the workloads that these come from.
+    """The workload of one server. prefix: of physical names. secrets: names of its credentials;
+    needs: the workloads that they come from.
     """
     deploy = server.deploy
     name = names.physical(prefix, server.name)
@@ -86,7 +86,7 @@ def mcp_service(
             constraints=[f"node.labels.{TIER_LABEL} == primary"] if deploy.tier == 1 else [],
             spread=[f"node.labels.{NODE_LABEL}"],
         ),
-        # A GPU is held until the old task has ended, and there may be no other one.
+        # The old task holds its GPU until it ends, and there may be no other.
         order="stop-first" if deploy.resources.gpus else "start-first",
         stop_grace_s=stop_grace_s(deploy.grace_s),
         labels={"sophia.server": server.name, "sophia.tier": str(deploy.tier)},

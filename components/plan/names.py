@@ -7,11 +7,11 @@ import hashlib
 from providers.swarm.naming import LONGEST_HASHED
 
 LONGEST = 63
-"""Characters a name may have: DNS labels (RFC 1035) and Swarm service names end there."""
+"""Characters a name may have: the limit of DNS labels (RFC 1035) and Swarm service names."""
 
 
 def prefix(project: str, stack: str) -> str:
-    """What every physical name of a stack starts with, so that stacks share an account."""
+    """What every physical name of a stack starts with, so that stacks can share an account."""
     return f"{project}-{stack}"
 
 
@@ -27,8 +27,8 @@ def physical(prefix: str, name: str) -> str:
 
 
 def key(base: str, public_key: str, *, is_first: bool) -> str:
-    """What a login key is called in the account: the first one `base`, its followers in addition
-    by six digits of what they are, since all are there as long as machines use them.
+    """A login key's name in the account: `base` for the first one, with six digits of its hash for
+    the following ones, since all exist as long as machines use them.
     """
     if is_first:
         return base

@@ -1,7 +1,7 @@
-"""The Swarm's networks, by trust: what is on none of a workload's networks can't reach it. Pure.
+"""The Swarm's networks, by trust: only what shares a network with a workload can reach it. Pure.
 
-Nothing of a network can be changed, and services change one after the other. So whoever moves is on
-its former networks, too, until all others are on the new ones: that takes two runs.
+A network can't be changed, and services change one after the other. So a workload that moves
+stays on its former networks, too, until all others are on the new ones: that takes two runs.
 """
 
 from __future__ import annotations
@@ -10,29 +10,32 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 EDGE = "services"
-"""The gateway and the servers. Called as it was when it was the only one."""
+"""The gateway and the servers. Its name dates from when it was the only network."""
 DATA = "data"
-"""The database and those that have its password."""
-NETWORKS = (EDGE, DATA)
+"""The database and the workloads that have its password."""
+BACKUP = "backup"
+"""The database and the job that backs it up, where there are backups: their way out to S3."""
+NETWORKS = (EDGE, DATA, BACKUP)
 INTERNAL = frozenset({DATA})
-"""Those that nothing gets out by: the database needs neither the internet nor a machine's metadata.
-What is published on a machine's port has to be on another one."""
+"""Those without a way out: what has the database's password needs neither the internet nor a
+machine's metadata by it. A workload that publishes a port has to be on another one, too."""
 
 SHARED = {"database": DATA}
-"""Where a workload is met by those that need it."""
+"""The network on which others reach a workload."""
 
 OUTPUT, LAYOUTS = "networks", "network_layouts"
 """Outputs of a stack: the networks of each workload; the layouts that networks have, newest first.
 """
 BEFORE = {"database": (EDGE,)}
-"""Where the first version, which had no such output, had what is on none of its networks now."""
+"""Where the first version, which had no such output, had a workload that is on none of its
+networks now."""
 
 SWAP = (
-    "other networks take the place of those of another overlay.mtu or overlay.encrypted: this run"
-    " updates every service to be on both, so that they still reach each other; the next run leaves"
-    " the former ones"
+    "new networks replace the present ones, as overlay.mtu or overlay.encrypted changed: this run"
+    " puts every service on both, so that they still reach each other; the next run leaves the"
+    " former ones"
 )
-"""What is told in the first of the two runs."""
+"""Printed in the first of the two runs."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,17 @@ class Layout:
     generation: int = 1
 
     def name(self, network: str) -> str:
-        """What that network is called in this layout."""
+        """That network's name in this layout."""
         return network if self.generation == 1 else f"{network}-{self.generation}"
 
 
+def needed(*, backups: bool) -> tuple[str, ...]:
+    """Those that the platform has."""
+    return NETWORKS if backups else (EDGE, DATA)
+
+
 def layouts(encrypted: bool, mtu: int, former: Sequence[Layout]) -> tuple[Layout, ...]:
-    """The layouts of this run's networks: the wanted one, and the last `up`'s if it is another.
+    """The layouts of this run's networks: the wanted one, and the last `up`'s if it differs.
 
     former: those of the last `up`, newest first; none before the first.
     """
@@ -69,8 +77,8 @@ def attached(
 ) -> tuple[str, ...]:
     """The names of a workload's networks in this run. former: those of the last `up`.
 
-    Where one is new, none is left: others are still to be met on the former ones until they are on
-    the new one, too. The next run leaves them.
+    If one is new, none is left: others are reached on the former ones until they are on the new
+    one, too. The next run leaves the former ones.
     """
     wanted = tuple(layouts[0].name(network) for network in networks)
     if set(wanted) <= set(former):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class NodeGroup:
-    """Machines that are alike. instance_types and regions are tried in order.
+    """Machines of the same kind. instance_types and regions are tried in order.
 
     role: `manager` or `worker`; tier: `primary` or `secondary`.
     generation: change it to replace the group's machines. replace: by machine, a token; change it
@@ -29,7 +29,7 @@ class NodeGroup:
 
 @dataclass(frozen=True)
 class NodePlan:
-    """One machine to be. name: `<group>-<number from 1>`; labels: what its Swarm node carries.
+    """One planned machine. name: `<group>-<number from 1>`; labels: what its Swarm node carries.
 
     instance_types, regions: preferences of a launch. image_family, generation: what the machine is;
     another one is another machine.
@@ -46,7 +46,7 @@ class NodePlan:
 
     @property
     def machine(self) -> str:
-        """What the machine is, as a text: another one is another disk."""
+        """What the machine is, as a text: another text means another disk."""
         return f"{self.image_family} {self.generation}"
 
     @property
@@ -63,7 +63,7 @@ def gpus(instance_type: str) -> int:
 
 TIER_LABEL = "tier"
 NODE_LABEL = "node"
-"""A node's plain name; Swarm can only spread over labels."""
+"""A node's plain name; Swarm can spread only over labels."""
 
 
 def node_names(groups: Iterable[NodeGroup]) -> list[str]:
@@ -72,7 +72,7 @@ def node_names(groups: Iterable[NodeGroup]) -> list[str]:
 
 
 def _generation(group: NodeGroup, name: str) -> str:
-    """The group's, and the machine's own token where it has one."""
+    """The group's generation, with the machine's own token if it has one."""
     return "/".join(filter(None, (group.generation, group.replace.get(name))))
 
 

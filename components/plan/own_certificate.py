@@ -1,7 +1,7 @@
-"""A certificate of the operator's own: when it ends, and why the gateway couldn't show it. Pure.
+"""The operator's certificate: when it ends, and why the gateway couldn't use it. Pure.
 
-No message ever holds a part of the key. Whether clients trust the chain's end is not asked here:
-a company's own CA is as good as a public one.
+No message ever holds a part of the key. Whether clients trust the root is not checked: a company's
+CA is as good as a public one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from components.reading import Fault
 
 NOTICE = timedelta(days=30)
-"""How long before its end an operator is reminded."""
+"""How long before its end the operator is reminded."""
 
 LEAST_RSA = 2048
-"""Bits. OpenSSL's security level 2, Debian's own choice, loads no shorter key."""
+"""Bits. OpenSSL's security level 2, Debian's default, loads no shorter key."""
 
 _CHAIN = "a certificate chain in PEM: the gateway's own first, then each one's issuer"
 _KEY = "its private key in PEM, without a passphrase (EC, or RSA of 2048 bits or more)"
@@ -31,7 +31,7 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def ends(pem: str) -> datetime:
-    """The moment (UTC) from which on clients refuse a chain that has no faults."""
+    """The time (UTC) from which clients refuse a chain that is otherwise valid."""
     return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(pem.encode()))
 
 
@@ -40,7 +40,7 @@ def faults(
 ) -> Iterator[Fault]:
     """Everything that is wrong with chain and key together.
 
-    where: what keys of faults begin with, `sophia:gateway`. hosts: names that it must be good for.
+    where: prefix of the faults' keys, `sophia:gateway`. hosts: names that it must be valid for.
     """
     at_certificate, at_key = f"{where}.certificate", f"{where}.privateKey"
     chain, key = _chain(pem), _key(key_pem)
@@ -70,7 +70,7 @@ def _chain(pem: str) -> list[x509.Certificate]:
 
 
 def _key(pem: str) -> PrivateKey | str:
-    """The key, or what stands in its place."""
+    """The key, or what was found instead."""
     if not pem:
         return "nothing"
     try:
@@ -85,7 +85,7 @@ def _key(pem: str) -> PrivateKey | str:
 
 
 def _strangers(where: str, chain: Sequence[x509.Certificate], key: PrivateKey) -> Iterator[Fault]:
-    """A key that belongs elsewhere."""
+    """A key that belongs to another certificate."""
     public = key.public_key()
     if chain[0].public_key() == public:
         return
@@ -113,7 +113,7 @@ def _order(where: str, chain: Sequence[x509.Certificate]) -> Iterator[Fault]:
 
 
 def _whole(where: str, chain: Sequence[x509.Certificate]) -> Iterator[Fault]:
-    """A lone certificate that says where its issuer's can be had: clients know neither."""
+    """A single certificate that says where its issuer's is: clients know neither."""
     leaf = chain[0]
     if len(chain) > 1 or leaf.issuer == leaf.subject:
         return
@@ -127,7 +127,7 @@ def _whole(where: str, chain: Sequence[x509.Certificate]) -> Iterator[Fault]:
 
 
 def _purpose(where: str, leaf: x509.Certificate) -> Iterator[Fault]:
-    """A certificate for something else than a server (RFC 5280, "Extended Key Usage")."""
+    """A certificate for something other than a server (RFC 5280, "Extended Key Usage")."""
     try:
         uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (x509.ExtensionNotFound, ValueError):
@@ -140,7 +140,7 @@ def _names(where: str, leaf: x509.Certificate, hosts: Sequence[str]) -> Iterator
     names = _dns_names(leaf)
     listed = ", ".join(names) or "no DNS name"
     if not hosts:
-        expected = f"names that the certificate is good for ({listed})"
+        expected = f"names that the certificate is valid for ({listed})"
         yield Fault(f"{where}.hosts", "nothing", expected)
     if missing := [host for host in hosts if not any(_covers(name, host) for name in names)]:
         expected = f"one for every name in hosts, {', '.join(missing)} too"
@@ -148,7 +148,7 @@ def _names(where: str, leaf: x509.Certificate, hosts: Sequence[str]) -> Iterator
 
 
 def _dns_names(leaf: x509.Certificate) -> list[str]:
-    """What clients compare with; none of them reads the common name any more (RFC 9525)."""
+    """The names that clients compare; they no longer read the common name (RFC 9525)."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):

@@ -1,6 +1,6 @@
 """Policies: rules with a name that every plan has to keep, whatever is configured. Pure.
 
-docs/how-to/policies.md lists them, with those that are kept by rules of another place.
+docs/how-to/policies.md lists them, with those that other rules enforce.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def published_ports(settings: Settings, planned: Sequence[Workload]) -> Iterator
 
 
 def protected_volumes(_: Settings, planned: Sequence[Workload]) -> Iterator[Fault]:
-    """What keeps data has a volume, which VolumeHome guards, and never two tasks at once."""
+    """A workload that keeps data has a volume, guarded by VolumeHome, and never two tasks at
+    once."""
     for workload in planned:
         for mount in workload.mounts:
             if mount.type != "tmpfs" and not mount.read_only:
@@ -52,10 +53,10 @@ def protected_volumes(_: Settings, planned: Sequence[Workload]) -> Iterator[Faul
 
 
 def price_limit(settings: Settings, _: Sequence[Workload]) -> Iterator[Fault]:
-    """What may be rented costs no more than `policies.maxUsdPerHour`.
+    """The machines cost no more than `policies.maxUsdPerHour`, whichever types are rented.
 
-    Each type has a price here: without one the settings have refused it, and `load` ends without
-    the cloud's offers.
+    Each type has a price here: settings refuse one without, and without the cloud's offers `load`
+    fails.
     """
     limit = settings.max_usd_per_hour
     cents, parts = cost.at_most(settings.node_groups, settings.prices)
@@ -64,7 +65,7 @@ def price_limit(settings: Settings, _: Sequence[Workload]) -> Iterator[Fault]:
             f"{settings.project}:nodeGroups",
             f"{cost.dollars(cents)} an hour at most ({', '.join(parts)})",
             f"{cost.dollars(round(limit * 100))} or less",
-            "take the dearest types out of instanceTypes, rent fewer machines, or raise"
+            "remove the dearest types from instanceTypes, rent fewer machines, or raise"
             f" {settings.project}:policies.maxUsdPerHour",
         )
 
@@ -74,11 +75,11 @@ POLICIES: Mapping[str, Callable[[Settings, Sequence[Workload]], Iterator[Fault]]
     "protected-volumes": protected_volumes,
     "price-limit": price_limit,
 }
-"""Those that judge a whole plan; `by_digest` judges each image as it comes."""
+"""Those that check a whole plan; `by_digest` checks each image when it is known."""
 
 
 def faults(settings: Settings, planned: Sequence[Workload]) -> list[Fault]:
-    """Every breach, with the policy's name in front."""
+    """Every violation, with the policy's name in front."""
     return [
         replace(fault, key=f"policy {name}: {fault.key}")
         for name, policy in POLICIES.items()

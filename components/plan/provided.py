@@ -1,6 +1,6 @@
-"""What the platform itself has for servers, by the variable that they ask for it with.
+"""What the platform provides to servers, by the variable in which they expect it.
 
-A value that the operator gives is used instead. Rules and wiring share these two mappings.
+A value from the operator is used instead. Rules and wiring share these two mappings.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ CREDENTIALS: Mapping[str, str] = {
     "LAMBDA_API_KEY": ACCOUNT,
     "MEMORY_DATABASE_URL": "database",
 }
-"""Secrets, and where each comes from: the account's key, or a workload, which is then needed."""
+"""Secrets and their sources: the account's key, or a workload, which is then needed."""
 
 ADDRESSES = {"LAMBDA_API_KEY": "LAMBDA_API_URL"}
-"""A credential of the platform's is for the platform's address only, which has this variable."""
+"""The platform's credential is only for the platform's address, which is in this variable."""
 
 
 def variables(*, api_url: str) -> dict[str, str]:
-    """Settings that are no secrets. api_url: of Lambda Cloud."""
+    """Settings that are not secret. api_url: of Lambda Cloud."""
     return {"LAMBDA_API_URL": api_url}

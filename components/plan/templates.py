@@ -1,4 +1,4 @@
-"""Texts made of `templates/`."""
+"""Texts rendered from `templates/`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[2] / "templates"
 
 
 def render(name: str, **values: object) -> str:
-    """A template with its values; one that is missing is an error."""
+    """A template with its values; a missing value is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         undefined=jinja2.StrictUndefined,

@@ -1,4 +1,4 @@
-"""Which volumes there are, and which nodes may hold them."""
+"""Which volumes exist, and which nodes may hold them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from components.plan.nodes import NodePlan
 
 DATA = "/opt/sophia/data"
-"""Where volumes lie on every node."""
+"""The directory of volumes on every node."""
 
 
 @dataclass(frozen=True)

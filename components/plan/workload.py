@@ -1,8 +1,8 @@
 """What runs on the Swarm, as one value: an MCP server, the database, the gateway, a backup. Pure.
 
-A workload says everything that is known before anything runs. Ids, digests and the contents of
-files come later; `service_inputs` and `job_inputs` have stand-ins for them, so that a first preview
-checks all rules.
+A workload holds everything that is known before anything runs. Ids, digests and the contents of
+files come later; `service_inputs` and `job_inputs` have placeholders for them, so that a first
+preview checks all rules.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from providers.swarm.services.patience import watched_s
 
 Kind = Literal["service", "global", "job", "cron"]
 """`service`: so many replicas. `global`: one task on every node that fits. `job`: one task that
-runs to its end, within the `up` that makes or changes it. `cron`: a job that is run again by its
-schedule."""
+runs to its end, within the `up` that creates or changes it. `cron`: a job that its schedule runs
+again."""
 
 JOBS = ("job", "cron")
-"""The kinds that end."""
+"""The kinds that run to an end."""
 
 _MODE = {"service": "replicated", "global": "global"}
 _LATER = "known-later"
@@ -36,7 +36,7 @@ class File:
     """A file in the container, kept as a Swarm secret or config.
 
     role: end of its resource's name. target: a name below /run/secrets, for a config an absolute
-    path. called: end of its physical name in the Swarm; defaults to the target.
+    path. called: how its physical name in the Swarm ends; defaults to the target.
     """
 
     role: str
@@ -44,7 +44,7 @@ class File:
     called: str = ""
 
     def prefix(self, prefix: str, owner: str) -> str:
-        """What its physical name begins with."""
+        """The prefix of its physical name."""
         return names.file_prefix(prefix, owner, self.called or self.target)
 
 
@@ -66,10 +66,10 @@ class Workload:
 
     name: plain, and the logical name of its component. user: uid and gid of its processes, owner
     of its files. stop_grace_s: seconds from SIGTERM to SIGKILL.
-    needs: names of workloads that must be healthy, or jobs that must have ended well, before this
-    one starts. networks: names of those that it is on, see `networks`.
+    needs: names of workloads that must be healthy, or jobs that must have succeeded, before this
+    one starts. networks: names of its networks, see `networks`.
 
-    Of what keeps running, and `workloads.faults` refuses them for a job:
+    Only for kinds that keep running (`workloads.faults` refuses them for a job):
     port: where its tasks listen, for others on its networks; ports: published.
     order: `stop-first` where two tasks must never run at once (state, host ports).
 
@@ -101,7 +101,7 @@ class Workload:
 
 
 def service_inputs(workload: Workload, prefix: str) -> model.ServiceInputs:
-    """The Swarm service, with stand-ins for what is only known when something runs."""
+    """The Swarm service, with placeholders for what is only known when something runs."""
     health = workload.health
     return model.ServiceInputs(
         **_task(workload, prefix),
@@ -114,7 +114,7 @@ def service_inputs(workload: Workload, prefix: str) -> model.ServiceInputs:
 
 
 def job_inputs(workload: Workload, prefix: str) -> model.JobInputs:
-    """The same of a job."""
+    """The same for a job."""
     return model.JobInputs(**_task(workload, prefix))
 
 

@@ -1,4 +1,4 @@
-"""Which workloads the platform has, in which order they are made, and what is wrong with them."""
+"""Which workloads the platform has, the order in which they are created, and their faults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, database, gateway, mcp_service, provided
+from components.plan import backend, backup, database, gateway, mcp_service, provided
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -15,7 +15,7 @@ from components.settings_model import Settings
 from providers.swarm import calendar
 from providers.swarm.services.rules import faults_of, job_faults
 
-DATABASE, BACKEND, GATEWAY = "database", "backend", "gateway"
+DATABASE, BACKUP, BACKEND, GATEWAY = "database", "backup", "backend", "gateway"
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
@@ -28,7 +28,7 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         [*(server.name for server in settings.servers), BACKEND],
     )
     every = (
-        database.workload(DATABASE),
+        *_database(settings),
         *(
             _server(server, settings.prefix, settings.credentials[server.name])
             for server in settings.servers
@@ -51,8 +51,20 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
     )
 
 
+def _database(settings: Settings) -> tuple[Workload, ...]:
+    """Its server, and the job that backs it up where that is configured."""
+    server = database.workload(DATABASE)
+    if settings.backup is None:
+        return (server,)
+    repository = settings.backup.repository
+    return (
+        backup.archiving(server, repository),
+        backup.job(BACKUP, server, repository),
+    )
+
+
 def _server(server: Server, prefix: str, given: Collection[str]) -> Workload:
-    """given: credentials that the operator gives, which are used in place of the platform's."""
+    """given: credentials from the operator, used instead of the platform's."""
     asked = [secret.env for secret in server.secrets]
     taken = [env for env in asked if env in provided.CREDENTIALS and env not in given]
     sources = dict.fromkeys(provided.CREDENTIALS[env] for env in taken)
@@ -65,14 +77,14 @@ def _server(server: Server, prefix: str, given: Collection[str]) -> Workload:
 
 
 def in_order(workloads: Iterable[Workload]) -> list[Workload]:
-    """Each after all that it needs. Raises CycleError."""
+    """Each after everything that it needs. Raises CycleError."""
     by_name = {workload.name: workload for workload in workloads}
     needs = {workload.name: workload.needs for workload in by_name.values()}
     return [by_name[name] for name in TopologicalSorter(needs).static_order()]
 
 
 def faults(workloads: Iterable[Workload], prefix: str) -> list[Fault]:
-    """Everything that can be seen before anything runs: of needs, of kinds, and of the rules for
+    """All faults that are visible before anything runs: of needs, of kinds, and of the rules for
     services and jobs."""
     every = list(workloads)
     broken = [
@@ -89,7 +101,7 @@ def faults(workloads: Iterable[Workload], prefix: str) -> list[Fault]:
 
 
 def _kind(workload: Workload) -> Iterator[Fault]:
-    """What its kind has no use for, and what it lacks."""
+    """Settings that its kind can't use, and those that it lacks."""
     where, kind = f"workload {workload.name}", workload.kind
     if kind in JOBS:
         for key, got, expected in (
@@ -103,7 +115,7 @@ def _kind(workload: Workload) -> Iterator[Fault]:
     if kind in JOBS and workload.health:
         yield Fault(f"{where}: health", "a check", f"none: a {kind}'s exit status is its health")
     if kind not in JOBS and not workload.health:
-        yield Fault(f"{where}: health", "none", f"the check that a {kind} is watched by")
+        yield Fault(f"{where}: health", "none", f"a check, by which a {kind} is watched")
     if kind != "cron" and workload.schedule:
         advice = "make its kind cron" if kind in JOBS else ""
         yield Fault(f"{where}: schedule", repr(workload.schedule), f"none of a {kind}", advice)
@@ -114,7 +126,7 @@ def _kind(workload: Workload) -> Iterator[Fault]:
 def _needs(workloads: list[Workload]) -> list[Fault]:
     known = [workload.name for workload in workloads]
     if twice := sorted(name for name in set(known) if known.count(name) > 1):
-        return [Fault("workloads", f"{name!r} twice", "a name of its own") for name in twice]
+        return [Fault("workloads", f"{name!r} twice", "unique names") for name in twice]
     missing = [
         Fault(f"workload {workload.name}: needs", repr(need), listed(known))
         for workload in workloads

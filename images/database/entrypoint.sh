@@ -3,18 +3,24 @@
 # Arguments go to the server: -c name=value …
 #
 # DATABASE (and its owner's name)  default: sophia
-# VOLUME                           what the volume's marker must say
-# /run/secrets/postgres_password   the owner's password; a changed one holds from the next start
+# VOLUME                           the id that the volume's marker must have
+# /run/secrets/postgres_password   the owner's password; a new one applies from the next start
+# BACKUP_BUCKET                    turns backups on, see backup.py: WAL goes to the bucket, and an
+#                                  empty volume is filled from it
 #
-# The cluster lies in a directory named after its version below the mounted one. It is made under
-# another name and renamed when complete, so a start that was killed half-way is simply done again,
-# and whatever has a PG_VERSION is never initialised. A volume that has lost its cluster is refused.
+# The cluster is in a directory named after its version, below the mounted one. It is created under
+# a temporary name and renamed when complete, so a start that was killed half-way simply starts
+# over, and a directory with a PG_VERSION is never initialised. A volume that has lost its cluster
+# is refused.
 set -eu
 
 data=/var/lib/postgresql/data
 version=15
 cluster=$data/$version
 unfinished=$data/.initialising
+sockets=$PGHOST
+archive_mode=off
+archive_push="pgbackrest --config=/tmp/pgbackrest.conf --stanza=database archive-push %p"
 initialised=$data/.initialised
 database=${DATABASE:-sophia}
 password_file=/run/secrets/postgres_password
@@ -24,10 +30,10 @@ fail() {
     exit 1
 }
 
-# SQL for a server that nobody else can reach: single-user mode, one statement a line.
+# SQL for a server that nobody else can reach: single-user mode, one statement per line.
 run_sql() { # directory database
     postgres --single -D "$1" -c exit_on_error=on -c log_min_error_statement=panic \
-        -c log_checkpoints=off "$2" >/dev/null
+        -c log_checkpoints=off -c archive_mode="$archive_mode" "$2" >/dev/null
 }
 
 initialise() {
@@ -59,30 +65,48 @@ esac
 marker=$(cat "$data/.volume" 2>/dev/null) || fail "$data has no marker, expected volume $VOLUME"
 [ "$marker" = "$VOLUME" ] || fail "$data is volume $marker, expected volume $VOLUME"
 
-# One server on these files, whatever is said about containers elsewhere. The server inherits it.
+# Only one server on these files, whatever containers there are. The server inherits the lock.
 exec 9>"$data/.lock"
 flock --wait 60 9 || fail "another container on this node still uses $data"
-# So what a killed server left is stale, even if some process here has that number by now.
+# So a killed server's pid file is stale, even if another process has that number by now.
 rm -f "$cluster/postmaster.pid"
+
+if [ -n "${BACKUP_BUCKET:-}" ]; then
+    backup configure
+    backup asked
+    archive_mode=on
+    # Where the job that makes backups meets the server.
+    mkdir -p -m 0700 "$data/.socket"
+    sockets=$PGHOST,$data/.socket
+    # A WAL file that isn't full is archived after this time: what a lost disk may cost.
+    set -- -c archive_timeout=120 -c archive_command="$archive_push" "$@"
+fi
 
 if [ ! -s "$cluster/PG_VERSION" ]; then
     [ ! -e "$initialised" ] || fail "the cluster of volume $VOLUME is gone: restore $cluster"
     for entry in "$data"/* "$data"/.[!.]*; do
         case $entry in
             "$data/*" | "$data/.[!.]*" | "$data/.lock" | "$data/.volume" | "$data/lost+found" | "$unfinished") ;;
+            "$data/.socket" | "$data/.restoring" | "$data/.restore-result" | "$data/.drill") ;;
             *) fail "$entry is there, but no $cluster/PG_VERSION: neither empty nor a cluster of PostgreSQL $version. Restore it or move it away" ;;
         esac
     done
-    initialise
+    nothing=3 status=$nothing
+    [ "$archive_mode" = off ] || { status=0; backup fill || status=$?; }
+    case $status in
+        0) ;;
+        "$nothing") initialise ;;
+        *) exit 1 ;;
+    esac
 fi
 [ -e "$initialised" ] || { : >"$initialised"; sync "$initialised" "$data"; }
 
-# The literal is quoted here; nothing of it is logged.
+# The literal is quoted here, and never logged.
 printf "ALTER ROLE \"%s\" PASSWORD '%s'\n" "$database" "$(sed "s/'/''/g" "$password_file")" |
     run_sql "$cluster" postgres || fail "the password of $database could not be set"
-# Only a superuser may, and none comes in from outside.
+# Only a superuser may do this, and none can connect from outside.
 echo "CREATE EXTENSION IF NOT EXISTS vector" |
     run_sql "$cluster" "$database" || fail "pgvector could not be installed in $database"
 
 exec postgres -D "$cluster" -c listen_addresses='*' -c password_encryption=scram-sha-256 \
-    -c unix_socket_directories="$PGHOST" "$@"
+    -c unix_socket_directories="$sockets" -c archive_mode="$archive_mode" "$@"

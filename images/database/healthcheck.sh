@@ -1,5 +1,5 @@
 #!/bin/sh
-# The container's health check: the server takes connections and the database answers a query.
+# The container's health check: the server accepts connections and the database answers a query.
 set -eu
 pg_isready --quiet
 exec psql --no-psqlrc --quiet --tuples-only --username=postgres \

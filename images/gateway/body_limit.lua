@@ -1,7 +1,7 @@
 -- Refuses request bodies above a size, whether or not they announce their length (chunked), and
 -- those that take too long to arrive.
 --   filter lua.body-limit <bytes> <message> <seconds> <message>
--- The rest of a large body is read and thrown away, because a client that is still sending when
+-- The rest of a large body is read and discarded, because a client that is still sending when
 -- the connection closes never sees the answer. Then txn.refusal is set to the message, txn.refused
 -- to `large` or `slow`, and the request fails with status 400, which the configuration turns into
 -- 413 or 408.
@@ -31,7 +31,7 @@ function BodyLimit:http_headers(txn, message)
 end
 
 function BodyLimit:http_payload(txn, message)
-    -- input() also counts the mark at the end of a chunked body; body() has the content alone.
+    -- input() also counts the end mark of a chunked body; body() has only the content.
     self.received = self.received + #(message:body() or "")
     if core.now().sec - self.begun > self.seconds then
         refuse(txn, "slow", self.too_slow)

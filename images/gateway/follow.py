@@ -1,9 +1,9 @@
-"""Runs HAProxy with the configuration found at a URL, and takes in what changes there.
+"""Runs HAProxy with the configuration at a URL, and applies its changes.
 
-A change is a reload: a new worker takes all new connections, and those of before live on in the
-worker that has them. A configuration that HAProxy refuses is told once, and changes nothing.
+A change is a reload: a new worker takes all new connections, and existing ones continue in their
+worker. A configuration that HAProxy refuses is reported once, and changes nothing.
 
-    python3 follow.py http://tasks.example-gateway-config:8404/haproxy.cfg
+python3 follow.py http://tasks.example-gateway-config:8404/haproxy.cfg
 """
 
 import http.client
@@ -21,7 +21,7 @@ CONFIG, CANDIDATE = Path("/tmp/haproxy.cfg"), Path("/tmp/haproxy.cfg.new")
 SERVERS, SOCKET = Path("/tmp/servers"), "/tmp/haproxy.sock"
 STOPPING = threading.Event()
 PAUSE = 2.0
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 def say(message: str) -> None:
@@ -30,7 +30,7 @@ def say(message: str) -> None:
 
 
 def fetched(url: str) -> str:
-    """The configuration. Raises OSError or HTTPException while nobody hands it out."""
+    """The configuration. Raises OSError or HTTPException while nobody serves it."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=3)
     try:
@@ -44,7 +44,7 @@ def fetched(url: str) -> str:
 
 
 def refusal(config: str) -> str:
-    """What HAProxy has against a configuration, or ""."""
+    """HAProxy's error in a configuration, or ""."""
     CANDIDATE.write_text(config)
     check = subprocess.run(
         ["haproxy", "-c", "-f", str(CANDIDATE)], capture_output=True, text=True, check=False
@@ -53,7 +53,7 @@ def refusal(config: str) -> str:
 
 
 def keep_servers() -> None:
-    """Writes down which replicas are there and healthy: the next worker begins with them."""
+    """Saves which replicas exist and are healthy: the next worker starts with them."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(3)
         connection.connect(SOCKET)
@@ -75,7 +75,7 @@ def first(url: str) -> str:
 
 
 def follow(url: str, haproxy: subprocess.Popen[bytes], running: str) -> int:
-    """Until HAProxy ends; its exit status."""
+    """Runs until HAProxy ends; returns its exit status."""
     tried = running
     while True:
         try:
@@ -85,7 +85,7 @@ def follow(url: str, haproxy: subprocess.Popen[bytes], running: str) -> int:
         try:
             config = fetched(url)
         except (OSError, http.client.HTTPException):
-            continue  # it runs with what it has
+            continue  # keep the present one
         if config == tried or STOPPING.is_set():
             continue
         tried = config
@@ -95,11 +95,11 @@ def follow(url: str, haproxy: subprocess.Popen[bytes], running: str) -> int:
         try:
             keep_servers()
         except OSError as error:
-            say(f"replicas are looked for anew: {error}")
+            say(f"the states of replicas are not carried over: {error}")
         CANDIDATE.rename(CONFIG)
-        if not STOPPING.is_set():  # a reload would be a new start
+        if not STOPPING.is_set():  # a reload would start it again
             haproxy.send_signal(signal.SIGUSR2)
-            say("the new configuration is taken in")
+            say("the new configuration is in use")
 
 
 def main(url: str) -> int:

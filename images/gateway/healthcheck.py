@@ -1,7 +1,7 @@
 """The container's health check: exit 0 when HAProxy answers on its local port.
 
-Bad gateways of single servers don't count: restarting this process would not fix them. It runs
-every 5 s, and the imports of `socket` would take longer than all the rest.
+Servers without healthy replicas don't count: restarting this process would not fix them. It runs
+every 5 s, and the imports of `socket` would take longer than everything else.
 """
 
 import _socket

@@ -1,4 +1,4 @@
-"""Hands out the configuration that Swarm mounted: GET /haproxy.cfg. Answers GET /health, too."""
+"""Serves the configuration that Swarm mounted: GET /haproxy.cfg. Answers GET /health, too."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -8,7 +8,7 @@ PAGES = {"/haproxy.cfg": Path("/etc/haproxy/haproxy.cfg").read_bytes(), "/health
 
 class Handler(BaseHTTPRequestHandler):
     timeout = 5
-    wbufsize = -1  # all at once: the health check leaves after the first it reads
+    wbufsize = -1  # all at once: the health check leaves after its first read
 
     def do_GET(self) -> None:
         page = PAGES.get(self.path)
@@ -18,7 +18,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(page or b"")
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """The gateways ask every two seconds."""
+        """Logs nothing: the gateways ask every two seconds."""
 
 
 ThreadingHTTPServer(("0.0.0.0", 8404), Handler).serve_forever()

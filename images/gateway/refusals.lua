@@ -1,4 +1,4 @@
--- What the gateway refuses: `http-request use-service lua.refuse-<kind>` answers with it.
+-- The gateway's refusals: `http-request use-service lua.refuse-<kind>` answers with one.
 -- HAProxy reads the rest of a request that such a service has answered. After `deny` it does not:
 -- the connection of a client that is still sending is reset, and the answer lost.
 

@@ -12,7 +12,7 @@ def of_memory(created_at: datetime, memory_id: UUID) -> str:
 
 
 def read_memory(cursor: str) -> tuple[datetime, UUID]:
-    """What `of_memory` was given. Raises ToolError if this is none of its cursors."""
+    """What `of_memory` was given. Raises ToolError if this isn't one of its cursors."""
     created_at, memory_id = pages.place(cursor, 2)
     try:
         moment = datetime.fromisoformat(created_at)
@@ -29,6 +29,6 @@ def of_entity(kind: str, entity_id: str) -> str:
 
 
 def read_entity(cursor: str) -> tuple[str, str]:
-    """What `of_entity` was given. Raises ToolError if this is none of its cursors."""
+    """What `of_entity` was given. Raises ToolError if this isn't one of its cursors."""
     kind, entity_id = pages.place(cursor, 2)
     return kind, entity_id

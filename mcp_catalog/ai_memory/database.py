@@ -1,4 +1,4 @@
-"""The connections to Postgres: there before the database is, and again after it was away."""
+"""The connections to Postgres: they wait for the database, and reconnect after an outage."""
 
 import asyncio
 import logging
@@ -31,9 +31,9 @@ class Database:
 
     credential: a URL of Postgres with its password. Without it every use raises NotConfigured.
     trigrams: whether search can use them; known once its index is built.
-    pgvector: whether it is there; known from then on, too.
+    pgvector: whether it is installed, as soon as that is known.
 
-    Raises SettingError when it is no such URL.
+    Raises SettingError if it isn't such a URL.
     """
 
     def __init__(self, credential: Credential, pool_size: int) -> None:
@@ -102,11 +102,11 @@ class Database:
             raise told from None
 
     async def check(self) -> None:
-        """Ask Postgres for an answer, on a connection of its own: a busy pool is not a fault.
+        """Check that Postgres answers, on a separate connection: a busy pool is not an error.
 
         Raises:
             DependencyError: it gave none.
-            NotConfigured: nobody said where it is.
+            NotConfigured: its address is not set.
         """
         self._configured()
         if self._problem is not None:
@@ -168,7 +168,7 @@ class Database:
 
     @asynccontextmanager
     async def _two(self) -> AsyncIterator[tuple[AsyncConnection[Any], AsyncConnection[Any]]]:
-        """Connections of their own."""
+        """Separate connections."""
         async with (
             await AsyncConnection.connect(self._url, **_CONNECTION) as holder,
             await AsyncConnection.connect(self._url, **_CONNECTION) as builder,

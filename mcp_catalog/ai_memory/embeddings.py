@@ -112,7 +112,7 @@ class Embeddings:
         return vector
 
     async def of_memories(self, texts: Sequence[str]) -> list[Vector]:
-        """In their order, while nobody waits."""
+        """In order, in the background."""
         return await self._vectors(texts, self._patient)
 
     async def _vectors(self, texts: Sequence[str], upstream: Upstream) -> list[Vector]:

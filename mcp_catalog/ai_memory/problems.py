@@ -1,4 +1,4 @@
-"""What went wrong with Postgres, in words of our own.
+"""Errors of Postgres, in our own words.
 
 Its texts are never repeated: those on a connection may hold parts of the address, password
 included, those on a statement somebody's memories.
@@ -39,7 +39,7 @@ def unavailable(problem: str) -> Problem:
 
 
 def for_model(error: psycopg.Error, seconds: float) -> Problem | None:
-    """What a model is told of a failed statement; None if the fault is the statement's own."""
+    """The model's message about a failed statement; None if the statement itself is wrong."""
     if isinstance(error, errors.QueryCanceled):
         return TookTooLong(
             f"this took longer than {seconds:g} s and was stopped; narrow the query: name user_id, "

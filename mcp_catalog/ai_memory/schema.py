@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnsuitableDatabase(Exception):
-    """The database can't keep memories as it is."""
+    """The database can't store memories in its present state."""
 
 
 LOCK = 4_716_209_000  # any number, the same in every replica; the next ones are locks, too
@@ -57,8 +57,8 @@ _STEPS: tuple[LiteralString, ...] = (
         ADD CONSTRAINT memories_metadata_most
             CHECK (octet_length(metadata::text) <= 8192) NOT VALID;
     """,
-    # Vectors of what a memory means, one for each model (space) that is in use, with its scope. The
-    # version before knows no vectors, and changes and deletes memories all the same.
+    # Vectors of a memory's meaning, one for each model (space) in use, with its scope. The previous
+    # # version doesn't know vectors, but also changes and deletes memories.
     """
     CREATE TABLE memory_vectors (
         memory_id uuid NOT NULL REFERENCES memories ON DELETE CASCADE,
@@ -138,8 +138,8 @@ async def migrate(connection: AsyncConnection[Any]) -> None:
 async def build_indexes(holder: AsyncConnection[Any], builder: AsyncConnection[Any]) -> bool:
     """Install pg_trgm and build its index where the server has it and allows it.
 
-    holder: keeps other replicas out meanwhile, in a transaction of its own.
-    builder: builds; memories can be read and written meanwhile, however long it takes.
+    holder: keeps other replicas out, in a separate transaction.
+    builder: builds; memories can be read and written during that, however long it takes.
 
     Returns whether search can use trigrams.
 
@@ -214,7 +214,7 @@ async def _install(connection: AsyncConnection[Any], extension: LiteralString) -
 async def _build(
     connection: AsyncConnection[Any], table: str, name: str, rest: SQL | Composed
 ) -> None:
-    """Build an index if it is not there whole; one that was interrupted is made anew."""
+    """Build an index unless it is complete; rebuild an interrupted one."""
     # Of this table: another schema on the search path may have one of the same name.
     cursor = await connection.execute(
         "SELECT indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"

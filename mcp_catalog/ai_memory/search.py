@@ -1,7 +1,7 @@
 """Search over memories: full text, trigrams where the database has them, and meaning where there
 are embeddings.
 
-However common its words are, a search looks at a bounded number of memories: the newest that have
+However common its words are, a search reads a limited number of memories: the newest that have
 each of the words, of which those with most words are ranked. What words find and what is near in
 meaning is put in one order by ranks (reciprocal rank fusion), as their scores can't be compared. To
 have all words counts as a first rank more, or an id would drown among others that look like it.
@@ -33,7 +33,7 @@ _FUSED = 50
 _RANK = 60
 """Of reciprocal rank fusion, as its authors chose it (Cormack, Clarke and Büttcher, SIGIR 2009)."""
 
-# The words that are not English stop words, each as it is written and by its English stem.
+# The words except English stop words, each as written and by its English stem.
 _WORDS = SQL("""
     SELECT simple::text || ' | ' || english::text AS word
     FROM unnest(tsvector_to_array(to_tsvector('simple', %(query)s))) AS lexeme,
@@ -194,7 +194,7 @@ async def _by_words(
 async def _by_similarity(
     database: Database, values: dict[str, Any], scope: Scope, found: list[DictRow]
 ) -> list[DictRow]:
-    """What a typo in the query hides; nothing if it takes too long to find."""
+    """Results that a typo in the query hides; none if finding them takes too long."""
     statement = _SIMILAR.format(columns=LISTED, scope=scope.condition())
     values = values | {"found": [row["id"] for row in found]}
     try:

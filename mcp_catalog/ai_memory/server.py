@@ -29,7 +29,8 @@ def build(settings: Settings) -> Server:
     """The server, on the database that the secret MEMORY_DATABASE_URL names.
 
     Raises:
-        SettingError: the secret is no URL of Postgres, MEMORY_POOL_MAX_SIZE is no number from 1 to
+        SettingError: the secret isn't a PostgreSQL URL, MEMORY_POOL_MAX_SIZE isn't a number from 1
+        to
             100, MEMORY_SCOPE_FROM_CALLER neither true nor false, or a setting of the embeddings
             wrong.
     """
@@ -73,7 +74,7 @@ def build(settings: Settings) -> Server:
 
 
 class _Check:
-    """Of all that is needed. A replica that starts waits for the database only: without embeddings
+    """For all dependencies. A starting replica waits only for the database: without embeddings
     it finds memories by their words."""
 
     def __init__(self, database: Database, embeddings: Embeddings | None) -> None:

@@ -63,7 +63,7 @@ _UPDATE = SQL("""
     RETURNING {columns}
 """)
 
-# What counts looks at the newest of a scope, so that its cost has a bound.
+# Counting reads only the newest of a scope, which limits its cost.
 _NEWEST: LiteralString = """
     WITH newest AS MATERIALIZED (
         SELECT id, user_id, agent_id, run_id, tags, octet_length(content) AS bytes, created_at,
@@ -117,8 +117,8 @@ _LIMITS = {
 class MemoryStore:
     """Memories in Postgres. Every method raises ToolError when Postgres is not there.
 
-    per_caller: whether callers see only what is theirs; its tools ask for no other scope then.
-    vectors: what the memories mean; None where search is by words only.
+    per_caller: whether callers see only their own memories; then tools have no other scope.
+    vectors: of the memories' meanings; None if search is only by words.
     """
 
     def __init__(

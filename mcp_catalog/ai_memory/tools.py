@@ -45,7 +45,7 @@ def _store(call: Call) -> MemoryStore:
 
 
 def _owner(call: Call) -> str | None:
-    """The caller, where every caller has memories of its own; None where all share all."""
+    """The caller, if every caller has its own memories; None if all share them."""
     if not _store(call).per_caller:
         return None
     request = call.request_context.request

@@ -132,8 +132,8 @@ class Vectors:
         return True
 
     async def keep_up(self) -> None:
-        """Embed what has no vector of this model, for as long as the task runs: what was there
-        before, and what was stored while the service was away. One replica does it at a time."""
+        """Embed memories without a vector of this model, for as long as the task runs: older ones,
+        and those stored while the service was down. One replica does it at a time."""
         after: UUID | None = None
         wait, told = _PAUSE_SECONDS, None
         while True:

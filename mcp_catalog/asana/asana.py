@@ -1,4 +1,4 @@
-"""Asana's API: envelopes, fields that are asked for, and names in the place of gids."""
+"""Asana's API: envelopes, requested fields, and names instead of gids."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -66,8 +66,8 @@ class Asana:
         return every[0].gid
 
     async def gid(self, kind: str, given: str, workspace: str | None = None) -> str:
-        """The gid of what is given as a gid, a link or an exact name. Of a user, "me" and an e-mail
-        address stay: Asana takes them as they are."""
+        """The gid for a gid, a link or an exact name. For a user, "me" and an e-mail address stay
+        unchanged: Asana accepts them."""
         if _GID.fullmatch(given) or (kind == "user" and (given == "me" or "@" in given)):
             return given
         if kind in _LINKS and (found := _LINKS[kind].fullmatch(given)):
@@ -75,7 +75,7 @@ class Asana:
         return chosen(kind, given, (await self.alike(kind, given, workspace)).items)
 
     async def maybe(self, kind: str, given: str | None, workspace: str | None) -> str | None:
-        """The same of what may be missing."""
+        """The same, for optional arguments."""
         return None if given is None else await self.gid(kind, given, workspace)
 
     async def alike(
@@ -120,7 +120,7 @@ def _asked(kind: type[BaseModel]) -> str | None:
 
 
 def _paths(kind: type[BaseModel]) -> Iterator[str]:
-    """Of all that a model reads, as opt_fields has them."""
+    """All fields that a model reads, in the form of opt_fields."""
     for name, field in kind.model_fields.items():
         alias = field.validation_alias
         path = ".".join(map(str, alias.path)) if isinstance(alias, AliasPath) else name

@@ -30,7 +30,7 @@ async def values(
     """By gid.
 
     Raises:
-        ToolError: all that can't be, in one text.
+        ToolError: everything that is wrong, in one text.
     """
     found: dict[str, Any] = {}
     faults = []

@@ -1,6 +1,6 @@
 """What Asana's objects are to a model, and the arguments that several tools have.
 
-The models also say what is asked for: Asana answers with names and gids alone otherwise.
+The models also determine the requested fields: otherwise Asana returns only names and gids.
 """
 
 from datetime import date, datetime

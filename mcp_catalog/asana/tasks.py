@@ -52,7 +52,7 @@ _LINKS = {
     "dependent": ("task", "Dependents", "dependents"),
     "parent": ("task", "Parent", "parent"),
 }
-"""What is linked, the end of Asana's path, and the key there."""
+"""The kind of link, the end of Asana's path, and the key there."""
 
 
 class TaskTools:
@@ -109,7 +109,7 @@ class TaskTools:
             "is_subtask": is_subtask, "is_blocked": is_blocked, "assignee.any": whose,
             "created_by.any": await asana.maybe("user", created_by, place),
             "tags.any": await asana.maybe("tag", tag, place),
-            # With both, Asana finds what is in either.
+            # With both, Asana finds tasks in either.
             "sections.any": await asana.section(inside, section) if inside and section else None,
             "projects.any": None if section else inside,
             "due_on.after": due_after, "due_on.before": due_before,
@@ -258,7 +258,7 @@ def _written(
     name: str | None, notes: str | None, html: bool, due_on: date | None, due_at: datetime | None,
     start_on: date | None, clear: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """What is given, as Asana takes it, and what is emptied."""
+    """The given fields in Asana's form, and those to empty."""
     every = _said("notes", notes, html) | {
         "name": name, "due_on": due_on and due_on.isoformat(),
         "due_at": due_at and due_at.isoformat(), "start_on": start_on and start_on.isoformat(),

@@ -1,4 +1,4 @@
-# What a server with Python packages of its own adds to the base: those and its folder of the catalog.
+# What a server with its own Python packages adds to the base: these, and its folder of the catalog.
 # The build puts site-packages/ and mcp_catalog/<name>/ beside this file, and the command below it.
 ARG BASE=sophia-mcp-base
 FROM ${BASE} AS build

@@ -1,4 +1,4 @@
-"""Codacy's API: where organizations and repositories stand in it, pages, and what errors mean."""
+"""Codacy's API: paths of organizations and repositories, pages, and the meaning of errors."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from sophia_mcp.upstream import Upstream
 T = TypeVar("T")
 
 PROVIDERS = ("gh", "gl", "bb", "ghe", "gle", "bbe")
-"""GitHub, GitLab, Bitbucket; with an e, on a host of its own."""
+"""GitHub, GitLab, Bitbucket; with an e: self-hosted."""
 
 _KEPT_S = 900.0
 _ADVICE = {

@@ -1,4 +1,4 @@
-"""Pull requests: whether they are up to standards, and what they add, fix and leave untested."""
+"""Pull requests: whether they meet the standards, and what they add, fix and leave untested."""
 
 from typing import Annotated, Literal
 

@@ -32,7 +32,7 @@ def px(*values: float) -> str:
 
 
 def color(given: Color, opacity: float | None = None) -> str:
-    """`#RRGGBB`, or `rgba(…)` where it lets through what is behind."""
+    """`#RRGGBB`, or `rgba(…)` if it is translucent."""
     parts = [round(min(max(part, 0), 1) * 255) for part in (given.r, given.g, given.b)]
     alpha = given.a * (1 if opacity is None else opacity)
     if round(alpha, 2) >= 1:
@@ -41,7 +41,7 @@ def color(given: Color, opacity: float | None = None) -> str:
 
 
 def paints(given: Sequence[Paint], box: Box | None) -> str | None:
-    """What can be seen of them, the topmost first, as CSS's `background`."""
+    """Their visible parts, the topmost first, as CSS's `background`."""
     seen = [one for one in given if one.visible is not False and one.opacity != 0]
     return ", ".join(_paint(one, box or _SQUARE) for one in reversed(seen)) or None
 
@@ -127,7 +127,7 @@ def _shadow(one: Effect) -> str:
 
 
 def stroke(node: RawNode) -> str | None:
-    """As CSS's `border`, with where it lies on the edge unless inside."""
+    """As CSS's `border`, with its position on the edge unless inside."""
     paint = paints(node.strokes, node.absolute_bounding_box)
     sides = node.individual_stroke_weights
     if not paint or (node.stroke_weight == 0 and not sides):

@@ -85,7 +85,7 @@ class Design(BaseModel):
 
 
 def design(about: About, parts: Sequence[Part], depth: int | None) -> Design:
-    """The small form of some nodes, at most as large as an answer. depth: that was asked for."""
+    """The small form of some nodes, at most as large as an answer. depth: as requested."""
     known = Part(document=RawNode(id=""))
     for part in parts:
         known.styles |= part.styles
@@ -110,7 +110,7 @@ def design(about: About, parts: Sequence[Part], depth: int | None) -> Design:
 
 
 def _simple(node: RawNode, parent: RawNode | None, depth: int | None) -> Node:
-    """depth: levels below this node that were asked for, None for all."""
+    """depth: requested levels below this node, None for all."""
     seen = [child for child in node.children if child.visible is not False]
     below = None if depth is None else depth - 1
     children = [_simple(child, node, below) for child in seen]
@@ -138,7 +138,7 @@ def _simple(node: RawNode, parent: RawNode | None, depth: int | None) -> Node:
 
 
 def _is_drawing(node: RawNode, children: Sequence[Node]) -> bool:
-    """Whether it holds nothing but drawings and shapes, and at least one drawing."""
+    """Whether it holds only drawings and shapes, and at least one drawing."""
     if node.type not in _GROUPS or (has_layout(node) and len(children) < _PATTERN):
         return False
     return any(one.type == "IMAGE-SVG" for one in _walk(children)) and all(map(_is_plain, children))
@@ -193,7 +193,7 @@ def _runs(node: RawNode) -> list[Run] | None:
 
 
 def _fit(top: Node, budget: int = PAGE_BYTES) -> None:
-    """Keeps as many nodes as an answer holds, level by level, so that the whole stays in view."""
+    """Keeps as many nodes as fit an answer, level by level, so that the overview stays."""
     waiting, known = deque([top]), set[str]()
     while waiting:
         node = waiting.popleft()
@@ -211,7 +211,7 @@ def _fit(top: Node, budget: int = PAGE_BYTES) -> None:
 
 
 def _cost(node: Node, known: set[str]) -> int:
-    """Bytes that it adds to an answer: what is shared counts once."""
+    """Bytes that it adds to an answer: shared values count once."""
     size = len(node.model_dump_json(exclude={"children"}).encode()) + 20
     for field in (*_SHARED, "component"):
         value = getattr(node, field) or ""
@@ -221,7 +221,8 @@ def _cost(node: Node, known: set[str]) -> int:
 
 
 def _shared(nodes: Sequence[Node], names: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Puts into a table what several nodes have and what has a name, and refers to it by `@`."""
+    """Moves values that several nodes share, or that have a name, into a table, with `@`
+    references."""
     users = defaultdict[tuple[str, str, str | None], list[Node]](list)
     for node in nodes:
         for kind in _SHARED:

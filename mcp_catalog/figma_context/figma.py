@@ -1,4 +1,4 @@
-"""Figma's API: how files and nodes are named, what is asked for, and what errors mean."""
+"""Figma's API: names of files and nodes, requests, and the meaning of errors."""
 
 import json
 import re
@@ -116,7 +116,7 @@ def named(given: Iterable[N], query: str) -> list[N]:
 
 
 class Figma:
-    """Reads of the API, with errors that say what else can be asked for."""
+    """Reads of the API, with errors that suggest what else to request."""
 
     def __init__(self, api: Upstream) -> None:
         self.api = api

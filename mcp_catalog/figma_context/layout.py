@@ -12,7 +12,7 @@ _SIZES = {"FILL": "fill", "HUG": "hug"}
 def layout(node: RawNode, parent: RawNode | None) -> str | None:
     """Declarations; `fill` and `hug` are Figma's: as large as the parent lets it, as its content.
 
-    parent: None for a node that was asked for by itself.
+    parent: None for a node that was requested by itself.
     """
     told = [*_container(node), *_size(node), *_place(node, parent)]
     return "; ".join(filter(None, [*told, css.rotation(node)])) or None

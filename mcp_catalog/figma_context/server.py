@@ -20,7 +20,7 @@ def build(settings: Settings) -> Server:
         settings.url("FIGMA_API_URL", "https://api.figma.com"),
         auth=header("X-Figma-Token", settings.credential("FIGMA_API_KEY")),
         explain=explain,
-        # A frame has megabytes, and takes Figma seconds. Two at once are what the memory allows.
+        # A frame has megabytes, and takes Figma seconds. The memory allows two at once.
         limits=Limits(
             deadline_s=seconds, read_s=seconds, at_once=2, per_second=2, answer_bytes=20_000_000
         ),

@@ -148,7 +148,7 @@ class NewFile(BaseModel):
 
 
 class _Raw(BaseModel):
-    """What GitHub says of a path that is no directory."""
+    """GitHub's answer for a path that isn't a directory."""
 
     path: str
     type: str

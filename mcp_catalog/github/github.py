@@ -40,7 +40,8 @@ class GitHub:
             raise
 
     async def _moved(self, owner: str, repo: str) -> None:
-        """Raises what a repository is called now, which GraphQL knows and REST redirects to."""
+        """Raises an error with a repository's new name, which GraphQL knows and REST redirects
+        to."""
         found = await self.graphql(_Moved, _NAME, owner=owner, repo=repo)
         if found.name.lower() != f"{owner}/{repo}".lower():
             raise ToolError(f"{owner}/{repo} is {found.name} now: call again with that name")
@@ -50,7 +51,7 @@ class GitHub:
         return self.api.read(kind, await self.request("GET", *path, params=params))
 
     async def send(self, kind: type[T], method: str, *path: str, **body: Any) -> T:
-        """A change, sent once. body: without what is None, which would empty a field."""
+        """A change, sent once. body: without None values, which would empty a field."""
         answer = await self.request(method, *path, body=given(**body))
         return self.api.read(kind, answer)
 
@@ -77,11 +78,11 @@ class GitHub:
 
 
 def address(settings: Settings) -> str:
-    """Of REST, from GITHUB_API_URL or GITHUB_HOST: at the root of a host of its own, on an
+    """REST's address, from GITHUB_API_URL or GITHUB_HOST: at the root of its own host, on an
     Enterprise Server at /api/v3.
 
     Raises:
-        SettingError: GITHUB_HOST is no host. The text does not repeat it.
+        SettingError: GITHUB_HOST isn't a host. The text does not repeat it.
     """
     given = settings.text("GITHUB_HOST", "github.com").lower()
     host = given.removeprefix("https://").rstrip("/")

@@ -1,4 +1,4 @@
-"""Arguments of tools, as a model is told of them."""
+"""Arguments of tools, as a model sees them."""
 
 import re
 from datetime import date

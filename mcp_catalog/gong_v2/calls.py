@@ -1,4 +1,4 @@
-"""Gong's lists of calls and what is found in them: bounded, and from a cursor on."""
+"""Searches in Gong's lists of calls: limited, and resumed by a cursor."""
 
 from asyncio import gather, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -63,7 +63,7 @@ class Calls:
         """The call with this id.
 
         Raises:
-            ToolError: there is none that may be shown.
+            ToolError: there is no such call, or it may not be shown.
         """
         found = await self._page(kind, {"callIds": [call_id]}, None, **exposed)
         if not found.entries:
@@ -114,7 +114,7 @@ async def scan(
     good: Callable[[E], object] = lambda _: True,
 ) -> Found[E]:
     """The first good entries, from the cursor on, that fit an answer. read: a page, by Gong's
-    cursor. A cursor of ours is Gong's with how many of its page were looked at before."""
+    cursor. Our cursor is Gong's plus how many of its page were already read."""
     at, skip = _place(cursor)
     ends, budget = get_running_loop().time() + SOON_S, pages.PAGE_BYTES
     found = Found[E](entries=[], looked_at=0)

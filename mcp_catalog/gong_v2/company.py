@@ -1,4 +1,4 @@
-"""What a company has in Gong besides its calls: people, trackers, scorecards, the library."""
+"""A company's data in Gong besides its calls: people, trackers, scorecards, the library."""
 
 from typing import Annotated
 

@@ -8,7 +8,7 @@ _DEALS = ("opportunity", "deal")
 
 
 def has(wanted: str | None, *texts: str | None, ids: Collection[str | None] = ()) -> bool:
-    """Whether it is one of the ids or a part of a text, in whichever case. Nothing is in all."""
+    """Whether it is one of the ids or a part of a text, ignoring case. "" matches everything."""
     if wanted is None:
         return True
     return wanted in ids or any(wanted.lower() in text.lower() for text in texts if text)
@@ -37,7 +37,7 @@ def by_tracker(wanted: str | None, call: FoundCall) -> bool:
 
 
 def deals(wanted: str, call: DealRead) -> list[CrmDetails]:
-    """What is meant of what the call is linked to: anything by its id, deals by their name, too."""
+    """The matching objects linked to the call: any by its id, deals also by their name."""
     return [
         one
         for one in call.crm

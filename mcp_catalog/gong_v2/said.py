@@ -14,7 +14,7 @@ TURN, QUOTE, QUOTES = 20_000, 400, 3
 def turns(
     call: Heard, monologues: Sequence[Monologue], start: float, end: float | None
 ) -> list[Turn]:
-    """What was said in the sentences that begin within these minutes."""
+    """The sentences that begin within these minutes."""
     found = []
     for one in monologues:
         own = [s for s in one.sentences if start <= s.start / 60_000 < (end or float("inf"))]

@@ -185,7 +185,7 @@ def build(settings: Settings) -> Server:
         "Gong",
         settings.url("GONG_BASE_URL", "https://api.gong.io"),
         auth=basic(key, secret),
-        # 3 calls a second are the company's. A page of 100 calls may have 2 MB.
+        # The whole company has 3 calls per second. A page of 100 calls may have 2 MB.
         limits=Limits(at_once=3, per_second=3, answer_bytes=6_000_000),
     )
     private = settings.flag("GONG_PRIVATE_CALLS")

@@ -1,4 +1,4 @@
-"""How an account is set up: types, properties, pipelines, people; and what the token may do."""
+"""An account's setup: types, properties, pipelines, people, and the token's rights."""
 
 import asyncio
 from typing import Annotated

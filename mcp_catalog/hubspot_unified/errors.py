@@ -24,7 +24,7 @@ class Failure(BaseModel):
 
 
 class Batch(Found, Generic[T]):
-    """What a batch answers, with status 207 where some of its items failed."""
+    """A batch's answer, with status 207 if some of its items failed."""
 
     results: list[T]
     errors: list[dict[str, Any]] | None = None
@@ -57,7 +57,7 @@ def lasts(body: bytes) -> bool:
 
 
 def why(error: dict[str, Any]) -> str:
-    """Its message, and what is said of each property; some messages hold that as JSON."""
+    """Its message, and the errors of each property; some messages hold these as JSON."""
     head, found, rest = str(error.get("message") or error.get("category") or "?").partition("[{")
     try:
         inside, _ = json.JSONDecoder().raw_decode(found + rest) if found else ([], 0)

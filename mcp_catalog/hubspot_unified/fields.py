@@ -51,6 +51,6 @@ class Page(Found):
 
 
 def listed(given: object, key: str) -> list[Any]:
-    """What stands there, as a list, in whatever HubSpot gave."""
+    """The value as a list, whatever HubSpot's form."""
     found = given.get(key) if isinstance(given, dict) else None
     return found if isinstance(found, list) else [] if found in (None, "") else [found]

@@ -123,7 +123,7 @@ class Change(New):
 
 
 class Objects:
-    """The tools. search: the part of the API with a limit of its own."""
+    """The tools. search: the part of the API with a separate limit."""
 
     def __init__(self, api: Upstream, search: Upstream) -> None:
         self._api, self._search = api, search

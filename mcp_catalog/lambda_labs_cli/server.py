@@ -269,7 +269,7 @@ def build(settings: Settings) -> Server:
         "Lambda Cloud",
         settings.url("LAMBDA_API_URL", "https://cloud.lambda.ai/api/v1"),
         auth=bearer(settings.credential("LAMBDA_API_KEY")),
-        limits=Limits(at_once=1, per_second=1),  # what the account may
+        limits=Limits(at_once=1, per_second=1),  # the account's limit
         data="data",
     )
     cloud = LambdaCloud(api, settings.number("LAMBDA_MAX_USD_PER_HOUR", 0, least=0, most=100_000))

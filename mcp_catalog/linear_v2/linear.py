@@ -67,7 +67,7 @@ class Linear:
         return await self.api.graphql(kind, query, variables)
 
     async def one(self, kind: type[N], what: str, key: str) -> N:
-        """What has this id: an issue, a team and so on."""
+        """The object with this id: an issue, a team and so on."""
         query = f"query($id:String!){{one:{what}(id:$id){{{kind.graphql}}}}}"
         return (await self.ask(_One[kind], query, id=key)).one  # type: ignore[valid-type]
 

@@ -1,4 +1,4 @@
-"""Teams, people, states and more by what they are called, in place of their ids."""
+"""Teams, people, states and more by their names instead of their ids."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from sophia_mcp.fields import Text, at
 from .linear import Linear, filter_of
 
 NONE = "none"
-"""In the place of a name: what has none, or shall have none."""
+"""Instead of a name: objects without one, or to remove it."""
 
 _SHOWN = 25
 """How many an error names."""
@@ -92,7 +92,7 @@ _NOBODY = _Listed(nodes=[])
 
 @dataclass(frozen=True)
 class _Sought:
-    """place: the filter for what it is of, None for anywhere."""
+    """place: the filter for its owner, None for anywhere."""
 
     argument: str
     text: str
@@ -112,7 +112,7 @@ class _Sought:
 
     @property
     def where(self) -> dict[str, Any]:
-        """The filter for what is called so."""
+        """The filter for objects with this name."""
         called: dict[str, Any] = _WORDS.get((self.kind.connection, self.text.lower()), {})
         if not called:
             called = called_so(self.kind.called, self.text)
@@ -121,7 +121,7 @@ class _Sought:
         return {"and": [called, self.within]} if self.within else called
 
     def fault(self, found: list[_Named], among: list[_Named]) -> str:
-        """Why nothing can be done with what was found. among: some of what there is."""
+        """Why the result can't be used. among: some of the existing names."""
         if found:
             several = ", ".join(f"{one.told}: {one.id}" for one in found)
             return f"{self.argument}: {self.text!r} may be several, give the id of one: {several}"
@@ -130,7 +130,7 @@ class _Sought:
 
 
 def called_so(fields: Sequence[str], text: str) -> dict[str, Any]:
-    """The filter for what has this name, or this id."""
+    """The filter for objects with this name or id."""
     if _UUID.fullmatch(text):
         return {"id": {"eq": text}}
     return {"or": [{field: {"eqIgnoreCase": text}} for field in fields]}
@@ -170,7 +170,7 @@ class Names:
         """Ids by argument; no id for NONE.
 
         Raises:
-            ToolError: nothing is called so, or too many are. All such names in one text.
+            ToolError: nothing has such a name, or several do. All such names in one text.
         """
         texts = {
             argument: [value] if isinstance(value, str) else list(value)
@@ -204,7 +204,7 @@ class Names:
         return ids
 
     async def _listed(self, named: list[_Sought], most: int) -> dict[str, _Listed]:
-        """What is called so, and some of what there is."""
+        """The objects with this name, and some of the existing ones."""
         declared, parts, variables = [], [], {}
         for number, one in enumerate(named):
             kind = one.kind
@@ -225,7 +225,7 @@ class Names:
 
 
 def emptied(**values: object) -> dict[str, Any]:
-    """What is given, with null for NONE, and days as texts."""
+    """The given values, with null for NONE, and days as texts."""
     return {
         name: None if value == NONE else str(value) if isinstance(value, date) else value
         for name, value in given(**values).items()

@@ -149,5 +149,5 @@ class Workspace:
 
 
 def _with(query: str | None, *names: str) -> dict[str, Any]:
-    """The filter for what has this part in one of its names."""
+    """The filter for objects with this text in one of their names."""
     return {"or": [{name: {"containsIgnoreCase": query}} for name in names]} if query else {}

@@ -205,8 +205,9 @@ def _refuse_misfits(edits: list[Edit], markdown: str) -> None:
 
 
 def _part(markdown: str, begin: int) -> tuple[str, str | None]:
-    """What an answer holds from line `begin` on, and the cursor of the rest. Very long lines count
-    as several. Characters would not do to count: addresses of files change with each answer."""
+    """The lines from `begin` on that fit an answer, and the cursor of the rest. Very long lines
+    count as several. Characters would not do to count: addresses of files change with each
+    answer."""
     lines = [
         line[start : start + LONGEST]
         for line in markdown.splitlines(keepends=True)

@@ -11,7 +11,7 @@ from .values import Property, entries, file_url, inside, plain, text
 
 
 class Read(BaseModel):
-    """Made of an object of Notion's, and of what `_more` finds in that."""
+    """Made from one of Notion's objects, and from what `_more` finds in it."""
 
     @model_validator(mode="before")
     @classmethod

@@ -29,7 +29,7 @@ def explain(body: bytes) -> str:
 
 
 def build(settings: Settings) -> Server:
-    """The server, on what is shared with the integration of NOTION_TOKEN."""
+    """The server, for pages shared with the integration of NOTION_TOKEN."""
     notion = Upstream(
         "Notion",
         settings.url("NOTION_API_URL", "https://api.notion.com/v1"),

@@ -146,10 +146,10 @@ class Tables:
 def values(
     source: DataSource | None, given: dict[str, Any] | None, title: str | None
 ) -> dict[str, Any]:
-    """Properties of a page as Notion takes them. source: what the page is in, if it is in one.
+    """Properties of a page in Notion's form. source: the page's data source, if any.
 
     Raises:
-        ToolError: names or values don't fit; it says all that is wrong.
+        ToolError: names or values don't fit; it says everything that is wrong.
     """
     fields = {one.name: one for one in source.properties} if source else {}
     told, faults = {}, []
@@ -184,7 +184,7 @@ def filtered(fields: dict[str, Property], given: Any, levels: int = 2) -> dict[s
     """A filter as Notion takes it, which names the type of each property, too.
 
     Raises:
-        ValueError: it names what is not there, or is no filter.
+        ValueError: it names missing properties, or isn't a filter.
     """
     if not isinstance(given, dict):
         raise ValueError(f"filter: expected an object, got {str(given)[:100]!r}")

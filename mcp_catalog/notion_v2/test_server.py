@@ -650,7 +650,7 @@ REFUSALS = [
     (409, "conflict_error", "It was changed meanwhile: read it anew before you repeat this."),
     (400, "validation_error", "Change the arguments."),
     (429, "rate_limited", "Too many requests: try again in 40 s, and ask for less at once."),
-    (529, "service_overload", "It may have taken effect all the same: look before you repeat it."),
+    (529, "service_overload", "It may have taken effect anyway: check before you repeat it."),
 ]
 
 

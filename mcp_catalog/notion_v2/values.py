@@ -42,7 +42,7 @@ class Property(BaseModel):
 
 
 def inside(value: object, key: object) -> Any:
-    """What an object has under a key; None for what is no object, too."""
+    """An object's value for a key; None also if it isn't an object."""
     return value.get(key) if isinstance(value, dict) and isinstance(key, str) else None
 
 
@@ -130,7 +130,7 @@ def built(field: Property, given: Any) -> dict[str, Any]:
 
 
 def option(field: Property, given: str) -> str:
-    """The option that is called so, in whatever case; for kinds without options, the text.
+    """The option with this name, ignoring case; for kinds without options, the text.
 
     Raises:
         ValueError: there is no such option.

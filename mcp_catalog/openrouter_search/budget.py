@@ -3,7 +3,7 @@
 from .models import WholeModel
 
 SEARCH_USD, RESULT_TOKENS = 0.007, 1_500
-"""Of a search by Exa, up to 10 results; and what a result adds to the prompt."""
+"""The price of a search by Exa, up to 10 results; and what a result adds to the prompt."""
 
 
 def prompt_tokens(texts: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""All models of OpenRouter, asked for once in a while and searched here."""
+"""All models of OpenRouter, fetched now and then and searched here."""
 
 import asyncio
 import difflib
@@ -13,7 +13,7 @@ from .models import WholeModel
 
 KEPT_S = 600.0
 VARIANTS = ("nitro", "floor", "exacto", "online")
-"""Endings that say how a model is run; `:free`, `:thinking` and so on are models of their own."""
+"""Suffixes for how a model is run; `:free`, `:thinking` and so on are separate models."""
 
 Order = Literal["popular", "newest", "cheapest", "context", "intelligence", "coding"]
 

@@ -60,7 +60,7 @@ _Domains = Annotated[list[str] | None, Field(max_length=20, description="Like na
 
 
 class OpenRouter:
-    """The tools. search_model: asked by web_search, unless it is told another."""
+    """The tools. search_model: web_search's default model."""
 
     def __init__(
         self, api: Upstream, known: Catalogue, spending: Spending, budget: Budget, search_model: str

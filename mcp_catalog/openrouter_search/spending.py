@@ -1,4 +1,4 @@
-"""Calls that cost money: estimated, held back, made once, and told with what they cost."""
+"""Calls that cost money: estimated, reserved, made once, and reported with their cost."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ SHOWN, EXCERPT, MOST_CITATIONS = 24_000, 500, 20
 """Characters of an answer and of a citation's excerpt."""
 
 SOON_S = 2.0
-"""How long an answer waits for what is left of the key's limit."""
+"""How long an answer waits for the rest of the key's limit."""
 
 _NOTES = {
     "length": "It was cut at max_tokens: raise it.",
@@ -75,8 +75,8 @@ class _Completion(BaseModel):
 
 
 class Spending:
-    """chat: for completions. meter: for what is left of the key, so that its failures harm no other
-    call. seconds: that a call may take."""
+    """chat: for completions. meter: for the rest of the key's limit, so its failures affect no
+    other call. seconds: that a call may take."""
 
     def __init__(
         self, chat: Upstream, meter: Upstream, known: Catalogue, budget: Budget, seconds: float
@@ -91,7 +91,7 @@ class Spending:
         """One completion. routing: OpenRouter's `provider`. web: options of a search before it.
 
         Raises:
-            ToolError: it might cost too much, or there is no good answer.
+            ToolError: it might cost too much, or there is no usable answer.
         """
         ends = asyncio.get_running_loop().time() + self._seconds
         found = await self._known.find(model)
@@ -118,7 +118,7 @@ class Spending:
         day, cost = self._budget.hold(estimate), 0.0
         try:
             left = await self._left()
-            cost = estimate  # whatever comes, unless more is known
+            cost = estimate  # unless the real cost becomes known
             async with asyncio.timeout_at(ends):
                 answer = await self._chat.send(
                     _Completion, "POST", "chat", "completions", body=body

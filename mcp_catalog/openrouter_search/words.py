@@ -28,7 +28,7 @@ def explain(body: bytes) -> str:
 
 
 def advice(error: dict[str, Any]) -> str:
-    """What an error's details say, and what to do about it."""
+    """An error's details, and what to do about it."""
     metadata, available = _part(error, "metadata"), _part(error, "availability")
     code = error.get("code") or error.get("http_status")
     parts = []

@@ -1,4 +1,4 @@
-"""Who may send requests and how much: API keys, workspaces, policies with what is used of them."""
+"""Who may send requests, and how many: API keys, workspaces, policies and their usage."""
 
 from typing import Annotated, Any, Literal
 

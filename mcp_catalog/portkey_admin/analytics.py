@@ -1,4 +1,4 @@
-"""What requests through Portkey were, what they cost, and how they went."""
+"""Requests through Portkey: their content, cost and results."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -116,7 +116,7 @@ class AnalyticsTools:
     async def _about(
         self, start: str | None, end: str | None, workspace: str | None, filters: Filters | None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What the answer says of itself, and what is asked for. Raises ToolError."""
+        """The answer's metadata, and the requested part. Raises ToolError."""
         range_ = asked_range(start, end)
         slug = await self._portkey.workspace_slug(workspace)
         params = given(
@@ -134,7 +134,7 @@ class AnalyticsTools:
 
 
 def _merged(kind: type[T], graphs: Iterable[tuple[Graph, Mapping[str, str]]]) -> list[T]:
-    """Points of several graphs by time. Of each: which fields of ours are which of its own."""
+    """Points of several graphs by time. For each graph: our fields and its own."""
     by_time: dict[str, dict[str, Any]] = {}
     for graph, fields in graphs:
         for point in graph.points:

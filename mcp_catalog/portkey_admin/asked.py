@@ -27,7 +27,7 @@ _Items = Annotated[list[_Item] | None, Field(min_length=1, max_length=50)]
 class Filters(BaseModel):
     """Only requests that match all of them."""
 
-    model_config = ConfigDict(extra="forbid")  # a filter that is none would be taken for one
+    model_config = ConfigDict(extra="forbid")  # otherwise an unknown filter would be ignored
 
     models: Annotated[list[_Model] | None, Field(min_length=1, max_length=50)] = None
     virtual_keys: _Items = Field(None, description="Slugs, of providers too")
@@ -61,7 +61,7 @@ def asked_range(start: str | None, end: str | None) -> Range:
     """Both ends, where one or both may be left out.
 
     Raises:
-        ToolError: one is no time, or the start is not before the end.
+        ToolError: one is not a time, or the start is not before the end.
     """
     until = _moment("end", end, time.max) if end else datetime.now(UTC)
     since = _moment("start", start, time.min) if start else until - timedelta(days=DAYS)
@@ -73,7 +73,7 @@ def asked_range(start: str | None, end: str | None) -> Range:
 
 
 def _moment(name: str, text: str, of_day: time) -> datetime:
-    """of_day: what a day without a time means."""
+    """of_day: the time for a day without one."""
     try:
         day = date.fromisoformat(text)
         moment = datetime.combine(day, of_day)

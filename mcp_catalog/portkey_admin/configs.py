@@ -1,4 +1,4 @@
-"""Configs: how requests are routed, retried and cached. What they hold of secrets stays hidden."""
+"""Configs: how requests are routed, retried and cached. Their secrets stay hidden."""
 
 import json
 from typing import Annotated, Any

@@ -29,7 +29,7 @@ def _unit(given: object) -> object:
 
 
 def _some(given: object) -> list[Any]:
-    """Portkey has one, a list of them, or what is left of one without an amount."""
+    """Portkey gives one, a list of them, or one without an amount."""
     many = given if isinstance(given, list) else [given]
     return [one for one in many if isinstance(one, dict) and one.get("credit_limit") is not None]
 

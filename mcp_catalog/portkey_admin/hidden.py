@@ -10,7 +10,7 @@ _KEY = re.compile(
     r"(?<!virtual)(?<!cache)key$|apikey|accesskey|privatekey|token$|secret|passw|credential|cookie"
     r"|authorization|auth$|signature$|serviceaccount|(?<!forward)headers?$"
 )
-# Each part bounded, so that no text takes long.
+# Each part is limited, so no text takes long.
 _IN_TEXT = re.compile(
     r"(?<=://)[^/\s@]+(?=@)"
     r"|(?<=[?&])[\w.-]{0,40}(?:key|token|secret|sig|passw|code)[\w.-]{0,40}=[^&\s\"']+"
@@ -27,8 +27,8 @@ def in_text(text: str) -> str:
 
 
 def without_secrets(value: Any, found: list[str] | None = None, path: str = "") -> Any:
-    """A copy of JSON with MARK in their place, and in that of what is nested deeper than DEPTH.
-    found: gets the paths of all that was hidden."""
+    """A copy of JSON with MARK instead of them, and of anything nested deeper than DEPTH.
+    found: gets the paths of everything hidden."""
     return _hidden(value, [] if found is None else found, path, DEPTH, secret=False)
 
 

@@ -54,7 +54,7 @@ class Portkey:
         self._api = api
 
     async def get(self, kind: type[T], scope: str, *path: str, **params: Any) -> T:
-        """One thing. scope: what the key needs for it."""
+        """One object. scope: the right that the key needs for it."""
         with _needing(scope):
             return await self._api.get(kind, *path, params=params)
 
@@ -62,7 +62,7 @@ class Portkey:
         self, kind: type[Page[T]], scope: str, *path: str, limit: int, cursor: str | None,
         counted: bool = False, **params: Any,
     ) -> Page[T]:  # fmt: skip
-        """A page of a list. counted: it is asked for by offset, not by the page's number.
+        """A page of a list. counted: it is requested by offset, not by the page's number.
 
         The page's size stands in the cursor: with another one, numbers mean other entries. Where
         the API knows no pages, as its documentation has it for configs, all of them come at once.

@@ -72,7 +72,7 @@ class _Config(_Strict):
 
 def check(config: dict[str, Any]) -> None:
     """Raises:
-    ToolError: it is none, or holds secrets; all faults at once, without their values.
+    ToolError: it isn't one, or holds secrets; all errors at once, without their values.
     """
     if not config:
         raise ToolError(

@@ -1,5 +1,4 @@
-"""The databases by name, and how a call reaches one: in a session of its own, read-only unless it
-is told otherwise."""
+"""The databases by name, and how a call reaches one: in its own session, read-only by default."""
 
 import asyncio
 import logging
@@ -23,8 +22,8 @@ _AT_ONCE = 4
 _WAIT_SECONDS = 5.0
 _READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _READ_WRITE = "BEGIN READ WRITE"
-# Of the transaction, so that a pooler's next client has its own. The parser reads strings as they
-# are with standard_conforming_strings.
+# Set for the transaction, so a pooler's next client isn't affected. The parser reads strings as
+# they are with standard_conforming_strings.
 _LIMITS = """SELECT set_config('statement_timeout', $1, true),
     set_config('lock_timeout', '2s', true),
     set_config('idle_in_transaction_session_timeout', '20s', true),
@@ -48,7 +47,7 @@ class Problem(ToolError):
 
 
 class Database:
-    """One database. seconds: what a statement may take."""
+    """One database. seconds: the limit of a statement."""
 
     def __init__(self, name: str, url: str, seconds: int) -> None:
         self.name = name
@@ -62,9 +61,9 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
-        """A transaction that can't write and is rolled back, whatever happens in it.
+        """A transaction that can't write and is always rolled back.
 
-        Raises ToolError for whatever Postgres says.
+        Raises ToolError for any error of Postgres.
         """
         async with self._session(_READ_ONLY) as connection:
             yield connection
@@ -87,7 +86,7 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, begin: str) -> AsyncIterator[Connection]:
-        # What a call leaves in a session, such as locks of a function, must not meet the next one.
+        # What a call leaves in a session, such as a function's locks, must not affect the next one.
         async with self._slot(), self._told():
             connection = await self._connect()
             try:
@@ -119,7 +118,7 @@ class Database:
 
     @asynccontextmanager
     async def _told(self) -> AsyncIterator[None]:
-        """What a model is told of an error: it wrote the statement, so it reads what is wrong."""
+        """The model's message about an error: it wrote the statement, so it sees what is wrong."""
         try:
             yield
         except psycopg.Error as error:
@@ -168,7 +167,7 @@ class Databases:
         return list(self._all)
 
     def find(self, name: str | None) -> Database:
-        """The database of this name, else the default. Raises ToolError when there is none."""
+        """The database with this name, or the default. Raises ToolError if there is none."""
         if self._missing:
             raise NotConfigured("The database", self._missing)
         found = self._all.get(name or self.names[0])

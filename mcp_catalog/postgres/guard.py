@@ -1,4 +1,4 @@
-"""Pure: what a statement is, as PostgreSQL's own grammar reads it, and whether it may run.
+"""Pure: classifies a statement by PostgreSQL's own grammar, and decides whether it may run.
 
 pgparse is libpg_query, the parser of PostgreSQL 17 as a library. A parser of another make would
 have to agree with it in every detail, and each detail where it doesn't is a way around.
@@ -79,7 +79,7 @@ def statement(
     Raises ToolError when it is another, more than one, or does more than its kind says.
     """
     if "\0" in sql or any("\ud800" <= character <= "\udfff" for character in sql):
-        raise ToolError("sql: expected Unicode text without NUL")  # of C, where a NUL ends it
+        raise ToolError("sql: expected Unicode text without NUL")  # C strings end at a NUL
     try:
         parsed = pgparse.parse(sql)
     except pgparse.PGQueryError as error:

@@ -1,4 +1,4 @@
-"""What is wrong with a database, or soon will be, as its own statistics tell."""
+"""What is wrong with a database, or soon will be, from its own statistics."""
 
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ Area = Literal[
 
 _MOST = 20
 
-# Each gives what is wrong, as `object` and `finding`: no rows, nothing wrong.
+# Each returns its findings as `object` and `finding`: no rows means no problem.
 _CHECKS: list[tuple[Area, str, str]] = [
     (
         "connections",

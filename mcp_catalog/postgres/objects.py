@@ -1,4 +1,4 @@
-"""What is in a database: schemas, their objects, and one object in full."""
+"""A database's content: schemas, their objects, and one object in full."""
 
 from typing import Annotated, Literal
 

@@ -203,7 +203,7 @@ async def explained(connection: Connection, asked: Statement, options: str) -> l
 async def _fetched(
     connection: Connection, source: str, limit: int, with_result: str = ""
 ) -> list[DictRow]:
-    """The first rows of `source`, one more than asked for where there are more."""
+    """The first rows of `source`, one more than requested if there are more."""
     count = "(SELECT count(*) FROM result)" if with_result else "0"
     query = with_result + _ROWS.format(source=source, count=count)
     cursor = await connection.execute(query.encode(), [limit + 1])
@@ -219,7 +219,7 @@ def _rows(found: list[DictRow], limit: int) -> Rows:
 
 
 def _value(written: str) -> _Value:
-    """What Postgres wrote as JSON. A number that no reader of JSON keeps as it is stays a text."""
+    """Postgres's JSON. A number that JSON readers would round stays a text."""
     value: _Value = json.loads(written)
     if isinstance(value, float) and Decimal(repr(value)) != Decimal(written):
         return written

@@ -19,7 +19,7 @@ from .workload import Workload
 def build(settings: Settings) -> Server:
     """The server, on the databases that the secret DATABASE_URL names.
 
-    Raises SettingError when the secret is no URL of Postgres, nor several with names, or
+    Raises SettingError if the secret is neither a PostgreSQL URL nor several with names, or
     POSTGRES_STATEMENT_SECONDS no number from 1 to 60.
     """
     databases = Databases(

@@ -1,4 +1,4 @@
-"""What people are called and which channel a name stands for: few calls, remembered for a while."""
+"""Names of people, and channels by name: few calls, remembered for a while."""
 
 import asyncio
 import difflib
@@ -13,7 +13,7 @@ from sophia_mcp.upstream import Upstream
 from .models import Channels, UserInfo, Users
 
 KEPT_S, AGAIN_S = 900.0, 60.0
-"""How long a name is remembered, and that there is none."""
+"""How long a name, or its absence, is remembered."""
 
 AT_ONCE, SOON_S = 20, 3.0
 """Names that an answer looks up one by one, and how long it waits for all of its names."""
@@ -67,7 +67,7 @@ class Directory:
         await asyncio.gather(*map(self._ask, missing[:AT_ONCE]))
 
     async def _ask(self, person: str) -> None:
-        self._names.put(person, "", AGAIN_S)  # whatever comes, others do not ask at once
+        self._names.put(person, "", AGAIN_S)  # so others don't ask, too
         with suppress(ToolError):
             found = await self._namer.get(UserInfo, "users.info", params={"user": person})
             self._names.put(person, found.user.called, KEPT_S)

@@ -174,7 +174,7 @@ class Slack:
         somebody. A user's id as channel sends it to that person alone."""
         body = {"channel": await self._writable(channel, text), "markdown_text": text}
         thread = {"thread_ts": thread_ts} if thread_ts else {}
-        # For a preview, Slack would fetch the address, and with it whatever it was made to hold.
+        # For a preview, Slack would fetch the address, which may carry data out.
         quiet = {"unfurl_links": False, "unfurl_media": False}
         return await self._post(models.Sent, "chat.postMessage", **body, **thread, **quiet)
 

@@ -28,7 +28,7 @@ _ADVICE = {
     "team_not_found team_access_not_granted": "Ask the operator to check SLACK_TEAM_ID.",
     "ratelimited rate_limited": "Too many requests: try again in a minute, and ask for less.",
     "internal_error fatal_error request_timeout service_unavailable": "The fault is Slack's own. A "
-    "change may have taken effect: look before you repeat it.",
+    "change may have taken effect: check before you repeat it.",
 }
 _BY_WORD = {word: advice for words, advice in _ADVICE.items() for word in words.split()}
 
@@ -51,7 +51,7 @@ def mentioned(texts: Iterable[str]) -> set[str]:
 
 
 def readable(text: str, names: Mapping[str, str]) -> str:
-    """Mentions by name, links as in Markdown, characters as they are. names: by id."""
+    """Mentions by name, links as Markdown, characters unescaped. names: by id."""
 
     def plain(match: re.Match[str]) -> str:
         first, _, label = match[1].partition("|")

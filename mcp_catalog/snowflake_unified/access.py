@@ -1,4 +1,4 @@
-"""Who this server is in Snowflake, and what it may do there besides reading."""
+"""This server's user in Snowflake, and its rights besides reading."""
 
 from pydantic import BaseModel, Field
 

@@ -32,7 +32,7 @@ class Account:
 def read_account(settings: Settings) -> Account:
     """The account of SNOWFLAKE_ACCOUNT: by SNOWFLAKE_PRIVATE_KEY, else by SNOWFLAKE_TOKEN.
 
-    Raises SettingError when the key can't be read, or the account is none.
+    Raises SettingError if the key can't be read, or the account is invalid.
     """
     account, user = settings.needed("SNOWFLAKE_ACCOUNT"), settings.needed("SNOWFLAKE_USER")
     key, token = (
@@ -64,7 +64,7 @@ def _token(token: Credential) -> Auth:
 
 
 class _KeyPair(Auth):
-    """Signs in with a token of its own making, signed anew before it ends."""
+    """Signs in with a token that it signs itself, and renews before it expires."""
 
     def __init__(self, account: str, user: str, key: Credential, passphrase: Credential) -> None:
         given = (key, passphrase) if passphrase.value else (key,)

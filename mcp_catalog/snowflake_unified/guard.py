@@ -1,4 +1,4 @@
-"""Pure: what a statement is, as sqlglot reads Snowflake's SQL, and whether it may run.
+"""Pure: classifies a statement as sqlglot reads Snowflake's SQL, and decides whether it may run.
 
 sqlglot is not Snowflake's own parser, and each detail where they differ is a way around. So what is
 sent is not the caller's text, but what sqlglot understood of it: its words, one after another,
@@ -24,7 +24,8 @@ WRITES = (
     *CHANGES_ROWS, exp.Create, exp.Drop, exp.Undrop, exp.Alter, exp.TruncateTable, exp.Comment,
 )  # fmt: skip
 _OF = frozenset({"TABLE", "VIEW", "SCHEMA", "COLUMN"})
-"""What may be made, changed and dropped. No functions, tasks, stages, users, grants, policies."""
+"""Kinds that may be created, changed and dropped. No functions, tasks, stages, users, grants,
+policies."""
 
 _SHOWS = frozenset({"SHOW", "DESC", "DESCRIBE"})
 _STATEMENTS = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
@@ -128,7 +129,7 @@ def _written(token: Token, sql: str) -> str:
     if token.token_type is TokenType.IDENTIFIER:
         return identifier(token.text)
     text = re.sub(r"[ \t\r\n]+", " ", sql[token.start : token.end + 1])  # such as GROUP BY
-    # Whether a blank of another kind ends a word, and what x'…' holds, may be read in two ways.
+    # Other kinds of blanks, and x'…', could be read in two ways.
     if not text.isprintable() or (text[-1] == "'" and not token.text.isalnum()):
         raise ToolError(f"sql: expected plain words and numbers, got {text!r}")
     return text
@@ -140,7 +141,7 @@ def literal(text: str) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name within SQL, exactly as it is."""
+    """A name quoted for SQL, unchanged."""
     return '"' + name.replace('"', '""') + '"'
 
 

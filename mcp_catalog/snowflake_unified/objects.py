@@ -1,4 +1,4 @@
-"""What there is: databases, schemas, tables, warehouses, semantic views, search services."""
+"""Existing objects: databases, schemas, tables, warehouses, semantic views, search services."""
 
 import asyncio
 import re

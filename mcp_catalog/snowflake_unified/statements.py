@@ -1,4 +1,4 @@
-"""Statements over Snowflake's SQL API: sent, waited for, cancelled when nobody waits, and read."""
+"""Statements over Snowflake's SQL API: sent, awaited, cancelled when nobody waits, and read."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,9 @@ from .values import Value, read
 
 _PATH = ("api", "v2", "statements")
 _COUNTS = ("numRowsInserted", "numRowsUpdated", "numRowsDeleted")
-_DOUBT = "It may have taken effect all the same: look before you repeat it."
+_DOUBT = "It may have taken effect anyway: check before you repeat it."
 _GRACE_S = 1.5
-"""Snowflake ends a statement by itself; this is what it gets to say so."""
+"""Snowflake ends a statement by itself; this is the extra time for its answer."""
 
 
 class Column(BaseModel):
@@ -61,7 +61,7 @@ class Result:
 @dataclass(frozen=True)
 class Statements:
     """context: database, schema, warehouse and role of every statement, where they are set.
-    seconds: what one may take."""
+    seconds: the limit of one."""
 
     api: Upstream
     context: Mapping[str, str]
@@ -70,10 +70,10 @@ class Statements:
     async def run(
         self, sql: str, *values: str | int, limit: int = 1_000, writing: bool = False
     ) -> Result:
-        """One statement in a session of its own; `values` take the places of `?`.
+        """One statement in its own session; `values` replace the `?`.
 
         limit: rows that are enough. writing: it is not sent again when it is unclear
-        whether it arrived. Raises ToolError for whatever Snowflake says.
+        whether it arrived. Raises ToolError for any error of Snowflake.
         """
         body = {
             "statement": sql,

@@ -607,11 +607,11 @@ async def test_a_write_is_there_only_where_it_is_named_and_is_sent_once(snowflak
         snowflake.asked.clear()
         snowflake.queue.append(replies.refused(503, {"message": "later"}))
         said = await tools.error("execute_write", sql="INSERT INTO t VALUES (1)")
-        assert "look before you repeat it" in said
+        assert "check before you repeat it" in said
         assert len(snowflake.asked) == 1
         snowflake.queue.extend([running(7), replies.refused(403, {"message": "no more"})])
         said = await tools.error("execute_write", sql="INSERT INTO t VALUES (1)")
-        assert "look before you repeat it" in said
+        assert "check before you repeat it" in said
         assert snowflake.asked[-1].path.endswith("/01b2-7/cancel")
 
 

@@ -1,4 +1,4 @@
-"""Pure: values as Snowflake's SQL API writes them, every one a text, and what they are."""
+"""Pure: converts values of Snowflake's SQL API, which are all texts."""
 
 import json
 import math
@@ -12,7 +12,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def read(written: str | None, kind: str) -> Value:
     """A value. kind: the column's type. Dates are days, times seconds since 1970. What
-    JSON would round, and what is no moment of this calendar, stays a text."""
+    JSON would round, and a time outside this calendar, stays a text."""
     if written is None:
         return None
     try:
@@ -50,7 +50,7 @@ def _number(written: str) -> Value:
 
 
 def _moment(seconds: str) -> str:
-    """With all digits of a second that there are: Snowflake has nine, Python six."""
+    """With all digits of a second: Snowflake has nine, Python six."""
     exact = Decimal(seconds)
     whole = exact.to_integral_value("ROUND_FLOOR")
     rest = f"{exact - whole:.9f}"[1:].rstrip("0").rstrip(".")

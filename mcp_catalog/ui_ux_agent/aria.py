@@ -1,4 +1,4 @@
-"""What there is in WAI-ARIA 1.2 (and Graphics Module 1.0): roles, and states and properties."""
+"""The roles, states and properties of WAI-ARIA 1.2 (and Graphics Module 1.0)."""
 
 _ROLES = """
 alert alertdialog application article banner blockquote button caption cell checkbox code

@@ -18,7 +18,7 @@ from .guard import Guard, is_allowed
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 LOAD_S = 12.0
-"""How long a page has to load before it is looked at as it is."""
+"""How long a page has to load before it is audited in its present state."""
 MOST_RULES = 40
 _IMPACTS = ("critical", "serious", "moderate", "minor")
 
@@ -128,7 +128,7 @@ class Audits:
             ToolError: it is not allowed, can't be loaded, or there is no browser.
         """
         self._check(url)
-        # No proxy: what it connects to would be the proxy's choice, not ours.
+        # No proxy: it, and not we, would choose the connections.
         timeout = httpx2.Timeout(10.0, connect=5.0)
         async with (
             self._one_at_a_time,
@@ -175,7 +175,7 @@ class Audits:
 
 
 async def _audited(page: Page, tags: Sequence[Tag] | None, places: int) -> Audited:
-    """In worlds of their own, so that the page's scripts neither see it nor change it."""
+    """In isolated worlds, so the page's scripts neither see nor change it."""
     source = AXE.read_text("utf-8")
     contexts = await page.isolated()
     for context in contexts:

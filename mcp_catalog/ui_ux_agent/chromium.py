@@ -45,7 +45,7 @@ _FLAGS = (
     "--disable-features=IsolateOrigins,site-per-process,HttpsUpgrades,Translate,MediaRouter",
     "--disable-site-isolation-trials",
     # Its sandbox needs user namespaces, which neither root nor our containers have. There, the
-    # container is the sandbox: read-only, without capabilities, as a user of its own.
+    # container is the sandbox: read-only, without capabilities, with its own user.
     "--no-sandbox",
     # Else its packets go out whatever the names resolve to.
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -53,12 +53,12 @@ _FLAGS = (
 
 
 class ChromiumError(Exception):
-    """The browser is not there, broke, took too long, or could not do what it was told."""
+    """The browser is missing, crashed, took too long, or could not execute a command."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a page wants from the network. kind: like Document, Script, Image, Fetch."""
+    """A page's request to the network. kind: such as Document, Script, Image, Fetch."""
 
     method: str
     url: str
@@ -68,7 +68,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What it gets."""
+    """The answer to it."""
 
     status: int = 200
     headers: Sequence[tuple[str, str]] = ()
@@ -82,8 +82,8 @@ Answerer = Callable[[Asked], Awaitable[Answer | None]]
 class Chromium:
     """`async with Chromium() as browser, browser.page() as page: await page.open_html("<p>…")`
 
-    seconds: that all of it may take. answerer: for what pages ask of the network.
-    reachable: hosts that the browser itself may reach, like 127.0.0.1. Nothing else is reached.
+    seconds: limit of the whole. answerer: for pages' requests to the network.
+    reachable: hosts that the browser itself may reach, such as 127.0.0.1, and no others.
 
     Every method raises ChromiumError.
     """
@@ -143,7 +143,7 @@ class Chromium:
         color_scheme: Literal["light", "dark"] = "light",
         reduced_motion: bool = False,
     ) -> AsyncIterator["Page"]:
-        """A new page, empty until it is told what to open."""
+        """A new empty page."""
         target = (await self.send("Target.createTarget", url="about:blank"))["targetId"]
         attached = await self.send("Target.attachToTarget", targetId=target, flatten=True)
         page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"])
@@ -225,7 +225,7 @@ class Chromium:
     async def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
-        # In a thread of its own, which a cancelled task does not end.
+        # In a separate thread, which a cancelled task doesn't end.
         await asyncio.shield(asyncio.to_thread(_removed, self.pid, self._folder))
 
 
@@ -312,7 +312,7 @@ class Page:
 
     async def happened(self, event: str, params: dict[str, Any]) -> None:
         """Called by the browser with each event of this page."""
-        with suppress(ChromiumError):  # the page may have gone on by now
+        with suppress(ChromiumError):  # the page may have navigated by now
             if event == "Page.loadEventFired" and not self.loaded.done():
                 self.loaded.set_result({})
             elif event == "Page.javascriptDialogOpening":
@@ -346,14 +346,14 @@ class Page:
 
 
 def _quiet_future() -> asyncio.Future[dict[str, Any]]:
-    """One whose exception nobody must read."""
+    """A future whose exception need not be retrieved."""
     future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
 
 
 def _spawned(command: list[str], pipe: socket.socket, folder: Path) -> int:
-    """A process group's leader. It has the pipe as 3 and 4, and nothing of our environment."""
+    """A process group's leader. It has the pipe as 3 and 4, but not our environment."""
     high = fcntl.fcntl(pipe.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
     try:
         return os.posix_spawn(

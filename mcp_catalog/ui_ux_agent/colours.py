@@ -36,7 +36,7 @@ class Colour:
         return "#" + "".join(f"{round(part * 255):02x}" for part in parts)
 
     def over(self, below: "Colour") -> "Colour":
-        """What is seen of it on an opaque colour."""
+        """Its visible colour on an opaque colour."""
         mixed = (
             self.alpha * a + (1 - self.alpha) * b for a, b in zip(self.rgb, below.rgb, strict=True)
         )

@@ -42,7 +42,7 @@ class Guard:
         """Why, by address."""
 
     async def answer(self, asked: Asked) -> Answer | None:
-        """What the page gets; None refuses it, and `refused` has the reason."""
+        """The page's answer; None refuses the request, and `refused` has the reason."""
         try:
             return await self._fetched(asked)
         except (NotAllowed, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:

@@ -1,11 +1,11 @@
-"""Pure: the elements of a text of HTML or JSX, with their lines and what is around them."""
+"""Pure: the elements of an HTML or JSX text, with their lines and surroundings."""
 
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
 _DEEP = 200
-"""Elements around one that are looked at."""
+"""How many surrounding elements are checked."""
 _VOID = "area base br col embed hr img input link meta source track wbr"
 VOID = frozenset(_VOID.split())
 
@@ -28,7 +28,7 @@ class Element:
 
 
 def elements(text: str, *, jsx: bool) -> list[Element]:
-    """All of them, in order. Components of JSX are none."""
+    """All of them, in order. JSX components don't count."""
     reader = _Reader(jsx)
     reader.feed(_quoted(text) if jsx else text)
     reader.close()
@@ -76,7 +76,7 @@ class _Reader(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._begin(tag, attrs)
-        # In HTML the slash means nothing, but of what is drawn.
+        # In HTML the slash has no meaning, except in SVG.
         closes = self._jsx or tag in ("path", "use", "circle", "rect")
         if closes and self._open and self._open[-1].opened == tag:
             self._open.pop()

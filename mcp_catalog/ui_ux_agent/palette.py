@@ -75,7 +75,8 @@ def palette(base: Colour) -> Palette:
 
 
 def _share(light: float, of_base: float) -> float:
-    """Of the base's chroma: all of it near the base, little where it is nearly white or black."""
+    """The share of the base's chroma: all near the base, little where it is nearly white or
+    black."""
     room = 1 - of_base if light > of_base else of_base
     return max(0.12, 1 - float((abs(light - of_base) / max(room, 0.05)) ** 1.5))
 
@@ -89,7 +90,7 @@ def _pairs(mode: str, named: Mapping[str, Colour], base_step: str) -> list[Pair]
     # White or black passes on any colour.
     label = max(("white", "black"), key=lambda one: ratio(named[one], named[base_step]))
     pairs.append(_pair("label on a button", label, base_step, 4.5, named))
-    # A button must be told from the page, too.
+    # A button must be distinguishable from the page, too.
     button = _passing(base_step, named[page], 3.0, named)
     if button != base_step:
         pairs.append(_pair("button on the page", button, page, 3.0, named))

@@ -1,4 +1,4 @@
-"""Pure: what can be told of a component's text without a browser, with lines."""
+"""Pure: what a component's text shows without a browser, with lines."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ RULES: dict[str, tuple[str | None, str]] = {
         None, 'Without a type it submits the form around it: type="button", or "submit".',
     ),
 }  # fmt: skip
-"""By name: the success criterion of WCAG 2.2, and what is wrong and fixes it."""
+"""By name: the success criterion of WCAG 2.2, the problem, and its fix."""
 
 _FIELDS = ("input", "select", "textarea")
 _NO_LABEL = ("hidden", "submit", "button", "reset", "image")
@@ -65,7 +65,7 @@ class Issue(BaseModel):
 
 
 def issues(text: str, kind: Kind) -> list[Issue]:
-    """All that are found, by line."""
+    """All findings, by line."""
     found: list[Issue] = []
     if kind == "css":
         declarations = css.of_css(text)

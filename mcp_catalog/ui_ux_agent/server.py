@@ -239,7 +239,7 @@ class Agent:
 
 
 async def _worked(work: Callable[..., T], *arguments: object) -> T:
-    """In a thread: large texts take a second, in which others would wait."""
+    """In a thread: large texts take a second, and other calls would have to wait."""
     try:
         return await asyncio.to_thread(work, *arguments)
     except RecursionError:

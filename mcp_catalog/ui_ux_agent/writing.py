@@ -25,7 +25,7 @@ class _Completion(BaseModel):
 
 
 class Written(BaseModel):
-    """What the model said. whole: it was not cut at max_tokens."""
+    """The model's answer. whole: it was not cut at max_tokens."""
 
     text: str
     whole: bool
@@ -44,9 +44,9 @@ class Writer:
         """The model's answer. It is asked once.
 
         Raises:
-            ToolError: it might cost too much, or there is no good answer.
+            ToolError: it might cost too much, or there is no usable answer.
         """
-        # Whatever the model's price is, no provider that would ask for more is taken.
+        # Never use a provider that charges more than the model's price.
         estimate = self._budget.per_call
         tokens = len((role + task).encode()) // 3 + 50 + max_tokens
         most = round(estimate * 1_000_000 / tokens, 6)

@@ -1,1 +1,1 @@
-"""What the GitHub workflows run; `make preflight`, `preview`, `deploy` … run the same by hand."""
+"""The commands of the GitHub workflows; `make preflight`, `preview`, `deploy` … run the same."""

@@ -1,5 +1,5 @@
-"""`python -m ops.ci preflight|preview|deploy|verify|drift|destroy --stack prod`, each of which
-first checks what it needs of its environment (`preflight`); `last-good`; `deployments`.
+"""`python -m ops.ci preflight|preview|deploy|verify|drift|destroy --stack prod`, each of
+which first checks its environment (`preflight`); `last-good`; `deployments`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from ops import inspect, orphans
 from ops.ci import deployments, drift, engine, github, preflight, preview, summary, verify
+from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
 from ops.progress import say
 from ops.stack import Stack, StackError
@@ -54,7 +55,7 @@ def main() -> int:
                 _drift(stack)
             case "destroy":
                 engine.changed(stack, "destroy")
-    except (StackError, SimulatorError, ToolchainError, LambdaError, inspect.NotUp) as failure:
+    except (StackError, SimulatorError, ToolchainError, LambdaError, NotUp) as failure:
         _report(str(failure))
         return 1
     except KeyboardInterrupt:
@@ -64,7 +65,7 @@ def main() -> int:
 
 
 def _report(text: str) -> None:
-    """Also on the page of the run, where a workflow runs: a line for each problem."""
+    """In a workflow, also adds a line for each problem to the run's page."""
     say(f"error: {text}")
     if "GITHUB_ACTIONS" in os.environ:
         for line in text.splitlines():
@@ -72,7 +73,7 @@ def _report(text: str) -> None:
 
 
 def _preview(stack: Stack) -> None:
-    """Shows what an `up` would do; on a pull request, as its comment. Fails if it is refused."""
+    """Shows what an `up` would do; on a pull request, as a comment. Fails if it is refused."""
     found = _previewed(stack)
     text = summary.markdown(found, stack.name, _prices(stack))
     say(text)
@@ -91,16 +92,16 @@ def _deploy(stack: Stack) -> None:
 
 
 def _verify(stack: Stack) -> None:
-    """GATEWAY_URLS: as the job before handed them on; else those of the state."""
+    """GATEWAY_URLS from the previous job, or else from the state."""
     outputs = stack.outputs()
     urls: list[str] = json.loads(os.environ.get("GATEWAY_URLS") or "[]") or outputs["gateway_urls"]
     if (manager := os.environ.get("MANAGER_IP")) and manager not in outputs["manager_ips"]:
-        raise StackError(f"MANAGER_IP is {manager}, the state knows {outputs['manager_ips']}")
+        raise StackError(f"MANAGER_IP is {manager}, but the state has {outputs['manager_ips']}")
     verify.verify(outputs, urls, say)
 
 
 def _drift(stack: Stack) -> None:
-    """Opens, rewrites or closes the stack's issue; fails if it could not look."""
+    """Opens, updates or closes the stack's issue; fails if it could not check."""
     outputs, failed = stack.outputs(), False
     seen: preview.Preview | str
     lost: list[orphans.Orphan] | str
@@ -118,7 +119,7 @@ def _drift(stack: Stack) -> None:
     if "GITHUB_REPOSITORY" in os.environ:
         github.of_this_run().report(drift.title(stack.name), text)
     if failed:
-        raise StackError("not all of it could be looked at")
+        raise StackError("not everything could be checked")
 
 
 def _previewed(stack: Stack, *options: str) -> preview.Preview:
@@ -139,7 +140,7 @@ def _prices(stack: Stack) -> dict[str, int]:
 
 
 def _last_good() -> None:
-    """The commit that the newest good run of `deploy` on main deployed."""
+    """The commit of the newest successful run of `deploy` on main."""
     commit = github.of_this_run().last_good("deploy.yml", "main")
     if not commit or commit == os.environ.get("GITHUB_SHA"):
         other = "it is this one" if commit else "there is none"

@@ -27,7 +27,7 @@ def write(stack: str, folder: Path) -> None:
         raise StackError(f"STACK: got {stack!r}, expected organisation/sophia/prod")
     file = folder / f"Pulumi.{stack.rpartition('/')[2]}.deploy.yaml"
     if not file.exists():
-        raise StackError(f"{file.name} is not there: it says how Pulumi Deployments runs {stack}")
+        raise StackError(f"{file.name} is missing: it says how Pulumi Deployments runs {stack}")
     body, problems = completed(file.read_text(), dict(os.environ))
     token = os.environ.get("PULUMI_ACCESS_TOKEN", "")
     if not token:
@@ -50,7 +50,7 @@ def completed(text: str, environment: dict[str, str]) -> tuple[Json, list[str]]:
     """The request's body, its secrets from the environment, and what is missing in it. Pure."""
     body: Json = yaml.safe_load(text)["settings"]
     said = yaml.safe_dump(body)
-    problems = [f"{one}: replace it by your own" for one in dict.fromkeys(_UNSET.findall(said))]
+    problems = [f"{one}: replace it with your own" for one in dict.fromkeys(_UNSET.findall(said))]
     for name, value in body["operationContext"].get("environmentVariables", {}).items():
         if isinstance(value, dict):
             value["secret"] = environment.get(name, "")

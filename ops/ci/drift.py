@@ -1,4 +1,4 @@
-"""The daily look: what is not as the code says, what nobody knows, what ends soon. Pure."""
+"""The daily check: what differs from the code, what is unknown, what expires soon. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.orphans import Orphan, lines
 
 
 def title(stack: str) -> str:
-    """Of the stack's one issue."""
+    """The title of the stack's only issue."""
     return f"Stack {stack} is not as it should be"
 
 
@@ -24,11 +24,12 @@ def report(
     outputs: Mapping[str, Any],
     now: datetime,
 ) -> str:
-    """The issue's text, "" if all is well. preview, orphans: a text says why there is none."""
+    """The issue's text, "" if all is well. preview, orphans: if a text, the reason why it
+    failed."""
     parts = [*_preview(stack, preview), *_orphans(stack, orphans), *_certificate(outputs, now)]
     if not parts:
         return ""
-    end = "This issue is written anew each day, and closed when all is well."
+    end = "This issue is updated each day, and closed when all is well."
     return summary.cut("\n".join([end, "", *parts]))
 
 
@@ -55,7 +56,7 @@ def _orphans(stack: str, orphans: Sequence[Orphan] | str) -> Iterator[str]:
     told = orphans if isinstance(orphans, str) else "\n".join(lines(orphans))
     yield from _told(told)
     if not isinstance(orphans, str):
-        yield f"`make orphans STACK={stack}` lists them again; nothing ends them by itself."
+        yield f"`make orphans STACK={stack}` lists them again; nothing else terminates them."
         yield ""
 
 

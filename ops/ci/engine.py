@@ -1,7 +1,7 @@
-"""Runs that change a stack, from wherever an earlier one was cancelled.
+"""Runs that change a stack, wherever an earlier one was cancelled.
 
-GitHub cancels with SIGINT, after 7.5 s SIGTERM, after 2.5 s SIGKILL: seldom enough for the engine
-to give back its lock, and what it was creating is noted as pending.
+GitHub cancels with SIGINT, after 7.5 s SIGTERM, after 2.5 s SIGKILL: often not enough time for the
+engine to release its lock, and what it was creating stays pending.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\)
 
 @dataclass(frozen=True)
 class Here:
-    """Who asks. in_actions: GitHub runs one of us a stack at a time (`concurrency`)."""
+    """Who runs this. in_actions: GitHub runs only one of us per stack at a time (`concurrency`)."""
 
     user: str
     host: str
@@ -32,15 +32,16 @@ class Here:
 
 
 def here() -> Here:
-    """This process, by the names that the engine gives itself."""
+    """This process, by the names that the engine uses for itself."""
     user = pwd.getpwuid(os.getuid()).pw_name
     return Here(user, socket.gethostname(), "GITHUB_ACTIONS" in os.environ)
 
 
 def changed(stack: Stack, *command: str) -> None:
-    """Runs `pulumi up` or `destroy`. Raises StackError; then nothing has to be done by hand."""
+    """Runs `pulumi up` or `destroy`. Raises StackError; even then nothing has to be done by
+    hand."""
     if stack.exported().get("pending_operations"):
-        say("an earlier run was cancelled while it created: reading what is there")
+        say("an earlier run was cancelled while it created something: reading what exists")
         _unlocked(stack, "refresh", "--clear-pending-creates")
     _unlocked(stack, *command)
 
@@ -58,9 +59,9 @@ def _unlocked(stack: Stack, *command: str) -> None:
 
 
 def left_behind(said: str, here: Here) -> bool:
-    """Whether every lock that the engine names is of a run that is gone: its process does not run
-    on this machine, or ends within a minute as an interrupted one does; or its machine was another
-    one of GitHub's, whose run has ended."""
+    """Whether every lock that the engine names is of a run that is gone: its process doesn't run on
+    this machine, or ends within a minute, as an interrupted one does; or it ran on another of
+    GitHub's machines, where the run has ended."""
     locks = list(_LOCK.finditer(said))
 
     def gone(lock: re.Match[str]) -> bool:

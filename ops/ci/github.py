@@ -1,4 +1,4 @@
-"""What the workflows tell GitHub: outputs, summaries, a comment, an issue; and the one question."""
+"""What the workflows send to GitHub: outputs, summaries, a comment, an issue; and one query."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class GitHubError(StackError):
-    """GitHub did not do what it was asked."""
+    """A request to GitHub failed."""
 
 
 def output(name: str, value: str) -> None:
@@ -31,7 +31,7 @@ def output(name: str, value: str) -> None:
 
 
 def summary(text: str) -> None:
-    """Markdown on the page of the run."""
+    """Adds Markdown to the run's page."""
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(file, "a") as page:
             page.write(f"{text}\n")
@@ -46,7 +46,7 @@ class GitHub:
     token: str
 
     def comment(self, pull_request: str, mark: str, text: str) -> None:
-        """Writes a comment, or the former one with the same mark anew."""
+        """Writes a comment, or updates the former one with the same mark."""
         body = f"<!-- {mark} -->\n{text}"
         for one in self._pages(f"issues/{pull_request}/comments"):
             if one["user"]["type"] == "Bot" and one["body"].startswith(f"<!-- {mark} -->"):
@@ -55,7 +55,7 @@ class GitHub:
         self._asked("POST", f"issues/{pull_request}/comments", body=body)
 
     def report(self, title: str, text: str) -> None:
-        """Opens an issue of that title or writes the open one anew; closes it if text is empty."""
+        """Opens an issue with that title or updates the open one; closes it if text is empty."""
         for one in self._pages("issues?state=open"):
             if one["user"]["type"] == "Bot" and one["title"] == title and "pull_request" not in one:
                 change = {"body": text} if text else {"state": "closed"}
@@ -65,7 +65,7 @@ class GitHub:
             self._asked("POST", "issues", title=title, body=text)
 
     def last_good(self, workflow: str, branch: str) -> str:
-        """The commit of the newest run of a workflow that succeeded, or ""."""
+        """The commit of a workflow's newest successful run, or ""."""
         found = self._asked(
             "GET", f"actions/workflows/{workflow}/runs?branch={branch}&status=success&per_page=1"
         ).json()
@@ -101,11 +101,11 @@ class GitHub:
 
 
 def of_this_run() -> GitHub:
-    """The repository whose workflow runs, or that a shell names. Raises GitHubError."""
+    """The repository of the running workflow, or the one named in a shell. Raises GitHubError."""
     given = {
         name: os.environ.get(name, "")
         for name in ("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN")
     }
     if missing := [name for name, value in given.items() if not value]:
-        raise GitHubError(f"got no {', '.join(missing)}; a workflow has them by `github.token`")
+        raise GitHubError(f"got no {', '.join(missing)}; a workflow sets them from `github.token`")
     return GitHub(*given.values())

@@ -1,5 +1,5 @@
-"""What a run needs of its environment, before anything else is done: each thing that is missing or
-wrong is a line that names it."""
+"""Checks a run's environment before anything else is done: one line, with the name, for each thing
+that is missing or wrong."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ OF_BACKEND = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"),
     "https": ("PULUMI_ACCESS_TOKEN",),
 }
-"""What the backends of each kind are used with."""
+"""The variables that each kind of backend needs."""
 PLAIN = frozenset({BACKEND, "AWS_REGION"})
-"""No secrets: variables of the organisation."""
+"""Not secret: variables of the organisation."""
 
 
 class NotReady(StackError):
-    """The environment lacks something, or something in it is wrong."""
+    """Something in the environment is missing or wrong."""
 
 
 def check(stack: Stack, *, changes: bool) -> None:
-    """Raises NotReady with a line for each problem. changes: also the account's key and the
-    registry's password, which whoever only reads the state does not need."""
+    """Raises NotReady with a line for each problem. changes: also checks the account's key and the
+    registry's password, which are not needed to read the state."""
     given = stack.environment
     problems = list(missing(given, _configured(stack), changes=changes))
     if not problems:
@@ -48,13 +48,14 @@ def check(stack: Stack, *, changes: bool) -> None:
 def missing(
     given: Mapping[str, str], configured: Mapping[str, Any], *, changes: bool
 ) -> Iterator[str]:
-    """What the environment lacks. configured: the stack's file, which may hold some of it. Pure."""
+    """What is missing in the environment. configured: the stack's file, which may hold some.
+    Pure."""
     backend = given.get(BACKEND, "")
     if not backend:
         yield _missing(BACKEND, "where the stack's state is, such as s3://your-bucket")
     for name in OF_BACKEND.get(urlsplit(backend).scheme, ()):
         if not given.get(name) and not given.get("AWS_PROFILE"):
-            yield _missing(name, f"what opens {_place(backend)}")
+            yield _missing(name, f"the credential for {_place(backend)}")
     encrypts = backend.startswith("https:") or "secretsprovider" in configured
     if not encrypts and not (given.get(PASSPHRASE) or given.get(f"{PASSPHRASE}_FILE")):
         yield _missing(PASSPHRASE, "the passphrase of the stack's secrets")
@@ -64,7 +65,7 @@ def missing(
             yield _missing(LAMBDA, "a key of Lambda Cloud's API")
         registry = values.get("sophia:registry") or {}
         if not given.get(REGISTRY) and not registry.get("password"):
-            yield _missing(REGISTRY, "the password that images are pushed with")
+            yield _missing(REGISTRY, "the password for pushing images")
 
 
 def _missing(name: str, expected: str) -> str:
@@ -78,7 +79,7 @@ def _configured(stack: Stack) -> Mapping[str, Any]:
 
 
 def _state(stack: Stack) -> Iterator[str]:
-    """Opens the backend, and decrypts."""
+    """Opens the backend and decrypts."""
     place = _place(stack.environment[BACKEND])
     try:
         names = stack.siblings()
@@ -90,8 +91,8 @@ def _state(stack: Stack) -> Iterator[str]:
     if stack.name not in names:
         found = ", ".join(names) or "none"
         yield (
-            f"variable {BACKEND}: {place} has no stack {stack.name} (it has {found}), so nothing"
-            f" would be known of its machines; a new one begins by"
+            f"variable {BACKEND}: {place} has no stack {stack.name} (it has {found}), so its"
+            f" machines would be unknown; create a new one with"
             f" `pulumi stack init {stack.name}`"
         )
         return
@@ -99,13 +100,13 @@ def _state(stack: Stack) -> Iterator[str]:
         _encrypt_something(stack)
     except StackError as failure:
         if "passphrase" not in str(failure):
-            yield f"the secrets of {stack.name} can't be opened: {_last(failure)}"
+            yield f"the secrets of {stack.name} can't be decrypted: {_last(failure)}"
         else:
-            yield f"secret {PASSPHRASE}: it does not open the secrets of stack {stack.name}"
+            yield f"secret {PASSPHRASE}: it doesn't decrypt the secrets of stack {stack.name}"
 
 
 def _encrypt_something(stack: Stack) -> None:
-    """The engine looks at the passphrase only when it needs it: into a copy of the stack's file."""
+    """The engine checks the passphrase only when it needs it: encrypt into a copy of the file."""
     path = stack.root / f"Pulumi.{stack.name}.yaml"
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as copy:
         copy.write(path.read_text() if path.exists() else "")
@@ -123,16 +124,16 @@ def _account(stack: Stack) -> Iterator[str]:
     except (InvalidKey, Forbidden) as refused:
         yield f"secret {LAMBDA}: {url} refuses it: {refused}"
     except LambdaError as failure:
-        yield f"Lambda Cloud at {url} can't be asked: {failure}"
+        yield f"Lambda Cloud at {url} can't be reached: {failure}"
 
 
 def _registry(stack: Stack) -> Iterator[str]:
-    """Logs in, in a folder of its own: the runner's Docker learns nothing."""
+    """Logs in with a separate folder: the runner's Docker stores nothing."""
     settings = json.loads(stack.configuration().get("registry") or "{}")
     for name in ("server", "username", "password"):
         settings.setdefault(name, stack.environment.get(f"SOPHIA_REGISTRY_{name.upper()}", ""))
     if not all(settings[name] for name in ("server", "username", "password")):
-        return  # the program names what is missing there
+        return  # the program reports what is missing there
     with tempfile.TemporaryDirectory() as folder:
         command = ["docker", "login", "--username", settings["username"], "--password-stdin"]
         try:
@@ -159,6 +160,6 @@ def _place(address: str) -> str:
 
 
 def _last(failure: StackError) -> str:
-    """The engine's own words, in one line."""
+    """The engine's message, in one line."""
     lines = [line for line in str(failure).splitlines() if line.startswith("error:")]
     return (lines or str(failure).splitlines())[-1].removeprefix("error: ")

@@ -1,4 +1,4 @@
-"""What `pulumi preview --json` says, as values. Pure."""
+"""The output of `pulumi preview --json` as values. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ INSTANCE = "lambdalabs:index:Instance"
 VOLUMES = frozenset({"swarm:index:VolumeHome", "swarm:index:Volume"})
 _SEEN = frozenset({"same", "refresh", "read", "read-discard", "read-replacement"})
 _PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced"})
-"""Steps of a replacement, beside the `replace` that stands for it."""
+"""Steps of a replacement, besides the `replace` that stands for it."""
 
 Json = Mapping[str, Any]
 
@@ -33,16 +33,17 @@ class Change:
 
     @property
     def loses(self) -> bool:
-        """Whether data may be lost: a volume's home moves or ends, or its machine does."""
+        """Whether data may be lost: a volume's home moves or is deleted, or its machine is."""
         ends = self.op in ("replace", "delete")
         return ends and (self.type in VOLUMES or bool(self.volumes))
 
 
 @dataclass(frozen=True)
 class Preview:
-    """changes: without what stays. machines: pairs of instance types before and after, "" for none.
+    """changes: without unchanged resources. machines: pairs of instance types before and after, ""
+    for none.
 
-    errors, warnings: in the engine's words, which hold no secrets.
+    errors, warnings: the engine's, which hold no secrets.
     """
 
     changes: tuple[Change, ...]
@@ -52,16 +53,16 @@ class Preview:
     cost: str = ""
 
     def prices(self, cents: Mapping[str, int]) -> tuple[int, int]:
-        """US cents an hour before and after. cents: by instance type; others count as nothing."""
+        """US cents per hour before and after. cents: by instance type; others count as 0."""
         before = sum(cents.get(old, 0) for old, _ in self.machines)
         return before, sum(cents.get(new, 0) for _, new in self.machines)
 
 
 def parsed(text: str) -> Preview:
-    """From the engine's output. Raises ValueError if it is not such a JSON."""
+    """Parses the engine's output. Raises ValueError if it isn't the expected JSON."""
     told: Json = json.loads(text)
     steps = [step for step in told.get("steps", ()) if step["op"] not in _PARTS]
-    # The engine leaves out what stays the same, but not that it looked at it: machines always are.
+    # The engine omits unchanged resources except those it has read, as it always does machines.
     machines = {step["urn"]: _machine(step) for step in steps if _type(step) == INSTANCE}
     said = list(told.get("diagnostics", ()))
     return Preview(
@@ -85,7 +86,7 @@ def _type(step: Json) -> str:
 
 
 def _machine(step: Json) -> tuple[str, str]:
-    """A running machine keeps its type; a new one gets the first of its list if that is free."""
+    """A running machine keeps its type; a new one gets the first of its list if available."""
     old = _outputs(step, "oldState").get("instanceType", "")
     if step["op"] == "delete" or (step["op"] == "refresh" and not step.get("newState")):
         return old, ""

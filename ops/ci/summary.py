@@ -1,4 +1,4 @@
-"""A preview in Markdown, what costs most first: what is lost, what is replaced, the price. Pure."""
+"""A preview in Markdown, the worst first: losses, replacements, the price. Pure."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from ops.ci.preview import INSTANCE, Change, Preview
 
 LONGEST = 60_000
-"""GitHub takes 65,536 characters in a comment."""
+"""GitHub allows 65,536 characters in a comment."""
 
 _DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 
 
 def markdown(preview: Preview, stack: str, cents: Mapping[str, int]) -> str:
-    """The comment on a pull request. cents: US cents an hour by instance type."""
+    """The comment on a pull request. cents: US cents per hour by instance type."""
     return cut("\n".join([f"### What this does to `{_code(stack)}`", *parts(preview, cents)]))
 
 
 def cut(text: str) -> str:
-    """What GitHub takes of it."""
+    """The text, cut to what GitHub accepts."""
     return (
         text if len(text) <= LONGEST else f"{text[:LONGEST]}\n\n… cut here; the log has all of it"
     )
 
 
 def parts(preview: Preview, cents: Mapping[str, int] | None) -> Iterator[str]:
-    """The lines. cents: without them, nothing is said of prices."""
+    """The lines. cents: if None, prices are left out."""
     if preview.errors:
         yield from ("", "**Refused.** `pulumi up` would stop here, and change nothing:")
         yield from _fenced(preview.errors)
@@ -35,7 +35,7 @@ def parts(preview: Preview, cents: Mapping[str, int] | None) -> Iterator[str]:
     yield from _listed("**Data may be lost**", (one for one in changes if one.loses))
     machines = [one for one in changes if one.type == INSTANCE and not one.loses]
     yield from _listed(
-        "**Machines are ended**", (one for one in machines if one.op in ("replace", "delete"))
+        "**Machines are terminated**", (one for one in machines if one.op in ("replace", "delete"))
     )
     others = [one for one in changes if one.type != INSTANCE and not one.loses]
     yield from _listed("Replaced", (one for one in others if one.op == "replace"))
@@ -69,7 +69,7 @@ def _price(preview: Preview, cents: Mapping[str, int]) -> Iterator[str]:
     yield from ("", f"**Price an hour:** ${before / 100:,.2f} → ${after / 100:,.2f} ({change})")
     unknown = {kind for pair in preview.machines for kind in pair if kind and kind not in cents}
     if unknown:
-        yield f"Not counted, as the API tells no price: {', '.join(sorted(unknown))}"
+        yield f"Not counted, as the API reports no price: {', '.join(sorted(unknown))}"
     if preview.cost:
         yield from ("", _code(preview.cost))
 
@@ -91,5 +91,5 @@ def _fenced(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _code(text: str) -> str:
-    """Without what would end a code span, start HTML or call people."""
+    """Escapes what would end a code span, start HTML or mention people."""
     return re.sub(r"[`<>@]", "'", text)

@@ -21,7 +21,7 @@ from ops import gateways
 from ops.stack import StackError
 
 PATIENCE = 120.0
-"""Seconds until all of them answer: an `up` may have moved replicas just now."""
+"""Seconds until all of them answer: an `up` may have just moved replicas."""
 _ANSWER = 20.0
 """Seconds for one server to answer."""
 
@@ -35,14 +35,14 @@ def verify(
 
     outputs: of the stack; urls: its gateways.
 
-    Raises StackError with all that do not answer after `seconds`.
+    Raises StackError with all that don't answer after `seconds`.
     """
     if not urls or not outputs["mcp_endpoints"]:
         raise StackError("nothing to verify: the stack's outputs name no gateway or no server")
     known = [url for url in urls if _resolves(url)]
     for url in urls:
         if url not in known:
-            say(f"{url}: not looked at, the name does not resolve here")
+            say(f"{url}: not checked, the name does not resolve here")
     if not known:
         raise StackError(f"none of the gateways' names resolves here: {', '.join(urls)}")
     ends = time.monotonic() + seconds
@@ -81,7 +81,7 @@ async def _failures(outputs: Mapping[str, Any], urls: Sequence[str], say: Say) -
 async def _client(
     outputs: Mapping[str, Any], url: str, refusals: list[str]
 ) -> AsyncIterator[Client]:
-    """refusals: gets the status of each answer that is an error; the client doesn't tell it."""
+    """refusals: collects the status of each error answer, which the client doesn't report."""
     name = _name_for(outputs, url)
 
     async def by_name(request: httpx2.Request) -> None:
@@ -106,7 +106,7 @@ async def _client(
 
 
 def _name_for(outputs: Mapping[str, Any], url: str) -> str:
-    """The name to call a gateway by whose address a certificate of one's own does not hold."""
+    """The name by which to call a gateway whose address isn't in the operator's certificate."""
     own = not outputs["ca_certificate"]
     return str(urlsplit(outputs["gateway_url"]).hostname) if own and _is_address(url) else ""
 
@@ -128,7 +128,7 @@ def _resolves(url: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """The cause in a group of a group, in one line."""
+    """The cause inside nested exception groups, in one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):

@@ -1,4 +1,4 @@
-"""An account's calls, paced and retried: what all resources of one provider process share."""
+"""An account's calls, paced and retried, shared by all resources of one provider process."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LONGEST_PAUSE = 30.0
-"""Seconds between two tries of a failing request, at most."""
+"""Longest pause between two tries of a failing request, in seconds."""
 
 
 class Account:
-    """A client, and the pacer and the list of machines that everyone shares.
+    """A client, with the pacer and the list of machines that all resources share.
 
-    patience: seconds that one failing request is tried again, besides what the API asks to wait.
-    poll_seconds: between two looks at something that takes long.
-    search_seconds: how long a launch whose answer was lost is looked for.
-    max_age: seconds for which one list of the machines serves.
-    condemned: ids of machines that were read as broken. They are replaced, also if they recover
-        before their successor is launched.
-    launched: ids of machines that this process has launched, with the urn they were launched for.
-        Only these may be ended because they don't become ready: any other may be in service.
+    patience: seconds in which one failing request is retried, on top of what the API asks to wait.
+    poll_seconds: between two polls of something that takes long.
+    search_seconds: how long to look for a launch whose answer was lost.
+    max_age: seconds for which a list of the machines is used.
+    condemned: ids of machines that were read as broken. They are replaced even if they recover
+    before their successor is launched.
+    launched: ids of machines that this process has launched, with the URN they were launched for.
+    Only these may be terminated for not becoming ready: any other may be in service.
     recorded: ids of machines that this process knows to be in a state, see `instance.recorded`.
-    told: warnings that are given once.
+    told: warnings that are given only once.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Account:
         self.told: set[str] = set()
 
     async def owns(self, calls: Calls, key_id: str, tags: Mapping[str, str]) -> bool:
-        """Whether this is the account where an SSH key of that id was registered, or where a
-        machine carries all these tags. True without a key id, as older states have none."""
+        """Whether this account has an SSH key of that id, or a machine with all these tags. True
+        without a key id, which older states don't have."""
         if not key_id:
             return True
         if tags and any(tags.items() <= one.tags.items() for one in await calls.machines()):
@@ -70,12 +70,13 @@ class Account:
         return any(key.id == key_id for key in await calls.ssh_keys())
 
     def use_spare_key(self) -> bool:
-        """Whether the client has a spare key. It is used from now on, maybe on another account."""
+        """Whether the client has a spare key. It is used from now on, perhaps on another
+        account."""
         self.snapshot.forget()
         return self.client.use_spare_key()
 
     def calls(self, context: Context) -> Calls:
-        """The calls of one operation, with its deadline and its interruption."""
+        """The calls of one operation, with its deadline and interruption."""
         return Calls(self, context)
 
     def calls_outside(self, seconds: float) -> Calls:
@@ -102,7 +103,7 @@ class Calls:
         return self._deadline - self._pacer.clock()
 
     async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A call that may be repeated: tried again after 429, 5xx, timeouts and lost answers."""
+        """A call that may be repeated: retried after 429, 5xx, timeouts and lost answers."""
 
         def begin() -> Awaitable[T]:
             return self.unless_interrupted(asyncio.to_thread(function, *args, **kwargs))
@@ -110,15 +111,15 @@ class Calls:
         return await self._call(begin, TRANSIENT, launch=False)
 
     async def once(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A call that must not take effect twice: tried again only if it certainly had none.
+        """A call that must not take effect twice: retried only if it certainly had no effect.
 
-        Raises one of `OUTCOME_UNKNOWN` when it may have.
+        Raises one of `OUTCOME_UNKNOWN` if it may have had one.
         """
         work = functools.partial(asyncio.to_thread, function, *args, **kwargs)
         return await self._call(work, _CERTAIN, launch=False)
 
     async def launch(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As `once`, at the pace of launches."""
+        """Like `once`, at the pace of launches."""
         work = functools.partial(asyncio.to_thread, function, *args, **kwargs)
         try:
             return await self._call(work, _CERTAIN, launch=True)
@@ -126,9 +127,10 @@ class Calls:
             self._account.snapshot.forget()
 
     async def machines(self, max_age: float | None = None) -> Listed[Machine]:
-        """The account's machines but terminated ones, as listed at most `max_age` seconds ago
-        (the account's own, if not given)."""
-        # Of the account's patience, so that one's deadline is not the failure of all who share it.
+        """The account's machines except terminated ones, as listed at most `max_age` seconds ago
+        (default: the account's `max_age`)."""
+        # With the account's patience, so one caller's deadline doesn't fail all who share the
+        # answer.
         shared = Calls(self._account, replace(self._context, timeout=self._account.patience))
         age = self._account.max_age if max_age is None else max_age
 
@@ -155,21 +157,21 @@ class Calls:
 
     def _readable(self, what: str, found: Listed[T]) -> Listed[T]:
         for odd in found.left_out:
-            warning = f"the account's {what}: left out one that can't be read, {odd}"
+            warning = f"the account's {what}: skipped one that can't be read, {odd}"
             if warning not in self._account.told:
                 self._account.told.add(warning)
                 self._context.warn(warning)
         return found
 
     async def terminate(self, id: str) -> None:
-        """Asks for a machine's end."""
+        """Asks to terminate a machine."""
         try:
             await self(self.client.terminate, id)
         finally:
             self._account.snapshot.forget()
 
     async def unless_interrupted(self, work: Coroutine[Any, Any, T]) -> T:
-        """The work's result. Raises `Cancelled` as soon as the user interrupts; what the work has
+        """The result of `work`. Raises `Cancelled` as soon as the user interrupts; what it has
         begun may still happen."""
         task = asyncio.ensure_future(work)
         interruption = asyncio.ensure_future(self._context.cancelled.wait())
@@ -199,13 +201,13 @@ class Calls:
                 return await begin()
             except again as error:
                 asked = getattr(error, "retry_after", None)
-                # Jittered, so that those who failed together don't return together.
+                # With jitter, so that calls that failed together don't retry together.
                 backoff = min(LONGEST_PAUSE, 2.0**attempt) * random.uniform(0.5, 1.0)
                 pause = backoff if asked is None else asked
                 patience -= self._pacer.clock() - started + (backoff if asked is None else 0)
                 if patience < 0 or pause > self.left:
                     raise
-                self._context.progress(f"{error}: trying again in {pause:.0f} s")
+                self._context.progress(f"{error}: retrying in {pause:.0f} s")
                 if isinstance(error, RateLimited) or asked is not None:
                     self._pacer.hold(pause)
                 else:

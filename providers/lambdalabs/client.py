@@ -1,4 +1,4 @@
-"""Lambda Cloud's HTTP API, one request a call: no pacing, no retries (see `account`)."""
+"""Lambda Cloud's HTTP API, one request per call: no pacing, no retries (see `account`)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ READ_SECONDS = 30.0
 
 
 class LambdaClient:
-    """Blocking calls on one account. Safe among threads: it holds no connection.
+    """Blocking calls on one account. Thread-safe: it holds no connection.
 
-    api_url: with its version path, for example https://cloud.lambda.ai/api/v1. spare_key: is used
-    from the first time on that the API calls api_key invalid, or that `use_spare_key` is called: a
-    state holds the key of its last run. Every call raises `LambdaError`.
+    api_url: with its version path, for example https://cloud.lambda.ai/api/v1.
+    spare_key: used once the API calls api_key invalid, or `use_spare_key` is called: a state holds
+    the key of its last run. Every call raises `LambdaError`.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class LambdaClient:
         return self._get("/instance-types", _offers)
 
     def machines(self) -> Listed[Machine]:
-        """All machines of the account but terminated ones."""
+        """All machines of the account except terminated ones."""
         return self._get("/instances", lambda data: listed(Machine.parse, data))
 
     def machine(self, id: str) -> Machine:
-        """One machine. A terminated one is found for a while, then `NotFound` is raised."""
+        """One machine. A terminated one is returned for a while; then `NotFound` is raised."""
         return self._get(f"/instances/{id}", Machine.parse)
 
     def launch(self, wanted: Launch) -> str:
@@ -65,11 +65,11 @@ class LambdaClient:
         return self._send("POST", path, wanted.body(), lambda data: str(data["instance_ids"][0]))
 
     def rename(self, id: str, name: str) -> None:
-        """Changes what a machine is called in the account; its hostname stays."""
+        """Changes a machine's name in the account; its hostname stays."""
         self._send("POST", f"/instances/{id}", {"name": name}, lambda data: None)
 
     def terminate(self, id: str) -> None:
-        """Gives one machine back; it is gone only later."""
+        """Terminates one machine, which takes a while."""
         path = "/instance-operations/terminate"
         self._send("POST", path, {"instance_ids": [id]}, lambda data: None)
 
@@ -111,8 +111,9 @@ class LambdaClient:
     ) -> T:
         what = f"{method} {path}"
         try:
-            # A connection for each: a kept one that the server has closed would look like a lost
-            # answer. Redirects are refused, since they would turn a POST into a GET.
+            # A new connection for each: a kept one that the server has closed would look like a
+            # lost
+            # # answer. Redirects are refused, since they would turn a POST into a GET.
             answer = requests.request(
                 method,
                 self.api_url + path,
@@ -142,11 +143,11 @@ class LambdaClient:
                 f"{what}: unreadable answer from {self.api_url}, expected JSON with `data`"
                 f" ({wrong})",
                 status=answer.status_code,
-                suggestion="Check that the API's address is right",
+                suggestion="Check the API's address",
             ) from error
 
     def _moved(self, what: str, path: str, location: str, status: int) -> Moved:
-        """What to do about a redirect. Its query stays untold: it may be somebody's sign-in."""
+        """What to do about a redirect. Its query is not shown: it may hold credentials."""
         found = urlsplit(urljoin(self.api_url + path, location))
         where = f"{found.scheme}://{found.netloc.rpartition('@')[2]}{found.path}"
         where = where.removesuffix(path)
@@ -157,7 +158,7 @@ class LambdaClient:
         )
 
     def _without_answer(self, what: str, error: requests.RequestException) -> Exception:
-        """Tells "never sent" (may be repeated) from "sent, and nothing came back"."""
+        """Distinguishes "never sent" (may be repeated) from "sent, but no answer came"."""
         reason = getattr(error.args[0], "reason", None) if error.args else None
         unsent = (requests.ConnectTimeout, requests.exceptions.ProxyError)
         connecting = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.SSLError)
@@ -171,15 +172,15 @@ class LambdaClient:
         return LostAnswer(f"{what}: no answer from {self.api_url} ({_brief(reason or error)})")
 
     def rulesets(self) -> Listed[Ruleset]:
-        """All firewall rulesets of the account but the global one."""
+        """All firewall rulesets of the account except the global one."""
         return self._get("/firewall-rulesets", lambda data: listed(Ruleset.parse, data))
 
     def ruleset(self, id: str) -> Ruleset:
-        """One ruleset, or the account's own with the id `global`."""
+        """One ruleset, or the account's with the id `global`."""
         return self._get(f"/firewall-rulesets/{id}", Ruleset.parse)
 
     def add_ruleset(self, name: str, region: str, rules: Sequence[Rule]) -> Ruleset:
-        """Creates a ruleset. Names may repeat: never repeat blindly."""
+        """Creates a ruleset. Names are not unique: never repeat blindly."""
         body = {"name": name, "region": region, "rules": [rule.body() for rule in rules]}
         return self._send("POST", "/firewall-rulesets", body, Ruleset.parse)
 
@@ -198,7 +199,7 @@ class LambdaClient:
 
 
 class _Bearer(AuthBase):
-    # As `auth`, since a header alone would lose against credentials in a ~/.netrc.
+    # As `auth`, since credentials in a ~/.netrc would override a plain header.
     def __init__(self, api_key: str) -> None:
         self._value = f"Bearer {api_key}"
 
@@ -228,5 +229,5 @@ def _retry_after(answer: requests.Response) -> float | None:
 
 
 def _brief(error: object) -> str:
-    # urllib3 repeats the whole pool and address before the last, telling part.
+    # urllib3 repeats the whole pool and address before the informative last part.
     return str(error).rsplit(": ", 1)[-1].rstrip(")'\"") or type(error).__name__

@@ -13,7 +13,7 @@
     │   ├── QuotaExceeded         global/quota-exceeded
     │   ├── RateLimited           429: refused before anything happened
     │   └── ServerFault           5xx, global/internal-error: it may have happened
-    ├── Blocked                   403 without the API's own words: something on the way refused
+    ├── Blocked                   403 without the API's own text: something on the way refused
     ├── Moved                     a redirect: the API is elsewhere
     ├── Unreachable               no connection: nothing was sent
     ├── LostAnswer                sent, but cut off, timed out or unreadable: it may have happened
@@ -25,7 +25,7 @@
     ├── NotReached                an active machine that was not reached from here; it is kept
     └── NotGone                   a machine that is still there after it was terminated
 
-RateLimited, ServerFault, Unreachable and LostAnswer are worth another try, the rest never is.
+RateLimited, ServerFault, Unreachable and LostAnswer are worth a retry, the others never.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from providers.runtime.declare import ResourceFailure
 class LambdaError(ResourceFailure):
     """Something about Lambda Cloud, in one line a user can act on.
 
-    code: the API's, or None where it gave none. status: HTTP status, or None without an answer.
+    code: the API's, or None if it gave none. status: HTTP status, or None without an answer.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class InvalidParameters(ApiError):
 
 
 class NotFound(ApiError):
-    """No such object, in the API's own words. A launch answers so, with 404 or 400, for an unknown
-    key, image or type."""
+    """No such object, says the API. For an unknown key, image or type a launch answers so, with 404
+    or 400."""
 
 
 class Duplicate(ApiError):
@@ -95,11 +95,12 @@ class RulesetInUse(ApiError):
 
 
 class InsufficientCapacity(ApiError):
-    """No such machine is free in that region now. Happens right after capacity was listed, too."""
+    """No such machine is available in that region now. Happens even right after capacity was
+    listed."""
 
 
 class QuotaExceeded(ApiError):
-    """The account has as many machines as it may have."""
+    """The account has as many machines as it is allowed."""
 
 
 class RateLimited(ApiError):
@@ -109,7 +110,7 @@ class RateLimited(ApiError):
 
 
 class ServerFault(ApiError):
-    """The API failed inside. Whether the request took effect is unknown."""
+    """The API failed internally. Whether the request took effect is unknown."""
 
     retry_after: float | None = None
 
@@ -119,7 +120,7 @@ class Blocked(LambdaError):
 
 
 class Moved(LambdaError):
-    """The API's address answers that the API is elsewhere. Nothing happened."""
+    """The API's address redirects elsewhere. Nothing happened."""
 
 
 class Unreachable(LambdaError):
@@ -131,7 +132,7 @@ class LostAnswer(LambdaError):
 
 
 class OtherAccount(LambdaError):
-    """The API key works, and is of another account than the one that the machines are in."""
+    """The API key works, but belongs to another account than the machines."""
 
 
 class KeyConflict(LambdaError):
@@ -139,7 +140,7 @@ class KeyConflict(LambdaError):
 
 
 class RulesetConflict(LambdaError):
-    """Another firewall ruleset, which machines have, is called so in the region."""
+    """Another firewall ruleset in the region has the name, and machines use it."""
 
 
 class NoMachine(LambdaError):
@@ -151,7 +152,7 @@ class NotReady(LambdaError):
 
 
 class NotReached(LambdaError):
-    """The API calls the machine active, and nothing of it was heard over ssh. It is kept."""
+    """The API calls the machine active, but it didn't answer over ssh. It is kept."""
 
 
 class NotGone(LambdaError):
@@ -159,16 +160,16 @@ class NotGone(LambdaError):
 
 
 OUTCOME_UNKNOWN = (ServerFault, LostAnswer)
-"""What a request that must not be made twice can end with, so that one has to look first."""
+"""Errors after which a request that must not be made twice may have taken effect: look first."""
 
 UNSEEN = (InvalidKey, Forbidden, Blocked, Moved)
-"""With these the account could not be looked at: nothing follows for what is in it."""
+"""After these errors nothing is known about the account's content."""
 
 NOT_LOOKED_AT = "{}: not checked, its recorded state is assumed: {}"
-"""What a read warns of that met one of `UNSEEN`: the resource's name and the error."""
+"""A read's warning after one of `UNSEEN`, with the resource's name and the error."""
 
 TRANSIENT = (RateLimited, Unreachable, *OUTCOME_UNKNOWN)
-"""What is worth another try of a request that may be repeated."""
+"""Errors after which a repeatable request is worth a retry."""
 
 _BY_CODE: dict[str, type[ApiError]] = {
     "global/invalid-api-key": InvalidKey,
@@ -202,7 +203,7 @@ def error_from(
 ) -> ApiError | Blocked:
     """The error in an answer that is not a success. Pure.
 
-    body: the decoded JSON, or None when it was none (a proxy's page): then the status decides.
+    body: the decoded JSON, or None if it wasn't JSON (a proxy's page): then the status decides.
     retry_after: seconds of the Retry-After header. content_type: that header.
     """
     error = body.get("error") if isinstance(body, Mapping) else None
@@ -214,7 +215,7 @@ def error_from(
             f" {content_type or 'nothing'} instead of the API's answer",
             status=status,
             suggestion="Check the proxy, VPN and firewall of this network; the API key was not"
-            " judged",
+            " checked",
         )
     if status == 429 or status >= 500:
         kind: type[ApiError] = RateLimited if status == 429 else ServerFault

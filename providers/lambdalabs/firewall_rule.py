@@ -1,4 +1,4 @@
-"""A firewall rule as programs declare it, the rules of rules, and whose rule it is. Pure."""
+"""A firewall rule as programs declare it, its checks, and whose rule it is. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class FirewallRule:
 
     protocol: str = prop(doc="tcp, udp, icmp or all.")
     source_network: str = prop(
-        doc="Who is let in: an IPv4 network such as 192.0.2.0/24, or an address. Say 0.0.0.0/0 for"
-        " the world."
+        doc="Who is let in: an IPv4 network such as 192.0.2.0/24, or an address. 0.0.0.0/0 means"
+        " everybody."
     )
     port_range: list[int] = prop(
         default_factory=list, doc="First and last port, both included. Empty for icmp."
@@ -31,7 +31,7 @@ class FirewallRule:
 
 
 def faults(path: str, rules: Sequence[FirewallRule], room: int = 0) -> Iterator[Fault]:
-    """All that is wrong with rules. room: characters that are added to each description."""
+    """All faults of rules. room: characters that are added to each description."""
     for index, rule in enumerate(rules):
         at = f"{path}[{index}]"
         if rule.protocol not in PROTOCOLS:
@@ -59,7 +59,7 @@ def faults(path: str, rules: Sequence[FirewallRule], room: int = 0) -> Iterator[
 
 
 def parsed(rules: Sequence[FirewallRule], mark: str = "") -> tuple[Rule, ...]:
-    """Valid rules as the API has them, with a resource's mark."""
+    """Valid rules in the API's form, with a resource's mark."""
     return tuple(
         Rule(
             rule.protocol,
@@ -72,13 +72,13 @@ def parsed(rules: Sequence[FirewallRule], mark: str = "") -> tuple[Rule, ...]:
 
 
 def shown(rule: Rule) -> FirewallRule:
-    """A live rule as a program would declare it."""
+    """A live rule in the form in which a program declares it."""
     ports = [] if rule.ports is None else list(rule.ports)
     return FirewallRule(rule.protocol, str(rule.source), ports, rule.description)
 
 
 def marking(token: str) -> str:
-    """The end of a description that tells which `FirewallRules` a rule belongs to."""
+    """The end of a description that says which `FirewallRules` a rule belongs to."""
     return f" [{token}]"
 
 
@@ -86,7 +86,7 @@ MARK_LENGTH = len(marking("0" * 8))
 
 
 def is_owned(rule: Rule) -> bool:
-    """Whether some `FirewallRules` has put the rule there."""
+    """Whether some `FirewallRules` has added the rule."""
     return bool(_MARK.search(rule.description))
 
 

@@ -1,4 +1,4 @@
-"""`FirewallRules`: some of the rules of a ruleset, kept beside those of others."""
+"""`FirewallRules`: some of a ruleset's rules, kept beside those of other resources."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class FirewallRulesInputs:
     )
     rules: list[FirewallRule] = prop(
         replace=True,
-        doc="Their descriptions end with a mark of this resource. Other ones come in before these"
-        " go, so that what leaves is let in until it has left.",
+        doc="Their descriptions end with a mark of this resource. A change adds new rules before it"
+        " removes old ones, so what leaves is let in until it has left.",
     )
 
 
@@ -37,11 +37,11 @@ class FirewallRulesOutputs:
 
 
 class FirewallRules(Lifecycle[FirewallRulesInputs, FirewallRulesOutputs]):
-    """Adds its rules to a ruleset, and takes exactly these out again."""
+    """Adds its rules to a ruleset, and removes exactly these again."""
 
     token = "lambdalabs:index:FirewallRules"
     Inputs, Outputs = FirewallRulesInputs, FirewallRulesOutputs
-    # As their ruleset's: `pulumi refresh` finds what somebody changed.
+    # As for the ruleset: `pulumi refresh` finds what somebody changed.
     refresh = False
 
     def __init__(self, account: Account) -> None:
@@ -57,7 +57,7 @@ class FirewallRules(Lifecycle[FirewallRulesInputs, FirewallRulesOutputs]):
 
     @staticmethod
     def drifted(inputs: FirewallRulesInputs, outputs: FirewallRulesOutputs) -> str | None:
-        return None if outputs.complete else "rules were taken out or changed"
+        return None if outputs.complete else "rules were removed or changed"
 
     async def create(
         self, context: Context, inputs: FirewallRulesInputs
@@ -107,12 +107,12 @@ class FirewallRules(Lifecycle[FirewallRulesInputs, FirewallRulesOutputs]):
 
 
 def token(urn: str, inputs: FirewallRulesInputs) -> str:
-    """Equal for a repeated try, different for another resource or other rules. Pure."""
+    """Equal for a retry, different for another resource or other rules. Pure."""
     return hashlib.sha256(repr((urn, inputs)).encode()).hexdigest()[:8]
 
 
 def replaced(mark: str, wanted: tuple[Rule, ...]) -> Change:
-    """Puts these where the rules with the mark were. Pure."""
+    """Replaces the rules with the mark by these. Pure."""
 
     def change(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
         return (*(rule for rule in rules if not rule.description.endswith(mark)), *wanted)

@@ -23,7 +23,7 @@ WITHOUT = frozenset({"us-south-1"})
 """Regions where no firewall rule applies (OpenAPI 1.8.3, /firewall-rules)."""
 
 IN_USE_SECONDS = 120.0
-"""How long a deletion waits for machines that are going away to let go of the ruleset."""
+"""How long a deletion waits for terminating machines to release the ruleset."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,18 @@ class FirewallRulesetInputs:
     region: str = prop(replace=True, doc="Machines of this region can have it.")
     rules: list[FirewallRule] = prop(
         default_factory=list,
-        doc="What is let in besides the rules of `FirewallRules`. Any other rule is removed.",
+        doc="What is let in, besides the rules of `FirewallRules`. Any other rule is removed.",
     )
     account_key: str = prop(
         default="",
-        doc="Id of an SSH key of the account. Where the account hasn't it, the API key is another"
-        " account's: the ruleset is not believed to be gone.",
+        doc="Id of an SSH key of the account. If the account doesn't have it, the API key is of"
+        " another account, and the ruleset doesn't count as gone.",
     )
 
 
 @dataclass(frozen=True)
 class FirewallRulesetOutputs:
-    """Its id is all that others need."""
+    """Others need only its id."""
 
 
 class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
@@ -51,7 +51,7 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
 
     token = "lambdalabs:index:FirewallRuleset"
     Inputs, Outputs = FirewallRulesetInputs, FirewallRulesetOutputs
-    # One call of each run for what only people change: `pulumi refresh` finds it.
+    # Not read before each run: only people change it, and `pulumi refresh` finds that.
     refresh = False
 
     def __init__(self, account: Account) -> None:
@@ -108,7 +108,7 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
                 raise OtherAccount(
                     f"{inputs.name}: the account of this API key has neither firewall ruleset {id}"
                     " nor the stack's SSH key",
-                    suggestion="Set LAMBDA_API_KEY to a key of the account that they are in",
+                    suggestion="Set LAMBDA_API_KEY to a key of the account that has them",
                 )
         except UNSEEN as error:
             context.warn(NOT_LOOKED_AT.format(context.name, error))
@@ -184,7 +184,7 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
         inputs: FirewallRulesetInputs,
         wanted: tuple[Rule, ...],
     ) -> None:
-        """The account's global rules add up with these: tells what they open beyond them."""
+        """The account's global rules apply as well: reports what they open beyond these."""
         everywhere = await calls(self._client.ruleset, GLOBAL)
         wider = [rule for rule in everywhere.rules if rule.protocol != "icmp"]
         wider = [rule for rule in wider if not any(_covers(own, rule) for own in wanted)]
@@ -199,7 +199,7 @@ class FirewallRuleset(Lifecycle[FirewallRulesetInputs, FirewallRulesetOutputs]):
 
 
 def _covers(wide: Rule, narrow: Rule) -> bool:
-    """Whether all that the narrow rule lets in comes in by the wide one. Pure."""
+    """Whether the wide rule lets in everything that the narrow one does. Pure."""
     if wide.ports is None or narrow.ports is None:
         return wide.protocol == narrow.protocol and narrow.source.subnet_of(wide.source)
     return (

@@ -34,7 +34,7 @@ STACK_TAGS = ("project", "stack")
 """Tags that all machines of a stack share."""
 
 LAUNCH_TRIES = 3
-"""How often one candidate is launched when the answer is lost and no machine appears."""
+"""How often a candidate is launched if the answer is lost and no machine appears."""
 
 SEARCH_LOOKS = 4
 """How often the machines are listed in `Account.search_seconds`."""
@@ -56,7 +56,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
     @staticmethod
     def stale(inputs: InstanceInputs, outputs: InstanceOutputs) -> str | None:
-        """The lists say how to choose at a launch; only what was chosen makes the machine."""
+        """The lists are only preferences for a launch; the machine is what was chosen."""
         if outputs.status in BROKEN:
             return f"the machine is {outputs.status}"
         for what, live, listed in (
@@ -64,7 +64,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             ("region", outputs.region, inputs.regions),
         ):
             if live and live not in listed:
-                return f"its {what} {live} is not listed any more ({', '.join(listed)})"
+                return f"its {what} {live} is no longer listed ({', '.join(listed)})"
         return None
 
     @staticmethod
@@ -85,7 +85,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
 
     @staticmethod
     def notice(old: InstanceInputs, new: InstanceInputs) -> str | None:
-        # Keys of machines that run are changed over ssh.
+        # Keys of running machines are changed over ssh.
         if (old.user_data, old.tags, old.firewall_rulesets) == (
             new.user_data, new.tags, new.firewall_rulesets
         ):  # fmt: skip
@@ -102,7 +102,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             if not is_ours(machine, context.urn, inputs) or not is_listed(machine, inputs):
                 continue
             if self._account.launched.get(machine.id, context.urn) != context.urn:
-                continue  # of another resource, to which somebody gave the same name
+                continue  # of another resource that was given the same name
             if machine.status in BROKEN or machine.id in self._account.condemned:
                 context.warn(
                     f"{inputs.name}: machine {machine.id} ({machine.status}) failed, terminating it"
@@ -151,8 +151,8 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             await give_back(calls, id)
 
     async def _seen(self, calls: Calls, id: str, inputs: InstanceInputs) -> Machine | None:
-        """The machine, or None when it is gone for sure: from the account that it was in, which
-        may be the spare key's. Raises `OtherAccount`."""
+        """The machine, or None when it is certainly gone: from its account, which may be the spare
+        key's. Raises `OtherAccount`."""
         stack = {key: inputs.tags[key] for key in STACK_TAGS if key in inputs.tags}
         for another_try in (self._account.use_spare_key, lambda: False):
             if machine := await look(calls, id):
@@ -164,19 +164,19 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
         raise OtherAccount(
             f"{inputs.name}: the account of this API key has neither machine {id} nor the stack's"
             " SSH key nor any other machine of the stack",
-            suggestion="Set LAMBDA_API_KEY to a key of the account that the machines are in. If"
-            " they are gone for good, and the SSH key too, forget them with `pulumi state delete`",
+            suggestion="Set LAMBDA_API_KEY to a key of the account that has the machines. If they"
+            " are gone for good, and the SSH key too, forget them with `pulumi state delete`",
         )
 
     async def _end_surplus(
         self, context: Context, calls: Calls, machine: Machine, inputs: InstanceInputs
     ) -> None:
-        """Ends what the launch of the recorded machine left besides: an answer was lost, and what
-        it told of was listed after the search for it had ended.
+        """Terminates a second machine of the recorded machine's launch: an answer was lost, and the
+        machine was listed only after the search for it had ended.
 
-        In a preview, too, since it is in no state and paid for. Name and mark are not enough to be
-        sure of that: those of a machine that is being replaced, as its region is not listed any
-        more, are the same. Such a one is only told.
+        In a preview, too, since it is in no state and costs money. Name and mark don't prove that:
+        a machine that is being replaced because its region is no longer listed has the same. Such a
+        machine is only reported.
         """
         for other in await calls.machines():
             if other.id == machine.id or other.status in GOING:
@@ -187,12 +187,12 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             what = f"{inputs.name}: machine {other.id} ({other.status}{_price(other)})"
             if not other.tags.get(LAUNCH) or other.tags[LAUNCH] != machine.tags.get(LAUNCH):
                 context.warn(
-                    f"{what} has the name of machine {machine.id}, too: unless it is about to be"
-                    " replaced nobody needs it, and it is to be terminated in Lambda Cloud"
+                    f"{what} has the name of machine {machine.id}, too. If it is not about to be"
+                    " replaced, nobody needs it: terminate it in Lambda Cloud"
                 )
                 continue
             context.warn(
-                f"{what} is a second one of the launch of {machine.id}, in no state: terminating it"
+                f"{what} is a second machine of {machine.id}'s launch, in no state: terminating it"
             )
             try:
                 await terminate(calls, other.id)
@@ -222,7 +222,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
                 try:
                     return await self._launch(context, calls, wanted, inputs)
                 except NotFound as error:
-                    # An image family need not be in every region; all else is in all of them.
+                    # An image family may be missing in a region; everything else is in all of them.
                     if not inputs.image_family or len(inputs.regions) == 1:
                         raise
                     refusal = without_image[region] = error.message
@@ -244,7 +244,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
             try:
                 id = await calls.launch(self._client.launch, wanted)
             except OUTCOME_UNKNOWN as error:
-                context.progress(f"{error}: looking whether {wanted.name} was launched")
+                context.progress(f"{error}: checking whether {wanted.name} was launched")
                 found = await self._search(context, calls, inputs)
                 if found:
                     return found
@@ -258,7 +258,7 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
     async def _search(
         self, context: Context, calls: Calls, inputs: InstanceInputs
     ) -> Created[InstanceOutputs] | None:
-        """Lists repeatedly, since what was launched may appear late."""
+        """Lists repeatedly, since a launched machine may appear late."""
         for _ in range(SEARCH_LOOKS):
             await calls.sleep(self._account.search_seconds / SEARCH_LOOKS)
             ours = [m for m in await calls.machines() if is_ours(m, context.urn, inputs)]
@@ -270,14 +270,14 @@ class Instance(Lifecycle[InstanceInputs, InstanceOutputs]):
     async def _adopted(
         self, context: Context, calls: Calls, machines: list[Machine]
     ) -> Created[InstanceOutputs] | None:
-        """The best of what an earlier try launched; any further ones are given back."""
+        """The best machine that an earlier try launched; any others are terminated."""
         usable = sorted((m for m in machines if m.status in COMING), key=lambda m: m.status)
         if not usable:
             return None
         best, *surplus = usable
         context.progress(f"adopted machine {best.id} ({best.status}), launched by an earlier try")
         for machine in surplus:
-            context.warn(f"{best.name}: machine {machine.id} is one too many, terminating it")
+            context.warn(f"{best.name}: machine {machine.id} is surplus, terminating it")
             await give_back(calls, machine.id)
         return Created(best.id, _outputs(best))
 

@@ -1,11 +1,11 @@
-"""`InstanceName`: the name a machine is launched under, in the state before the launch.
+"""`InstanceName`: the name under which a machine is launched, in the state before the launch.
 
-An engine that is killed between a launch and the record of it leaves a machine that no `Instance`
-in the state stands for. The next `up` adopts it by its name; but after `destroy`, or once another
-specification asks for another name, nobody would. The name's own deletion gives it back then.
+If the engine is killed between a launch and its record, no `Instance` in the state stands for the
+machine. The next `up` adopts it by its name; but after `destroy`, or with a changed specification
+and so another name, nothing would. Then the name's deletion terminates it.
 
-A machine whose id once was in a state is not such a one: its name in Lambda Cloud tells that (see
-`models.UNRECORDED`). Where nobody ends it (`retain_on_delete`, `pulumi state delete`), it is kept.
+A machine whose id has been in a state is kept, as with `retain_on_delete` or `pulumi state delete`:
+its name in Lambda Cloud shows that (see `models.UNRECORDED`).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class InstanceNameOutputs:
 class InstanceName(Lifecycle[InstanceNameInputs, InstanceNameOutputs]):
     """Claims a name; nothing exists in the account for it.
 
-    Deletion ends every machine that was launched under it and whose id never got into a state. One
-    that an `Instance` has recorded is kept: ending it is that resource's affair.
+    Deletion terminates every machine that was launched under it and whose id never reached a state.
+    One that an `Instance` has recorded is kept: that resource terminates it.
     """
 
     token = "lambdalabs:index:InstanceName"

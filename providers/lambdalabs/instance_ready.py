@@ -22,19 +22,19 @@ from providers.lambdalabs.ssh import Door, NoAnswer, Unreached, knock, probe_cud
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
 
 PROBE_TRIES = 6
-"""CUDA may come up after sshd (fabric manager): so many probes, `poll_seconds` apart."""
+"""Number of probes, `poll_seconds` apart: CUDA may start after sshd (fabric manager)."""
 
 TERMINATE_SECONDS = 60.0
-"""Time to get a failed machine terminated, after the deadline if need be."""
+"""Time to terminate a failed machine, even after the deadline."""
 
 REPEAT_SECONDS = 30.0
-"""A line of progress is shown when it changes, and again after so long."""
+"""A line of progress is shown when it changes, and again after this time."""
 
 
 @dataclass(frozen=True)
 class InstanceReadyInputs:
     instance_id: str = prop(replace=True, doc="The machine to wait for.")
-    user: str = prop(doc="Who to log in as, `ubuntu` on Lambda Cloud's images.")
+    user: str = prop(doc="Login user, `ubuntu` on Lambda Cloud's images.")
     private_key: str = prop(
         secret=True,
         doc="OpenSSH private key of that user. Former ones may stand below it, for a machine that"
@@ -53,17 +53,17 @@ class InstanceReadyOutputs:
 class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
     """Ready: active, reachable over SSH with the pinned host key, CUDA usable.
 
-    A machine that is not, or not in time, is terminated, so that nobody pays for it and the next
-    `up` launches another; with two exceptions, since a wait judges only what it saw:
+    A machine that is not ready in time is terminated, so that nobody pays for it and the next `up`
+    launches another, with two exceptions:
 
-    - One that the API calls active and that ssh does not reach from here is kept: the way to it may
-      be blocked. The next `up` continues to wait for the same machine.
-    - One that this run did not launch is never terminated. It may be in service, where this
-      resource is made again for it (`--replace`, a taint, `state delete`, an alias missing). A
-      machine that is broken in the API's own words is replaced by its `Instance`.
+    - One that the API calls active but ssh doesn't reach from here is kept: the way to it may be
+      blocked. The next `up` continues to wait for the same machine.
+    - One that this run did not launch is never terminated. It may be in service, if this resource
+      was created again (`--replace`, a taint, `state delete`, a missing alias). `Instance`
+      replaces a machine that the API calls broken.
 
-    Deleting this resource does nothing. Reading it never says that it is gone: whether the machine
-    is there is for `Instance` to see, whose next id replaces this.
+    Deleting this resource does nothing. Reading it never reports that it is gone: `Instance` does
+    that, and its next id replaces this resource.
     """
 
     token = "lambdalabs:index:InstanceReady"
@@ -109,13 +109,13 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
             raise NotReady(
                 f"{context.name}: {error.message}. Machine {id} was not terminated, since this run"
                 " did not launch it: it may be in service",
-                suggestion="Run `pulumi up` again: what is gone or unhealthy is replaced. For"
-                " another machine in its place change its `generation`",
+                suggestion="Run `pulumi up` again: it replaces what is gone or unhealthy. For"
+                " another machine, change its `generation`",
             ) from error
         await recorded(context, self._account, machine)
         if inputs.gpu_probe and machine.gpus is None:
             context.warn(
-                f"{context.name}: GPUs were not probed, the API doesn't say how many {id} has"
+                f"{context.name}: GPUs were not probed, as the API doesn't say how many {id} has"
             )
         return Created(machine.id, _outputs(machine))
 
@@ -144,7 +144,7 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
         outputs: InstanceReadyOutputs,
         new: InstanceReadyInputs,
     ) -> InstanceReadyOutputs:
-        # A new key reaches the machine with its next generation, which is waited for anew.
+        # A new key reaches the machine with its next generation, which has its own wait.
         return outputs
 
     async def delete(
@@ -157,8 +157,8 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
         return
 
     async def _terminated(self, context: Context, id: str, error: NotReady) -> NotReady:
-        """Terminates the machine, although the operation's own time may be over. Whether it is
-        gone is for `Instance` to see."""
+        """Terminates the machine, although the operation's own time may be over. `Instance` checks
+        whether it is gone."""
         try:
             late = dataclasses.replace(context, timeout=TERMINATE_SECONDS)
             await terminate(self._account.calls(late), id)
@@ -170,12 +170,12 @@ class InstanceReady(Lifecycle[InstanceReadyInputs, InstanceReadyOutputs]):
             )
         return NotReady(
             f"{context.name}: {error.message}. Machine {id} was terminated",
-            suggestion="Run `pulumi up` again for another one",
+            suggestion="Run `pulumi up` again to launch another one",
         )
 
 
 async def _usable(calls: Calls, inputs: InstanceReadyInputs, progress: _Progress) -> Machine:
-    """Polls until the machine can be used. Raises `NotReady` with the reason it never will."""
+    """Polls until the machine can be used. Raises `NotReady` with the reason why it never will."""
     door = Door(inputs.user, inputs.private_key, inputs.host_key)
     probes = 0
     seen = "nothing"
@@ -210,7 +210,7 @@ async def _usable(calls: Calls, inputs: InstanceReadyInputs, progress: _Progress
 
 
 async def _fault(machine: Machine, door: Door, gpu_probe: bool) -> str | None:
-    """What CUDA says, None if all is well. Raises `NoAnswer`, without a text while it boots."""
+    """CUDA's error, None if there is none. Raises `NoAnswer`, without a text while it boots."""
     if machine.status != "active" or machine.ip is None:
         raise NoAnswer
     if gpu_probe and machine.gpus:

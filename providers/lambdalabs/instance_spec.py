@@ -1,4 +1,4 @@
-"""What an `Instance` is declared with, and what follows from that alone. Pure."""
+"""The inputs of an `Instance`, and what follows from them alone. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from providers.lambdalabs.models import UNRECORDED, Machine, Offer
 from providers.runtime.declare import Fault, prop
 
 MARK = "pulumi:instance"
-"""Tag that tells which specification a machine was launched for, see `mark`."""
+"""Tag with the specification for which a machine was launched, see `mark`."""
 
 LAUNCH = "pulumi:launch"
-"""Tag that all machines have in common that one `create` launched, on purpose or not."""
+"""Tag that is the same on all machines that one `create` launched, on purpose or not."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class InstanceInputs:
     name: str = prop(
         replace=True,
         doc="Name and hostname: lowercase letters, digits and hyphens, at most 63 characters."
-        " Make it unique (a nonce), best by an `InstanceName`: a machine of exactly this name is"
+        " Make it unique (a nonce), best with an `InstanceName`: a machine of exactly this name is"
         f" adopted. In Lambda Cloud `{UNRECORDED}` follows it until a state has the machine's id.",
     )
     instance_types: list[str] = prop(
@@ -34,10 +34,10 @@ class InstanceInputs:
     ssh_key_name: str = prop(doc="Name of a registered key, which the machine boots with.")
     image_family: str = prop(replace=True, default="", doc='"": the region\'s default image.')
     user_data: str = prop(
-        secret=True, default="", doc="cloud-init user data. A change awaits the next generation."
+        secret=True, default="", doc="cloud-init user data. A change waits for the next generation."
     )
     tags: dict[str, str] = prop(
-        default_factory=dict, doc="Tags of the machine. A change awaits the next generation."
+        default_factory=dict, doc="Tags of the machine. A change waits for the next generation."
     )
     generation: str = prop(replace=True, default="", doc="Change it to get a new machine.")
     volumes: list[str] = prop(
@@ -47,22 +47,22 @@ class InstanceInputs:
     confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost anyway.")
     account_key: str = prop(
         default="",
-        doc="Id of an SSH key of the account (an `SshKey`'s id). Where the account has neither"
-        " it nor a machine with these tags, the API key is another account's: nothing is believed"
-        " to be gone.",
+        doc="Id of an SSH key of the account (an `SshKey`'s id). If the account has neither it nor"
+        " a machine with these tags, the API key is of another account, and nothing counts as"
+        " gone.",
     )
     firewall_rulesets: dict[str, list[str]] = prop(
         default_factory=dict,
-        doc="By region, ids of the firewall rulesets that a machine gets there. A change awaits the"
-        " next generation.",
+        doc="By region, ids of the firewall rulesets that a machine gets there. A change waits for"
+        " the next generation.",
     )
 
 
 @dataclass(frozen=True)
 class InstanceOutputs:
     status: str = prop(doc="As last read: booting, active, unhealthy, …")
-    instance_type: str = prop(doc="The type that was free.")
-    region: str = prop(doc="The region it is in.")
+    instance_type: str = prop(doc="The type that was available.")
+    region: str = prop(doc="Its region.")
 
 
 def faults(inputs: InstanceInputs) -> Iterator[Fault]:
@@ -93,16 +93,16 @@ def faults(inputs: InstanceInputs) -> Iterator[Fault]:
 
 
 def mark(inputs: InstanceInputs) -> str:
-    """Tells specifications of one name apart: equal for a repeated try, different for another image
-    or generation, so that a replacement under the same name never adopts what it replaces. Pure.
+    """Distinguishes specifications of one name: equal for a retry, different for another image or
+    generation, so a replacement under the same name never adopts what it replaces. Pure.
 
-    Without the urn: a resource that is moved or renamed (an alias) has the same machine.
+    Without the URN: a resource that is moved or renamed (an alias) keeps its machine.
     """
     return _hash(inputs.name, inputs.image_family, inputs.generation)
 
 
 def _marks(urn: str, inputs: InstanceInputs) -> Container[str | None]:
-    """The marks of a machine for these inputs; the second was given before docs/adr/0010."""
+    """The marks of a machine for these inputs; the second was used before docs/adr/0010."""
     return mark(inputs), _hash(urn, inputs.image_family, inputs.generation)
 
 
@@ -113,7 +113,7 @@ def _hash(*spec: str) -> str:
 def candidates(
     inputs: InstanceInputs, offers: dict[str, Offer]
 ) -> Iterator[tuple[str, str, str | None]]:
-    """Each type in order in each region in order, with why it need not be tried, or None. Pure."""
+    """Each type in each region, in order, with the reason not to try it, or None. Pure."""
     for kind in inputs.instance_types:
         offer = offers.get(kind)
         for region in inputs.regions:
@@ -126,12 +126,12 @@ def candidates(
 
 
 def is_ours(machine: Machine, urn: str, inputs: InstanceInputs) -> bool:
-    # Without the tag the name, which ends with a nonce, has to do.
+    # Without the tag, the name has to be enough: it ends with a nonce.
     told = machine.tags.get(MARK, mark(inputs))
     return machine.name == inputs.name and told in _marks(urn, inputs)
 
 
 def is_listed(machine: Machine, inputs: InstanceInputs) -> bool:
-    # One that isn't is about to be replaced, see `stale`; what is not told is not held against it.
+    # One that isn't listed is about to be replaced, see `stale`; missing values don't count.
     kind, region = machine.instance_type, machine.region
     return kind in ("", *inputs.instance_types) and region in ("", *inputs.regions)

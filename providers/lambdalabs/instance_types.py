@@ -1,4 +1,4 @@
-"""`getInstanceTypes`: what can be rented, at what price, and where one is free now."""
+"""`getInstanceTypes`: what can be rented, at what price, and where it is available now."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InstanceType:
     memory_gib: int = prop(doc="GiB of memory.")
     storage_gib: int = prop(doc="GiB of disk.")
     gpus: int = prop(doc="GPUs of one machine.")
-    regions: list[str] = prop(doc="Regions in which one is free now.")
+    regions: list[str] = prop(doc="Regions in which one is available now.")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class InstanceTypesOutputs:
 
 
 class GetInstanceTypes(Function[InstanceTypesInputs, InstanceTypesOutputs]):
-    """Prices and free capacity of all instance types."""
+    """Prices and available capacity of all instance types."""
 
     token = "lambdalabs:index:getInstanceTypes"
     Inputs, Outputs = InstanceTypesInputs, InstanceTypesOutputs

@@ -1,4 +1,4 @@
-"""A machine by its id: looked at, noted as recorded, ended."""
+"""Reads a machine by its id, marks it as recorded, terminates it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from providers.runtime.declare import Context
 
 
 async def look(calls: Calls, id: str) -> Machine | None:
-    """The machine, or None when it is gone or going."""
+    """The machine, or None when it is gone or terminating."""
     try:
         machine = await calls.machine(id)
     except NotFound:
@@ -18,8 +18,8 @@ async def look(calls: Calls, id: str) -> Machine | None:
 
 
 async def recorded(context: Context, account: Account, machine: Machine) -> None:
-    """Notes, here and in the machine's name, that its id is in the state: the end of its
-    `InstanceName` ends it no more."""
+    """Marks, here and in the machine's name, that its id is in the state: deleting its
+    `InstanceName` no longer terminates it."""
     account.recorded.add(machine.id)
     if machine.recorded:
         return
@@ -28,8 +28,8 @@ async def recorded(context: Context, account: Account, machine: Machine) -> None
         await calls(account.client.rename, machine.id, machine.name)
     except LambdaError as error:
         context.warn(
-            f"{machine.name}: machine {machine.id} could not be renamed, which the next run tries"
-            f" again. Until then it does not outlive a `pulumi state delete`: {error}"
+            f"{machine.name}: machine {machine.id} could not be renamed; the next run tries again."
+            f" Until then, `pulumi state delete` of it does not keep the machine: {error}"
         )
 
 
@@ -50,17 +50,17 @@ async def give_back(calls: Calls, id: str) -> None:
         if calls.left < calls.poll_seconds:
             raise NotGone(
                 f"machine {id} ({machine.name}) was terminated and is still {machine.status}",
-                suggestion="It may still be billed: look at it in Lambda Cloud, then run the"
-                " command again",
+                suggestion="It may still be billed: check it in Lambda Cloud, then run the command"
+                " again",
             )
         await calls.sleep(calls.poll_seconds)
 
 
 async def terminate(calls: Calls, id: str) -> None:
-    """Asks for a machine's end, and is content when it has come already."""
+    """Asks to terminate a machine; one that is already gone is fine."""
     try:
         await calls.terminate(id)
     except LambdaError:
-        # Terminating twice is an error in some versions of the API.
+        # In some versions of the API, terminating twice is an error.
         if await look(calls, id) is not None:
             raise

@@ -1,4 +1,4 @@
-"""What the API talks about, as far as this provider needs it. Pure.
+"""The API's objects, as far as this provider needs them. Pure.
 
 Shapes: OpenAPI 1.8.3, schemas SSHKey, Instance, InstanceTypesItem, FirewallRuleset. Regions,
 instance types and statuses are open sets: they stay strings, and unknown fields are ignored.
@@ -14,29 +14,29 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 COMING = frozenset({"booting", "active"})
-"""Statuses of a machine that is, or will be, of use."""
+"""Statuses of a machine that is, or will be, usable."""
 
 GOING = frozenset({"terminating", "terminated"})
-"""Statuses of a machine that is given back."""
+"""Statuses of a machine that is terminating or gone."""
 
 BROKEN = frozenset({"unhealthy", "preempted"})
 """Statuses of a machine that never comes back but may still be billed."""
 
 
 UNRECORDED = "+"
-"""Ends the name of a machine in the account until a state has its id: tags can't be changed, a name
-can (OpenAPI 1.8.3, postInstance)."""
+"""Suffix of a machine's name in the account until a state has its id: tags can't be changed, a
+name can (OpenAPI 1.8.3, postInstance)."""
 
 
 class Listed(list[T]):
-    """What a list of the API holds. left_out: of each entry that can't be read, what is wrong."""
+    """The entries of one of the API's lists. left_out: what is wrong with each unreadable entry."""
 
     left_out: tuple[str, ...] = ()
 
 
 def listed(parse: Callable[[Mapping[str, Any]], T], data: object) -> Listed[T]:
-    """The entries that can be read: one that can't costs nobody the others. Raises TypeError where
-    `data` is no list."""
+    """The readable entries: one that can't be read doesn't hide the others. Raises TypeError if
+    `data` is not a list."""
     if not isinstance(data, list):
         raise TypeError(f"got {type(data).__name__}, expected a list")
     found, odd = Listed[T](), []
@@ -51,7 +51,8 @@ def listed(parse: Callable[[Mapping[str, Any]], T], data: object) -> Listed[T]:
 
 @dataclass(frozen=True)
 class Key:
-    """A registered SSH key. Without a readable id it is refused; what else is odd is empty."""
+    """A registered SSH key. Without a readable id it is refused; other unreadable fields are
+    empty."""
 
     id: str
     name: str
@@ -64,15 +65,15 @@ class Key:
 
 @dataclass(frozen=True)
 class Machine:
-    """An instance. `ip` appears while it boots; `gpus` is what its type has, None if not told.
+    """An instance. `ip` appears while it boots; `gpus` comes from its type, None if not reported.
 
-    Without a readable id it is refused. What else is odd is empty, so that the machine stays
-    one that is there.
+    Without a readable id it is refused. Other unreadable fields are empty, so that the machine
+    still counts as existing.
 
-    recorded: whether its id is, or was, in a state, see `UNRECORDED`. Those of the first version
-        always look so.
-    reasons: why the API refuses to restart or terminate it (InstanceActionAvailabilityDetails),
-    which is all that the API tells about a machine that failed.
+    recorded: whether its id is, or was, in a state, see `UNRECORDED`. Always true for machines of
+    the first version.
+    reasons: why the API refuses to restart or terminate it (InstanceActionAvailabilityDetails);
+    the API says nothing else about a machine that failed.
     """
 
     id: str
@@ -115,7 +116,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Offer:
-    """An instance type, and the regions in which one is free now."""
+    """An instance type, and the regions in which one is available now."""
 
     name: str
     description: str
@@ -155,8 +156,8 @@ class Launch:
     firewall_rulesets: Sequence[str] = ()
 
     def body(self) -> dict[str, Any]:
-        """The request's JSON. The name is the hostname, too; as nobody has recorded the machine
-        yet, its name in the account tells that."""
+        """The request's JSON. The name is the hostname, too; in the account it is marked as not yet
+        recorded."""
         body: dict[str, Any] = {
             "name": self.name + UNRECORDED,
             "hostname": self.name,
@@ -176,7 +177,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Rule:
-    """Lets inbound traffic in. Two that mean the same are equal.
+    """Allows inbound traffic. Two rules with the same meaning are equal.
 
     ports: first and last port, both included; None for icmp. source: an IPv4 network.
     """
@@ -230,7 +231,7 @@ class Ruleset:
 
 
 def _reasons(actions: Mapping[str, Any]) -> tuple[str, ...]:
-    """What keeps the API from acting on a machine, each said once."""
+    """Why the API can't act on a machine, each reason once."""
     refused = (_inner(actions, action) for action in ("restart", "cold_reboot", "terminate"))
     said = (_any(one.get("reason_description")) or _any(one.get("reason_code")) for one in refused)
     return tuple(dict.fromkeys(reason for reason in said if reason))

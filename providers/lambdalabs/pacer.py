@@ -1,4 +1,4 @@
-"""When the next request may go: the API's rate limits, kept by everyone who uses the account.
+"""When the next request may be sent: the API's rate limits, for all who use the account.
 
 Limits: "one request per second … launch … one request per 12 seconds" (OpenAPI 1.8.3, info).
 """
@@ -15,7 +15,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Pacer:
-    """Gives out moments to send at, apart as the limits ask. Safe among threads, tasks, and the
+    """Hands out times to send at, spaced as the limits require. Safe among threads, tasks, and the
     processes that share `slots`.
 
     requests_per_second: of all requests. launch_interval: seconds between two launches.
@@ -36,11 +36,11 @@ class Pacer:
         self._told = False
 
     def reserve(self, *, launch: bool = False) -> float:
-        """The earliest free moment, from now on the caller's. A launch far ahead blocks no one."""
+        """The earliest free time, now reserved for the caller. A launch far ahead blocks nobody."""
         return self._slots.change(lambda book: self._reserved(book, launch))
 
     def hold(self, seconds: float) -> None:
-        """Nobody goes for so long: the API said so (Retry-After)."""
+        """Nobody sends for this long: the API said so (Retry-After)."""
         until = self.clock() + seconds
 
         def held(book: Book) -> None:
@@ -62,7 +62,7 @@ class Pacer:
             self._release(at, launch)
 
     def trouble(self) -> str | None:
-        """Why the pace is not shared though it was to be; told once."""
+        """Why the pace isn't shared although it should be; reported once."""
         if self._told or self._slots.trouble is None:
             return None
         self._told = True

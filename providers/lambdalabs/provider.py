@@ -1,4 +1,4 @@
-"""The package `lambdalabs`: its configuration and what it consists of."""
+"""The package `lambdalabs`: its configuration and its resources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LambdaLabsConfig:
     )
     requests_per_second: float = prop(default=1.0, doc="The account's limit on all requests.")
     launch_interval: float = prop(default=12.0, doc="Seconds between two launches.")
-    poll_seconds: float = prop(default=5.0, doc="Seconds between two looks at one machine.")
+    poll_seconds: float = prop(default=5.0, doc="Seconds between two polls of one machine.")
 
 
 class LambdaLabs(Provider):
@@ -83,7 +83,7 @@ class LambdaLabs(Provider):
 
 
 def _spare_key(api_url: str) -> str:
-    """The environment's key, unless it is meant for another address: it never goes there."""
+    """The environment's key, unless it is meant for another address: never send it here then."""
     address = os.environ.get("LAMBDA_API_URL", "")
     meant = not address or address.rstrip("/") == api_url.rstrip("/")
     return os.environ.get("LAMBDA_API_KEY", "") if meant else ""

@@ -18,7 +18,7 @@ from providers.runtime import sdk
 
 
 class Provider(sdk.DeclaredProvider, provider=provider.LambdaLabs):
-    """An account of Lambda Cloud, by the address and key of its API."""
+    """An account of Lambda Cloud, by its API's address and key."""
 
 
 class SshKey(sdk.Declared, lifecycle=ssh_key.SshKey):
@@ -29,21 +29,21 @@ class SshKey(sdk.Declared, lifecycle=ssh_key.SshKey):
 
 
 class FirewallRuleset(sdk.Declared, lifecycle=firewall_ruleset.FirewallRuleset):
-    """What machines of one region let in; give its `id` to an `Instance`."""
+    """What machines of one region let in; pass its `id` to an `Instance`."""
 
 
 class FirewallRules(sdk.Declared, lifecycle=firewall_rules.FirewallRules):
-    """Some of a ruleset's rules, beside those of others."""
+    """Some of a ruleset's rules, beside those of other resources."""
 
 
 class InstanceName(sdk.Declared, lifecycle=instance_name.InstanceName):
-    """The name of one machine. Its end is the end of any machine that still has the name."""
+    """The name of one machine. Deleting it terminates any unrecorded machine with the name."""
 
     name: pulumi.Output[str]
 
 
 class Instance(sdk.Declared, lifecycle=instance.Instance):
-    """A machine, launched but perhaps still booting. Its `id` is the machine's."""
+    """A machine that has been launched but may still be booting. Its `id` is the machine's."""
 
     name: pulumi.Output[str]
     status: pulumi.Output[str]

@@ -1,7 +1,7 @@
-"""An account's firewall rulesets, as several resources share them.
+"""An account's firewall rulesets, which several resources share.
 
 The API replaces all rules of a ruleset at once: changes are made one after another, and those that
-wait for their turn go out together. One list serves all who look at a time.
+wait are sent together. Concurrent reads share one list.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from providers.lambdalabs.errors import NotFound
 from providers.lambdalabs.models import Rule, Ruleset
 
 GLOBAL = "global"
-"""The id of the ruleset that all machines of the account have."""
+"""The id of the ruleset that applies to all machines of the account."""
 
 Change = Callable[[tuple[Rule, ...]], tuple[Rule, ...]]
-"""From the rules that are there to those that are to be."""
+"""From the present rules to the wanted ones."""
 
 
 class Rulesets:
-    """Looks and changes of one account; `of` gives it out."""
+    """Reads and changes of one account; get it from `of`."""
 
     def __init__(self, client: LambdaClient, max_age: float) -> None:
         self._client = client
@@ -39,11 +39,11 @@ class Rulesets:
 
     @classmethod
     def of(cls, account: Account) -> Rulesets:
-        """The same for all resources of an account."""
+        """The same instance for all resources of an account."""
         return _RULESETS.setdefault(account, cls(account.client, account.max_age))
 
     async def look(self, calls: Calls, id: str) -> Ruleset | None:
-        """A ruleset as of the account's `max_age` ago at most, None if there is none."""
+        """A ruleset, at most the account's `max_age` old, or None if there is none."""
         clock = asyncio.get_running_loop().time
         async with self._looking:
             if clock() - self._seen_at >= self._max_age:
@@ -52,13 +52,13 @@ class Rulesets:
         if id in self._seen:
             return self._seen[id]
         try:
-            # Not listed are the global one, and one that can't be read, which is told.
+            # The list lacks the global one, and those that can't be read, which are reported.
             return await calls(self._client.ruleset, id)
         except NotFound:
             return None
 
     async def change(self, calls: Calls, id: str, change: Change) -> None:
-        """Has the ruleset's rules changed. Raises `NotFound` if there is no such ruleset."""
+        """Changes the ruleset's rules. Raises `NotFound` if there is no such ruleset."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[id].append((change, done))
         async with self._turns[id]:
@@ -85,7 +85,7 @@ class Rulesets:
                 done.set_result(None)
 
     def forget(self) -> None:
-        """Something was changed: earlier looks tell nothing."""
+        """Something was changed: earlier answers are out of date."""
         self._seen_at = float("-inf")
 
 

@@ -1,7 +1,7 @@
-"""The moments to send at that are taken: kept in memory, or shared by a host's processes in a file.
+"""The reserved times to send at: in memory, or in a file that a host's processes share.
 
-A shared file is locked while it is read and written (`flock`, which ends with its holder) and
-belongs to this user alone. Nothing but pace is lost with it: damaged, or of an earlier boot, it
+A shared file is locked while it is read and written (`flock`, released when its holder ends) and
+belongs to this user alone. Losing it costs only pace: a damaged file, or one of an earlier boot,
 counts as empty.
 """
 
@@ -25,17 +25,17 @@ from typing import NamedTuple, TypeVar
 T = TypeVar("T")
 
 LOCK_SECONDS = 2.0
-"""So long another process may keep the lock; it needs microseconds, unless it was stopped."""
+"""How long another process may hold the lock; it needs microseconds, unless it was stopped."""
 
 HORIZON = 86400.0
-"""Seconds; what a file says of times further ahead is damage."""
+"""Seconds; times further ahead in a file mean that it is damaged."""
 
 SIZE = 1 << 20
-"""Bytes; a larger file is damage."""
+"""Bytes; a larger file is damaged."""
 
 
 class Slot(NamedTuple):
-    """A moment (seconds of the monotonic clock) that a process has taken, for a launch or not."""
+    """A time (seconds of the monotonic clock) that a process has reserved, for a launch or not."""
 
     at: float
     launch: bool
@@ -44,14 +44,14 @@ class Slot(NamedTuple):
 
 @dataclass
 class Book:
-    """Who goes when. held_until: nobody goes before, the API said so."""
+    """Who sends when. held_until: nobody sends before, as the API asked."""
 
     slots: list[Slot] = field(default_factory=list)
     held_until: float = 0.0
 
 
 class Memory:
-    """A book of this process."""
+    """The book of this process."""
 
     trouble: str | None = None
 
@@ -60,15 +60,15 @@ class Memory:
         self._lock = threading.Lock()
 
     def change(self, work: Callable[[Book], T]) -> T:
-        """The result of `work`, which may change the book and has it for itself meanwhile."""
+        """The result of `work`, which may change the book and has exclusive use of it."""
         with self._lock:
             return work(self._book)
 
 
 class SharedFile:
-    """A book of all processes that were given the same file.
+    """The book of all processes that were given the same file.
 
-    folders: where it may be, the preferred one first. Where none is usable the book is this
+    folders: where it may be, the preferred one first. If none is usable, the book is this
     process's own, and `trouble` says why.
     """
 
@@ -93,7 +93,7 @@ class SharedFile:
         )
 
     def change(self, work: Callable[[Book], T]) -> T:
-        """As `Memory.change`."""
+        """Like `Memory.change`."""
         with self._lock:
             while self._folders:
                 try:
@@ -111,7 +111,7 @@ class SharedFile:
 
 
 def shared(runtime: str, api_url: str, api_key: str) -> SharedFile:
-    """The file of one account. runtime: XDG_RUNTIME_DIR; "" for a folder among temporary ones."""
+    """The file of one account. runtime: XDG_RUNTIME_DIR; "" for a temporary folder."""
     account = hashlib.sha256(f"{api_url.rstrip('/')}\n{api_key}".encode()).hexdigest()[:32]
     folders = [Path(tempfile.gettempdir()) / f"sophia-{os.geteuid()}"]
     if runtime:
@@ -121,7 +121,8 @@ def shared(runtime: str, api_url: str, api_key: str) -> SharedFile:
 
 @contextlib.contextmanager
 def _locked(folder: Path, name: str) -> Iterator[int]:
-    """The file, opened and locked. Raises OSError where it can't be, or must not be trusted."""
+    """The file, opened and locked. Raises OSError if that fails, or the file must not be
+    trusted."""
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
@@ -155,7 +156,7 @@ def _parsed(raw: bytes, now: float) -> Book:
     times = [book.held_until, *(slot.at for slot in slots)]
     if not all(math.isfinite(at) and at < now + HORIZON for at in times):
         return Book()
-    # What a process that has ended wanted to send is not sent.
+    # A process that has ended no longer sends.
     book.slots = [slot for slot in book.slots if slot.at <= now or _is_alive(slot.owner)]
     return book
 
@@ -176,7 +177,7 @@ def _is_alive(process: int) -> bool:
 
 
 def _boot() -> str:
-    """Tells boots apart: the monotonic clock begins anew with each."""
+    """Distinguishes boots: the monotonic clock restarts with each."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""The account's machines as last listed: one `GET /instances` serves all who ask at a time."""
+"""The account's machines as last listed: concurrent callers share one `GET /instances`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from providers.lambdalabs.models import Listed, Machine
 
 @dataclass
 class _Listing:
-    """A request and its answer. edition: of the account, when it was asked for."""
+    """A request and its answer. edition: of the account, at the time of the request."""
 
     edition: int
     answer: asyncio.Task[Listed[Machine]]
@@ -21,10 +21,10 @@ class _Listing:
 
 
 class Snapshot:
-    """What the last list call said. Who asks while one is under way shares its answer or error.
+    """The answer of the last list call. Calls during a request share its answer or error.
 
-    It holds no terminated machines, and may lack one that was just launched: what is missing here
-    is to be asked for by its id. clock: seconds, monotonic.
+    It holds no terminated machines, and may lack one that was just launched: ask for a missing one
+    by its id. clock: seconds, monotonic.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -33,18 +33,18 @@ class Snapshot:
         self._last: _Listing | None = None
 
     def forget(self) -> None:
-        """The account was changed, or it is another one: earlier answers tell nothing."""
+        """The account has changed, or is another one: earlier answers are out of date."""
         self._edition += 1
 
     async def machines(
         self, ask: Callable[[], Coroutine[Any, Any, Listed[Machine]]], max_age: float
     ) -> Listed[Machine]:
-        """All machines, by an answer that came at most `max_age` seconds ago, or by `ask`."""
+        """All machines, from an answer at most `max_age` seconds old, or from `ask`."""
         last = self._last
         if last is None or not self._serves(last, max_age):
             last = self._last = _Listing(self._edition, asyncio.ensure_future(ask()))
             last.answer.add_done_callback(functools.partial(self._note, last))
-        # Who is interrupted leaves the answer to the others.
+        # An interrupted caller leaves the answer to the others.
         return await asyncio.shield(last.answer)
 
     def _serves(self, listing: _Listing, max_age: float) -> bool:
@@ -58,4 +58,4 @@ class Snapshot:
     def _note(self, listing: _Listing, answer: asyncio.Task[Listed[Machine]]) -> None:
         listing.answered = self._clock()
         if not answer.cancelled():
-            answer.exception()  # so that asyncio doesn't call it forgotten
+            answer.exception()  # so that asyncio doesn't report it as never retrieved

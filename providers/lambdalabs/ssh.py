@@ -1,4 +1,4 @@
-"""Looks at a machine over SSH: is it the one that was launched, and does CUDA work."""
+"""Checks a machine over ssh: is it the one that was launched, and does CUDA work?"""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ verdict(None, count.value)
 """
 """Program for the machine's python3: uses every GPU through the driver, prints one JSON line.
 
-`nvidia-smi` is not enough: machines were seen where it looks well and cuInit answers 802.
+`nvidia-smi` is not enough: on some machines it looked fine while cuInit returned 802.
 """
 
 
 @dataclass(frozen=True)
 class Door:
-    """How to get into a machine. private_key: OpenSSH PEM, or several, which are tried in order.
+    """How to log in to a machine. private_key: OpenSSH PEM, or several, tried in order.
     host_key: the public line it must answer with.
     """
 
@@ -63,11 +63,11 @@ class Door:
 
 
 class NoAnswer(Exception):
-    """The machine did not let us in, or not as itself; the message is brief."""
+    """The machine refused the login or wasn't the expected one; the message is brief."""
 
 
 class Unreached(NoAnswer):
-    """Nothing that speaks for the machine was heard: it may be well, and the way to it barred."""
+    """Nothing answered for the machine: it may be fine, but unreachable from here."""
 
 
 async def knock(address: str, door: Door) -> None:
@@ -114,7 +114,7 @@ async def _run(address: str, door: Door, command: str, stdin: str | None, second
         ) as connection:
             done = await _done(connection, command, stdin, seconds)
     except asyncssh.HostKeyNotVerifiable:
-        raise NoAnswer("it answers with another host key than the pinned one") from None
+        raise NoAnswer("it answers with a host key other than the pinned one") from None
     except asyncssh.PermissionDenied:
         raise NoAnswer(f"it refuses the key of user {door.user}") from None
     except TimeoutError:
@@ -122,15 +122,15 @@ async def _run(address: str, door: Door, command: str, stdin: str | None, second
     except (OSError, asyncssh.Error) as error:
         raise Unreached(str(error) or type(error).__name__) from None
     if done.exit_status != 0:
-        raise NoAnswer(f"{command!r} ended with {done.exit_status}: {str(done.stderr)[-200:]}")
+        raise NoAnswer(f"{command!r} exited with {done.exit_status}: {str(done.stderr)[-200:]}")
     return str(done.stdout)
 
 
 async def _done(
     connection: asyncssh.SSHClientConnection, command: str, stdin: str | None, seconds: float
 ) -> asyncssh.SSHCompletedProcess:
-    """What a command ended with. Raises `NoAnswer`: the machine was reached by now."""
-    # Without input the channel must be told, or a program that reads would wait.
+    """A command's result. Raises `NoAnswer`: at this point the machine was reached."""
+    # Close the input even if there is none, or a program that reads would wait.
     given = {"stdin": asyncssh.DEVNULL} if stdin is None else {"input": stdin}
     try:
         return await connection.run(command, timeout=seconds, **given)

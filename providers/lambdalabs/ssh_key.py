@@ -22,7 +22,7 @@ from providers.lambdalabs.models import Key
 from providers.runtime.declare import Context, Created, Fault, Found, Lifecycle, prop
 
 IN_USE_SECONDS = 120.0
-"""How long a deletion waits for machines that are going away to let go of the key."""
+"""How long a deletion waits for terminating machines to release the key."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SshKeyInputs:
     name: str = prop(doc="Name in the account, at most 64 characters.")
     public_key: str = prop(
         doc="One OpenSSH line, for example `ssh-ed25519 AAAA…`. Another key needs another name: the"
-        " account keeps the former one as long as machines were launched with it."
+        " account keeps the former one while there are machines that were launched with it."
     )
 
 
@@ -41,20 +41,20 @@ class SshKeyOutputs:
         default="", volatile=True, doc="The key's id in the account; \"\": the resource's own."
     )
     former_ids: list[str] = prop(
-        default_factory=list, volatile=True, doc="Of former keys that machines still have."
+        default_factory=list, volatile=True, doc="Former keys that machines still have."
     )
 
 
 class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
     """Registers a public key; adopts one of the same name that is the same key.
 
-    Another key is registered beside the former ones, which go as soon as no machine uses them. The
-    first one, whose id is the resource's, stays to the end: it proves which account it is.
+    Another key is registered beside the former ones, which are deleted as soon as no machine uses
+    them. The first one, whose id is the resource's, stays to the end: it identifies the account.
     """
 
     token = "lambdalabs:index:SshKey"
     Inputs, Outputs = SshKeyInputs, SshKeyOutputs
-    # One call of each run for what hardly ever changes: `pulumi refresh` finds a key that is gone.
+    # Not read before each run: it hardly ever changes, and `pulumi refresh` finds a deleted key.
     refresh = False
 
     def __init__(self, account: Account) -> None:
@@ -77,7 +77,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
         return Created(id, SshKeyOutputs(fingerprint(inputs.public_key), id))
 
     async def _registered(self, calls: Calls, inputs: SshKeyInputs) -> str:
-        """The id of the key, which is in the account then."""
+        """The id of the key, which is in the account afterwards."""
         while True:
             for key in await calls.ssh_keys():
                 if key.name == inputs.name:
@@ -150,7 +150,7 @@ class SshKey(Lifecycle[SshKeyInputs, SshKeyOutputs]):
                 context.progress(f"the key is still in use by {users}")
                 await calls.sleep(calls.poll_seconds)
             except LambdaError:
-                # The API has no code of its own for a key that isn't there: look.
+                # The API has no code for a missing key: look.
                 if all(key.id != id for key in await calls.ssh_keys()):
                     return
                 raise
@@ -168,7 +168,7 @@ def material(public_key: str) -> tuple[str, bytes] | None:
 
 
 def fingerprint(public_key: str) -> str:
-    """`SHA256:…` of a public key. Raises ValueError if it is none."""
+    """`SHA256:…` of a public key. Raises ValueError if it isn't one."""
     found = material(public_key)
     if found is None:
         raise ValueError("not an OpenSSH public key")

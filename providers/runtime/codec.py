@@ -1,7 +1,8 @@
-"""Between the wire (JSON-like values of the engine's protocol) and declared dataclasses. Pure.
+"""Converts between the wire (JSON-like values of the engine's protocol) and dataclasses. Pure.
 
-On the wire names are camelCase, numbers are floats, a secret is an object with a signature, and a
-value not known before an `up` is a sentinel string (pulumi: sdk/go/common/resource/plugin/rpc.go).
+On the wire, names are camelCase, numbers are floats, a secret is an object with a signature, and a
+value that is unknown before an `up` is a sentinel string (pulumi:
+sdk/go/common/resource/plugin/rpc.go).
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def default_of(item: dataclasses.Field[Any]) -> Any:
 
 
 def faults_of(cls: type[Any], wire: Mapping[str, Wire], path: str = "") -> Iterator[Fault]:
-    """Everything in `wire` that is not of the declared shape. Unknown values are taken on trust."""
+    """Everything in `wire` that doesn't have the declared shape. Unknown values are accepted."""
     known = {camel(item.name): (item, kind) for item, kind in fields_of(cls)}
     for key in wire:
         if key not in known and not key.startswith("__"):
@@ -138,12 +139,12 @@ def _is_scalar(kind: Any, value: Wire) -> bool:
 
 
 def _unexpected(kind: Any, value: Wire) -> str:
-    # The value itself may be a secret: only its type is told.
+    # The value itself may be a secret: show only its type.
     return f"got {type(value).__name__}, expected {describe(kind)}"
 
 
 def describe(kind: Any) -> str:
-    """A type as a user would say it."""
+    """A type in words for users."""
     kind, may_be_absent = optional(kind)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is list:
@@ -157,9 +158,9 @@ def describe(kind: Any) -> str:
 
 
 def decode(cls: type[Any], wire: Mapping[str, Wire]) -> Any:
-    """An instance of `cls`. What is absent takes its default, or else the empty value of its type:
-    a state written by an interrupted run or an older version must stay readable. Inputs have
-    passed `faults_of` before."""
+    """An instance of `cls`. A missing field gets its default, or else the empty value of its type:
+    a state written by an interrupted run or an older version must stay readable. Inputs have passed
+    `faults_of` before."""
     values = {}
     for item, kind in fields_of(cls):
         value = plain(wire.get(camel(item.name)))
@@ -224,7 +225,7 @@ def encode(value: Any) -> Wire:
 
 
 def with_secrets(cls: type[Any], wire: Mapping[str, Wire]) -> dict[str, Wire]:
-    """`wire` with every declared secret marked as one, at any depth."""
+    """`wire` with every declared secret marked as secret, at any depth."""
     marked = dict(wire)
     for item, kind in fields_of(cls):
         key = camel(item.name)
@@ -247,7 +248,7 @@ def _nested_secrets(kind: Any, value: Wire) -> Wire:
 
 def merged(cls: type[Any], recorded: Mapping[str, Wire], live: Any) -> dict[str, Wire]:
     """`live` on the wire, each unchanged field exactly as recorded: what a program marked secret
-    stays marked, and a field that was left to its default stays absent."""
+    stays marked, and a field left to its default stays absent."""
     encoded = encode(live)
     result = {key: value for key, value in recorded.items() if key.startswith("__")}
     for item, kind in fields_of(cls):
@@ -262,7 +263,7 @@ def merged(cls: type[Any], recorded: Mapping[str, Wire], live: Any) -> dict[str,
 
 
 def normal(item: dataclasses.Field[Any], kind: Any, value: Wire) -> Any:
-    """A field's value in the one form in which two of them can be compared."""
+    """A field's value in a form in which two of them can be compared."""
     value = plain(value)
     if has_unknown(value):
         return UNKNOWN

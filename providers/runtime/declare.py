@@ -37,7 +37,7 @@ _METADATA = "sophia.property"
 
 @dataclass(frozen=True)
 class Property:
-    """What the runtime knows of one field beyond its name, type and default."""
+    """What the runtime knows about a field beyond its name, type and default."""
 
     replace: bool = False
     secret: bool = False
@@ -58,7 +58,7 @@ def prop(
 
     replace: a change of this input replaces the resource.
     secret: encrypted in the state and masked in output, whatever the program says.
-    volatile: an output that an update may change: unknown while an update is previewed.
+    volatile: an output that an update may change, so it is unknown in the preview of an update.
     default: makes an input optional. Types: str, int, float, bool, list[T], dict[str, T],
         nested frozen dataclasses of the same, `T | None`, and `Any` for free-form JSON.
     """
@@ -75,7 +75,7 @@ def property_of(item: dataclasses.Field[Any]) -> Property:
 
 @dataclass(frozen=True)
 class Fault:
-    """One input that cannot be right. `path` is in camelCase, for example `ports[0].target`."""
+    """One invalid input. `path` is in camelCase, for example `ports[0].target`."""
 
     path: str
     reason: str
@@ -91,7 +91,7 @@ class Created(Generic[O]):
 
 @dataclass(frozen=True)
 class Found(Generic[I, O]):
-    """What `read` saw. `inputs` are the live ones, so that drift shows up as a difference."""
+    """What `read` found. `inputs` are the live ones, so drift shows up as a difference."""
 
     inputs: I
     outputs: O
@@ -102,7 +102,7 @@ class Change:
     """What the engine is about to do to a resource.
 
     new: with the recorded values where wanted ones are unknown in a preview, and their names (as
-    fields are called) in `unknown`. replaced: why there will be a new one, or None.
+    fields are called) in `unknown`. replaced: why it will be replaced, or None.
     """
 
     old: Any
@@ -117,10 +117,10 @@ class ResourceFailure(Exception):
 
 
 class Incomplete(ResourceFailure):
-    """It exists, but is not as wanted: the state keeps it and the next `up` calls `update`.
+    """The resource exists, but not as wanted: the state keeps it, and the next `up` calls `update`.
 
-    id: of what exists. outputs: an `Outputs` instance, as complete as is known.
-    reasons: shown one a line.
+    id: of what exists. outputs: an `Outputs` instance, as complete as possible.
+    reasons: shown one per line.
     """
 
     def __init__(self, id: str, outputs: Any, reasons: Sequence[str]) -> None:
@@ -132,7 +132,7 @@ class Incomplete(ResourceFailure):
 
 @dataclass(frozen=True)
 class Context:
-    """What an operation is told besides inputs.
+    """What an operation gets besides its inputs.
 
     timeout: seconds this operation may take (custom_timeouts, else the declaration's default).
     cancelled: set when the user interrupts; a wait must end within 10 s of it.
@@ -147,11 +147,11 @@ class Context:
 
     @property
     def name(self) -> str:
-        """The resource's logical name: the last part of its urn."""
+        """The resource's logical name: the last part of its URN."""
         return self.urn.rsplit("::", 1)[-1]
 
     async def sleep(self, seconds: float) -> None:
-        """Waits between two looks; raises `Cancelled` as soon as the user interrupts."""
+        """Waits between two polls; raises `Cancelled` as soon as the user interrupts."""
         try:
             await asyncio.wait_for(self.cancelled.wait(), seconds)
         except TimeoutError:
@@ -160,7 +160,7 @@ class Context:
 
 
 class Cancelled(ResourceFailure):
-    """The user interrupted; what was begun is kept and gone on with by the next `up`."""
+    """The user interrupted; what was begun is kept, and the next `up` continues it."""
 
 
 class Lifecycle(ABC, Generic[I, O]):
@@ -175,14 +175,15 @@ class Lifecycle(ABC, Generic[I, O]):
     refresh: ClassVar[bool] = True
     """Read by the engine before each plain `up`, `preview`, `destroy` (refresh_before_update)."""
     delete_before_replace: ClassVar[bool] = False
-    """The old one goes first, where `Diff` is asked: for `--replace` and taints the engine asks
-    nobody, and `delete` of what `create` returned does nothing (see `delete`)."""
+    """The old one is deleted first, where the engine calls `Diff`: for `--replace` and taints it
+    asks nobody, and `delete` of what `create` returned does nothing (see `delete`)."""
     timeout: ClassVar[float] = 600.0
     """Seconds an operation may take unless `custom_timeouts` says otherwise."""
 
     @staticmethod
     def check(inputs: Any) -> list[Fault]:
-        """Pure rules on known inputs (never called with unknown ones), all faults at once."""
+        """Pure rules on known inputs (never called with unknown ones); returns all faults at
+        once."""
         return []
 
     @staticmethod
@@ -190,14 +191,14 @@ class Lifecycle(ABC, Generic[I, O]):
         """Why the live resource, as last read, must be *replaced* whatever changed, or None.
 
         inputs: those wanted now; the recorded ones where they are unknown in a preview. `create`
-        comes before `delete`, as whoever uses it keeps it until there is a new one. Pure.
+        comes before `delete`, since its users keep it until there is a new one. Pure.
         """
         return None
 
     @staticmethod
     def refused(change: Change) -> str | None:
-        """Why a change must not be made, or None: it fails the preview, and `up` before anything
-        is done, but no `refresh` or `destroy`. Asked whenever there is anything to do, or `drifted`
+        """Why a change must not be made, or None: it fails the preview, and `up` before anything is
+        done, but not `refresh` or `destroy`. Called whenever there is anything to do, or `drifted`
         says so. Pure."""
         return None
 
@@ -208,37 +209,37 @@ class Lifecycle(ABC, Generic[I, O]):
 
     @staticmethod
     def notice(old: Any, new: Any) -> str | None:
-        """What the user should know of this update before it is made, or None. Pure.
+        """What the user should know about this update before it is made, or None. Pure.
 
-        Shown as a warning in the preview, too; not when the resource is to be replaced.
+        Shown as a warning, in the preview, too, but not if the resource will be replaced.
         """
         return None
 
     @abstractmethod
     async def create(self, context: Context, inputs: I) -> Created[O]:
-        """Makes it. Never called in a preview. Raises `ResourceFailure` or `Incomplete`."""
+        """Creates it. Never called in a preview. Raises `ResourceFailure` or `Incomplete`."""
 
     async def read(self, context: Context, id: str, inputs: I, outputs: O) -> Found[I, O] | None:
-        """The live state, or None when it is gone. The default trusts the recorded state."""
+        """The live state, or None if it is gone. The default trusts the recorded state."""
         return Found(inputs, outputs)
 
     async def update(self, context: Context, id: str, old: I, outputs: O, new: I) -> O:
-        """Brings it to `new` in place; also what goes on after `Incomplete`."""
-        raise ResourceFailure(f"{self.token} has nothing that can be updated in place")
+        """Changes it to `new` in place; also continues after `Incomplete`."""
+        raise ResourceFailure(f"{self.token} can't be updated in place")
 
     async def delete(self, context: Context, id: str, inputs: I, outputs: O) -> None:
-        """Ends it. Something that is already gone is a success.
+        """Deletes it. If it is already gone, that is a success.
 
         Never called for an id that a create of the same run returned: a forced replacement
-        (`--replace`, a taint) of something that create adopts must not end it.
+        (`--replace`, a taint) of something that create adopts must not delete it.
         """
 
 
 class Provider(ABC):
     """A package: its configuration, lifecycles and functions.
 
-    Config: dataclass of provider configuration (same rules as `Inputs`). When it holds values that
-    are unknown in a preview, `configure` is not called and nothing but create previews are served.
+    Config: dataclass of provider configuration (same rules as `Inputs`). If it holds values that
+    are unknown in a preview, `configure` is not called, and only previews of creates are served.
     """
 
     name: ClassVar[str]
@@ -249,15 +250,16 @@ class Provider(ABC):
 
     @staticmethod
     def check_config(config: Any) -> list[Fault]:
-        """Pure rules on known configuration, all faults at once."""
+        """Pure rules on known configuration; returns all faults at once."""
         return []
 
     @abstractmethod
     def configure(self, config: Any) -> object:
-        """What each Lifecycle and Function of the package is constructed with (a client)."""
+        """Returns what each Lifecycle and Function of the package is constructed with (a
+        client)."""
 
-    async def close(self) -> None:  # noqa: B027 - most have nothing to end
-        """Ends connections when the engine ends the plugin."""
+    async def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Closes connections when the engine ends the plugin."""
 
 
 class Function(ABC, Generic[I, O]):

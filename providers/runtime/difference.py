@@ -13,10 +13,10 @@ from providers.runtime.declare import Change, Lifecycle, property_of
 
 @dataclass(frozen=True)
 class Difference:
-    """changed: camelCase names of inputs that differ; `replaces` is the part that forces a new one.
+    """changed: camelCase names of inputs that differ; `replaces`: those that force a replacement.
 
-    stale and drifted: reasons found in the live resource; notice: of an update; refused: why none
-    of it may be done; see `Lifecycle`.
+    stale and drifted: reasons found in the live resource; notice: about an update; refused: why
+    nothing of it may be done; see `Lifecycle`.
     """
 
     changed: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What went wrong in an operation, as the engine understands it."""
+"""Errors of an operation in the engine's form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def told(
     inputs: Mapping[str, Wire] | None = None,
     refresh: bool = False,
 ) -> Any:
-    """The result of `work`; its failures as the engine understands them, without tracebacks."""
+    """The result of `work`; its failures in the engine's form, without tracebacks."""
     try:
         return await work()
     except Incomplete as failure:
@@ -39,7 +39,7 @@ async def told(
     except ResourceFailure as failure:
         await context.abort(grpc.StatusCode.UNKNOWN, str(failure))
     except Exception as failure:
-        # A defect of ours: the place is worth more to the reader than a polite sentence.
+        # A bug of ours: the place helps the reader more than a polite sentence.
         where = "".join(traceback.format_tb(failure.__traceback__)[-3:])
         await context.abort(
             grpc.StatusCode.INTERNAL, f"{type(failure).__name__}: {failure}\n{where}"

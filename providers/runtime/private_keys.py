@@ -1,4 +1,4 @@
-"""Several private keys in one text: a key, and below it those that it has followed. Pure."""
+"""Several private keys in one text: the newest first, its predecessors below it. Pure."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _END = "-----END OPENSSH PRIVATE KEY-----"
 
 
 def separate(private_keys: str) -> list[str]:
-    """The PEM texts in one text, in order; what is none as it is."""
+    """The PEM texts in one text, in order; anything else is returned unchanged."""
     return re.findall(rf".+?{_END}\n?|.+", private_keys, re.DOTALL)

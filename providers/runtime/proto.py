@@ -1,6 +1,6 @@
-"""The engine's protocol as the SDK has it, without running the SDK around it.
+"""The engine's protocol from the SDK, without importing the rest of the SDK.
 
-That was half of what a plugin imported, and an `up` starts about ten of them, most of them one
+That was half of what a plugin imported, and an `up` starts about ten plugins, most of them one
 after the other.
 """
 

@@ -1,4 +1,4 @@
-"""The classes that a Pulumi program uses for declared resources: one short subclass a resource.
+"""The classes that Pulumi programs use for declared resources: one short subclass per resource.
 
 class SshKey(Declared, lifecycle=ssh_key.SshKey):
     fingerprint: pulumi.Output[str]
@@ -33,7 +33,7 @@ class Declared(pulumi.CustomResource):
         cls, lifecycle: type[Lifecycle[Any, Any]] | None = None, **options: Any
     ) -> None:
         super().__init_subclass__(**options)
-        if lifecycle is not None:  # a base of several has none
+        if lifecycle is not None:  # a shared base class has none
             cls._lifecycle = lifecycle
             cls.pulumi_type = lifecycle.token  # type: ignore[attr-defined]
 
@@ -44,7 +44,7 @@ class Declared(pulumi.CustomResource):
         props = _properties(kind.token, kind.Inputs, inputs)
         props |= {camel(item.name): None for item, _ in fields_of(kind.Outputs)}
         super().__init__(kind.token, resource_name, props, opts)
-        # The SDK's own translation of names would rewrite the keys of nested maps as well.
+        # The SDK's translation of names would rewrite the keys of nested maps as well.
         for item, _ in (*fields_of(kind.Inputs), *fields_of(kind.Outputs)):
             if (output := self.__dict__.get(camel(item.name))) is not None:
                 self.__dict__[item.name] = output
@@ -102,7 +102,7 @@ def _properties(owner: str, cls: type[Any], values: Mapping[str, Any]) -> dict[s
 
 
 def _wire(kind: Any, value: Any) -> Any:
-    """Nested field names in camelCase, through outputs; keys of free maps as they are."""
+    """Nested field names in camelCase, also inside outputs; keys of free-form maps unchanged."""
     if isinstance(value, pulumi.Output):
         return value.apply(lambda known: _wire(kind, known)) if _has_fields(kind) else value
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)

@@ -1,7 +1,7 @@
 """Serves a declared `Provider` to the Pulumi engine over gRPC.
 
-Not built on `pulumi.provider.experimental`: that server cannot say "created, but not ready"
-(`ErrorResourceInitFailed`) nor "read me before every update" (`refresh_before_update`).
+Not built on `pulumi.provider.experimental`: that server can express neither "created, but not
+ready" (`ErrorResourceInitFailed`) nor "read me before every update" (`refresh_before_update`).
 Protocol: pulumi/proto/pulumi/provider.proto.
 """
 
@@ -46,7 +46,7 @@ from providers.runtime.schema import schema_of
 from providers.runtime.structs import from_struct, to_struct
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
-"""Bytes; what the engine itself allows (sdk/go/common/util/rpcutil)."""
+"""Bytes; the engine's own limit (sdk/go/common/util/rpcutil)."""
 
 _GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
@@ -54,7 +54,7 @@ _GRPC_OPTIONS = [
 ]
 
 
-KEPT = "{} stays as it is: what was to be replaced and what replaces it are the same"
+KEPT = "{} stays unchanged: its replacement would be the same object"
 
 
 def serve(provider: Provider) -> None:
@@ -74,7 +74,7 @@ async def _serve(provider: Provider, engine_address: str) -> None:
         sys.stdout.flush()
         parent = os.getppid()
         try:
-            # An engine that was killed can't end its plugins: they see that they are orphans.
+            # A killed engine can't end its plugins: they notice that they are orphans.
             while os.getppid() == parent and await server.wait_for_termination(timeout=1.0):
                 pass
         finally:
@@ -92,7 +92,7 @@ async def start(servicer: Servicer) -> tuple[grpc.aio.Server, int]:
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """One package's resources and functions, as the engine's protocol asks for them.
+    """One package's resources and functions, in the engine's protocol.
 
     engine: an `EngineStub` for progress lines, or None in tests.
     """
@@ -175,8 +175,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             from_struct(request.olds),
             from_struct(request.news),
         )
-        # A refresh also asks what differs, which changes nothing; only what the program registers
-        # is checked first (order of calls seen with Pulumi 3.259).
+        # A refresh also calls Diff, without changing anything; only what the program registers is
+        # # checked first (order of calls seen with Pulumi 3.259).
         if found.refused and request.urn in self._checked:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, found.refused)
         ignored = set(request.ignoreChanges)
@@ -291,7 +291,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     async def _create(
         self, kind: type[Lifecycle[Any, Any]], context: Context, inputs: Any
     ) -> Created[Any]:
-        """Creates, and remembers what for `Delete`."""
+        """Creates, and remembers the id for `Delete`."""
         try:
             created = await self._lifecycle(kind).create(context, inputs)
         except Incomplete as failure:
@@ -363,7 +363,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 async def _ignored(call: Awaitable[Any]) -> None:
-    # A progress line that can't be shown must not fail what it reports on.
+    # A progress line that can't be shown must not fail the operation.
     with contextlib.suppress(grpc.aio.AioRpcError):
         await call
 

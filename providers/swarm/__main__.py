@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path.pop(0)  # this folder, whose modules would stand before the standard library's
+sys.path.pop(0)  # this folder: its modules would shadow the standard library's
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from providers.runtime.serve import serve

@@ -1,4 +1,4 @@
-"""When a schedule's times are: the part of systemd's calendar expressions that it takes. Pure.
+"""A schedule's times: the supported part of systemd's calendar expressions. Pure.
 
 systemd: https://www.freedesktop.org/software/systemd/man/latest/systemd.time.html#Calendar%20Events
 """
@@ -17,7 +17,7 @@ def _listed(item: str) -> str:
 
 
 def _values(number: str) -> str:
-    """A star, or numbers, ranges and steps of them."""
+    """A star, or numbers, ranges and steps of these."""
     values = _listed(rf"(?:{number})(?:\.\.(?:{number}))?(?:/[1-9]\d*)?")
     return rf"(?:\*|{values})"
 
@@ -33,8 +33,8 @@ _EXPRESSION = re.compile(
 
 
 def fault(expression: str) -> str | None:
-    """What is wrong with the shape, or None. systemd itself is asked on a node: it also knows
-    whether any such time is left."""
+    """What is wrong with the shape, or None. On a node systemd checks the rest, and whether any
+    such time is left."""
     if _EXPRESSION.fullmatch(expression):
         return None
     return f"got {expression!r}, expected systemd's calendar expression {_HINT}"

@@ -1,4 +1,4 @@
-"""X.509 certificates with their keys: a CA of one's own, and leaves that it signs."""
+"""X.509 certificates with their keys: a private CA, and leaves that it signs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Certificate(Lifecycle[CertificateInputs, CertificateOutputs]):
             )
         signed = bool(inputs.ca_certificate and inputs.ca_private_key)
         if inputs.is_ca and (inputs.ca_certificate or inputs.ca_private_key):
-            faults.append(Fault("caCertificate", "a CA signs itself: leave out what signs a leaf"))
+            faults.append(Fault("caCertificate", "a CA signs itself: leave out caCertificate"))
         if not inputs.is_ca and not signed:
             faults.append(
                 Fault("caCertificate", "a leaf needs caCertificate and caPrivateKey to be signed")
@@ -102,7 +102,7 @@ class Certificate(Lifecycle[CertificateInputs, CertificateOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: CertificateInputs, outputs: CertificateOutputs
     ) -> None:
-        """Nothing but the state holds it."""
+        """Only the state holds it."""
 
 
 def _issue(inputs: CertificateInputs) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -1,4 +1,4 @@
-"""The identity of one swarm. Its members are resources of their own (`member.py`).
+"""The identity of one swarm. Its members are separate resources (`member.py`).
 
 A swarm is ours when its own label says so: `sophia.cluster = <project>/<stack>/<resource name>`.
 """
@@ -39,7 +39,7 @@ _STOP = 60.0
 
 @dataclass(frozen=True)
 class Founder:
-    """The node on which the swarm begins. It has no part in it later: any member may be lost."""
+    """The node on which the swarm begins. Later it is not special: any member may be lost."""
 
     address: str = prop(doc="Where its sshd is.")
     host_key: str = prop(doc='"ssh-ed25519 AAAA…"')
@@ -51,7 +51,7 @@ class ClusterInputs:
     founder: Founder = prop(doc="Node on which the Swarm begins.")
     address_pools: list[str] = prop(
         default_factory=list,
-        doc="CIDRs for overlay networks, clear of the cloud's own. They can't be changed later.",
+        doc="CIDRs for overlay networks, apart from the cloud's own. They can't be changed later.",
     )
     subnet_size: int = prop(default=24, doc="Prefix length of each overlay's subnet.")
     data_path_port: int = prop(default=4789, doc="UDP port of VXLAN traffic.")
@@ -107,7 +107,7 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
         return "none of its managers answers" if outputs.status == UNREACHABLE else None
 
     async def create(self, context: Context, inputs: ClusterInputs) -> Created[ClusterOutputs]:
-        """Adopts our own swarm where an interrupted run left one. Raises `ForeignSwarm`."""
+        """Adopts our own swarm if an interrupted run left one. Raises `ForeignSwarm`."""
         owner = labels.owner(context.urn, context.name)
         founder = self._pool.node(inputs.founder.address, inputs.founder.host_key)
         self._pool.learn([founder.endpoint])
@@ -119,7 +119,7 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
                     "POST", "/swarm/init", body=_init_request(inputs, owner), within=_INIT
                 )
             except Unanswered:
-                context.progress("the answer is missing: looking whether the swarm is there")
+                context.progress("the answer is missing: checking whether the swarm exists")
             cluster = await self._ours(context, owner)
         if cluster is None:
             raise NotSettled(f"{founder.address} is in no swarm after `swarm init`: look at Docker")
@@ -129,9 +129,9 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
     async def read(
         self, context: Context, id: str, inputs: ClusterInputs, outputs: ClusterOutputs
     ) -> Found[ClusterInputs, ClusterOutputs] | None:
-        """Through any manager. One that nobody answers for is *not* gone: reporting so would
-        found a second swarm. Its status says it, and `drifted` makes the next `up` fail; `destroy`
-        goes on."""
+        """Reads through any manager. If none answers, the swarm is *not* gone: reporting that would
+        create a second swarm. The status says so, and `drifted` makes the next `up` fail; `destroy`
+        continues."""
         self._pool.learn(outputs.contacts)
         try:
             cluster = await self._pool.request("GET", "/swarm", cluster_id=id, context=context)
@@ -153,8 +153,8 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
         outputs: ClusterOutputs,
         new: ClusterInputs,
     ) -> ClusterOutputs:
-        """Rotates the tokens on demand, and recovers a lost majority where that is wished. Another
-        founder means nothing to a swarm that exists."""
+        """Rotates the tokens on demand, and recovers a lost majority if that is configured. Another
+        founder changes nothing in an existing swarm."""
         _refuse_other_pools(context, old, new)
         self._pool.learn(outputs.contacts)
         try:
@@ -176,8 +176,8 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: ClusterInputs, outputs: ClusterOutputs
     ) -> None:
-        """Ends the swarm and all that is in it, which the engine deletes with it: services stop,
-        then every node leaves, the managers last. Machines that don't answer are passed over."""
+        """Ends the swarm and everything in it, which the engine deletes with it: services stop,
+        then every node leaves, the managers last. Machines that don't answer are skipped."""
         founder = Endpoint(inputs.founder.address, inputs.founder.host_key)
         self._pool.learn([*outputs.contacts, founder])
         nodes: list[Node] = []
@@ -185,7 +185,7 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
             nodes = await self._pool.request("GET", "/nodes", cluster_id=id, context=context)
             await self._stop_services(context, id)
         except NoManager as error:
-            context.warn(f"the nodes leave without their peers: {error}")
+            context.warn(f"the nodes leave without the managers' help: {error}")
         self._pool.give_up(id)
         ids = {node["ID"] for node in nodes}
         managers = self._pool.managers
@@ -201,14 +201,13 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
                     force = {"force": "true"}
                     await node.request("POST", "/swarm/leave", params=force, within=_LEAVE)
             except SwarmError as error:
-                context.warn(f"left as it is: {error}")
+                context.warn(f"left unchanged: {error}")
 
         await asyncio.gather(*(leave(place) for place in workers))
         await asyncio.gather(*(leave(place) for place in managers))
 
     async def _stop_services(self, context: Context, id: str) -> None:
-        """Within their stop grace, as far as it is not longer than `_STOP`; none is waited for on a
-        lost node."""
+        """Waits for their stop grace, at most `_STOP`; it doesn't wait for tasks on lost nodes."""
 
         async def ask(method: str, path: str) -> Any:
             return await self._pool.request(method, path, cluster_id=id, context=context)
@@ -255,7 +254,7 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
     async def _ours(self, context: Context, owner: str) -> dict[str, Any] | None:
         """The swarm that carries our label, or None when no possible manager is in any swarm.
 
-        Every one must answer: one that doesn't may be in a swarm of ours.
+        All of them must answer: one that doesn't may be in a swarm of ours.
         """
         places = [self._pool.node(m.address, m.host_key) for m in self._pool.managers]
         infos = await asyncio.gather(*(patient_info(context, node) for node in places))
@@ -283,9 +282,8 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
                 return cluster
             seen = f"a manager of cluster {cluster['ID']}, whose label {LABEL} is {label!r}"
         else:
-            seen = (
-                f"in a swarm (state {state}{', ' + fault if fault else ''}) as no working manager"
-            )
+            but = f" ({fault})" if fault else ""
+            seen = f"in a swarm, but not a working manager: its state is {state}{but}"
         raise ForeignSwarm(
             f"{node.address} is {seen}; expected a node in no swarm, or a manager of one with "
             f"{LABEL} = {owner!r}. If nothing of value runs there, run `docker swarm leave "
@@ -315,7 +313,7 @@ class Cluster(Lifecycle[ClusterInputs, ClusterOutputs]):
 
 
 async def patient_info(context: Context, node: Engine) -> dict[str, Any]:
-    """`GET /info` of one node, asked again for a while if it can't be reached."""
+    """`GET /info` of one node, retried for a while if it can't be reached."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + ABSENCE
     while True:
@@ -331,7 +329,7 @@ async def patient_info(context: Context, node: Engine) -> dict[str, Any]:
 
 
 def _place(node: Node) -> Endpoint | None:
-    """Where a member's sshd is, by the labels it has set."""
+    """Where a member's sshd is, according to its labels."""
     carried = membership.labels_of(node)
     if membership.ADDRESS not in carried or membership.HOST_KEY not in carried:
         return None
@@ -365,6 +363,6 @@ def _refuse_other_pools(context: Context, old: ClusterInputs, new: ClusterInputs
         if was != wanted:
             raise SwarmError(
                 f"{context.name}: {name} is fixed when a swarm is initialised: it is {was}, wanted "
-                f"is {wanted}. Put {was} back, or run `pulumi destroy` and `pulumi up`, "
+                f"is {wanted}. Restore {was}, or run `pulumi destroy` and `pulumi up`, "
                 "which ends everything that runs in the cluster"
             )

@@ -1,4 +1,4 @@
-"""`Config`: a file that Swarm gives to tasks. Anybody who may use the API can read it."""
+"""`Config`: a file that Swarm gives to tasks. Anybody with access to the API can read it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from providers.swarm.pool import Pool
 
 @dataclass(frozen=True)
 class ConfigInputs:
-    """New data means a new config: services switch to it and converge before the old one goes."""
+    """New data means a new config: services converge on it before the old one is deleted."""
 
     name_prefix: str = prop(replace=True, doc="The physical name is <prefix>-<10 hex digits>.")
     data: str = prop(replace=True, doc="The content.")

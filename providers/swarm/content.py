@@ -47,7 +47,7 @@ class Content:
         return own_labels.users(found["Spec"].get("Labels"))
 
     async def relabel(self, context: Context, id: str, labels: dict[str, str]) -> None:
-        """Labels are all that can be changed."""
+        """Only labels can be changed."""
         for _ in range(_ATTEMPTS):
             found = await self._get(context, id)
             name = found["Spec"]["Name"]
@@ -62,7 +62,7 @@ class Content:
         raise SwarmError(f"{self._kind} {id}: somebody else keeps changing it, try again")
 
     async def delete(self, context: Context, id: str, name: str) -> None:
-        """Refused while a service's spec holds it: the services are named."""
+        """Refused while a service's spec uses it; the error names the services."""
         try:
             await self._pool.request("DELETE", f"/{self._collection}/{id}", context=context)
         except NotFound:

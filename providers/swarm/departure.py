@@ -1,6 +1,6 @@
-"""How a node goes out of the swarm, dead or alive, without harm to the managers' majority.
+"""How a node leaves the swarm, dead or alive, without harming the managers' majority.
 
-Works for a single member and for all of them one by one: the last manager ends the swarm.
+Works for a single member and for all of them in turn: the last manager ends the swarm.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from providers.swarm.errors import NoManager, NotSettled, QuorumAtRisk, SwarmErr
 from providers.swarm.membership import Node
 
 _REBOOT = 60.0
-"""Seconds that lost managers have to come back before they are removed to let another one go."""
+"""Seconds for lost managers to come back before they are removed so that another one can leave."""
 _HOMELESS = 20.0
-"""Seconds without a suitable node after which a task that has to move is believed to have none."""
+"""Seconds without a suitable node after which a task that has to move counts as having none."""
 _LEAVE = 30.0
 _LOOK = 0.3
 
 
 async def depart(context: Context, entry: Entry, node: Engine, instance_id: str) -> None:
-    """Ends the membership. Raises `QuorumAtRisk` when the managers would lose their majority."""
+    """Ends the membership. Raises `QuorumAtRisk` if the managers would lose their majority."""
     try:
         nodes = await entry.all(context)
     except NoManager as error:
-        if not error.dissolved:  # it may be what a swarm that only has no leader now lives on
+        if not error.dissolved:  # the swarm may depend on this node, and only lack a leader now
             raise NoManager(
                 f"node {entry.node_name} stays in the swarm: {error}. Run it again when a manager "
                 "answers. If the cluster is gone for good: "
@@ -60,7 +60,7 @@ async def depart(context: Context, entry: Entry, node: Engine, instance_id: str)
 
 
 async def _answers(node: Engine) -> bool:
-    """A dead machine's entry looks ready for up to 52 s: draining it would be waiting in vain."""
+    """A dead machine's entry looks ready for up to 52 s: draining it would never finish."""
     try:
         await node.request("GET", "/_ping", within=CALL)
     except SwarmError:
@@ -69,10 +69,10 @@ async def _answers(node: Engine) -> bool:
 
 
 async def _make_room(context: Context, entry: Entry) -> None:
-    """Where the majority hangs on this node, lost managers give up their seats first.
+    """If the majority depends on this node, lost managers are removed first.
 
-    Waits before: one that boots comes back, and after an election all nodes are `unknown` until
-    they have reported.
+    Waits before that: one that boots comes back, and after an election all nodes are `unknown`
+    until they have reported.
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -92,9 +92,9 @@ async def _make_room(context: Context, entry: Entry) -> None:
 
 
 async def _drain(context: Context, entry: Entry) -> None:
-    """Ends its tasks, and waits until those that have to run somewhere run elsewhere.
+    """Ends its tasks, and waits until those that must keep running run elsewhere.
 
-    Raises `NotSettled` when they can't: the node is then available as before.
+    Raises `NotSettled` if they can't: the node's availability is then restored.
     """
     own = await entry.read(context)
     before = membership.given_back(own["Spec"])["Availability"]
@@ -130,10 +130,10 @@ async def _demote(context: Context, entry: Entry) -> None:
 
 
 async def _leave(context: Context, entry: Entry, node: Engine, *, force: bool) -> None:
-    """Tells the node itself, as long as it takes that for its membership. A node that can't be
-    told is passed over: its machine is gone, or goes next.
+    """Tells the node itself to leave, if it still considers itself a member. A node that can't be
+    reached is skipped: its machine is gone, or will be deleted next.
 
-    Without force: retried until the node knows that it was demoted.
+    Without force: retries until the node knows that it was demoted.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _LEAVE

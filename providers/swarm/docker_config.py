@@ -1,4 +1,4 @@
-"""Docker's daemon.json on a node: what a change of it takes, and the scripts that make it. Pure."""
+"""Docker's daemon.json on a node: what a change needs, and the scripts that apply it. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from providers.swarm.services.placement import GPU
 
 DAEMON = "/etc/docker/daemon.json"
 _KNOWN = "/var/lib/sophia/daemon.json"
-"""Copy on the node of what Docker runs with: a run may end between the writing and the restart."""
+"""Copy on the node of the running configuration: a run may end between write and restart."""
 
 RELOADABLE = frozenset(
     {
@@ -20,16 +20,16 @@ RELOADABLE = frozenset(
         *("insecure-registries", "registry-mirrors", "shutdown-timeout", "features"),
     }
 )
-"""Keys that Docker takes in on SIGHUP (docs.docker.com, dockerd, "Configuration reload behavior").
+"""Keys that Docker reloads on SIGHUP (docs.docker.com, dockerd, "Configuration reload behavior").
 All others need a restart."""
 
 
 _WORDS = r"daemon\.json|failed to start daemon"
-"""Lines of Docker's log that say why it does not start."""
+"""Lines of Docker's log that say why it doesn't start."""
 
 
 class Step(enum.Enum):
-    """What Docker needs to run with another configuration."""
+    """What Docker needs in order to use another configuration."""
 
     NONE = "true"
     RELOAD = "systemctl reload docker"
@@ -37,7 +37,7 @@ class Step(enum.Enum):
 
 
 def fault(content: str) -> str | None:
-    """Why a text can't be a daemon.json, or None."""
+    """Why a text isn't a valid daemon.json, or None."""
     try:
         parsed = json.loads(content)
     except ValueError as error:
@@ -47,12 +47,12 @@ def fault(content: str) -> str | None:
 
 _PUBLISHED = "node-generic-resources"
 GPUS = f"{GPU}=*"
-"""In `node-generic-resources`: all that the node has, each as `<GPU>=<its UUID>`."""
+"""In `node-generic-resources`: all GPUs of the node, each as `<GPU>=<its UUID>`."""
 
 FIND_GPUS = (
     "command -v nvidia-smi >/dev/null || exit 0; nvidia-smi --query-gpu=uuid --format=csv,noheader"
 )
-"""A script that prints the UUIDs of a node's GPUs, one a line."""
+"""A script that prints the UUIDs of a node's GPUs, one per line."""
 
 _RUNTIME = "/etc/nvidia-container-runtime/config.toml"
 _SWARM = f'swarm-resource = "DOCKER_RESOURCE_{GPU}"'
@@ -62,13 +62,13 @@ HAND_OUT_GPUS = (
     f" grep -qxF '{_SWARM}' {_RUNTIME} ||"
     f" sed -i -e '/^#*swarm-resource *=/d' -e '1i {_SWARM}' {_RUNTIME}"
 )
-"""A script that makes NVIDIA's runtime give a task the GPUs that Swarm has assigned to it, and not
-all that its image asks for. The runtime reads its file at each start of a container."""
+"""A script that makes NVIDIA's runtime give a task the GPUs that Swarm has assigned to it, not all
+those that its image asks for. The runtime reads its file at each start of a container."""
 
 
 def with_gpus(content: str, uuids: Sequence[str]) -> str:
-    """The configuration for a node with these GPUs. Without any, NVIDIA's runtime, which may not be
-    there, is not the default one either."""
+    """The configuration for a node with these GPUs. Without any, NVIDIA's runtime, which may be
+    missing, isn't the default."""
     parsed = json.loads(content)
     if GPUS not in parsed.get(_PUBLISHED, []):
         return content
@@ -81,7 +81,7 @@ def with_gpus(content: str, uuids: Sequence[str]) -> str:
 
 
 def step(running: str, wanted: str) -> Step:
-    """What brings Docker from one configuration to the other. An unreadable one says nothing."""
+    """The step from one configuration to the other. An unreadable one counts as empty."""
     if fault(running):
         return Step.RESTART
     old, new = json.loads(running), json.loads(wanted)
@@ -96,14 +96,14 @@ LOADED = (
     f" (cat {DAEMON} 2>/dev/null || echo '{{}}') >{_KNOWN}.new; mv {_KNOWN}.new {_KNOWN}; fi;"
     f" cat {_KNOWN}"
 )
-"""A script that prints what Docker runs with. Asked for the first time: what is in its file."""
+"""A script that prints the running configuration; on its first run, Docker's file."""
 
 
 def apply(wanted: str, step: Step) -> str:
-    """A script that writes the file and makes Docker run with it.
+    """A script that writes the file and makes Docker use it.
 
     If Docker refuses, it runs with the former configuration again, and the script fails with
-    Docker's words.
+    Docker's message.
     """
     return f"""set -eu
 {PUT}

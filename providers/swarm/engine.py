@@ -1,6 +1,6 @@
-"""Way to one node's Engine API: ssh with a pinned host key, through it the Engine's socket.
+"""The way to one node's Engine API: ssh with a pinned host key, and the Engine's socket through it.
 
-Paths carry no API version, so that each Engine answers in its own newest one (1.41 and later).
+Paths carry no API version, so each Engine answers in its newest one (1.41 and later).
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from providers.swarm.errors import (
 SSH = 22
 DOCKER_SOCKET = "/var/run/docker.sock"
 ANSWER = 3.0
-"""Seconds a machine has to take a connection, and a manager to answer when it is first asked. Asked
-again it has twice as long each time, since it may be slow rather than lost."""
+"""Seconds for a machine to accept a connection, and for a manager's first answer. Each retry
+doubles them, since it may be slow rather than lost."""
 LOGIN = 15.0
-"""Seconds for all of ssh's handshake with a machine that has taken the connection, and so lives."""
+"""Seconds for ssh's whole handshake with a machine that has accepted the connection."""
 CALL = 15.0
 """Seconds one call may take."""
 SCRIPT = 60.0
-"""Seconds a script may take: a busy machine needs a while for sudo and a shell alone."""
+"""Seconds a script may take: a busy machine needs a while just for sudo and a shell."""
 _SOCKETS = "sophia-swarm-"
 
 
@@ -60,7 +60,7 @@ class Endpoint:
 
 
 class Engine:
-    """One node's Engine. Connects when first needed, and again when the connection was lost.
+    """One node's Engine. Connects when first needed, and again after a lost connection.
 
     private_key: or several, see `SwarmConfig`.
     """
@@ -75,7 +75,7 @@ class Engine:
         self._http: aiohttp.ClientSession | None = None
         self._folder: Path | None = None
         self.ahead = 0.0
-        """Seconds that this machine's clock is ahead of the node's, within one."""
+        """Seconds by which this machine's clock is ahead of the node's, accurate to a second."""
 
     async def request(
         self,
@@ -90,7 +90,7 @@ class Engine:
         """One call, for example `request("GET", "/info")`: parsed JSON, or bytes (task logs).
 
         within: seconds for the answer, once connected.
-        Raises `ConnectionFailed`, `Unanswered`, or an `EngineError` by the kind of refusal.
+        Raises `ConnectionFailed`, `Unanswered`, or the `EngineError` that matches the refusal.
         """
         where = f"{method} {path} on {self.address}"
         http = await self._connected()
@@ -105,7 +105,7 @@ class Engine:
         except TimeoutError:
             raise Unanswered(f"{where}: no answer within {within:.0f} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            if self._http is http:  # log in anew: a user's groups are those of the login
+            if self._http is http:  # log in again: groups are set at login
                 await self.close()
             raise Unanswered(
                 f"{where}: the connection to the Engine broke off ({type(error).__name__}); "
@@ -123,7 +123,8 @@ class Engine:
             self.ahead = time.time() - parsedate_to_datetime(date).timestamp()
 
     async def run(self, script: str, within: float = SCRIPT) -> str:
-        """What a script prints in root's shell, stripped. It goes as input, so it may hold secrets.
+        """The output of a script in root's shell, stripped. It is sent as input, so it may hold
+        secrets.
 
         Raises `ConnectionFailed`, `Unanswered` (it may have run) and `ScriptFailed`.
         """
@@ -140,7 +141,7 @@ class Engine:
         if done.exit_status != 0:
             words = str(done.stderr or "").strip().splitlines()[-1:] or ["no output"]
             raise ScriptFailed(
-                f"a script on {self.address} ended with {done.exit_status}: {words[0]}"
+                f"a script on {self.address} exited with {done.exit_status}: {words[0]}"
             )
         return str(done.stdout or "").strip()
 
@@ -204,8 +205,8 @@ class Engine:
             )
         except asyncssh.HostKeyNotVerifiable:
             raise WrongHostKey(
-                f"{self.address} shows another host key than the pinned one: it is not the machine "
-                "that was set up. Look who has the address now; if the machine was replaced, "
+                f"{self.address} shows a host key other than the pinned one: it is not the machine "
+                "that was set up. Check who has the address now; if the machine was replaced, "
                 "replace its instance with `pulumi up`"
             ) from None
         except asyncssh.PermissionDenied:
@@ -237,7 +238,7 @@ async def _tcp(address: str) -> socket.socket:
 
 
 def _socket_folder() -> Path:
-    """A folder of this process, mode 0700; those of processes that were killed are removed."""
+    """A folder for this process, mode 0700; those of killed processes are removed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_SOCKETS}*-*"):
         owner = folder.name.removeprefix(_SOCKETS).partition("-")[0]
         if owner.isdigit() and not Path("/proc", owner).exists():

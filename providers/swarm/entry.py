@@ -23,7 +23,8 @@ from providers.swarm.membership import Node
 from providers.swarm.pool import Pool
 
 SETTLE = 90.0
-"""Seconds for a change to come about: an election (23 s) and a node's return (52 s) fit in."""
+"""Seconds for a change to take effect: long enough for an election (23 s) and a node's return
+(52 s)."""
 _REPORT = 20.0
 """Seconds: after an election all nodes are `unknown` until they have reported."""
 _LOOK = 0.3
@@ -31,9 +32,9 @@ _LOOK = 0.3
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an entry's spec should say. Labels that are neither given nor dropped stay.
+    """What an entry's spec should be. Labels that are neither given nor dropped stay.
 
-    availability: "" leaves it to whoever has set it.
+    availability: "" leaves it unchanged.
     """
 
     role: str
@@ -42,7 +43,7 @@ class Wanted:
     dropped_labels: frozenset[str] = frozenset()
 
     def applied(self, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """The node's spec with everything wanted in it."""
+        """The node's spec with the wanted changes."""
         spec = membership.given_back(spec)
         kept = {key: text for key, text in spec["Labels"].items() if key not in self.dropped_labels}
         return {
@@ -55,7 +56,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Entry:
-    """node_name is for messages; the id says which entry it is."""
+    """node_name is for messages; the id identifies the entry."""
 
     pool: Pool
     cluster_id: str
@@ -68,12 +69,12 @@ class Entry:
         return nodes
 
     async def read(self, context: Context) -> Node:
-        """Raises `NotFound` when it isn't in the swarm, `NoManager` when nobody can tell."""
+        """Raises `NotFound` if it isn't in the swarm, `NoManager` if no manager can tell."""
         node: Node = await self._ask(context, "GET", f"/nodes/{self.id}")
         return node
 
     async def tasks(self, context: Context) -> list[dict[str, Any]]:
-        """The tasks that are on the node, whatever their state."""
+        """The tasks on the node, whatever their state."""
         filters = {"filters": json.dumps({"node": [self.id]})}
         tasks: list[dict[str, Any]] = await self._ask(context, "GET", "/tasks", params=filters)
         return tasks
@@ -105,7 +106,8 @@ class Entry:
     async def write(
         self, context: Context, change: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> None:
-        """Brings the spec to `change(spec)`. Raises `QuorumAtRisk` for a demotion too many."""
+        """Sets the spec to `change(spec)`. Raises `QuorumAtRisk` if a demotion would lose the
+        majority."""
         while True:
             node = await self.read(context)
             spec = change(node["Spec"])
@@ -128,7 +130,7 @@ class Entry:
         wanted: str,
         within: float = SETTLE,
     ) -> Node:
-        """Raises `NotSettled` with what was seen last."""
+        """Raises `NotSettled` with the last state."""
         loop = asyncio.get_running_loop()
         within = min(within, context.timeout)
         deadline = loop.time() + within
@@ -142,12 +144,12 @@ class Entry:
                 raise NotSettled(
                     f"node {self.node_name} ({self.id}) is not {wanted} after {within:.0f} s: "
                     f"state {state}, role {node['Spec']['Role']}, seat {node.get('ManagerStatus')}"
-                    ". Look at Docker there (`journalctl -u docker`), or replace its machine"
+                    ". Check Docker there (`journalctl -u docker`), or replace its machine"
                 )
             await context.sleep(_LOOK)
 
     async def evict(self, context: Context) -> None:
-        """Removes the entry of a node that is gone, or has left. Gone already is fine."""
+        """Removes the entry of a node that is gone or has left. A missing entry is fine."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SETTLE
         # "Can't find manager in raft memberlist": it has no seat to give up (swarmkit, UpdateNode).

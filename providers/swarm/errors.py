@@ -6,13 +6,13 @@ ResourceFailure
     │   ├── WrongHostKey     something answers there that is not the pinned machine
     │   └── LockedOut        its sshd knows none of our keys
     ├── Unanswered           a call was sent, its answer is missing: it may have taken effect
-    ├── NoManager            no manager of the cluster answers, waited for in vain
+    ├── NoManager            no manager of the cluster answers, even after waiting
     ├── EngineError          the Engine answered with an error (status, message)
     │   ├── NotFound         404
     │   ├── Conflict         409: the name is taken
     │   ├── OutOfSequence    the object changed since it was read: read again, then repeat
     │   └── Leaderless       not a manager (any more), or no leader now: nothing was done
-    ├── ScriptFailed         a node's shell said no
+    ├── ScriptFailed         a script on a node failed
     ├── ForeignSwarm         the node belongs to a swarm that is not provably ours
     ├── ForeignVolume        the directory belongs to another volume
     ├── QuorumAtRisk         the step would leave the managers without a majority
@@ -45,9 +45,9 @@ class Unanswered(SwarmError):
 
 
 class NoManager(SwarmError):
-    """Lists what each manager said last.
+    """Lists each manager's last answer.
 
-    dissolved: the cluster is gone. Every one of them answered and none is in any swarm, or this
+    dissolved: the cluster is gone. All managers answered and none is in any swarm, or this
     process has ended it.
     """
 
@@ -57,7 +57,7 @@ class NoManager(SwarmError):
 
 
 class EngineError(SwarmError):
-    """The Engine's own refusal. `status` is HTTP's, `message` the Engine's words."""
+    """The Engine refused. `status` is HTTP's, `message` the Engine's."""
 
     def __init__(self, where: str, status: int, message: str) -> None:
         super().__init__(f"{where}: {message} (HTTP {status})")
@@ -74,15 +74,15 @@ class Conflict(EngineError):
 
 
 class OutOfSequence(EngineError):
-    """`update out of sequence`: a stale Version.Index (an object's status moves it too)."""
+    """`update out of sequence`: a stale Version.Index (status changes increment it, too)."""
 
 
 class Leaderless(EngineError):
-    """Ask another manager, or this one a little later: nothing was done."""
+    """Ask another manager, or this one later: nothing was done."""
 
 
 class ScriptFailed(SwarmError):
-    """Its exit status and last words; what it did before stays done."""
+    """Its exit status and last output; what it did before stays done."""
 
 
 class ForeignVolume(SwarmError):
@@ -98,4 +98,4 @@ class QuorumAtRisk(SwarmError):
 
 
 class NotSettled(SwarmError):
-    """The next `up` goes on from where this stopped."""
+    """The next `up` continues from where this stopped."""

@@ -1,8 +1,8 @@
-"""`Job`: runs to its end. Create and update return when it has, or say why it failed.
+"""`Job`: runs to its end. Create and update return when it has ended, or say why it failed.
 
-Swarm runs a job again at *any* update of its service, a label's too (swarmkit, UpdateService). So
-nothing is ever updated: to run again is to remove and to create. A job that has failed is removed
-at once, so that nothing tries it again unseen.
+Swarm runs a job again at *any* update of its service, even of a label (swarmkit, UpdateService).
+So it is never updated: to run again, it is removed and created. A failed job is removed at once,
+so that nothing retries it unseen.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NOTHING = JobOutputs(_NO_STATUS, [])
 
 
 class JobFailed(SwarmError):
-    """A job that did not end well. reasons: its cause and last lines, one a line."""
+    """A job that failed. reasons: its cause and last lines, one per line."""
 
     def __init__(self, name: str, cause: str, outputs: JobOutputs) -> None:
         self.reasons = diagnosis.told(f"job {name}", cause, outputs.logs)
@@ -43,15 +43,16 @@ class JobFailed(SwarmError):
 
 
 class Job(Lifecycle[JobInputs, JobOutputs]):
-    """Runs when it is made and whenever an input changes; once for the same inputs if it succeeds.
+    """Runs when it is created and whenever an input changes; once for the same inputs if it
+    succeeds.
 
-    The next `up` waits for a job whose `up` was killed, and tries a failed one again. So it may run
-    more than once, and has to bear that.
+    The next `up` waits for a job whose `up` was killed, and retries a failed one. So a job may run
+    more than once, and must tolerate that.
     """
 
     token = "swarm:index:Job"
     Inputs, Outputs = JobInputs, JobOutputs
-    # What it has done is done, whoever removes its service afterwards.
+    # What it has done is done, even if somebody removes its service afterwards.
     refresh = False
     timeout = Patience.operation
 
@@ -64,7 +65,7 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
         return job_faults(inputs)
 
     async def create(self, context: Context, inputs: JobInputs) -> Created[JobOutputs]:
-        """Raises `Incomplete` when it fails: the next `up` runs it again."""
+        """Raises `Incomplete` if it fails: the next `up` runs it again."""
         try:
             return Created(inputs.name, await self._run(context, inputs))
         except JobFailed as failure:
@@ -97,8 +98,8 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
             await removal.remove(self._pool, context, found["ID"], inputs.name)
 
     async def _run(self, context: Context, inputs: JobInputs) -> JobOutputs:
-        """The outputs of a run for these inputs: one that has ended well or is under way, or else
-        a new one. Raises `JobFailed`."""
+        """The outputs of a run for these inputs: one that has succeeded or is under way, or else a
+        new one. Raises `JobFailed`."""
         wanted, auth = render_job(inputs, context.urn), registry_auth(inputs.registry)
         for _ in range(_ATTEMPTS):
             id, found = await ownership.create(
@@ -108,10 +109,10 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
                 await removal.remove(self._pool, context, id, inputs.name)
                 continue
             return await self._ended(context, id, inputs, auth)
-        raise NotSettled(f"job {inputs.name}: somebody else makes its service again and again")
+        raise NotSettled(f"job {inputs.name}: somebody else keeps creating its service")
 
     async def _serves(self, context: Context, id: str, inputs: JobInputs, wanted: Json) -> bool:
-        """Whether a service that was there has run for these inputs, or does so."""
+        """Whether an existing service has run for these inputs, or is running."""
         try:
             seen = await rollout.observe(self._pool, id, context)
         except NotFound:
@@ -129,7 +130,7 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
             try:
                 seen = await rollout.observe(self._pool, id, context)
             except NotFound:
-                raise JobFailed(inputs.name, "somebody removed it meanwhile", _NOTHING) from None
+                raise JobFailed(inputs.name, "somebody removed it in between", _NOTHING) from None
             failed, done = _of(seen, *last_run.FAILED), _of(seen, "complete")
             if len(failed) > inputs.retries:
                 cause, outputs = await self._explained(failed, auth)
@@ -162,11 +163,11 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
     async def _given_up(
         self, context: Context, id: str, inputs: JobInputs, cause: str, outputs: JobOutputs
     ) -> JobFailed:
-        """The failure, once Swarm can't try it again."""
+        """The failure, once Swarm can't retry the job."""
         try:
             await removal.remove(self._pool, context, id, inputs.name)
         except SwarmError as error:
-            cause = f"{cause}; Swarm may try it again, since it could not be removed: {error}"
+            cause = f"{cause}; Swarm may retry it, since it could not be removed: {error}"
         return JobFailed(inputs.name, cause, outputs)
 
 

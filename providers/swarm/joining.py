@@ -1,4 +1,4 @@
-"""How a machine comes into the swarm."""
+"""How a machine joins the swarm."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOK = 0.3
 
 @dataclass(frozen=True)
 class Joiner:
-    """Who joins, and as what. The token is never shown."""
+    """Which node joins, and as what. The token is never shown."""
 
     node_name: str
     addresses: frozenset[str]
@@ -36,9 +36,9 @@ class Joiner:
 
 
 async def join(context: Context, pool: Pool, node: Engine, cluster_id: str, joiner: Joiner) -> str:
-    """The node's id in the swarm. A node that is in it already is taken as it is.
+    """The node's id in the swarm. A node that is already in it stays unchanged.
 
-    Raises `ForeignSwarm` when it belongs to another one.
+    Raises `ForeignSwarm` if it belongs to another one.
     """
     info = await patient_info(context, node)
     nodes = await pool.request("GET", "/nodes", cluster_id=cluster_id, context=context)
@@ -48,7 +48,7 @@ async def join(context: Context, pool: Pool, node: Engine, cluster_id: str, join
         return str(own_id)
     if state != "inactive":
         _refuse_foreign(node, info, nodes, cluster_id)
-        context.progress(f"{joiner.node_name} left a membership behind that nobody knows: leaving")
+        context.progress(f"{joiner.node_name} has a membership that no manager knows: leaving")
         await node.request("POST", "/swarm/leave", params={"force": "true"}, within=_JOIN)
     nodes = await _room(context, pool, cluster_id, joiner)
     context.progress(f"{joiner.node_name} is joining")
@@ -93,11 +93,11 @@ async def _ask_to_join(node: Engine, joiner: Joiner, remotes: list[str]) -> None
     try:
         await node.request("POST", "/swarm/join", body=request, within=_JOIN)
     except Unanswered:
-        return  # it goes on in the background
+        return  # it continues in the background
     except EngineError as error:
         if "continue in the background" in error.message:
             return
-        # The Engine's words are not trusted to leave the token out.
+        # The Engine's message might contain the token.
         message = error.message.replace(joiner.token, "***")
         raise EngineError(
             f"node {joiner.node_name} ({node.address}) can't join", error.status, message
@@ -122,7 +122,7 @@ async def _joined(context: Context, node: Engine, joiner: Joiner) -> str:
 
 
 def _refuse_foreign(node: Engine, info: dict[str, Any], nodes: list[Node], cluster_id: str) -> None:
-    """Only what is left of a membership in *this* swarm may be thrown away."""
+    """Only a stale membership in *this* swarm may be discarded."""
     swarm = info["Swarm"]
     ours = {entry["ID"] for entry in nodes} | {cluster_id}
     known = {(swarm.get("Cluster") or {}).get("ID")}

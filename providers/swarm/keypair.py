@@ -1,4 +1,4 @@
-"""An ed25519 key pair in OpenSSH's formats, made once and kept in the state."""
+"""An ed25519 key pair in OpenSSH's formats, created once and kept in the state."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from providers.runtime.declare import Context, Created, Lifecycle, prop
 from providers.runtime.private_keys import separate
 
 _FORMER = 4
-"""Former private keys that are kept: an sshd lets a client try 6 (MaxAuthTries)."""
+"""Number of former private keys to keep: sshd lets a client try 6 (MaxAuthTries)."""
 
 
 @dataclass(frozen=True)
 class KeyPairInputs:
     generation: str = prop(
         default="",
-        doc="Another text makes a new pair, which keeps the former ones.",
+        doc="Another text creates a new pair, which keeps the former ones.",
     )
 
 
@@ -29,7 +29,7 @@ class KeyPairOutputs:
     private_key: str = prop(
         volatile=True,
         secret=True,
-        doc="Unencrypted OpenSSH PEM; below it those of the former pairs, the newest first.",
+        doc="Unencrypted OpenSSH PEM, followed by those of former pairs, the newest first.",
     )
 
 
@@ -56,7 +56,7 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
         outputs: KeyPairOutputs,
         new: KeyPairInputs,
     ) -> KeyPairOutputs:
-        """The id stays that of the first pair."""
+        """The id of the first pair stays."""
         pair = generate()
         former = separate(outputs.private_key)[:_FORMER]
         return KeyPairOutputs(pair.public_key, "".join([pair.private_key, *former]))
@@ -64,11 +64,11 @@ class KeyPair(Lifecycle[KeyPairInputs, KeyPairOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: KeyPairInputs, outputs: KeyPairOutputs
     ) -> None:
-        """Nothing but the state holds it."""
+        """Only the state holds it."""
 
 
 def public_line(private_key: str) -> str:
-    """The public half of an unencrypted OpenSSH PEM, which `generate` has made."""
+    """The public half of an unencrypted OpenSSH PEM made by `generate`."""
     key = serialization.load_ssh_private_key(private_key.encode(), password=None)
     public = key.public_key().public_bytes(
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH

@@ -1,8 +1,8 @@
-"""The labels by which a repeated create knows its own. Pure.
+"""The labels by which a repeated create recognises its own object. Pure.
 
-The owner is named as people would name it, without the urn: an alias or a moved component changes
-nothing. Objects of the first version carry a hash of the urn instead, on services' containers as
-well. They keep it, since taking it off would restart the containers, until they change anyway.
+The owner is named as people would name it, without the URN: an alias or a moved component changes
+nothing. Objects of the first version carry a hash of the URN instead, on services' containers as
+well. They keep it until they change anyway, since removing it would restart the containers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def former_owner(urn: str) -> str:
 
 
 def is_own(labels: Mapping[str, str], urn: str, name: str) -> bool:
-    """Whether an object with these labels was made by the resource, in whatever version."""
+    """Whether the resource created the object with these labels, in any version."""
     if OWNER in labels:
         return labels[OWNER] == owner(urn, name)
     return labels.get(FORMER_OWNER) == former_owner(urn)

@@ -1,4 +1,4 @@
-"""A node that is out of service for a moment: drained before, and as it was after."""
+"""Takes a node out of service for a moment: drains it before, and restores it after."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUORUM = 60.0
 _EMPTY = 120.0
 """Seconds for the node's tasks to end: more than any stop grace."""
 _MOVED = 60.0
-"""Seconds for tasks to run elsewhere; the node is back soon, so that is not insisted on."""
+"""Seconds for tasks to run elsewhere; not required, since the node is back soon."""
 _BACK = 180.0
 """Seconds for what ran on the node to run again."""
 _LOOK = 0.3
@@ -25,10 +25,10 @@ _LOOK = 0.3
 
 @asynccontextmanager
 async def drained(context: Context, entry: Entry) -> AsyncIterator[None]:
-    """The node has no tasks within the block. After it, it is as available as before, and what ran
-    there runs again, there or elsewhere; a block that fails leaves it so, too.
+    """Within the block the node has no tasks. Afterwards, even if the block fails, its availability
+    is as before, and what ran there runs again, there or elsewhere.
 
-    What can only run there (a volume's) is ended all the same, which is what makes this safe.
+    Tasks that can run only there (those with a volume) are ended, too, which makes this safe.
     Raises `QuorumAtRisk` before anything is done, and `NotSettled`.
     """
     await _spare(context, entry)
@@ -49,7 +49,8 @@ async def drained(context: Context, entry: Entry) -> AsyncIterator[None]:
 
 
 async def _spare(context: Context, entry: Entry) -> None:
-    """Waits until the other managers are a majority without this node. A single one has none."""
+    """Waits until the other managers are a majority without this node. A single manager has
+    none."""
     deadline = asyncio.get_running_loop().time() + _QUORUM
     while True:
         nodes = await entry.all(context)
@@ -107,7 +108,7 @@ async def _running_again(
         context.progress(f"{entry.node_name} is back, waiting for {len(left)} tasks")
         if asyncio.get_running_loop().time() > deadline:
             raise NotSettled(
-                f"node {entry.node_name} is back in service, but not all that ran there:"
+                f"node {entry.node_name} is back in service, but not everything that ran there:"
                 f" {'; '.join(sorted(left))}"
             )
         await context.sleep(_LOOK)

@@ -24,7 +24,7 @@ class MemberInputs:
     address: str = prop(replace=True, doc="Where its sshd is.")
     host_key: str = prop(replace=True, doc='"ssh-ed25519 AAAA…"')
     advertise_address: str = prop(replace=True, doc="Where the other nodes reach it.")
-    instance_id: str = prop(replace=True, doc="The machine: another one is another member.")
+    instance_id: str = prop(replace=True, doc="The machine: another machine is another member.")
     cluster_id: str = prop(replace=True, doc="Of the `Cluster` to join.")
     manager_token: str = prop(secret=True, doc="Of the `Cluster`.")
     worker_token: str = prop(secret=True, doc="Of the `Cluster`.")
@@ -33,7 +33,7 @@ class MemberInputs:
     availability: str = prop(
         default="active",
         doc="active, pause or drain. With `active`, a node that a person drains or pauses stays so"
-        " until a person makes it active.",
+        " until a person activates it.",
     )
 
 
@@ -115,7 +115,7 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
             node_name=labels.get(membership.NODE, ""),
             role=node["Spec"]["Role"],
             availability=availability,
-            # Labels that others set are none of ours.
+            # Labels that others set are not ours.
             labels={key: labels[key] for key in inputs.labels if key in labels},
         )
         return Found(live, replace(outputs, state=node["Status"]["State"]))
@@ -128,8 +128,8 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         outputs: MemberOutputs,
         new: MemberInputs,
     ) -> MemberOutputs:
-        """A node that is down fails only what needs it: a change of its role. Otherwise others join
-        and services are deployed without it."""
+        """A node that is down fails only a change of its role. Otherwise other nodes join and
+        services are deployed without it."""
         entry = Entry(self._pool, new.cluster_id, id, new.node_name)
         was_down = outputs.state == "down" and old.role == new.role
         try:
@@ -144,7 +144,7 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: MemberInputs, outputs: MemberOutputs
     ) -> None:
-        """The last manager takes the swarm with it. Nothing here needs the node itself to live."""
+        """The last manager ends the swarm. This doesn't need the node itself to be alive."""
         await departure.depart(
             context,
             Entry(self._pool, inputs.cluster_id, id, inputs.node_name),
@@ -161,7 +161,7 @@ def _wanted(inputs: MemberInputs, old: MemberInputs | None = None) -> Wanted:
         membership.HOST_KEY: inputs.host_key,
     }
     old = old or inputs
-    # It has joined as active; what a person has made of that is theirs.
+    # It joined as active; if a person has changed that, leave it.
     left_alone = old.availability == inputs.availability == "active"
     return Wanted(
         role=inputs.role,

@@ -1,7 +1,7 @@
-"""What follows from a swarm's list of nodes (`GET /nodes`). Pure.
+"""Conclusions from a swarm's list of nodes (`GET /nodes`). Pure.
 
-Nodes are told apart by their ids: hostnames and addresses may repeat.
-Quorum: of N managers a majority must be healthy, or the swarm can't be changed any more.
+Nodes are identified by their ids: hostnames and addresses may repeat.
+Quorum: a majority of the N managers must be healthy, or the swarm can't be changed.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 NODE = "sophia.node"
 """Label: the member's node name."""
 INSTANCE = "sophia.instance"
-"""Label: the machine that the entry stands for."""
+"""Label: the entry's machine."""
 
 ADDRESS, HOST_KEY = "sophia.address", "sophia.host-key"
-"""Labels: how ssh gets to the node, for whoever looks at a task on it."""
+"""Labels: how ssh reaches the node, to inspect a task on it."""
 
 DRAINED = "sophia.drained"
-"""Label: the availability that the node had before a run took it out of service. A run that ended
-before it gave it back left this; what a person has drained has none."""
+"""Label: the node's availability before a run took it out of service. A run that was interrupted
+leaves it; a node that a person has drained doesn't have it."""
 
 RESERVED = frozenset({NODE, INSTANCE, ADDRESS, HOST_KEY, DRAINED})
 """Labels that a member sets itself."""
@@ -28,7 +28,7 @@ Node = dict[str, Any]
 
 
 def is_manager(node: Node) -> bool:
-    """Whether it counts for the quorum: not its wanted role, but its seat."""
+    """Whether it counts for the quorum: by its seat, not its wanted role."""
     return bool(node.get("ManagerStatus"))
 
 
@@ -37,7 +37,8 @@ def is_down(node: Node) -> bool:
 
 
 def is_lost(node: Node) -> bool:
-    """Down, or a manager that the others can't reach: that shows before Down (up to 52 s) does."""
+    """Down, or a manager that the others can't reach, which shows earlier than Down (up to 52
+    s)."""
     reachability = (node.get("ManagerStatus") or {}).get("Reachability")
     return is_down(node) or reachability == "unreachable"
 
@@ -49,7 +50,7 @@ def is_healthy(node: Node) -> bool:
 
 
 def keeps_quorum(nodes: Sequence[Node], without: str) -> bool:
-    """Whether the managers keep a majority when the one with the id `without` stops being one."""
+    """Whether the managers keep a majority without the one with the id `without`."""
     managers = [node for node in nodes if is_manager(node)]
     rest = [node for node in managers if node["ID"] != without]
     healthy = [node for node in rest if is_healthy(node)]
@@ -66,7 +67,7 @@ def count(nodes: Sequence[Node]) -> str:
 def left_behind(
     nodes: Sequence[Node], node_name: str, addresses: Collection[str], own_id: str
 ) -> list[Node]:
-    """Entries to remove before a machine joins: lost ones at its addresses or of its node name."""
+    """Entries to remove before a machine joins: lost ones with its addresses or its node name."""
     return [
         node
         for node in nodes
@@ -77,8 +78,8 @@ def left_behind(
 
 
 def living_at(nodes: Sequence[Node], addresses: Collection[str], own_id: str) -> list[Node]:
-    """Entries at these addresses that may be of living nodes: private addresses repeat between
-    regions. One whose machine is gone is found out to be lost after 52 s at most."""
+    """Entries with these addresses that may belong to living nodes: private addresses repeat
+    between regions. One whose machine is gone shows as lost after 52 s at most."""
     return [
         node
         for node in nodes
@@ -87,20 +88,20 @@ def living_at(nodes: Sequence[Node], addresses: Collection[str], own_id: str) ->
 
 
 def addresses_of(node: Node) -> set[str]:
-    """Where the others see it."""
+    """Its address for the other nodes."""
     seat = (node.get("ManagerStatus") or {}).get("Addr", "")
     return {text for text in (node["Status"].get("Addr", ""), seat.rpartition(":")[0]) if text}
 
 
 def join_addresses(nodes: Sequence[Node]) -> list[str]:
-    """`host:port` of the managers that a new member can join through, the leader first."""
+    """`host:port` of the managers through which a new member can join, the leader first."""
     seats = [node["ManagerStatus"] for node in nodes if is_manager(node) and not is_lost(node)]
     seats.sort(key=lambda seat: not seat.get("Leader", False))
     return [seat["Addr"] for seat in seats]
 
 
 def name_of(node: Node) -> str:
-    """For messages: the node name, or the id of an entry that is none of ours."""
+    """For messages: the node name, or the id of an entry that isn't ours."""
     return labels_of(node).get(NODE) or str(node["ID"])
 
 
@@ -112,7 +113,7 @@ def taken_out(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def given_back(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The node's spec as available as before it was taken out; any other as it is."""
+    """The node's spec with its former availability if a run had drained it; else unchanged."""
     labels = dict(spec.get("Labels") or {})
     before = labels.pop(DRAINED, spec["Availability"])
     return {**spec, "Availability": before, "Labels": labels}

@@ -1,4 +1,4 @@
-"""`Network`: an overlay between services. It can't be changed: another one takes its place."""
+"""`Network`: an overlay between services. It can't be changed, only replaced."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from providers.swarm.naming import hashed_name, name_faults
 from providers.swarm.pool import Pool
 
 _RELEASE = 60.0
-"""Seconds for the last endpoints to go: a service's tasks end before its network is deleted."""
+"""Seconds for the last endpoints to disappear: tasks end before their network is deleted."""
 
 
 @dataclass(frozen=True)
 class NetworkInputs:
-    """All of it is in the physical name, as a hash: new one, services switch, then the old goes."""
+    """The physical name has a hash of all inputs: a new network is created, services switch to it,
+    then the old one is deleted."""
 
     name_prefix: str = prop(replace=True, doc="The physical name is <prefix>-<10 hex digits>.")
     driver: str = prop(replace=True, default="overlay", doc="Docker's network driver.")
     encrypted: bool = prop(replace=True, default=False, doc="IPsec between nodes (ESP).")
     attachable: bool = prop(replace=True, default=False, doc="For containers outside services.")
     internal: bool = prop(
-        replace=True, default=False, doc="No way out for what is on internal networks only."
+        replace=True, default=False, doc="Containers on internal networks only have no way out."
     )
     subnet: str | None = prop(replace=True, default=None, doc="CIDR; None: from the pools.")
     mtu: int | None = prop(replace=True, default=None, doc="Bytes; None: Docker's own choice.")
@@ -74,7 +75,7 @@ class Network(Lifecycle[NetworkInputs, NetworkOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: NetworkInputs, outputs: NetworkOutputs
     ) -> None:
-        """Waits for endpoints that are just going; names the services that still use it."""
+        """Waits for endpoints that are disappearing; names the services that still use it."""
         deadline = time.monotonic() + min(context.timeout, _RELEASE)
         while True:
             try:
@@ -111,7 +112,7 @@ def render(inputs: NetworkInputs, urn: str) -> dict[str, Any]:
         "Labels": inputs.labels,
         "IPAM": {"Config": [{"Subnet": inputs.subnet}]} if inputs.subnet else {},
     }
-    if inputs.internal:  # only then: names of others stay as they were
+    if inputs.internal:  # only then: it must not change other networks' names
         settings["Internal"] = True
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     name = hashed_name(inputs.name_prefix, digest)

@@ -20,6 +20,6 @@ def put(path: str, content: str) -> str:
 
 
 def differs(path: str, content: str) -> str:
-    """A command that prints the path where the file is not there or otherwise."""
+    """A command that prints the path if the file is missing or different."""
     sum, name = hashlib.sha256(content.encode()).hexdigest(), shlex.quote(path)
     return f"echo {sum} {name} | sha256sum -c --status || echo {name}"

@@ -1,4 +1,4 @@
-"""What one node is set up with, on a machine that has just booted and on one in service alike."""
+"""The setup of one node, both on a machine that has just booted and on one in service."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ from providers.swarm.maintenance import drained
 from providers.swarm.pool import Pool
 
 _BOOT = 90.0
-"""Seconds that one look at the first boot may take. It waits for 20 itself, or until the boot has
-ended; a machine that boots is busy."""
+"""Seconds for one check of the first boot. It waits for up to 20 by itself, and a machine that
+boots is busy."""
 _SILENCE = 20.0
-"""Seconds for a machine that boots to let us in again."""
+"""Seconds for a booting machine to accept logins again."""
 _DOCKER = 150.0
-"""Seconds for Docker to stop, start and, if it refuses, to start as it was."""
+"""Seconds for Docker to stop, start and, if it refuses, start as before."""
 _UNITS = "/etc/systemd/system/"
 
 
 @dataclass(frozen=True)
 class SetupFile:
-    """A file of root's that everybody may read."""
+    """A file that root owns and everybody may read."""
 
     path: str = prop(doc="Absolute.")
     content: str = prop(doc="Text of the file.")
@@ -59,13 +59,13 @@ class SetupFile:
 @dataclass(frozen=True)
 class NodeSetupInputs:
     node: str = prop(doc="The node's name, for messages.")
-    instance_id: str = prop(replace=True, doc="The machine: another one is set up from the start.")
+    instance_id: str = prop(replace=True, doc="The machine: another one is set up from scratch.")
     address: str = prop(doc="Where its sshd is.")
     host_key: str = prop(doc='"ssh-ed25519 AAAA…"')
-    user: str = prop(doc="Whose authorized keys these are.")
+    user: str = prop(doc="The owner of these authorized keys.")
     authorized_keys: list[str] = prop(
-        doc="Public lines; the provider's own key is one of them. Its former ones are revoked, keys"
-        " of others are left alone."
+        doc="Public lines, including the provider's own key. Its former ones are revoked; other"
+        " people's keys stay."
     )
     files: list[SetupFile] = prop(
         default_factory=list,
@@ -86,16 +86,17 @@ class NodeSetupOutputs:
 
 
 class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
-    """Converges: what is already as wanted is not touched, and no change replaces a machine.
+    """Converges: it touches only what differs, and no change replaces a machine.
 
-    Where Docker has to restart, a node that is in a swarm is drained before and available as before
-    after it, once it is ready; one node at a time. Configuration that Docker refuses is taken back.
-    A new key is tried before a revoked one goes. Deleting this resource does nothing.
+    If Docker has to restart, a node in a swarm is drained before, and its availability is restored
+    once it is ready; one node at a time. Configuration that Docker refuses is reverted. A new key
+    is tried before a revoked one is removed. Deleting this resource does nothing.
     """
 
     token = "swarm:index:NodeSetup"
     Inputs, Outputs = NodeSetupInputs, NodeSetupOutputs
-    # A login to each node in each run, for what hardly ever changes: `pulumi refresh` finds it.
+    # Not read before each run, which would need a login to each node for what hardly ever changes:
+    # # `pulumi refresh` finds changes.
     refresh = False
     timeout = 900.0
 
@@ -127,7 +128,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
     def drifted(inputs: NodeSetupInputs, outputs: NodeSetupOutputs) -> str | None:
         if not outputs.differs:
             return None
-        return f"{', '.join(outputs.differs)} on {inputs.node} is not as it was set up"
+        return f"{', '.join(outputs.differs)} on {inputs.node} was changed since it was set up"
 
     async def create(self, context: Context, inputs: NodeSetupInputs) -> Created[NodeSetupOutputs]:
         await self._booted(context, inputs)
@@ -137,7 +138,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
     async def read(
         self, context: Context, id: str, inputs: NodeSetupInputs, outputs: NodeSetupOutputs
     ) -> Found[NodeSetupInputs, NodeSetupOutputs]:
-        """A node that can't be looked at is believed to be as it was."""
+        """A node that can't be checked counts as unchanged."""
         files = {file.path: file.content for file in inputs.files}
         try:
             if DAEMON in files:
@@ -165,7 +166,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: NodeSetupInputs, outputs: NodeSetupOutputs
     ) -> None:
-        """The machine keeps it as long as it is there."""
+        """The machine keeps its setup as long as it exists."""
 
     def _node(self, inputs: NodeSetupInputs) -> Engine:
         return self._pool.node(inputs.address, inputs.host_key)
@@ -177,7 +178,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
         return [line for line in lines if _blob(line) not in map(_blob, inputs.authorized_keys)]
 
     async def _booted(self, context: Context, inputs: NodeSetupInputs) -> None:
-        """Waits for the end of the first boot, and proves that Docker answers."""
+        """Waits for the end of the first boot, and checks that Docker answers."""
         node = self._node(inputs)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + context.timeout
@@ -189,20 +190,20 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
                 heard = loop.time()
             except (WrongHostKey, LockedOut):
                 raise
-            except Unanswered:  # it let us in
+            except Unanswered:  # it accepted the login
                 heard = loop.time()
                 await node.close()
-            except ConnectionFailed:  # what is installed may restart sshd
+            except ConnectionFailed:  # an installation may restart sshd
                 if loop.time() - heard > _SILENCE:
                     raise
-            context.progress("cloud-init is at work")
+            context.progress("cloud-init is running")
             if loop.time() > deadline:
                 raise NotSettled(
                     f"{inputs.node}: its first boot has not ended after {context.timeout:.0f} s:"
-                    " look at /var/log/cloud-init-output.log there"
+                    " see /var/log/cloud-init-output.log there"
                 )
             await context.sleep(0.5)
-        await node.close()  # a user's groups are those of the login, and cloud-init gave some
+        await node.close()  # groups are set at login, and cloud-init added some
         await patient_info(context, node)
 
     async def _converge(
@@ -221,7 +222,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
             await self._configure_docker(context, inputs, node, wanted)
 
     async def _try_new_key(self, inputs: NodeSetupInputs) -> None:
-        """Nothing is taken away before the key that stays has been seen to work."""
+        """Revokes nothing before the key that stays has been seen to work."""
         config = self._pool.config
         newest = separate(config.private_key)[0]
         probe = Engine(Endpoint(inputs.address, inputs.host_key), config.user, newest)
@@ -257,21 +258,21 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
                 raise
 
     async def _entry(self, context: Context, inputs: NodeSetupInputs, node: Engine) -> Entry | None:
-        """The node's entry in the swarm, None while it has none: nobody's tasks run there."""
+        """The node's entry in the swarm, or None if it has none: then no tasks run there."""
         swarm = (await patient_info(context, node))["Swarm"]
         if swarm["LocalNodeState"] == "inactive" or not swarm["NodeID"]:
             return None
-        # Managers are those of the provider, pinned: which cluster it is need not be known.
+        # The managers are the provider's, pinned: it doesn't matter which cluster it is.
         entry = Entry(self._pool, "", swarm["NodeID"], inputs.node)
         try:
             await entry.read(context)
-        except NotFound:  # it was removed, and does not know it
+        except NotFound:  # it was removed, but doesn't know it
             return None
         return entry
 
 
 async def _with_gpus(node: Engine, daemon: str) -> str:
-    """The configuration with the GPUs that the node has; its runtime then hands them out."""
+    """The configuration with the GPUs that the node has, which its runtime then assigns."""
     if docker_config.GPUS not in daemon:
         return daemon
     uuids = (await node.run(docker_config.FIND_GPUS)).split()
@@ -289,12 +290,12 @@ _BOOTED = (
 
 
 def _blob(key: str) -> str:
-    """What makes two public lines the same key."""
+    """The part by which two public lines are the same key."""
     return key.split()[1]
 
 
 def _authorize(user: str, keys: list[str]) -> str:
-    """A script that lets these keys in. Pure."""
+    """A script that authorizes these keys. Pure."""
     return _edited(
         user,
         "".join(
@@ -305,13 +306,13 @@ def _authorize(user: str, keys: list[str]) -> str:
 
 
 def _revoke(user: str, keys: list[str]) -> str:
-    """A script that lets these keys in no more. Pure."""
+    """A script that revokes these keys. Pure."""
     patterns = " ".join(f"-e {shlex.quote(_blob(key))}" for key in keys)
     return _edited(user, f'grep -vF {patterns} "$file" >"$new" || [ $? -eq 1 ]; ')
 
 
 def _edited(user: str, change: str) -> str:
-    """A script that changes a copy of the user's authorized keys, and puts it in their place."""
+    """A script that changes a copy of the user's authorized keys, then replaces them with it."""
     return (
         f"set -eu; umask 077; home=$(getent passwd {user} | cut -d: -f6); group=$(id -gn {user});"
         f' install -d -m 0700 -o {user} -g "$group" "$home/.ssh";'
@@ -321,12 +322,12 @@ def _edited(user: str, change: str) -> str:
 
 
 def _write(files: dict[str, str], gone: frozenset[str]) -> str:
-    """A script that writes what differs, each file in one step, and removes what is gone. Pure."""
+    """A script that writes what differs, each file in one step, and removes dropped files. Pure."""
     lines = ["set -eu", node_files.PUT]
     lines += [f"systemctl disable --quiet --now {unit}" for unit in _units(sorted(gone))]
     lines += [f"rm -f {shlex.quote(path)}" for path in sorted(gone)]
     lines += [node_files.put(path, text) for path, text in files.items()]
-    # Again each time: a run may have ended between the writing and this. It ends no connection.
+    # Each time: a run may have ended between the write and this. It ends no connections.
     lines += ["systemctl try-reload-or-restart ssh"]
     if units := _units(files):
         names = " ".join(units)
@@ -335,13 +336,13 @@ def _write(files: dict[str, str], gone: frozenset[str]) -> str:
 
 
 def _units(paths: Iterable[str]) -> list[str]:
-    """The services of systemd's among these files."""
+    """The systemd services among these files."""
     names = [path.removeprefix(_UNITS) for path in paths if path.startswith(_UNITS)]
     return [name for name in names if name.endswith(".service") and "/" not in name]
 
 
 def _differing(user: str, keys: list[str], revoked: list[str], files: dict[str, str]) -> str:
-    """A script that prints the paths of what is otherwise. Pure."""
+    """A script that prints the paths of what differs. Pure."""
     lines = [f'keys="$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys"']
     for wanted, sign in ((keys, "||"), (revoked, "&&")):
         lines += [

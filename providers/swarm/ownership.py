@@ -1,4 +1,4 @@
-"""Named objects that are ours: made by this resource, perhaps in a run that was killed."""
+"""Named objects that are ours: created by this resource, perhaps in a killed run."""
 
 from __future__ import annotations
 
@@ -78,13 +78,14 @@ async def users(pool: Pool, context: Context, kind: str, id: str) -> list[str]:
 
 
 def believe(context: Context, error: NoManager) -> None:
-    """A cluster that nobody answers for must not block a refresh: the recorded state is kept."""
+    """A cluster without a reachable manager must not block a refresh: the recorded state is
+    kept."""
     context.warn(f"{context.name}: taken as recorded without asking the cluster: {error}")
 
 
 def forget(context: Context, error: NoManager) -> None:
-    """What was in a cluster that has ended is gone with it. Raises `NoManager` otherwise: what was
-    not looked at may go on running. (With its cluster the engine deletes it without asking us.)"""
+    """Objects of a cluster that has ended are gone with it. Raises `NoManager` otherwise: what
+    can't be checked may still run. (With its cluster the engine deletes it without asking us.)"""
     if not error.dissolved:
         raise NoManager(
             f"{context.name} is not deleted: {error}. Run it again when a manager answers. If the "

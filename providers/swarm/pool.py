@@ -1,6 +1,6 @@
-"""The managers, and the one among them that can speak for the cluster.
+"""The managers, and the choice of one that can speak for the cluster.
 
-Timings that the constants rest on: an election after a lost leader takes up to 23 s, and calls in
+The constants rest on these timings: an election after a lost leader takes up to 23 s, and calls in
 flight to the lost leader hang for 20 s (measured, Engine 20.10).
 """
 
@@ -26,13 +26,13 @@ from providers.swarm.errors import (
 )
 
 PATIENCE = 60.0
-"""Seconds in all while managers answer but have no leader: more than two elections."""
+"""Seconds to wait in all while managers answer but have no leader: more than two elections."""
 ABSENCE = 20.0
-"""Seconds in all while no manager answers: nothing is being elected, a blip is over by then."""
+"""Seconds to wait in all while no manager answers: there is no election, and a blip is over."""
 TRUST = 5.0
-"""Seconds during which a manager that proved itself is used without asking it again."""
+"""Seconds for which a checked manager is used without another check."""
 _GRUDGE = 60.0
-"""Seconds after waiting in vain during which there is one round of asking, and no waiting."""
+"""Seconds after an unsuccessful wait in which managers are asked only once, without waiting."""
 _ROUND = 0.5
 
 
@@ -41,14 +41,14 @@ class SwarmConfig:
     """The provider's configuration. All empty is enough for `KeyPair` and `Certificate`."""
 
     managers: list[Endpoint] = prop(
-        default_factory=list, doc="Nodes that are, or are going to be, managers."
+        default_factory=list, doc="Nodes that are, or will become, managers."
     )
-    user: str = prop(default="", doc="Logs in by ssh and may use the Engine's socket.")
+    user: str = prop(default="", doc="Login user for ssh, who may use the Engine's socket.")
     private_key: str = prop(
         default="",
         secret=True,
-        doc="OpenSSH private key of that user. Former ones may stand below it: they are tried after"
-        " it, as a node that was away at a rotation knows no other, and revoked by `NodeSetup`.",
+        doc="OpenSSH private key of that user. Former ones may follow: they are tried after it, as"
+        " a node that was unreachable at a rotation knows no other, and `NodeSetup` revokes them.",
     )
     cluster_id: str = prop(default="", doc="Only managers of this cluster are trusted.")
 
@@ -66,18 +66,18 @@ class _Verdict:
 class Pool:
     """The managers, one connection each; what `Provider.configure` returns.
 
-    Made without I/O. Bound to the event loop in which it is first used.
+    Constructed without I/O. Bound to the event loop in which it is first used.
     """
 
     def __init__(self, config: SwarmConfig) -> None:
         asyncssh.set_log_level(logging.CRITICAL)
         self.config = config
         self.holders: dict[str, str] = {}
-        """Urns of the resources that this process has made or read, by their objects' ids."""
+        """URNs of the resources that this process has created or read, by their objects' ids."""
         self.turn = asyncio.Lock()
-        """Whoever takes a node out of service for a moment holds it."""
+        """Held by the operation that takes a node out of service for a moment."""
         self.broken = ""
-        """What went wrong with a node that was out of service: no other one follows it."""
+        """What went wrong with a node that was out of service: no other node follows it."""
         self._engines: dict[Endpoint, Engine] = {}
         self._learned: list[Endpoint] = []
         self._choosing = asyncio.Lock()
@@ -95,16 +95,16 @@ class Pool:
 
     @property
     def managers(self) -> list[Endpoint]:
-        """All that may be managers: the configured ones, then the learned ones."""
+        """All possible managers: the configured ones, then the learned ones."""
         return list(dict.fromkeys([*self.config.managers, *self._learned]))
 
     def learn(self, endpoints: Sequence[Endpoint]) -> None:
-        """Adds managers of the past, which speak for the cluster while the configured ones are
-        all new machines and haven't joined yet."""
+        """Adds earlier managers, which speak for the cluster while the configured ones are all new
+        machines that haven't joined yet."""
         self._learned = list(dict.fromkeys([*self._learned, *endpoints]))
 
     def give_up(self, cluster_id: str) -> None:
-        """We have ended the cluster: what is still asked about it is not waited for."""
+        """We have ended the cluster: further calls don't wait."""
         self._ended.add(cluster_id)
         self._trusted.pop(cluster_id, None)
         self._gave_up[cluster_id] = asyncio.get_running_loop().time()
@@ -157,7 +157,7 @@ class Pool:
         *,
         context: Context | None = None,
     ) -> Engine:
-        """A manager that answers, has a leader, and is of the cluster; raises `NoManager`."""
+        """A manager that answers, has a leader, and belongs to the cluster; raises `NoManager`."""
         wanted = self.config.cluster_id if cluster_id is None else cluster_id
         now = asyncio.get_running_loop().time
         async with self._choosing:
@@ -169,7 +169,7 @@ class Pool:
             return engine
 
     async def now(self, context: Context | None = None) -> float:
-        """Unix time by the clock of a manager, within a second."""
+        """Unix time by a manager's clock, accurate to a second."""
         engine = await self.engine(context=context)
         return time.time() - engine.ahead
 
@@ -208,7 +208,7 @@ class Pool:
             await _pause(context)
 
     async def _ask_all(self, wanted: str, within: float) -> list[_Verdict]:
-        """Asks all at once; ends with the first good answer, else with everybody's fault."""
+        """Asks all at once; returns the first good answer, or else everybody's fault."""
         engines = [self.node(m.address, m.host_key) for m in self.managers]
         pending = {asyncio.create_task(_probe(engine, wanted, within)) for engine in engines}
         self._probes |= pending
@@ -254,7 +254,7 @@ def _nobody(wanted: str, waited: float, verdicts: list[_Verdict]) -> str:
 
 
 async def _pause(context: Context | None) -> None:
-    """A breath between two rounds; raises `Cancelled` when the user interrupts."""
+    """A pause between two rounds; raises `Cancelled` when the user interrupts."""
     if context is None:
         await asyncio.sleep(_ROUND)
     else:

@@ -1,4 +1,4 @@
-"""The package `swarm`: its configuration and what it offers."""
+"""The package `swarm`: its configuration and its resources."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Swarm(Provider):
 
     @staticmethod
     def check_config(config: SwarmConfig) -> list[Fault]:
-        """Nothing at all is right too: `KeyPair` and `Certificate` need no cluster."""
+        """Empty configuration is valid, too: `KeyPair` and `Certificate` need no cluster."""
         faults = []
         for index, manager in enumerate(config.managers):
             try:
@@ -59,7 +59,7 @@ class Swarm(Provider):
                 reason = 'expected a public key line, "ssh-ed25519 AAAA…"'
                 faults.append(Fault(f"managers[{index}].hostKey", reason))
         if config.managers and not config.user:
-            faults.append(Fault("user", "missing: who logs in to the managers by ssh"))
+            faults.append(Fault("user", "missing: the login user for ssh to the managers"))
         if config.managers and not config.private_key:
             faults.append(Fault("privateKey", "missing: the OpenSSH private key of that user"))
         return faults

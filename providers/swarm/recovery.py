@@ -1,8 +1,8 @@
-"""A swarm whose managers have lost their majority for good, gone on with on one that survived.
+"""Recovers a swarm whose managers have lost their majority for good, on one that survived.
 
 `force-new-cluster` makes it the only manager, in 0.8 s: services, secrets, networks and the
-cluster's id stay, the other managers become workers; the node's own containers start anew, within
-three seconds (measured, Engine 20.10).
+cluster's id stay, the other managers become workers; the node's own containers restart within three
+seconds (measured, Engine 20.10).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from providers.swarm.errors import NotSettled, QuorumAtRisk, SwarmError, Unanswe
 from providers.swarm.pool import Pool
 
 DONE = (
-    "is not needed any more: take `recover` out of the configuration, lest it should decide what "
+    "is no longer needed: remove `recover` from the configuration, so that it doesn't decide what "
     "happens when managers are lost again"
 )
 _ANSWER = 30.0
@@ -29,7 +29,7 @@ _LOOK = 0.5
 
 @dataclass(frozen=True)
 class Seen:
-    """What a possible manager says of itself (`/info`, Swarm); None when it doesn't answer."""
+    """What a possible manager reports of itself (`/info`, Swarm); None if it doesn't answer."""
 
     place: Endpoint
     swarm: Mapping[str, Any] | None
@@ -42,27 +42,27 @@ class Seen:
 def refusal(
     recover_on: str, cluster_id: str, contacts: Sequence[Endpoint], looks: Sequence[Seen]
 ) -> str:
-    """Why the swarm must not be taken over on that node; "" when it may. Pure.
+    """Why the swarm must not be recovered on that node; "" if it may. Pure.
 
-    contacts: the managers of exactly this cluster that answered when it was last well.
+    contacts: the managers of exactly this cluster that answered when it was last healthy.
     """
     chosen = next((seen for seen in looks if seen.place.address == recover_on), None)
     if chosen is None or chosen.place not in contacts:
         known = ", ".join(sorted(place.address for place in contacts)) or "none"
-        return f"no manager of cluster {cluster_id} when that was last well (these were: {known})"
+        return f"not a manager of cluster {cluster_id} when it was last healthy (those: {known})"
     if chosen.swarm is None or not chosen.is_manager:
         state = f"state {chosen.swarm['LocalNodeState']}" if chosen.swarm else "no answer"
-        return f"no manager now ({state})"
+        return f"not a manager now ({state})"
     found = (chosen.swarm.get("Cluster") or {}).get("ID")
     if found and found != cluster_id:
-        return f"manager of another cluster, {found}"
+        return f"a manager of another cluster, {found}"
     living = sum(seen.is_manager for seen in looks)
     remote = {manager["NodeID"] for manager in chosen.swarm.get("RemoteManagers") or []}
     count = max(len(remote | {chosen.swarm["NodeID"]}), len(contacts))
     if living > count // 2:
         return (
             f"{living} of {count} managers live, which is a majority: they find a leader by "
-            "themselves once they reach one another"
+            "themselves once they can reach one another"
         )
     return ""
 
@@ -77,8 +77,8 @@ async def recover(
 ) -> None:
     """Makes the node at that address the only manager. request: the body of `/swarm/init`.
 
-    To be called when no manager of the cluster answers for it. Other managers that live leave: they
-    join again with the next `up`. Raises `QuorumAtRisk` when it must not be done.
+    Call it when no manager can speak for the cluster. Other living managers leave, and join again
+    with the next `up`. Raises `QuorumAtRisk` if it must not be done.
     """
     looks = await asyncio.gather(*(_look(pool, place) for place in pool.managers))
     if why := refusal(recover_on, cluster_id, contacts, looks):
@@ -98,7 +98,7 @@ async def recover(
     try:
         await node.request("POST", "/swarm/init", body=body, within=_ANSWER)
     except Unanswered as error:
-        context.progress(f"looking whether it was done: {error}")
+        context.progress(f"checking whether it was done: {error}")
     await _led(context, node, cluster_id)
     for other in looks:
         if other is not chosen and other.is_manager and other.swarm:
@@ -107,9 +107,9 @@ async def recover(
     silent = sorted(seen.place.address for seen in looks if seen.swarm is None)
     if silent:
         context.warn(
-            f"{', '.join(silent)} did not answer. Should they come back as they were, they would "
-            "believe that they are the Swarm: replace their machines (`nodeGroups[].replace`), or "
-            "run `docker swarm leave --force` there first of all"
+            f"{', '.join(silent)} did not answer. If they come back unchanged, they still believe "
+            "that they are the Swarm: replace their machines (`nodeGroups[].replace`), or "
+            "run `docker swarm leave --force` there first"
         )
     context.warn(
         "the Swarm works again, all services are kept, and what ran on this node restarts."
@@ -127,7 +127,7 @@ async def _look(pool: Pool, place: Endpoint) -> Seen:
 
 
 async def _led(context: Context, node: Engine, cluster_id: str) -> None:
-    """Until the node leads the cluster."""
+    """Waits until the node leads the cluster."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SETTLE
     while True:

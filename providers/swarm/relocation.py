@@ -1,4 +1,4 @@
-"""Which tasks of a drained node have to run elsewhere, and what keeps them from it. Pure."""
+"""Which tasks of a drained node have to run elsewhere, and what prevents it. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Slot = tuple[str, int]
 
 
 def displaced(tasks: Sequence[Task]) -> frozenset[Slot]:
-    """The replicas that run there. Tasks of global services have no number, and just end."""
+    """The replicas that run there. Tasks of global services have no number, and simply end."""
     return frozenset(
         (task["ServiceID"], task["Slot"])
         for task in tasks
@@ -26,9 +26,10 @@ def displaced(tasks: Sequence[Task]) -> frozenset[Slot]:
 def missing(
     slots: Collection[Slot], tasks: Sequence[Task], node_id: str, names: Mapping[str, str]
 ) -> dict[Slot, str]:
-    """Those of the replicas that do not run on another node yet, each with what it is doing.
+    """The replicas that don't run on another node yet, each with its state.
 
-    tasks: of the whole swarm. names: of services, by id. What nobody wants any more isn't missing.
+    tasks: of the whole swarm. names: of services, by id. Replicas that are no longer wanted don't
+    count.
     """
     found = {}
     for slot in slots:
@@ -50,7 +51,7 @@ def missing(
 
 
 def is_final(reason: str) -> bool:
-    """Whether Swarm knows no node for it, apart from such as are only full now."""
+    """Whether Swarm has no node for it, except nodes that are only full now."""
     return "no suitable node" in reason and not placement.passes(reason)
 
 

@@ -29,7 +29,7 @@ from providers.swarm import (
 class Provider(DeclaredProvider, provider=provider.Swarm):
     """Inputs: managers, user, private_key, cluster_id.
 
-    cluster: what holds the objects made through this provider, and ends them when it is deleted.
+    cluster: holds the objects created through this provider, and ends them when it is deleted.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Provider(DeclaredProvider, provider=provider.Swarm):
 
 
 class InCluster(Declared):
-    """A run that deletes the cluster itself does not delete this one by one (`deleted_with`)."""
+    """A run that deletes the cluster doesn't delete its objects one by one (`deleted_with`)."""
 
     def __init__(
         self, resource_name: str, opts: pulumi.ResourceOptions | None = None, **inputs: Any
@@ -69,7 +69,7 @@ class KeyPair(Declared, lifecycle=keypair.KeyPair):
 
     @property
     def is_first(self) -> pulumi.Output[bool]:
-        """Whether there are no former ones; that is no secret."""
+        """Whether there are no former ones; that is not secret."""
         return pulumi.Output.unsecret(self.private_key.apply(lambda keys: len(separate(keys)) == 1))
 
 
@@ -148,7 +148,7 @@ class VolumeHome(Declared, lifecycle=volume_home.VolumeHome):
 
 
 class Volume(Declared, lifecycle=volume.Volume):
-    """Inputs: see `volume.VolumeInputs`. Its `volume_id` is known once the directory is there."""
+    """Inputs: see `volume.VolumeInputs`. Its `volume_id` is known once the directory exists."""
 
     volume_id: pulumi.Output[str]
     node: pulumi.Output[str]

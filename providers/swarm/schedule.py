@@ -1,4 +1,4 @@
-"""`Schedule`: runs a job again and again, by a systemd timer on every manager."""
+"""`Schedule`: runs a job at set times, by a systemd timer on every manager."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ class Manager:
 class ScheduleInputs:
     job: str = prop(replace=True, doc="Name of the `Job`.")
     calendar: str = prop(doc="systemd's calendar expression, in UTC: `*-*-* 03:00`.")
-    managers: list[Manager] = prop(doc="All of the Swarm. Any that lives starts the job.")
+    managers: list[Manager] = prop(doc="All managers of the Swarm. Any living one starts the job.")
 
 
 @dataclass(frozen=True)
 class ScheduleOutputs:
-    written: str = prop(default="", volatile=True, doc="Tells one version of the timer's files.")
+    written: str = prop(default="", volatile=True, doc="Identifies a version of the timer's files.")
     differs: list[str] = prop(
         default_factory=list,
         volatile=True,
-        doc="Nodes that were away when their timer was written, or where `pulumi refresh` has found"
-        " it changed.",
+        doc="Nodes that were unreachable when their timer was written, or where `pulumi refresh`"
+        " found it changed.",
     )
 
 
 class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
-    """The managers' timers, see `timer`. A manager that is away is told, and served by the next
-    `up`; one at least has to be there."""
+    """The managers' timers, see `timer`. An unreachable manager is reported, and gets its timer
+    from the next `up`; at least one must be reachable."""
 
     token = "swarm:index:Schedule"
     Inputs, Outputs = ScheduleInputs, ScheduleOutputs
-    # A login to each manager in each run, for what hardly ever changes: `pulumi refresh` finds it.
+    # Not read before each run, which would need a login to each manager for what hardly ever
+    # # changes: `pulumi refresh` finds changes.
     refresh = False
 
     def __init__(self, pool: Pool) -> None:
@@ -58,7 +59,7 @@ class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
         if wrong := calendar.fault(inputs.calendar):
             faults.append(Fault("calendar", wrong))
         if not inputs.managers:
-            faults.append(Fault("managers", "got none, expected all of the Swarm"))
+            faults.append(Fault("managers", "got none, expected all managers of the Swarm"))
         return faults
 
     @staticmethod
@@ -66,11 +67,11 @@ class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
         if outputs.differs:
             return f"the timer of {inputs.job} is not as wanted on {', '.join(outputs.differs)}"
         if outputs.written != _timer(inputs).fingerprint:
-            return f"the timer of {inputs.job} is another one in this version of the program"
+            return f"the timer of {inputs.job} differs in this version of the program"
         return None
 
     async def create(self, context: Context, inputs: ScheduleInputs) -> Created[ScheduleOutputs]:
-        """Raises `Incomplete` where a manager refuses: others may have it by then."""
+        """Raises `Incomplete` if a manager refuses: others may have it by then."""
         try:
             return Created(inputs.job, await self._write(context, inputs))
         except SwarmError as error:
@@ -80,10 +81,12 @@ class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
     async def read(
         self, context: Context, id: str, inputs: ScheduleInputs, outputs: ScheduleOutputs
     ) -> Found[ScheduleInputs, ScheduleOutputs]:
-        """What can't be looked at is believed to be as it was."""
+        """A timer that can't be checked counts as unchanged."""
         said = await self._run(inputs.managers, _timer(inputs).differing())
         for node, failure in _failed(said).items():
-            context.warn(f"{context.name} on {node}: taken as recorded: {failure}")
+            context.warn(
+                f"{context.name} on {node}: not checked, its recorded state is assumed: {failure}"
+            )
         differs = [
             node
             for node, answer in said.items()
@@ -115,42 +118,42 @@ class Schedule(Lifecycle[ScheduleInputs, ScheduleOutputs]):
             )
 
     async def _write(self, context: Context, inputs: ScheduleInputs) -> ScheduleOutputs:
-        """Raises `SwarmError` where a manager refuses, or none is there."""
+        """Raises `SwarmError` if a manager refuses, or none is reachable."""
         failed = _failed(await self._run(inputs.managers, _timer(inputs).write()))
         if len(failed) == len(inputs.managers) or not all(map(_is_away, failed.values())):
             told = "; ".join(f"on {node}: {failure}" for node, failure in failed.items())
             raise SwarmError(f"the timer of {inputs.job} is not written {told}")
         for node, failure in failed.items():
             context.warn(
-                f"{node} is away, and gets the timer of {inputs.job} from the next `pulumi up`;"
-                f" the other managers run it: {failure}"
+                f"{node} is unreachable, and gets the timer of {inputs.job} from the next"
+                f" `pulumi up`; the other managers run it: {failure}"
             )
         return ScheduleOutputs(_timer(inputs).fingerprint, list(failed))
 
     async def _remove(
         self, context: Context, inputs: ScheduleInputs, managers: Sequence[Manager]
     ) -> list[str]:
-        """The names of those that are away. Raises `SwarmError` where one refuses."""
+        """The names of unreachable managers. Raises `SwarmError` if one refuses."""
         timer = _timer(inputs)
         failed = _failed(await self._run(managers, timer.remove()))
         for node, failure in failed.items():
             if not _is_away(failure):
                 raise failure
             context.warn(
-                f"{node} is away, and keeps the timer of {inputs.job}. If it comes back:"
+                f"{node} is unreachable, and keeps the timer of {inputs.job}. If it comes back:"
                 f" `sudo systemctl disable --now {timer.unit}` there. {failure}"
             )
         return list(failed)
 
     async def _run(self, managers: Sequence[Manager], script: str) -> dict[str, str | SwarmError]:
-        """What it printed on each, or why not, by the nodes' names."""
+        """Its output on each, or why there is none, by the nodes' names."""
 
         async def on(manager: Manager) -> str | SwarmError:
             node = self._pool.node(manager.address, manager.host_key)
             try:
                 try:
                     return await node.run(script)
-                except Unanswered:  # a new setup of the node ends connections; it may run twice
+                except Unanswered:  # setting up a node ends connections; the script may run twice
                     return await node.run(script)
             except SwarmError as error:
                 return error

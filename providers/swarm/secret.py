@@ -14,7 +14,7 @@ from providers.swarm.pool import Pool
 
 @dataclass(frozen=True)
 class SecretInputs:
-    """New data means a new secret: services switch to it and converge before the old one goes."""
+    """New data means a new secret: services converge on it before the old one is deleted."""
 
     name_prefix: str = prop(replace=True, doc="The physical name is <prefix>-<10 hex digits>.")
     data: str = prop(replace=True, secret=True, doc="The content.")
@@ -75,6 +75,6 @@ class Secret(Lifecycle[SecretInputs, SecretOutputs]):
 
 
 def secret_name(prefix: str, data: str) -> str:
-    """Names are public: a slow hash keeps a short secret from being guessed by its name."""
+    """Names are public: a slow hash prevents guessing a short secret from its name."""
     digest = hashlib.scrypt(data.encode(), salt=prefix.encode(), n=2**14, r=8, p=1, dklen=8)
     return hashed_name(prefix, digest.hex())

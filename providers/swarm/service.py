@@ -35,7 +35,8 @@ _ATTEMPTS = 10
 
 
 class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
-    """A service of the cluster. Its name is taken until it is gone: the old one goes first."""
+    """A service of the cluster. Its name is taken until it is gone: the old one is deleted
+    first."""
 
     token = "swarm:index:Service"
     Inputs, Outputs = ServiceInputs, ServiceOutputs
@@ -55,7 +56,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         return outputs.condition or None
 
     async def create(self, context: Context, inputs: ServiceInputs) -> Created[ServiceOutputs]:
-        """Raises `Incomplete` when it exists but does not converge: the next `up` goes on."""
+        """Raises `Incomplete` if it exists but doesn't converge: the next `up` continues."""
         wanted, auth = render(inputs, context.urn), registry_auth(inputs.registry)
         id, adopted = await ownership.create(
             self._pool, context, "services", inputs.name, wanted, auth
@@ -64,7 +65,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
             if adopted:
                 await self._bring_to(context, id, inputs, push=True, revert=False)
             else:
-                # Nothing was there before: every failed task counts.
+                # There was nothing before: every failed task counts.
                 first = Observation(await self._pool.request("GET", f"/services/{id}"))
                 await self._wait(context, wanted, first, auth, posted=True, revert=False)
         except ResourceFailure as failure:
@@ -75,7 +76,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
     async def read(
         self, context: Context, id: str, inputs: ServiceInputs, outputs: ServiceOutputs
     ) -> Found[ServiceInputs, ServiceOutputs] | None:
-        """The live image, replicas and labels; any other difference is told by `condition`."""
+        """The live image, replicas and labels; `condition` reports any other difference."""
         try:
             seen = await rollout.observe(self._pool, id, context)
         except NotFound:
@@ -97,10 +98,10 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         outputs: ServiceOutputs,
         new: ServiceInputs,
     ) -> ServiceOutputs:
-        """Raises `RolloutFailed` after Swarm has gone back; the state keeps the old inputs.
+        """Raises `RolloutFailed` after Swarm has rolled back; the state keeps the old inputs.
 
-        Where nothing is changed and the service was well before, lost health is a warning: it must
-        not keep others from being deployed.
+        If nothing changes and the service was healthy before, lost health is a warning: it must not
+        block other deployments.
         """
         if old == new and outputs.proven:
             seen = await rollout.observe(self._pool, id, context)
@@ -118,7 +119,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
     async def _repair(
         self, context: Context, id: str, inputs: ServiceInputs, *, force: bool
     ) -> ServiceOutputs:
-        """One try, and a warning with the cause if it is in vain."""
+        """One attempt, and a warning with the cause if it fails."""
         limited = dataclasses.replace(context, timeout=min(context.timeout, self._patience.repair))
         try:
             await self._bring_to(limited, id, inputs, push=force, force=force, revert=False)
@@ -140,7 +141,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
     ) -> None:
         """Posts the wanted spec unless it is the live one, and waits.
 
-        push: post it all the same (new registry credentials are not part of what can be seen).
+        push: post it anyway (new registry credentials can't be seen in the spec).
         force: start new tasks, too.
         """
         wanted, auth = render(inputs, context.urn), registry_auth(inputs.registry)
@@ -156,7 +157,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
             except OutOfSequence:
                 continue
             except Unanswered:
-                posted = True  # perhaps: looked at again
+                posted = True  # perhaps: check again
                 continue
             return await self._wait(context, wanted, first, auth, posted=True, revert=revert)
         raise NotSettled(
@@ -167,12 +168,13 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
     async def _post(
         self, context: Context, seen: Observation, wanted: Json, auth: dict[str, str], force: bool
     ) -> None:
-        # Left out, the counter would go back to 0, which by itself starts new tasks.
+        # Without it the counter would go back to 0, which alone starts new tasks.
         counter = int(seen.service["Spec"]["TaskTemplate"].get("ForceUpdate", 0)) + force
         template = {**wanted["TaskTemplate"], "ForceUpdate": counter}
         live = seen.service["Spec"]["TaskTemplate"]
         if not differences(wanted["TaskTemplate"], live, "TaskTemplate"):
-            # A label of the first version stays where its going would be all that starts new tasks.
+            # A label of the first version stays if removing it would be the only cause of new
+            # tasks.
             kept = live["ContainerSpec"].get("Labels")
             template["ContainerSpec"] = {**template["ContainerSpec"], "Labels": kept}
         await self._pool.request(

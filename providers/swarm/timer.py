@@ -1,6 +1,6 @@
-"""A job's timer on a manager: its files, and the scripts that bring, compare and remove them. Pure.
+"""A job's timer on a manager: its files, and the scripts to write, compare and remove them. Pure.
 
-Everything in UTC: all managers mean the same time, whatever their own zone.
+Everything is in UTC, so all managers agree whatever their own time zone.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Timer:
 
     @property
     def unit(self) -> str:
-        """The timer's own unit."""
+        """The timer's unit."""
         return f"job-{self.job}.timer"
 
     @property
@@ -71,12 +71,12 @@ class Timer:
 
     @property
     def fingerprint(self) -> str:
-        """Differs whenever the files do: with another expression, or another version of them."""
+        """Changes whenever the files do: with another expression, or another version of them."""
         return hashlib.sha256("\0".join(self.files.values()).encode()).hexdigest()[:12]
 
     def write(self) -> str:
-        """A script that brings it, and takes back what was done to it by hand. It fails with
-        systemd's words where it can't read the expression, or no such time is left."""
+        """A script that writes it and reverts changes made by hand. It fails with systemd's message
+        if the expression can't be parsed, or no such time is left."""
         calendar, never = self._calendar, f"no time of {self._calendar!r} is left"
         puts = "\n".join(put(path, text) for path, text in self.files.items())
         return f"""set -eu
@@ -91,7 +91,7 @@ systemctl restart {self.unit}
 """
 
     def differing(self) -> str:
-        """A script that prints what is otherwise, and nothing where all is as written."""
+        """A script that prints what differs, and nothing if everything is as written."""
         sums = "; ".join(differs(path, text) for path, text in self.files.items())
         return (
             f"{{ {sums}; systemctl show --property DropInPaths --value {self._units}"
@@ -100,7 +100,7 @@ systemctl restart {self.unit}
         )
 
     def remove(self) -> str:
-        """A script that leaves nothing of it. Gone already is fine."""
+        """A script that removes all of it. Missing files are fine."""
         paths = [*self.files, f"{_WANTED}/{self.unit}"]
         return f"""set -eu
 systemctl revert {self._units} 2>/dev/null || true

@@ -1,4 +1,4 @@
-"""A directory on one node's disk that outlives every container, and says whose it is."""
+"""A directory on one node's disk that outlives every container, with a marker of its owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from providers.swarm.pool import Pool
 from providers.swarm.volume_home import refusal
 
 MARKER = ".volume"
-"""File in the directory that holds the volume's id; root's, so that its user can't change it."""
+"""File in the directory with the volume's id; owned by root, so its user can't change it."""
 
 READY, MISSING, FOREIGN = "ready", "missing", "foreign"
 
@@ -37,10 +37,10 @@ class VolumeOutputs:
 
 
 class Volume(Lifecycle[VolumeInputs, VolumeOutputs]):
-    """Makes the directory over ssh and marks it. Its end leaves the directory where it is.
+    """Creates the directory over ssh and marks it. Deleting this resource keeps the directory.
 
-    A directory with another volume's marker is never touched. One without a marker, with files or
-    without, is taken: programs before this one marked nothing.
+    A directory with another volume's marker is never touched. One without a marker, empty or not,
+    is adopted: earlier programs wrote none.
     """
 
     token = "swarm:index:Volume"
@@ -111,7 +111,7 @@ class Volume(Lifecycle[VolumeInputs, VolumeOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: VolumeInputs, outputs: VolumeOutputs
     ) -> None:
-        """The files stay: they end with the machine, or by a person's hand."""
+        """The files stay until the machine is terminated, or a person deletes them."""
 
     async def _run(self, inputs: VolumeInputs, script: str) -> str:
         return await self._pool.node(inputs.address, inputs.host_key).run(script)
@@ -121,7 +121,7 @@ class Volume(Lifecycle[VolumeInputs, VolumeOutputs]):
         if said != inputs.volume_id:
             raise ForeignVolume(
                 f"{inputs.path} on {inputs.node} holds volume {said}, expected"
-                f" {inputs.volume_id} or none. Look at it over ssh. To use its data, as after a"
+                f" {inputs.volume_id} or none. Check it over ssh. To use its data, as after a"
                 " forced replacement of the volume's home:"
                 f" `echo {inputs.volume_id} | sudo tee {inputs.path}/{MARKER}`. To start empty:"
                 f" `sudo mv {inputs.path} {inputs.path}.{said}`"
@@ -129,18 +129,18 @@ class Volume(Lifecycle[VolumeInputs, VolumeOutputs]):
 
 
 _DESCRIBED = {
-    MISSING: "not there or has lost its marker",
+    MISSING: "missing or has lost its marker",
     FOREIGN: "another volume's",
 }
 
 
 def _look(path: str) -> str:
-    """A script that prints the marker's id, nothing where there is none. Pure."""
+    """A script that prints the marker's id, or nothing if there is none. Pure."""
     return f"cat {shlex.quote(f'{path}/{MARKER}')} 2>/dev/null || true"
 
 
 def _make(inputs: VolumeInputs) -> str:
-    """A script that makes the directory unless it is there, marks it unless it is marked, and
+    """A script that creates the directory unless it exists, marks it unless it is marked, and
     prints the marker's id. Pure."""
     path, owner = shlex.quote(inputs.path), f"{inputs.uid}"
     marker = shlex.quote(f"{inputs.path}/{MARKER}")

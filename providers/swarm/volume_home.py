@@ -1,4 +1,4 @@
-"""Where a volume lives: one node for as long as the state lasts, decided before any machine is."""
+"""Where a volume lives: one node for the life of the state, chosen before any machine exists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ID_BYTES = 4
 
 @dataclass(frozen=True)
 class Candidate:
-    """A node that may hold the volume. machine: what makes another machine of it, as a text."""
+    """A node that may hold the volume. machine: a text that identifies its machine."""
 
     name: str = prop(doc="Plain name of the node.")
     machine: str = prop(doc="What identifies its machine.")
@@ -22,10 +22,10 @@ class Candidate:
 class VolumeHomeInputs:
     name: str = prop(replace=True, doc="The volume's plain name.")
     candidates: list[Candidate] = prop(
-        doc="Nodes that may hold it. A new volume gets the first one; their order means nothing"
-        " later."
+        doc="Nodes that may hold it. A new volume gets the first one; later their order doesn't"
+        " matter."
     )
-    node: str = prop(default="", doc="The node that must hold it; another one is a move.")
+    node: str = prop(default="", doc="The node that must hold it; another node moves it.")
     confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost.")
 
 
@@ -33,13 +33,14 @@ class VolumeHomeInputs:
 class VolumeHomeOutputs:
     home: str = prop(doc="The node that holds it.")
     machine: str = prop(doc="The candidate's `machine` when the home was chosen.")
-    volume_id: str = prop(doc="Its identity, `<name>-<random>`: a moved volume is another one.")
+    volume_id: str = prop(doc="Its identity, `<name>-<random>`: a moved volume gets a new one.")
 
 
 class VolumeHome(Lifecycle[VolumeHomeInputs, VolumeHomeOutputs]):
-    """Keeps a volume on its node. What would take it from there is refused in the preview.
+    """Keeps a volume on its node. A change that would remove it from there is refused in the
+    preview.
 
-    Machines are made after it, so that nothing is rented or ended by a change that is refused.
+    Machines are created after it, so a refused change rents and terminates nothing.
     """
 
     token = "swarm:index:VolumeHome"
@@ -65,9 +66,9 @@ class VolumeHome(Lifecycle[VolumeHomeInputs, VolumeHomeOutputs]):
         machines = {candidate.name: candidate.machine for candidate in inputs.candidates}
         home = outputs.home
         if home not in machines:
-            return f"its node {home} is not among {', '.join(machines)} any more"
+            return f"its node {home} is no longer among {', '.join(machines)}"
         if machines[home] != outputs.machine:
-            return f"its node {home} is to be another machine"
+            return f"its node {home} would get another machine"
         if inputs.node not in ("", home):
             return f"it is on {home} and wanted on {inputs.node}"
         return None
@@ -101,11 +102,11 @@ class VolumeHome(Lifecycle[VolumeHomeInputs, VolumeHomeOutputs]):
     async def delete(
         self, context: Context, id: str, inputs: VolumeHomeInputs, outputs: VolumeHomeOutputs
     ) -> None:
-        """Nothing but the state holds it."""
+        """Only the state holds it."""
 
 
 def refusal(name: str, id: str, why: str) -> str:
-    """The refusal of what would lose a volume, with the ways out."""
+    """The refusal of a change that would lose a volume, with the ways out."""
     return (
         f"volume {name} would be lost: {why}. Nothing was changed. Undo the change, or dump the"
         f" data and run `pulumi config set confirmDataLoss {id}`: the volume then starts empty"

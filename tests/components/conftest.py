@@ -1,4 +1,4 @@
-"""Runs a program's components against mocks that remember what the engine would be told."""
+"""Runs a program's components against mocks that record what they register."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Spy(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:
         if request.type != "pulumi:pulumi:Stack":
-            # An image is called as what it is for.
+            # An image is named after its use.
             image = request.type == "sophia:index:Image"
             key = f"image {request.name}" if image else request.name
             assert key not in self.seen, f"{key} is registered twice"
@@ -144,7 +144,7 @@ def _unwrapped(value: Any) -> Any:
 
 @pytest.fixture(params=[False, True], ids=["up", "preview"])
 def preview(request: pytest.FixtureRequest) -> bool:
-    """Both modes: what is known when things run, and what is not in a preview."""
+    """Both modes: in a preview, outputs that exist only at run time are unknown."""
     return bool(request.param)
 
 

@@ -1,4 +1,4 @@
-"""The gateway's parts: what is secret, what follows the managers' addresses, what is handed out."""
+"""The gateway's parts: what is secret, what depends on the managers' addresses, its outputs."""
 
 from datetime import UTC, datetime, timedelta
 

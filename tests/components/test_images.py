@@ -21,10 +21,13 @@ def program(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         (tmp_path / name / "Dockerfile").write_text(f"ARG BASE\nFROM ${{BASE}}\n# {name}\n")
 
-    def run():
+    def run(refresh=""):
         registry = RegistryHandle("registry.example", "team", "u", pulumi.Output.secret("pw"))
         builder = ImageBuilder(
-            "images", ImageBuilderArgs(registry=registry, private_ca=True, packages=tmp_path / "p")
+            "images",
+            ImageBuilderArgs(
+                registry=registry, private_ca=True, refresh=refresh, packages=tmp_path / "p"
+            ),
         )
         base = Image("base", ImageArgs(builder, Path("base"), "python:3.11"))
         Image("ai_memory", ImageArgs(builder, Path("ai_memory"), base))
@@ -64,3 +67,19 @@ def test_what_was_pushed_stays_when_the_stack_goes(registered, program):
     seen = registered(program)
     assert seen["ai_memory-push"].inputs["keepRemotely"] is True
     assert seen["ai_memory-build"].inputs["keepLocally"] is True
+
+
+def test_another_day_builds_the_base_with_updates_and_what_is_on_it(registered, preview, program):
+    def tags(run):
+        seen = registered(run)
+        return [seen[f"{name}-build"].inputs["name"] for name in ("base", "ai_memory")]
+
+    before = tags(program)
+    after = tags(lambda: program("2026-11-27"))
+    assert not set(before) & set(after)
+    updated = [
+        file.read_text()
+        for file in program.folder.glob(".cache/images/*/Dockerfile")
+        if "2026-11-27" in file.read_text()
+    ]
+    assert len(updated) == (0 if preview else 1), "what is built on ours has its updates"

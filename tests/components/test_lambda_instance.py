@@ -1,4 +1,4 @@
-"""A machine: what it is made of, in which order, and what of it is secret."""
+"""A machine: its resources, their order, and which values are secret."""
 
 import pulumi
 
@@ -62,12 +62,13 @@ def test_each_part_waits_for_the_one_before(registered):
 def test_keys_and_user_data_are_secret(registered, preview):
     seen = registered(machine)
     assert "privateKey" in seen["manager-1-ready"].secrets
-    if not preview:  # what is unknown is not sent, and its secretness neither
+    if not preview:  # neither unknown values nor their secret marks are sent
         assert "userData" in seen["manager-1-instance"].secrets
 
 
 def test_only_a_new_image_or_generation_makes_a_new_nonce(registered):
-    """Types and regions are launch preferences; a token of its own is part of the generation."""
+    """Types and regions are launch preferences; the machine's own token is part of the
+    generation."""
     seen = registered(machine)
     assert seen["manager-1-nonce"].inputs["keepers"] == {
         "image": "lambda-stack-24-04",

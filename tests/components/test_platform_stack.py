@@ -1,4 +1,4 @@
-"""The whole platform as one graph: what waits for what, what is secret, what is handed out."""
+"""The whole platform as one graph: what waits for what, what is secret, the outputs."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -208,7 +208,7 @@ def test_networks_of_another_layout_take_the_place_of_the_former_ones_in_two_run
     assert networks_of(seen)["gateway"] == ["id-of-services-2-overlay", "id-of-services-overlay"]
     assert opened(seen) == "all", "packets of the former networks are let through"
 
-    for open_to in ("all", "tcp"):  # until nothing is left of them
+    for open_to in ("all", "tcp"):  # until none of them is left
         former, layouts = (
             told["networks"],
             tuple(networks.Layout(**one) for one in told["network_layouts"]),
@@ -251,7 +251,7 @@ def test_services_wait_for_every_member(seen):
 def test_machines_are_made_after_the_volumes_home_and_one_of_them_holds_it(seen, preview):
     machines = [item for item in seen.values() if item.type == "lambdalabs:index:Instance"]
     assert all("database-home" in reached(seen, item.name) for item in machines)
-    # And with them what is below the same component, their nonces for one.
+    # And with them everything below the same component, such as their nonces.
     wholes = [item for item in seen.values() if item.type == "sophia:index:LambdaInstance"]
     assert [item.dependencies for item in wholes] == [["database-home"]] * 4
     if not preview:
@@ -277,7 +277,7 @@ def test_keys_and_passwords_are_secret_wherever_they_go(seen, preview):
 def test_no_servers_credential_is_anywhere_but_in_its_secret(
     registered, preview, tmp_path, monkeypatch
 ):
-    """Of all servers: `docker inspect` and images show what is not secret here."""
+    """For all servers: `docker inspect` and images show everything that is not secret here."""
     catalog = loader.load(CATALOG)
     asked = {secret.env for server in catalog.servers for secret in server.secrets}
     canaries = {env: f"canary-{number}-of-{env}" for number, env in enumerate(sorted(asked))}
@@ -368,3 +368,41 @@ def test_what_is_handed_out(seen, exports):
     assert set(exports) == set(OUTPUTS)
     assert set(exports["nodes"]) == {"manager-1", "manager-2", "manager-3", "worker-1"}
     assert isinstance(exports["gateway_token"], pulumi.Output)
+
+
+BACKUP = {"bucket": "sophia-backups", "accessKey": "the-access-key", "secretKey": "the-secret-key"}
+
+
+def test_backups_have_their_way_out_alone_and_run_after_the_database(
+    registered, preview, tmp_path, monkeypatch
+):
+    exports = {}
+    seen = run(registered, tmp_path, monkeypatch, exports, backup=BACKUP)
+    on = {name for name, one in seen.items() if "id-of-backup" in str(one.inputs.get("networks"))}
+    if not preview:
+        assert on == {"database-service", "backup-job"}
+    assert not seen["backup"].inputs.get("internal")
+    assert "database-service" in reached(seen, "backup-job")
+    assert seen["backup-schedule"].inputs["calendar"] == "*-*-* 03:00"
+    assert "backup-job" in seen["backup-schedule"].dependencies
+    for name in ("database", "backup"):
+        for key in ("access-key", "secret-key"):
+            assert "data" in seen[f"{name}-backup-{key}"].secrets
+    everything = str([one.inputs for name, one in seen.items() if "-backup-" not in name])
+    assert "the-secret-key" not in everything
+    if not preview:
+        made = "random-backup-passphrase"
+        assert seen["database-backup-passphrase"].inputs["data"] == made
+        assert seen["backup-backup-passphrase"].inputs["data"] == made
+        assert "data" in seen["backup-backup-passphrase"].secrets
+
+
+def test_a_passphrase_of_ones_own_is_used(registered, preview, tmp_path, monkeypatch):
+    own = BACKUP | {"passphrase": "p" * 20}
+    seen = run(registered, tmp_path, monkeypatch, backup=own)
+    if not preview:
+        assert seen["backup-backup-passphrase"].inputs["data"] == "p" * 20
+
+
+def test_without_backups_nothing_of_them_is_there(seen):
+    assert not [name for name in seen if "backup" in name]

@@ -1,4 +1,4 @@
-"""Any workload as Swarm objects: what it is given, and what it starts after."""
+"""Any workload as Swarm objects: its inputs, and what it starts after."""
 
 import asyncio
 import dataclasses
@@ -73,7 +73,7 @@ def test_files_are_its_users_and_their_contents_come_by_target(registered, previ
 
 @pytest.mark.parametrize("as_input", [str, pulumi.Output.from_input], ids=["plain", "output"])
 def test_an_image_by_its_tag_breaks_a_policy(registered, as_input):
-    # The SDK leaves futures that nobody asks, and asyncio would print each.
+    # The SDK leaves futures that nobody awaits, and asyncio would print each.
     asyncio.get_event_loop().set_exception_handler(lambda loop, about: None)
     told = "policy images-by-digest: workload web: image: got 'web:1', expected one with its dig"
     with pytest.raises(ValueError, match=told):
@@ -90,7 +90,7 @@ def test_what_is_not_given_is_an_error_and_no_stand_in(registered):
     workload = dataclasses.replace(PLAIN, secrets=(File("key", "API_KEY"),))
     with pytest.raises(KeyError, match="API_KEY"):
         registered(lambda: run(workload))
-    with pytest.raises(ValueError, match="web has a volume, and was given none"):
+    with pytest.raises(ValueError, match="web needs a volume, but was given none"):
         registered(lambda: run(dataclasses.replace(PLAIN, volume=VOLUME)))
 
 

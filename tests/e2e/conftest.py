@@ -14,8 +14,8 @@ from tests.support.killing import killed_up
 
 @pytest.fixture(scope="session")
 def canaries() -> dict[str, str]:
-    """A credential for everything that servers ask for, by its variable. The platform has some
-    itself; a server with the address of a database waits for it."""
+    """A credential for everything that servers ask for, by its variable. The platform provides some
+    itself; a server with a database's address would wait for that database."""
     names = {
         secret.env for server in load(ROOT / "mcp_catalog").servers for secret in server.secrets
     }
@@ -29,7 +29,7 @@ def canaries() -> dict[str, str]:
 def checkout(
     tmp_path_factory: pytest.TempPathFactory, canaries: dict[str, str]
 ) -> Iterator[Checkout]:
-    """A copy of the tree with an empty state folder; whatever ran in it is removed at the end."""
+    """A copy of the tree with an empty state folder; everything in it is removed at the end."""
     checkout = copy_of_the_tree(tmp_path_factory.mktemp("e2e"), variables=canaries)
     yield checkout
     checkout.run("ops", "down", seconds=300)
@@ -50,7 +50,7 @@ def interrupted(checkout: Checkout) -> list[str]:
 
 @pytest.fixture(scope="session")
 def platform(checkout: Checkout, interrupted: list[str]) -> Checkout:
-    """The platform, up: the third `ops up` had only to go on."""
+    """The platform, up: the third `ops up` only had to continue."""
     output = checkout.run("ops", "up")
     assert "The platform is up" in output
     return checkout

@@ -1,4 +1,4 @@
-"""`ops down` leaves nothing, whatever it finds. Nothing here waits for more than a booting node."""
+"""`ops down` removes everything, whatever it finds. These tests wait for a booting node at most."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def damage_the_state(checkout: Checkout) -> None:
 
 
 def lose_the_power(checkout: Checkout) -> None:
-    """As after a reboot: no process of ours runs, the containers are there and stopped."""
+    """As after a reboot: no process of ours runs, and the containers exist but are stopped."""
     for line in processes(checkout):
         os.kill(int(line.split()[0]), signal.SIGKILL)
     containers = docker.left_overs(checkout.home)["containers"]

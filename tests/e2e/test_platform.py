@@ -154,7 +154,7 @@ try:
 except OSError as error:
     print(error)
 """
-"""Asks as PostgreSQL's clients do. A connection alone says nothing: some networks accept any."""
+"""Asks as PostgreSQL's clients do. A connection alone proves nothing: some networks accept any."""
 
 
 def test_only_those_with_its_password_reach_the_database_which_has_no_way_out(platform):

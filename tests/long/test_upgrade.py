@@ -1,4 +1,4 @@
-"""Platforms of earlier versions go on with this one. Needs the repository's history."""
+"""Platforms of earlier versions continue with this one. Needs the repository's history."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[int]:
-    """The port that it listens on, on 127.0.0.1; open connections end with it."""
+    """Its port on 127.0.0.1; open connections end with it."""
     config = uvicorn.Config(
         app, lifespan="on", ws="none", http="h11", log_config=None, timeout_graceful_shutdown=1
     )

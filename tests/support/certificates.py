@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 DAY = timedelta(days=1)
+OTHER_USES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+              "key_agreement", "encipher_only", "decipher_only")  # fmt: skip
+SIGNS = x509.KeyUsage(key_cert_sign=True, crl_sign=True, **dict.fromkeys(OTHER_USES, False))
 
 
 def p256() -> Any:
@@ -61,9 +64,10 @@ def issue(
 ) -> Issued:
     """One that `issuer` has signed, or itself. With `dns` it is a server's, without a CA's.
 
-    told_issuer: it says where the issuer's certificate can be had, as public CAs' do.
+    told_issuer: it says where the issuer's certificate is, as public CAs' do.
     """
     key, now = key or p256(), datetime.now(UTC)
+    signer = issuer.key if issuer else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         x509.CertificateBuilder()
@@ -74,8 +78,15 @@ def issue(
         .not_valid_before(starts or now - DAY)
         .not_valid_after(ends or now + 90 * DAY)
         .add_extension(x509.BasicConstraints(ca=not dns, path_length=None), critical=True)
+        # Python 3.13 and later demand these three (`ssl.VERIFY_X509_STRICT`), as every CA has them.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
     )
-    if dns:
+    if not dns:
+        builder = builder.add_extension(SIGNS, critical=True)
+    else:
         names = x509.SubjectAlternativeName([x509.DNSName(one) for one in dns])
         builder = builder.add_extension(names, critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
@@ -83,5 +94,5 @@ def issue(
         place = x509.UniformResourceIdentifier("http://ca.example/issuer.der")
         there = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
         builder = builder.add_extension(x509.AuthorityInformationAccess([there]), critical=False)
-    signed = builder.sign(issuer.key if issuer else key, hashes.SHA256())
+    signed = builder.sign(signer, hashes.SHA256())
     return Issued(signed, key, issuer)

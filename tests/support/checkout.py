@@ -34,7 +34,8 @@ class Checkout:
         return {**os.environ, **self.variables, **own}
 
     def start(self, *command: str) -> subprocess.Popen[str]:
-        """`python -m ops up` and the like in a process group of its own, its output in a pipe."""
+        """`python -m ops up` and similar commands in their own process group, with output in a
+        pipe."""
         return subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=self.root,
@@ -61,7 +62,7 @@ class Checkout:
         return output
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`make …`; the virtual environment is the one of this run, and never made anew."""
+        """`make …`; it uses the virtual environment of this run, and never creates another."""
         return subprocess.run(
             ["make", "--silent", "--old-file=.venv/.ready", *arguments],
             cwd=self.root,
@@ -119,7 +120,7 @@ def copy_of_the_tree(
 ) -> Checkout:
     """The files git would track, with the virtual environment of this run behind a link.
 
-    home: the state folder of another checkout; without it, one of its own.
+    home: the state folder of another checkout; by default a new one.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

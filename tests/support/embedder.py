@@ -35,7 +35,7 @@ def _word(word: str, dimensions: int, model: str) -> tuple[float, ...]:
 
 
 def answers(dimensions: int = 64) -> Callable[[Request], Reply]:
-    """Good answers, of as many dimensions as are asked for."""
+    """Good answers, with as many dimensions as requested."""
 
     def answer(request: Request) -> Reply:
         size = request.body.get("dimensions", dimensions)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def pulumi(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
-    """What `pulumi …` in that folder prints; fails with all of it where the engine does."""
+    """The output of `pulumi …` in that folder; if the engine fails, this fails with the output."""
     done = subprocess.run(
         ["pulumi", *arguments, "--non-interactive"],
         cwd=folder,

@@ -192,7 +192,7 @@ def listens(container: str, port: int) -> bool:
 
 
 def warnings(container: str) -> list[str]:
-    """What a container has said on either of its streams, but for its calls."""
+    """A container's log on both streams, without its calls."""
     command = ["docker", "logs", container]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
     return [line for line in done.stdout.decode().splitlines() if not line.startswith("{")]

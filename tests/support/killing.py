@@ -28,9 +28,9 @@ def killed_up(checkout: Checkout, begun: Callable[[Path], list[str]]) -> None:
 
 
 def kill_everything(process: subprocess.Popen[str]) -> str:
-    """SIGKILL to what `make up` started, in whatever sessions its parts have put themselves.
+    """SIGKILL to everything that `make up` started, whatever their sessions.
 
-    Returns what it had said.
+    Returns its output.
     """
     for pid in [process.pid, *descendants(process.pid)]:
         try:

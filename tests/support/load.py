@@ -1,4 +1,4 @@
-"""Many MCP clients at once that call one tool again and again, each on a connection of its own."""
+"""Many concurrent MCP clients that call one tool repeatedly, each on its own connection."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def launch(
 def running(
     command: list[str], log: Path, environment: Mapping[str, str], folders: tuple[Path, ...] = ()
 ) -> Iterator[Replica]:
-    """A server that answers /health, and is killed at the end if the test did not end it."""
+    """A server that answers /health; it is killed at the end if the test didn't end it."""
     replica = launch(command, log, environment, folders)
     try:
         until(replica.health, lambda seen: True, f"an answer of {command}", seconds=20)

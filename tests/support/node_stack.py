@@ -102,7 +102,7 @@ def public(key: asyncssh.SSHKey) -> str:
 
 @dataclass
 class Stack:
-    """A Pulumi project of its own, and the cloud it rents from."""
+    """A separate Pulumi project, and its cloud."""
 
     folder: Path
     environment: dict[str, str]
@@ -161,7 +161,7 @@ class Stack:
 def stack_of(folder: Path, program: str) -> Iterator[Stack]:
     """A stack `dev` of a project with this program.
 
-    wanted: what the program finds as JSON in WANTED; keys that fit the sshds are there.
+    wanted: passed to the program as JSON in WANTED; it has keys that match the sshds.
     """
     for name in ("project", "state", "cloud", "run"):
         (folder / name).mkdir(mode=0o700)

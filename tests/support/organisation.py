@@ -1,5 +1,5 @@
 """An organisation that deploys by the workflows: its repository, the origin of clones; its secrets;
-its bucket with the state (moto); GitHub's API; and runners that have nothing else."""
+its bucket with the state (moto); GitHub's API; and runners without anything else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Organisation:
     github: github.GitHub
 
     def push(self, message: str, **changes: object) -> str:
-        """Commits what stands in the repository, after changes of the stack's configuration.
+        """Commits the repository's content, after changes of the stack's configuration.
 
         Returns the commit.
         """

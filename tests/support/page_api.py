@@ -1,5 +1,5 @@
 """The backend's API as its page sees it, played by a small server: the page's files, a fleet of
-sixteen, tools of every kind, and whatever a test puts in the way of them.
+sixteen, tools of every kind, and any trouble that a test adds.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ def fleet() -> dict[str, Any]:
 
 
 def empty() -> dict[str, Any]:
-    """What a caller sees who may use nothing."""
+    """The view of a caller who may use nothing."""
     return {"caller": "new", "at": "", "window_s": 900, "servers": [], "callers": []}
 
 

@@ -28,7 +28,7 @@ async def adding_token(
             far_reader, far_writer = await asyncio.open_connection(host, far_port, ssl=trust)
             with contextlib.closing(far_writer):
                 far_writer.write(_with_token(head, token))
-                # Whoever leaves first ends both ways.
+                # Either side's end closes both directions.
                 ways = [
                     asyncio.create_task(_pump(reader, far_writer)),
                     asyncio.create_task(_pump(far_reader, writer)),

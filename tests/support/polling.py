@@ -1,4 +1,4 @@
-"""Waiting in tests: no sleeps, a deadline whose message says what was last seen."""
+"""Waiting in tests: no sleeps, but a deadline whose message shows the last state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def until(look: Callable[[], T], wanted: Callable[[T], bool], what: str, seconds
 async def eventually(
     look: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], what: str, seconds: float = 20
 ) -> T:
-    """As `until`, for what is awaited; an exception is not waited out."""
+    """Like `until`, for coroutines; an exception ends the wait."""
     deadline = time.monotonic() + seconds
     while True:
         seen = await look()

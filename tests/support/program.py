@@ -1,4 +1,4 @@
-"""The program in a folder of its own, for the real engine and the API alone."""
+"""The program in a separate folder, for the real engine and only the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLACES = ["__main__.py", "components", "providers", "mcp_catalog", "images", "te
 
 
 class Program:
-    """The program in a folder of its own (the checkout by links), with its own state."""
+    """The program in a separate folder (with links to the checkout) and with its own state."""
 
     def __init__(self, folder: Path, simulated: cloud.Cloud) -> None:
         self.folder, self.simulated = folder, simulated

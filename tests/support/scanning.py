@@ -49,7 +49,7 @@ def from_node(node: str, address: str, ports: Iterable[str]) -> dict[str, str]:
 
 
 def from_outside(simulator: str, source: str, address: str, ports: Iterable[str]) -> dict[str, str]:
-    """As `from_node`, from a container that is no node: `source` is its address."""
+    """Like `from_node`, from a container that is not a node: `source` is its address."""
     container = ("run", "--rm", "--label", f"{LABEL}={simulator}", "--network", simulator)
     command = (*container, "--ip", source, node_image.RECIPE.tag, "python3", "-c", PROGRAM, address)
     answers: dict[str, str] = json.loads(docker(*command, *ports))

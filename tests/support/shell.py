@@ -1,4 +1,4 @@
-"""What a real ssh server in this process does with a command: it gives it to a shell."""
+"""A real ssh server in this process that passes commands to a shell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import asyncssh
 async def answer(
     process: asyncssh.SSHServerProcess[bytes], env: Mapping[str, str] | None = None
 ) -> None:
-    """Runs what the client asks for. Cancelled, it ends the command and all that it started."""
+    """Runs the client's command. If cancelled, ends the command and everything that it started."""
     given = await process.stdin.read()
     child = await asyncio.create_subprocess_exec(
         *("sh", "-c", process.command or ""),

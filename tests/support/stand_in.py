@@ -1,4 +1,4 @@
-"""A service on the network as one server's tests play it: what it answers, and how it is asked."""
+"""A service on the network, played by one server's tests: its answers, and how it is called."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StandIn:
     routes: a good answer for each address that a tool asks, by `METHOD /path`.
     calls: for each tool, the arguments of a call that those answers serve. alone: the same for the
     tools that ask the service nothing.
-    hidden: texts besides the credentials that no answer, error or log line may hold.
+    hidden: texts, besides the credentials, that no answer, error or log line may contain.
     """
 
     server: str

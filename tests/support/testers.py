@@ -1,6 +1,6 @@
-"""Testers of MCP servers that others wrote, from npm, and a node of their own from PyPI.
+"""Third-party testers of MCP servers from npm, and their own Node.js from PyPI.
 
-They are installed once, into the toolchain's cache, and need nothing of this machine but Python.
+They are installed once, into the toolchain's cache, and need only Python on this machine.
 To update one: its version in testers/package.json, then, with node and npm on PATH, in that folder
 
     npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved

@@ -23,20 +23,20 @@ class Tools:
         return {tool.name: tool for tool in (await self._client.list_tools()).tools}
 
     async def ok(self, tool: str, **arguments: Any) -> Any:
-        """What a call gives."""
+        """A call's result."""
         result = await self._client.call_tool(tool, arguments)
         assert not result.is_error, text_of(result)
         return result.structured_content
 
     async def error(self, tool: str, **arguments: Any) -> str:
-        """What a call says that must not succeed."""
+        """The error of a call that must fail."""
         result = await self._client.call_tool(tool, arguments)
         assert result.is_error, result.structured_content
         return text_of(result)
 
 
 def text_of(result: CallToolResult) -> str:
-    """What the model reads."""
+    """The text that the model reads."""
     return "\n".join(item.text for item in result.content if isinstance(item, TextContent))
 
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. body: read as JSON where it is that, else its text; None without one."""
+    """A received request. body: parsed if it is JSON, else its text; None without one."""
 
     method: str
     path: str
@@ -61,7 +61,7 @@ def page(title: str, status: int = 200) -> Reply:
 
 
 def hanging() -> Reply:
-    """Takes the request and says nothing until the client leaves."""
+    """Accepts the request and doesn't answer until the client leaves."""
     return Reply(act=lambda service, connection: service.wait_for_leave(connection))
 
 
@@ -118,7 +118,7 @@ def _read(body: bytes) -> Any:
 class Service:
     """routes: answers by `METHOD /path`. queue: answers that come before those, once each.
 
-    asked: what was asked, in order. left: how often a client gave up a hanging request.
+    asked: the requests, in order. left: how often a client gave up a hanging request.
     sent: bytes of huge answers that went out.
     """
 
@@ -136,7 +136,7 @@ class Service:
         self._thread.start()
 
     def answer(self, request: Request) -> Reply:
-        """What comes next."""
+        """The next answer."""
         if self.queue:
             return self.queue.popleft()
         found = self.routes.get(f"{request.method} {request.path}", refused(404))
@@ -155,7 +155,7 @@ class Service:
         return False
 
     def close(self) -> None:
-        """Ends it, with all that hangs."""
+        """Ends it, including hanging requests."""
         self._ended.set()
         self._http.shutdown()
         self._http.server_close()

@@ -30,7 +30,8 @@ KEYS = {
 
 
 class Viewer:
-    """A page of a browser. complaints: what the browser refused or the page's scripts broke on."""
+    """A page of a browser. complaints: what the browser refused, and errors of the page's
+    scripts."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
@@ -44,12 +45,12 @@ class Viewer:
         return await self.page.evaluate(expression)
 
     async def text(self, selector: str = "body") -> str:
-        """What stands there, as it is shown."""
+        """The visible text there."""
         got = await self.js(f"document.querySelector({json.dumps(selector)})?.innerText")
         return str(got)
 
     async def sees(self, *words: str, at: str = "body", seconds: float = 20) -> None:
-        """Waits until all of it is shown."""
+        """Waits until all of these texts are shown."""
         shown = f"document.querySelector({json.dumps(at)})?.innerText"
         await self.true(f"{json.dumps(words)}.every((word) => {shown}?.includes(word))", seconds)
 
@@ -108,7 +109,7 @@ class Viewer:
             await self.page.send("Input.dispatchKeyEvent", type="keyUp", **about)
 
     async def tab_to(self, name: str) -> None:
-        """Presses Tab until what has the focus is called so."""
+        """Presses Tab until the focused element has this name."""
         for _ in range(80):
             await self.press("Tab")
             if await self.focused() == name:
@@ -116,7 +117,7 @@ class Viewer:
         raise AssertionError(f"Tab does not lead to {name}")
 
     async def focused(self) -> Any:
-        """The name of what has the focus."""
+        """The name of the focused element."""
         return await self.js(
             """((it) => it.getAttribute('aria-label') ?? it.labels?.[0]?.firstChild.textContent
                 ?? it.textContent)(document.activeElement)"""

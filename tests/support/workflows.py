@@ -1,7 +1,7 @@
 """Runs a workflow file as GitHub does, on this machine: the `run:` steps of its jobs, in order.
 
-Of expressions it knows what the files use, and refuses the rest. Documentation: docs.github.com,
-workflow syntax, contexts, and "workflow cancellation reference".
+It evaluates only the expressions that the files use, and refuses others. Documentation:
+docs.github.com, workflow syntax, contexts, and "workflow cancellation reference".
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def parsed(name: str) -> dict[str, Any]:
 
 @dataclass
 class Job:
-    """How a job went. result: success, failure, cancelled, skipped. log: all that it printed."""
+    """A job's outcome. result: success, failure, cancelled, skipped. log: its whole output."""
 
     result: str = "success"
     outputs: dict[str, str] = field(default_factory=dict)
@@ -48,10 +48,10 @@ class Job:
 
 @dataclass
 class Runner:
-    """checkout: fills a folder as actions/checkout does. folder: of its own, for all jobs.
+    """checkout: fills a folder as actions/checkout does. folder: a separate one, for all jobs.
 
     secrets, variables: of the organisation. github: that context. environment: of the machine.
-    cancels: whether the run is to be cancelled now; asked while steps run.
+    cancels: whether to cancel the run now; called while steps run.
     """
 
     checkout: Callable[[Path], None]
@@ -208,7 +208,7 @@ def filled(text: str, context: Json) -> str:
 
 
 def looked_up(name: str, context: Json) -> str:
-    """A name such as `needs.build.outputs.digest`; "" for what is not there."""
+    """A name such as `needs.build.outputs.digest`; "" if it doesn't exist."""
     found: Any = context
     first, *_ = name.split(".")
     assert first in context, f"a context that this runner does not know: {name}"

@@ -1,4 +1,4 @@
-"""The worst bodies of requests within the limit, by what they make of a replica's memory."""
+"""The worst request bodies within the limit, by the memory they cost a replica."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEADERS = {
 
 
 def call(tool: str, **arguments: str) -> bytes:
-    """A tool call whose arguments are JSON texts as they are."""
+    """A tool call whose arguments are raw JSON texts."""
     inner = ",".join(f"{json.dumps(name)}:{text}" for name, text in arguments.items())
     params = f'{{"name":"{tool}","arguments":{{{inner}}}}}'
     return f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}'.encode()

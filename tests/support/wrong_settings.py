@@ -11,7 +11,7 @@ deploy: {tier: 2}
 """The `server.yaml` of a server that needs a credential and a setting."""
 
 HIDDEN = "nobody-may-see"
-"""Stands in every value that is never to be shown."""
+"""Part of every value that must never be shown."""
 
 GROUP = {"role": "manager", "tier": "primary", "instanceTypes": ["cpu_4x_general"], "count": 1}
 
@@ -53,9 +53,9 @@ VALUES: dict[str, object] = {
 }
 
 ERRORS = (
-    "sophia:secrets: got a plain text, expected an encrypted value; run",
-    "sophia:registry: got a plain text, expected an encrypted value; run",
-    "sophia:servers: got a plain text, expected an encrypted value; run",
+    "sophia:secrets: got plain text, expected an encrypted value; set",
+    "sophia:registry: got plain text, expected an encrypted value; set",
+    "sophia:servers: got plain text, expected an encrypted value; set",
     "sophia:nodeGroups[0].generation: got {'a': 1}, expected a text",
     "sophia:nodeGroups[0].regions[0]: got 'us-east-9', expected one of",
     "sophia:nodeGroups[1].instanceTypes[0]: got 'gpu_1x_a11', expected one of",

@@ -1,4 +1,4 @@
-"""No machine's address stands in any tracked file: they come from `pulumi stack output`."""
+"""No tracked file contains a machine's address: they come from `pulumi stack output`."""
 
 import ipaddress
 import re
@@ -42,7 +42,7 @@ PUBLISHED = {
     Path("tests/unit/simulator/lambda-cloud-openapi-1.8.3.json"),
     Path("mcp_catalog/ui_ux_agent/axe/axe.min.js"),
 }
-"""Files of others, kept as they were published; their examples are nobody's machines."""
+"""Third-party files, kept as published; the addresses in their examples are not machines."""
 
 
 def tracked() -> list[Path]:

@@ -1,4 +1,4 @@
-"""The version is said once, and every release is described."""
+"""The version is written once, and every release is described."""
 
 import re
 from pathlib import Path

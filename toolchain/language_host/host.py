@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`pulumi-language-python`: runs Python programs and Python plugins for the Pulumi engine.
 
-The vendor's cannot be had as a Go module. Protocol: pulumi/proto/pulumi/language.proto. The engine
-starts this with its own address as the last argument and reads a port from standard output.
+The vendor's is not available as a Go module. Protocol: pulumi/proto/pulumi/language.proto. The
+engine starts this with its own address as the last argument and reads a port from standard output.
 Installed as one file beside `pulumi-language-python-exec`; imports nothing of this project.
 """
 
@@ -32,11 +32,11 @@ except ImportError as error:
 EXEC = Path(__file__).with_name("pulumi-language-python-exec")
 """The vendor's script that runs a program inside the SDK."""
 BAIL = 32
-"""Exit status of a program that has told the user already what is wrong."""
+"""Exit status of a program that has already told the user what is wrong."""
 GRACE = 3.0
 """Seconds between interrupting and killing a child: the engine gives this host 5 to end."""
 MESSAGE_LIMIT = 400 * 1024 * 1024
-"""Bytes; what the engine allows."""
+"""Bytes; the engine's limit."""
 
 
 class Host(language_pb2_grpc.LanguageRuntimeServicer):
@@ -185,7 +185,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
         await _gone(process)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await _gone(process)  # asyncio complains of a child that outlives its loop
+        await _gone(process)  # asyncio complains about a child that outlives its loop
         self._children.discard(process)
 
     async def _output(self, *command: str) -> tuple[int, bytes]:
@@ -195,9 +195,9 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 async def _gone(process: asyncio.subprocess.Process) -> None:
-    """Until a child has ended, but no longer than GRACE.
+    """Waits until a child has ended, but no longer than GRACE.
 
-    Not `wait()`: that also waits for whoever has inherited the child's output.
+    Not `wait()`: that also waits for processes that have inherited the child's output.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(GRACE):

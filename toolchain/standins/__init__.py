@@ -1,1 +1,1 @@
-"""Plugins that stand in for the vendor's where those cannot be had; see README.md."""
+"""Plugins that replace the vendor's where those are not available; see README.md."""

@@ -1,4 +1,4 @@
-"""Of all replicas' activity, what one caller is shown."""
+"""The part of all replicas' activity that one caller may see."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _MOST_ERRORS = 20
 
 
 def overview(server: Watched) -> dict[str, Any]:
-    """A server in a list."""
+    """A server's entry in a list."""
     return {
         "name": server.name,
         "title": server.title,
@@ -27,7 +27,7 @@ def overview(server: Watched) -> dict[str, Any]:
 
 
 def fleet_view(fleet: Fleet, caller: Caller) -> dict[str, Any]:
-    """Of other callers, one who may not use all servers sees how much they call."""
+    """A caller who may not use all servers sees only how much others call."""
     servers = caller.servers(fleet)
     calls, errors = _by_caller(servers)
     shown = [name for name in calls if caller.every or name == caller.request.caller]

@@ -1,4 +1,4 @@
-"""One MCP server that has the tools of all: listed as they are, or found by a search."""
+"""One MCP server with the tools of all: listed unchanged, or found by a search."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ from .tools import MOST_NAME, Tool
 from .wire import Progress
 
 PAGE_BYTES = 250_000
-"""Of a list of tools."""
+"""For a list of tools."""
 
 _COMPLETE = {"resultType": "complete"}
 
@@ -62,7 +62,7 @@ _CALL = {
 
 
 class Aggregate:
-    """`server` is what speaks MCP. With `?tools=search` it has only two tools."""
+    """`server` is the MCP server. With `?tools=search` it has only two tools."""
 
     def __init__(self, fleet: Fleet, calls: Calls, search: Search) -> None:
         self._fleet, self._calls, self._search = fleet, calls, search
@@ -74,7 +74,7 @@ class Aggregate:
             # No server asks for arguments in headers, so there are none to compare.
             get_tool_input_schema=lambda name: None,
         )
-        # As what came over the wire, which models of our own might not know to the last field.
+        # As it came over the wire: our own models might not know every field.
         self.server.add_request_handler(
             "tools/list", types.PaginatedRequestParams, self._list_tools
         )
@@ -82,7 +82,7 @@ class Aggregate:
         self.server.middleware.append(self._instruct)
 
     async def _instruct(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """What a caller is told at first depends on who it is."""
+        """The instructions depend on the caller."""
         result = await call_next(ctx)
         if ctx.method in ("initialize", "server/discover") and isinstance(result, dict):
             return {**result, "instructions": self._instructions(_request(ctx))}
@@ -136,7 +136,7 @@ class Aggregate:
         except Problem as problem:
             return _failed(str(problem))
         meta = dict(result.get("_meta") or {})
-        meta.pop(types.SERVER_INFO_META_KEY, None)  # it is this server that answers
+        meta.pop(types.SERVER_INFO_META_KEY, None)  # this server answers
         return {**result, "_meta": meta or None}
 
     def _found(self, caller: Caller, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _definition(tool: Tool) -> dict[str, Any]:
 
 def _listed(tools: list[dict[str, Any]], cursor: str | None) -> dict[str, Any]:
     more = {"nextCursor": cursor} if cursor else {}
-    # Whose list it is depends on the caller, and it may change at any time.
+    # The list depends on the caller, and may change at any time.
     return {**_COMPLETE, "ttlMs": 0, "cacheScope": "private", "tools": tools, **more}
 
 
@@ -176,5 +176,5 @@ def _failed(why: str) -> dict[str, Any]:
 
 
 def _unknown(name: str) -> MCPError:
-    """The same for one that the caller may not use."""
+    """The same error for a tool that the caller may not use."""
     return MCPError(types.INVALID_PARAMS, f"Unknown tool: {name[:MOST_NAME]}")

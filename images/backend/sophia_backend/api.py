@@ -1,4 +1,4 @@
-"""The REST API, for the page and for programs that speak no MCP. openapi.json describes it."""
+"""The REST API, for the page and for programs that don't use MCP. openapi.json describes it."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ _DOCUMENT = (Path(__file__).parent / "openapi.json").read_bytes()
 
 
 def routes(fleet: Fleet, calls: Calls, search: Search) -> list[Route]:
-    """All below /api."""
+    """Everything below /api."""
 
     async def show_fleet(request: Request) -> Response:
         return Json(fleet_view(fleet, caller_of(request)))
@@ -59,7 +59,7 @@ def routes(fleet: Fleet, calls: Calls, search: Search) -> list[Route]:
         try:
             result = await _unless_left(request, calls.call(caller, tool, arguments))
         except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it; the log has it
+            return Response(status_code=499)  # nobody reads it, but the log has it
         except MCPError as error:
             raise Problem(502, "The server refused the request", str(error)) from None
         return Json(
@@ -96,7 +96,7 @@ def _shown(tool: Tool) -> dict[str, Any]:
 
 
 def _described(tool: Tool) -> dict[str, Any]:
-    """A tool with all that its server tells of it."""
+    """A tool with everything that its server says about it."""
     more = ("outputSchema", "annotations")
     return {**_shown(tool), **{name: tool.definition.get(name) for name in more}}
 
@@ -125,7 +125,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
 
 
 async def _unless_left(request: Request, call: Coroutine[Any, Any, dict[str, Any]]) -> Any:
-    """The result; when the client leaves before it, the call ends, too."""
+    """The result; if the client leaves earlier, the call ends, too."""
 
     async def left() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -148,7 +148,7 @@ def _unknown(name: str, server: str, detail: str | None, names: list[str]) -> Pr
 
 
 def _text(result: dict[str, Any]) -> str:
-    """All that is text in a result's content."""
+    """All text in a result's content."""
     blocks = result.get("content")
     parts = [block for block in blocks if isinstance(block, dict)] if blocks else []
     return "\n".join(str(part["text"]) for part in parts if "text" in part)

@@ -47,7 +47,7 @@ def make_app(fleet: Fleet, settings: Settings) -> tuple[ASGIApp, Health]:
 
 
 def _route(path: str) -> str:
-    """What a path is counted as."""
+    """The name under which a path is counted."""
     known = ("/api/fleet", "/api/servers", "/api/tools", "/api/openapi.json", "/assets")
     for route in known:
         if path == route or path.startswith(f"{route}/"):

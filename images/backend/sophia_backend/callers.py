@@ -1,4 +1,4 @@
-"""Who asks, and which servers they may use; the gateway says so."""
+"""Who calls, and which servers they may use, as the gateway says."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ SERVERS_HEADER = "x-sophia-servers"
 
 @dataclass(frozen=True)
 class Caller:
-    """request: for logs, and for the servers. every: may use all servers, else those of `names`."""
+    """request: its id, for logs and servers. every: may use all servers; otherwise those in
+    `names`."""
 
     request: audit.Request
     every: bool
@@ -24,19 +25,19 @@ class Caller:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a server is told of the caller."""
+        """The headers that tell a server about the caller."""
         named = {"X-Sophia-Caller": self.request.caller} if self.request.caller else {}
         return {"X-Request-Id": self.request.request_id, **named}
 
     def servers(self, fleet: Fleet) -> list[Watched]:
-        """Those that they may use, by their names."""
+        """The servers that they may use, by name."""
         return [one for one in fleet.servers.values() if self.every or one.name in self.names]
 
     def server(self, fleet: Fleet, name: str) -> Watched:
         """The server of this name.
 
         Raises:
-            Problem: there is none (404), or they may not use it (403, whether or not there is it).
+            Problem: there is none (404), or they may not use it (403, whether or not it exists).
         """
         theirs = {one.name: one for one in self.servers(fleet)}
         if name in theirs:
@@ -47,7 +48,7 @@ class Caller:
         raise Problem(403, "Not allowed", f"You may not use {name[:64]!r}. {may}")
 
     def tool(self, fleet: Fleet, full_name: str) -> Tool | None:
-        """The tool of this name among all that they may use; also of a server that is away."""
+        """The tool of this name among all that they may use, even if its server is unreachable."""
         for one in self.servers(fleet):
             for tool in one.tools.values():
                 if tool.full_name == full_name:

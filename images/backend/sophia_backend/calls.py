@@ -1,12 +1,12 @@
 """Calls a tool at one of its server's replicas: bounded, counted, and logged in one line."""
 
 import asyncio
-import logging
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
 from mcp.shared.exceptions import MCPError
+from sophia_mcp import audit
 from sophia_mcp.metrics import Metrics
 
 from . import wire
@@ -16,15 +16,13 @@ from .problems import Problem
 from .tools import Tool
 from .wire import Progress
 
-logger = logging.getLogger(__name__)
-
 CALL_S = 110.0
-"""Of a call with all its tries; the slowest server has 99."""
+"""For a call with all its tries; the slowest server has 99."""
 _LOOK_S = 3.0
 
 
 class Calls:
-    """Of one fleet."""
+    """For one fleet."""
 
     def __init__(self, fleet: Fleet, metrics: Metrics) -> None:
         self._fleet, self._metrics = fleet, metrics
@@ -36,7 +34,7 @@ class Calls:
         arguments: dict[str, Any],
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """The result as the server gave it, errors of the tool included.
+        """The server's result, including errors of the tool.
 
         Raises:
             Problem: the server gave none.
@@ -58,18 +56,14 @@ class Calls:
             seconds = perf_counter() - started
             self._metrics.tool_calls.labels(tool.full_name, outcome).inc()
             self._metrics.tool_seconds.labels(tool.full_name).observe(seconds)
-            logger.info(
-                "tool call",
-                extra={
-                    "request_id": caller.request.request_id,
-                    "caller": caller.request.caller,
-                    "of": tool.server,
-                    "tool": tool.name,
-                    "kind": tool.kind,
-                    "outcome": outcome,
-                    **({"reason": reason} if reason else {}),
-                    "ms": round(seconds * 1000, 1),
-                },
+            audit.note(
+                caller.request,
+                of=tool.server,
+                tool=tool.name,
+                kind=tool.kind,
+                outcome=outcome,
+                **({"reason": reason} if reason else {}),
+                ms=round(seconds * 1000, 1),
             )
 
     async def _answered(
@@ -77,7 +71,7 @@ class Calls:
     ) -> dict[str, Any]:
         server = self._fleet.servers[tool.server]
         maybe = (
-            "" if tool.kind == "read" else " It may have taken effect: look before you repeat it."
+            "" if tool.kind == "read" else " It may have taken effect: check before you repeat it."
         )
         try:
             async with asyncio.timeout(CALL_S):
@@ -98,8 +92,9 @@ class Calls:
     async def _tried(
         self, caller: Caller, tool: Tool, arguments: dict[str, Any], progress: Progress | None
     ) -> dict[str, Any]:
-        """At each replica until it is sent to one; once more where they are by then, since all may
-        have been replaced. Again after it was sent only if it changes nothing, and once."""
+        """Tries each replica until one gets the call; then once more with their new addresses,
+        since all may have been replaced. A call that was sent is repeated once, and only if it
+        changes nothing."""
         server = self._fleet.servers[tool.server]
         fault: wire.Fault = wire.Unsent(server.detail or "no replica takes calls")
         losses = 0

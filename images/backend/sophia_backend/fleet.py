@@ -1,4 +1,4 @@
-"""All servers, watched in the background: whoever asks gets what was last seen, at once."""
+"""All servers, watched in the background: requests get what was last seen, at once."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _FIRST_LOOKS_S = 5.0
 
 @dataclass(frozen=True)
 class Pauses:
-    """Seconds between two looks at a server: one whose replicas all take calls, and another."""
+    """Seconds between two polls of a server: if all its replicas take calls, and if not."""
 
     well: float = 5.0
     unwell: float = 1.0
@@ -37,12 +37,12 @@ class Fleet:
         self._pauses = pauses
         self._http = wire.http_client()
         self.clients = {name: wire.http_client() for name in names}
-        """For calls: apart from those of other servers and from what is asked here."""
+        """For calls: separate from those of other servers and from background requests."""
         self._began_at = monotonic()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Fleet"]:
-        """Watches until it is left."""
+        """Watches for as long as the context."""
         self._began_at = monotonic()
         watching = [asyncio.create_task(self._watch(one)) for one in self.servers.values()]
         try:
@@ -55,28 +55,28 @@ class Fleet:
                 await client.aclose()
 
     async def check(self) -> None:
-        """Raises while the servers are looked at for the first time, for some seconds at most: a
-        client that comes before would see none of their tools."""
+        """Raises during the first poll of the servers, for a few seconds at most: a client that
+        comes earlier would see none of their tools."""
         waited = monotonic() - self._began_at
         if waited < _FIRST_LOOKS_S and not all(one.looked for one in self.servers.values()):
-            raise DependencyError("the servers are looked at for the first time")
+            raise DependencyError("the servers are being checked for the first time")
 
     def tools(self, servers: Collection[Watched]) -> list[Tool]:
-        """Of those of `servers` that take calls, by their full names."""
+        """The tools of those of `servers` that take calls, by their full names."""
         here = [one for one in servers if one.callable()]
         every = [tool for one in here for tool in one.tools.values()]
         return sorted(every, key=lambda tool: tool.full_name)
 
     async def look_at(self, server: Watched) -> None:
-        """Now, and not when its turn comes."""
+        """Polls a server now, without waiting for its turn."""
         await server.look(self._http)
 
     async def _watch(self, server: Watched) -> None:
         while True:
             try:
                 await server.look(self._http)
-            except Exception:  # whatever it is, it must not end the watch
-                logger.exception("could not look at a server", extra={"of": server.name})
-            # One without a credential stays so for long: a look each second would be in vain.
+            except Exception:  # no error may end the watch
+                logger.exception("could not check a server", extra={"of": server.name})
+            # A missing credential stays missing for long: don't poll each second for it.
             well = 0 < len(server.replicas) == len(server.callable())
             await asyncio.sleep(self._pauses.well if well else self._pauses.unwell)

@@ -1,4 +1,4 @@
-"""The page: files that stand beside this package, in `page`."""
+"""The page: files in `page`, beside this package."""
 
 import hashlib
 import mimetypes
@@ -22,13 +22,14 @@ _HEADERS = {
 
 
 def routes(folder: Path = FOLDER) -> list[Route]:
-    """`/` is index.html, `/assets/<file>` a file of `assets`, each read once: none changes."""
+    """`/` is index.html, `/assets/<file>` a file of `assets`, each read only once, since none
+    changes."""
     assets = (file for file in (folder / "assets").iterdir() if not file.name.startswith("."))
     files = {f"/assets/{file.name}": _File(file) for file in assets}
     files["/"] = _File(folder / "index.html")
 
     async def answer(request: Request) -> Response:
-        # Looked for among those that there are: no name leads out of the folder.
+        # Look only among existing files, so no name leads out of the folder.
         file = files.get(request.scope["path"])
         if file is None:
             raise HTTPException(404)
@@ -42,7 +43,7 @@ def routes(folder: Path = FOLDER) -> list[Route]:
 
 
 class _File:
-    """tag: of the content, as files of an image may all be of the same time."""
+    """tag: a hash of the content, as an image's files may all have the same time."""
 
     def __init__(self, path: Path) -> None:
         self.content = path.read_bytes()

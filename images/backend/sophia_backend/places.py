@@ -1,4 +1,4 @@
-"""Where the servers are, from the environment."""
+"""The servers' addresses, from the environment."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def read_places(settings: Settings) -> list[Place]:
     """From SOPHIA_SERVERS, a JSON object: a server's name -> "host:port".
 
     Raises:
-        SettingError: it is something else; all faults in one line.
+        SettingError: it is something else; all errors in one line.
     """
     text = settings.text(VARIABLE, "")
     try:

@@ -1,4 +1,4 @@
-"""Answers of the REST API: JSON, and refusals as RFC 9457 has them."""
+"""Answers of the REST API: JSON, and errors in the form of RFC 9457."""
 
 import json
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 
 class Json(Response):
-    """In ASCII: what a server says may hold halves of characters."""
+    """In ASCII: a server's text may hold halves of characters (lone surrogates)."""
 
     media_type = "application/json"
 
@@ -19,7 +19,7 @@ class Json(Response):
 
 
 class Problem(Exception):
-    """What is wrong with a request or with the fleet. detail: with what to do."""
+    """What is wrong with a request or with the fleet. detail: including what to do."""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(detail)
@@ -34,7 +34,7 @@ def answer_problem(_: Request, problem: Exception) -> Response:
 
 
 def answer_http(request: Request, error: Exception) -> Response:
-    """Of Starlette's own: no such path, or another method."""
+    """For Starlette's own errors: no such path, or another method."""
     assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
     detail = f"{request.method} {request.url.path[:100]}: see GET /api/openapi.json."

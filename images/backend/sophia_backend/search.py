@@ -14,8 +14,8 @@ from .watched import Watched
 _MOST_WORDS = 32
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
-# Words as English has them, without endings: "issue" finds "issues". BM25 counts a word more where
-# it is rare; a name tells more than a description.
+# English stems: "issue" finds "issues". BM25 weighs rare words higher; a name weighs more than a
+# # description.
 _TABLE = (
     "CREATE VIRTUAL TABLE tools USING fts5(server UNINDEXED, names, title, arguments, description,"
     " tokenize='porter unicode61')"
@@ -27,7 +27,7 @@ _FIND = (
 
 
 class Search:
-    """Over all that the servers offer; made anew when that has changed."""
+    """An index of all tools; rebuilt when they change."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -36,12 +36,12 @@ class Search:
         self._table = sqlite3.connect(":memory:")
 
     def find(self, query: str, servers: Collection[Watched], limit: int) -> list[Tool]:
-        """The best first. Of a query without words, the first by name."""
+        """The best first. For a query without words, the first by name."""
         words = list(dict.fromkeys(_WORD.findall(_spread(query).casefold())))[:_MOST_WORDS]
         if not words:
             return self._fleet.tools(servers)[:limit]
         self._refresh()
-        # Beginnings, too; of words so short that is everything.
+        # Match prefixes, too, but not of very short words, which would match everything.
         asked = " OR ".join(f'"{word}"*' if len(word) > 2 else f'"{word}"' for word in words)
         here = json.dumps([one.name for one in servers if one.callable()])
         with closing(self._table.execute(_FIND, (asked, here, limit))) as rows:
@@ -72,5 +72,5 @@ def _texts(tool: Tool) -> Sequence[str]:
 
 
 def _spread(text: str) -> str:
-    """`getUser` as `get User`, and nothing that is no text in UTF-8."""
+    """`getUser` as `get User`, without what isn't valid in UTF-8."""
     return _CAMEL.sub(" ", text).encode("utf-8", "ignore").decode()

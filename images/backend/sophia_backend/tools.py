@@ -12,7 +12,7 @@ from mcp_types.methods import serialize_server_result
 from sophia_mcp.policy import Kind
 
 MOST_NAME = 64
-"""Characters that clients and models take."""
+"""Characters that clients and models accept."""
 _VERSIONS = ("2025-11-25", "2026-07-28")
 _LIST = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
@@ -20,7 +20,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
 @dataclass(frozen=True)
 class Tool:
-    """name: at its server. definition: as the server tells it. size: of that, in bytes."""
+    """name: at its server. definition: from the server. size: of that, in bytes."""
 
     server: str
     name: str
@@ -31,7 +31,7 @@ class Tool:
 
     @property
     def title(self) -> str | None:
-        """As people read it."""
+        """The title for people."""
         annotations = self.definition.get("annotations") or {}
         return self.definition.get("title") or annotations.get("title")
 
@@ -47,15 +47,15 @@ class Tool:
 
 
 def read_tool(server: str, definition: Any, servers: Collection[str]) -> Tool:
-    """The tool of a definition as `tools/list` tells it.
+    """The tool of a definition in `tools/list`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it isn't one.
     """
     seen = mcp_types.Tool.model_validate(definition, by_name=False)
-    for version in _VERSIONS:  # one that can't be listed would take the whole list with it
+    for version in _VERSIONS:  # an invalid one would break the whole list
         serialize_server_result("tools/list", version, {**_LIST, "tools": [definition]})
-    size = len(json.dumps(definition, ensure_ascii=False).encode())  # half a character is none
+    size = len(json.dumps(definition, ensure_ascii=False).encode())  # raises for half a character
     return Tool(
         server,
         seen.name,
@@ -67,9 +67,9 @@ def read_tool(server: str, definition: Any, servers: Collection[str]) -> Tool:
 
 
 def full_name(server: str, tool: str, servers: Collection[str]) -> str:
-    """`<server>_<tool>`. One that is too long, has other characters, or reads as a tool of another
-    of `servers` (`a` has `b_c`, and there is an `a_b`) ends with a mark of its own, whichever
-    servers answer at the time.
+    """`<server>_<tool>`. One that is too long, has other characters, or could be a tool of another
+    of `servers` (`a` has `b_c`, and there is an `a_b`) ends with a hash, whichever servers answer
+    at the time.
     """
     plain = f"{server}_{tool}"
     ambiguous = any(plain.startswith(f"{other}_") for other in servers if len(other) > len(server))
@@ -80,7 +80,7 @@ def full_name(server: str, tool: str, servers: Collection[str]) -> str:
 
 
 def _kind(annotations: mcp_types.ToolAnnotations | None) -> Kind:
-    """What is not told is the worst, as the protocol has it."""
+    """Missing hints count as the worst case, as the protocol says."""
     if annotations is not None and annotations.read_only_hint:
         return "read"
     harmless = annotations is not None and annotations.destructive_hint is False

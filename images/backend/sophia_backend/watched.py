@@ -23,7 +23,7 @@ from .tools import Tool, read_tool
 logger = logging.getLogger(__name__)
 
 STATUSES = ("ok", "degraded", "not_configured", "starting", "draining", "away")
-"""The best first: a server has that of its best replica."""
+"""The best first: a server has the status of its best replica."""
 
 _CALLABLE = STATUSES[:3]
 _HEALTH_S = 2.0
@@ -31,16 +31,16 @@ _LIST_S = 5.0
 _LISTS_KEPT_S = 30.0
 _MOST_PAGES = 50
 _MISSES = 2
-"""So many questions in a row without an answer, and a replica is away."""
+"""After this many unanswered polls in a row a replica is away."""
 
 
 @dataclass
 class Replica:
-    """url: without a path. detail: what keeps it from `ok`. activity: as /activity tells it."""
+    """url: without a path. detail: why it isn't `ok`. activity: from /activity."""
 
     url: str
     status: str = "away"
-    detail: str | None = "it was not asked yet"
+    detail: str | None = "it was not checked yet"
     misses: int = _MISSES - 1
     in_flight: int = 0
     activity: Report = field(default_factory=Report)
@@ -74,7 +74,7 @@ class Watched:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of every request: a server answers to its name, not to an address."""
+        """The Host of every request: a server answers to its name, not to an address."""
         return {"Host": self.name}
 
     def callable(self) -> list[Replica]:
@@ -86,7 +86,7 @@ class Watched:
 
     @property
     def status(self) -> str:
-        """One of STATUSES. Of a server whose tools can't be listed at all, `degraded` at best."""
+        """One of STATUSES. If its tools can't be listed at all, `degraded` at best."""
         best = min(
             (STATUSES.index(replica.status) for replica in self.replicas.values()), default=5
         )
@@ -103,7 +103,7 @@ class Watched:
         return self._unresolved or "it has no replica"
 
     async def look(self, http: httpx2.AsyncClient) -> None:
-        """Ask how things are. Who comes while somebody asks waits for those answers."""
+        """Poll it. Concurrent callers wait for the same answers."""
         if self._looking.locked():
             async with self._looking:
                 return
@@ -114,12 +114,12 @@ class Watched:
             able = frozenset(replica.url for replica in self.callable())
             if able and (able != self._listed_of or monotonic() >= self._list_again_at):
                 await self._list(http, able)
-            elif not able:  # who comes back may be a new version
+            elif not able:  # a replica that comes back may be a new version
                 self._listed_of = able
             self.looked = True
 
     async def _resolve(self) -> None:
-        """Of a name that can't be resolved for now, the addresses that are known stay."""
+        """While a name can't be resolved, the known addresses stay."""
         loop, place = asyncio.get_running_loop(), self.place
         try:
             async with asyncio.timeout(_HEALTH_S):
@@ -139,7 +139,7 @@ class Watched:
                 health = await self._get(http, f"{replica.url}/health")
                 status = health.get("status")
                 if status not in STATUSES[:-1]:
-                    raise wire.Unusable("its /health says nothing that is known")
+                    raise wire.Unusable("its /health has an unknown status")
                 replica.misses, replica.status = 0, str(status)
                 problem = health.get("problem")
                 replica.detail = None if problem is None else str(problem)[:500]
@@ -157,11 +157,11 @@ class Watched:
         async with http.stream("GET", url, headers=self.headers) as response:
             body = await wire.read(response)
         if not isinstance(body, dict):
-            raise wire.Unusable("its answer is no object")
+            raise wire.Unusable("its answer is not an object")
         return body
 
     async def _list(self, http: httpx2.AsyncClient, able: frozenset[str]) -> None:
-        """Its tools, from any replica. When that fails, those that are known stay."""
+        """Its tools, from any replica. If that fails, the known ones stay."""
         url = f"{self.callable()[0].url}/mcp"
         try:
             async with asyncio.timeout(_LIST_S):
@@ -189,12 +189,12 @@ class Watched:
             page = await self._ask(http, url, "tools/list", params)
             given = page.get("tools")
             if not isinstance(given, list):
-                raise wire.Unusable("its list of tools is none")
+                raise wire.Unusable("its list of tools is not a list")
             for definition in given:
                 try:
                     tool = read_tool(self.name, definition, self._servers)
                 except ValueError:
-                    logger.warning("a tool is left out: it is none", extra={"of": self.name})
+                    logger.warning("skipped an invalid tool", extra={"of": self.name})
                 else:
                     tools[tool.name] = tool
             if not page.get("nextCursor"):

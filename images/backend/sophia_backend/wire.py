@@ -1,7 +1,7 @@
 """One JSON-RPC request to one replica, in protocol 2026-07-28, which needs no handshake.
 
-The SDK's client reads answers of any length, and does not say whether a request that failed was
-sent. Both matter here.
+The SDK's client reads answers of any length, and doesn't say whether a failed request was sent.
+Both matter here.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from pydantic import ValidationError
 NAME, VERSION = "sophia-backend", "1.0.0"
 PROTOCOL = "2026-07-28"
 MOST_BYTES = 2 * 1024 * 1024
-"""Of an answer. The longest list of tools has 120 kB; a server refuses results above 100 kB."""
+"""For an answer. The longest list of tools has 120 kB; a server refuses results above 100 kB."""
 MOST_CONNECTIONS = 100
-"""To the replicas of one server: a slow one holds up none but its own callers."""
+"""To the replicas of one server: a slow server delays only its own callers."""
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Trusts nobody. One that does takes 40 ms to make, for each client."""
+"""Trusts no CA. Loading CAs takes 40 ms for each client."""
 _SILENCE_S = 45.0
 """A server that works on a call sends a ping every 15 s."""
 
@@ -40,11 +40,11 @@ Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 
 
 class Fault(Exception):
-    """There is no answer. The text says why, and holds nobody's data."""
+    """There is no answer. The text says why, and holds no caller's data."""
 
 
 class Unsent(Fault):
-    """The request did not get to a tool: another replica may be asked."""
+    """The request did not reach a tool: another replica may be tried."""
 
 
 class Unreached(Unsent):
@@ -60,7 +60,7 @@ class Late(Fault):
 
 
 class Unusable(Fault):
-    """An answer that is none of MCP's, or too long."""
+    """An answer that is not MCP, or is too long."""
 
 
 def http_client() -> httpx2.AsyncClient:
@@ -70,7 +70,7 @@ def http_client() -> httpx2.AsyncClient:
         trust_env=False,
         headers={"User-Agent": f"{NAME}/{VERSION}", "Accept-Encoding": "identity"},
         timeout=httpx2.Timeout(10, connect=1, read=_SILENCE_S),
-        # Below the servers' own keep-alive, so that it is never they who close first.
+        # Below the servers' own keep-alive, so that servers never close first.
         limits=httpx2.Limits(
             max_connections=MOST_CONNECTIONS,
             max_keepalive_connections=MOST_CONNECTIONS,
@@ -89,7 +89,7 @@ async def ask(
     seconds: float,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The result. progress: gets what the server says while it works.
+    """The result. progress: gets the server's notifications while it works.
 
     Raises:
         Fault: there is none.
@@ -130,14 +130,14 @@ async def ask(
     except httpx2.TimeoutException as error:
         raise Late(f"nothing was heard for {_SILENCE_S:g} s") from error
     except httpx2.SSEError as error:
-        raise Unusable("its answer is no stream of events, or too long") from error
+        raise Unusable("its answer is not a stream of events, or too long") from error
     except httpx2.TransportError as error:
         raise Lost("the connection broke before the answer") from error
     return _result(answer, got.status_code)
 
 
 async def read(response: httpx2.Response, most: int = MOST_BYTES) -> Any:
-    """The JSON of an answer. Raises Unusable: it is none, or longer than `most` bytes."""
+    """The JSON of an answer. Raises Unusable: it isn't JSON, or is longer than `most` bytes."""
     content = bytearray()
     async for chunk in response.aiter_bytes():
         content += chunk
@@ -146,7 +146,7 @@ async def read(response: httpx2.Response, most: int = MOST_BYTES) -> Any:
     try:
         return _parsed(content)
     except (ValueError, RecursionError):
-        raise Unusable(f"its answer is no JSON (HTTP status {response.status_code})") from None
+        raise Unusable(f"its answer is not JSON (HTTP status {response.status_code})") from None
 
 
 async def _answer(response: httpx2.Response, progress: Progress | None) -> Any:
@@ -157,9 +157,9 @@ async def _answer(response: httpx2.Response, progress: Progress | None) -> Any:
         try:
             said = _parsed(event.data)
         except (ValueError, RecursionError):
-            raise Unusable("an event of its answer is no JSON") from None
+            raise Unusable("an event of its answer is not JSON") from None
         if not isinstance(said, dict):
-            raise Unusable("an event of its answer is no message")
+            raise Unusable("an event of its answer is not a message")
         if "method" not in said:
             return said
         if progress and said["method"] == "notifications/progress":
@@ -171,7 +171,7 @@ async def _answer(response: httpx2.Response, progress: Progress | None) -> Any:
 
 def _parsed(text: str | bytearray) -> Any:
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
 
@@ -185,4 +185,4 @@ def _result(answer: Any, status: int) -> dict[str, Any]:
             code = error.get("code")
             code = code if isinstance(code, int) else INTERNAL_ERROR
             raise MCPError(code, error["message"], error.get("data"))
-    raise Unusable(f"its answer is none of MCP's (HTTP status {status})")
+    raise Unusable(f"its answer is not MCP (HTTP status {status})")

@@ -1,4 +1,4 @@
-"""What was called lately, as /activity tells it: counts and errors, without anybody's data."""
+"""Recent calls for /activity: counts and errors, without callers' data."""
 
 import math
 from collections import Counter, deque
@@ -10,16 +10,16 @@ from time import time
 from pydantic import BaseModel
 
 WINDOW_S = 900
-"""Counts are of these seconds, by minutes."""
+"""Counts cover these seconds, by minute."""
 _MINUTE_S = 60
 _MOST_ERRORS = 20
 _MOST_CALLERS = 100
 _STEP = 1.1
-"""Durations are counted by size: each is off by 5 % at most, and those of replicas can be added."""
+"""Durations are counted in classes: each is off by 5 % at most, and replicas' can be added."""
 
 
 class Count(BaseModel):
-    """Of a caller, None for those without a name."""
+    """For a caller, None for those without a name."""
 
     name: str | None
     calls: int
@@ -27,7 +27,7 @@ class Count(BaseModel):
 
 
 class Failure(BaseModel):
-    """A call that did not end well. at: in UTC."""
+    """A call that failed. at: in UTC."""
 
     at: str
     tool: str
@@ -56,7 +56,7 @@ class _Minute:
 
 
 class Activity:
-    """Of one replica. now: seconds since the epoch."""
+    """For one replica. now: seconds since the epoch."""
 
     def __init__(self, now: Callable[[], float] = time) -> None:
         self._now = now
@@ -95,7 +95,7 @@ class Activity:
             self._errors.append((now, failure))
 
     def report(self) -> Report:
-        """Of the last WINDOW_S."""
+        """For the last WINDOW_S."""
         since = self._now() - WINDOW_S
         minutes = [minute for minute in self._minutes if minute.begun > since]
         calls = sum((minute.calls for minute in minutes), Counter[str | None]())

@@ -20,7 +20,7 @@ from .server import Server
 logger = logging.getLogger(__name__)
 
 QUIET = frozenset({"/health", "/metrics", "/activity"})
-"""Routes asked all the time: without a line in the log."""
+"""Routes that are requested all the time: not logged."""
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS"})
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -43,11 +43,11 @@ def make_app(server: Server, health: Health, allowed_hosts: tuple[str, ...]) -> 
 
 
 def security(name: str, allowed_hosts: tuple[str, ...]) -> TransportSecuritySettings:
-    """Who may be meant by a request: the server, by its names."""
+    """The Host values of valid requests: the server's names."""
     names = (name, f"tasks.{name}", *_LOCAL_HOSTS, *allowed_hosts)
     return TransportSecuritySettings(
         allowed_hosts=[host for name in names for host in (name, f"{name}:*")],
-        # Browsers come through the gateway, which checks Origin and takes it off.
+        # Browsers come through the gateway, which checks Origin and removes it.
         allowed_origins=[f"http://{name}{port}" for name in _LOCAL_HOSTS for port in ("", ":*")],
     )
 
@@ -73,8 +73,8 @@ def edge(
     quiet: frozenset[str] = QUIET,
 ) -> ASGIApp:
     """Measures every request, logs those that call no tool, names the replica, and ends
-    connections while draining. route_of: what a path is counted as, one of a few. quiet: those of
-    them that are not logged."""
+    connections while draining. route_of: the name under which a path is counted, one of a few.
+    quiet: those names that are not logged."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -95,8 +95,8 @@ def edge(
                 message = {**message, "headers": headers}
             await send(message)
 
-        # A stateless server has nothing to say on a stream of its own, and an open one would
-        # hold up the process's end.
+        # A stateless server sends nothing on such a stream, and an open one would delay the
+        # # process's end.
         stream = route == "/mcp" and method == "GET"
         inner = _no_stream if stream else posted if method == "POST" else app
         try:
@@ -106,7 +106,7 @@ def edge(
             seconds = perf_counter() - started
             metrics.requests.labels(route, method, status).inc()
             metrics.request_seconds.labels(route).observe(seconds)
-            # A call of a tool has a line of its own.
+            # A tool call has its own line.
             if route not in quiet and not request.calls:
                 logger.info(
                     "request",

@@ -1,6 +1,7 @@
-"""Who asked for what, and what it cost: one line of the log a call, without anybody's data."""
+"""Who called what, and what it cost: one log line per call, without callers' data."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -10,6 +11,10 @@ from uuid import uuid4
 
 from starlette.types import Scope
 
+_log = logging.getLogger(__name__)
+# No LOG_LEVEL silences it.
+_log.setLevel(logging.INFO)
+
 _KEY = "sophia.request"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _CALLER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
@@ -17,7 +22,7 @@ _CALLER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
 @dataclass
 class Cost:
-    """upstream_calls: tries of calls to services; upstream_seconds: all of them together."""
+    """upstream_calls: tries of calls to services; upstream_seconds: their total."""
 
     upstream_calls: int = 0
     upstream_seconds: float = 0.0
@@ -25,7 +30,7 @@ class Cost:
 
 @dataclass
 class Request:
-    """An HTTP request. caller: as the gateway names it. calls: of tools, in it."""
+    """An HTTP request. caller: the gateway's name for it. calls: its tool calls."""
 
     request_id: str = field(default_factory=lambda: uuid4().hex)
     caller: str | None = None
@@ -36,8 +41,8 @@ _current: ContextVar[Cost | None] = ContextVar("cost", default=None)
 
 
 def arrived(scope: Scope) -> Request:
-    """The request that arrives, with the X-Request-Id and the X-Sophia-Caller that the gateway set
-    (and took off before, where clients sent them), as far as they are fit for a log."""
+    """The arriving request, with the X-Request-Id and X-Sophia-Caller that the gateway set (after
+    removing any from the client), as far as they are safe to log."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     request = Request()
     if _ID.fullmatch(given := headers.get(b"x-request-id", "")):
@@ -49,28 +54,35 @@ def arrived(scope: Scope) -> Request:
 
 
 def request_of(scope: Scope) -> Request:
-    """The request of this scope; a nameless one where none arrived over HTTP."""
+    """The request of this scope; a nameless one if none arrived over HTTP."""
     found = scope.get(_KEY)
     return found if isinstance(found, Request) else Request()
 
 
 def begin() -> Cost:
-    """Counts for the call that begins now, in its task and those that it starts."""
+    """Counts for the call that starts now, in its task and those that it starts."""
     cost = Cost()
     _current.set(cost)
     return cost
 
 
 def count_upstream(seconds: float) -> None:
-    """One try of a call to a service is over; outside a tool call nobody counts."""
+    """One try of a call to a service is over; outside a tool call it isn't counted."""
     if cost := _current.get():
         cost.upstream_calls += 1
         cost.upstream_seconds += seconds
 
 
+def note(request: Request, **what: object) -> None:
+    """Logs one call. what: must not contain the caller's data."""
+    _log.info(
+        "tool call", extra={"request_id": request.request_id, "caller": request.caller, **what}
+    )
+
+
 def sizes(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, int]:
-    """The arguments' names with their sizes as JSON. Names that the tool does not have are the
-    caller's data, and are counted together as `?`."""
+    """The arguments' names with their sizes as JSON. Unknown names may be the caller's data, and
+    are counted together as `?`."""
     found: dict[str, int] = {}
     for name, value in arguments.items():
         label = name if name in known else "?"

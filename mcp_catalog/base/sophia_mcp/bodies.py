@@ -1,7 +1,7 @@
-"""Bounds what the bodies of requests take as Python's objects, however many arrive at once.
+"""Limits the memory of requests' bodies as Python objects, however many arrive at once.
 
-A body of 512 KiB that is nothing but `[[[]]]` takes 50 MB and the event loop for seconds; 32 of
-them at once took 700 MB. So a body has few enough values, and requests wait for room.
+A body of 512 KiB that is only `[[[]]]` takes 50 MB and blocks the event loop for seconds; 32 of
+them at once took 700 MB. So the number of values in a body is limited, and requests wait for room.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 512 * 1024
-"""As at the gateway. The longest call there is, a memory with every character escaped, has half."""
+"""As at the gateway. The longest real call, a memory with every character escaped, has half."""
 MOST_VALUES = 10_000
-"""Keys count, too. Parsed and checked against a tool's schema these take 0.1 s."""
+"""Keys count, too. Parsing these and checking them against a tool's schema takes 0.1 s."""
 
 # Measured, with a margin: bytes that a request, each byte of its body and each value take.
 _REQUEST, _BYTE, _VALUE = 128 * 1024, 8, 256
@@ -29,8 +29,8 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class Room:
-    """A number of bytes that many share. Who finds too few waits in line; who needs less than there
-    is does not, so that small requests pass those that wait for much."""
+    """A shared number of bytes. A request that finds too few waits in line; one that needs no more
+    than there are doesn't, so small requests pass those that wait for many."""
 
     def __init__(self, size: int) -> None:
         self._free = size
@@ -62,11 +62,11 @@ class Room:
         return True
 
     def give(self, size: int) -> None:
-        """Back what was taken, to the first in line."""
+        """Returns what was taken, to the first in line."""
         self._free += size
         while self._line and self._line[0][0] <= self._free:
             needed, turn = self._line.popleft()
-            if not turn.cancelled():  # who gives up has not left the line yet
+            if not turn.cancelled():  # a request that gave up may still be in line
                 self._free -= needed
                 turn.set_result(None)
 
@@ -84,7 +84,7 @@ def bounded(app: ASGIApp) -> ASGIApp:
         elif not await room.take(held):
             refusal = _BUSY
         if refusal is not None:
-            # An answer before the body's end is lost on many clients.
+            # Many clients lose an answer that comes before the body's end.
             await _read(receive, 0)
             await refusal(scope, receive, send)
             return
@@ -95,7 +95,7 @@ def bounded(app: ASGIApp) -> ASGIApp:
             elif (values := count_values(body)) > MOST_VALUES:
                 await _TOO_MANY(scope, receive, send)
             else:
-                # Nearly all take less than the worst of their length.
+                # Nearly all take less than the worst case of their length.
                 needed = _cost(len(body), values)
                 room.give(held - needed)
                 held = needed
@@ -107,13 +107,13 @@ def bounded(app: ASGIApp) -> ASGIApp:
 
 
 def count_values(body: bytes) -> int:
-    """How many values and keys a JSON text has, or more; without parsing it."""
+    """An upper bound of the values and keys in a JSON text, without parsing it."""
     bare = _STRING.sub(b"", body)
     return sum(map(bare.count, (b"[", b"{", b",", b":")))
 
 
 def _length(scope: Scope) -> int:
-    """Of the body, as announced; the most it may have if it is not."""
+    """The body's announced length, or else the maximum."""
     given = dict(scope["headers"]).get(b"content-length", b"")
     return int(given) if given.isdigit() else MOST_BYTES
 
@@ -123,7 +123,7 @@ def _cost(length: int, values: int) -> int:
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
-    """The body as far as it comes; None if it has more bytes than `most`."""
+    """The body as far as it arrives; None if it has more than `most` bytes."""
     parts: list[bytes] = []
     size, more = 0, True
     while more:

@@ -1,4 +1,4 @@
-"""What calls of models may cost, and what they did: servers that spend money on OpenRouter."""
+"""Limits and records the cost of model calls, for servers that spend money on OpenRouter."""
 
 from datetime import UTC, date, datetime
 
@@ -11,7 +11,7 @@ def read_budget(settings: Settings) -> "Budget":
     """From OPENROUTER_MAX_USD_PER_CALL (0.10) and OPENROUTER_MAX_USD_PER_DAY (5).
 
     Raises:
-        SettingError: one is no amount.
+        SettingError: one is not an amount.
     """
     return Budget(
         settings.usd("OPENROUTER_MAX_USD_PER_CALL", "0.10", most=1_000),
@@ -20,7 +20,7 @@ def read_budget(settings: Settings) -> "Budget":
 
 
 class Budget:
-    """Of this replica. What a call may cost is held back until it is known what it cost."""
+    """For this replica. A call's estimate is reserved until its cost is known."""
 
     def __init__(self, per_call: float, per_day: float) -> None:
         self.per_call, self.per_day = per_call, per_day
@@ -34,14 +34,14 @@ class Budget:
         return round(self._spent, 6)
 
     def most(self) -> float:
-        """What a call may cost now."""
+        """The most that a call may cost now."""
         return max(0.0, min(self.per_call, self.per_day - self.spent()))
 
     def hold(self, usd: float) -> date:
-        """Takes the estimate of a call.
+        """Reserves a call's estimate.
 
         Raises:
-            ToolError: that is above what a call may cost, or what is left of the day.
+            ToolError: it is above the limit of a call, or what is left of the day's.
         """
         if round(usd - self.per_call, 9) > 0:
             raise ToolError(
@@ -59,7 +59,7 @@ class Budget:
         return self._day
 
     def settle(self, day: date, held: float, usd: float) -> None:
-        """Puts the cost in the place of the estimate."""
+        """Replaces the estimate with the cost."""
         self.spent()
         if day == self._day:
             self._spent += usd - held

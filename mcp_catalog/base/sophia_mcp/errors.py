@@ -1,11 +1,11 @@
 """Errors of the runtime.
 
-RuntimeFault                 the process can't start as it was told to
+RuntimeFault                 the process can't start as configured
 └── SettingError             an environment variable or a secret file has a wrong value
-DependencyError              what the server needs does not answer; /health says so
+DependencyError              something the server needs doesn't answer; /health says so
 ToolError                    (the SDK's: its text reaches the model)
 ├── NotConfigured            a credential or setting was not given; the server runs without it
-└── UpstreamError            a service did not give an answer that can be used
+└── UpstreamError            a service gave no usable answer
     ├── Refused              it answered with an error; has its status
     ├── Unreachable          no answer, or none in time
     └── Unusable             an answer that is too large, or not one of its API
@@ -15,7 +15,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 
 class RuntimeFault(Exception):
-    """The process can't start as it was told to: one line in the log, exit status 2."""
+    """The process can't start as configured: one line in the log, exit status 2."""
 
 
 class SettingError(RuntimeFault):
@@ -29,7 +29,7 @@ class DependencyError(Exception):
 class NotConfigured(ToolError):
     """A credential or setting was not given. Tools that need it say so; everything else works.
 
-    what: the service that it is for. missing: names of what was not given.
+    what: the service that needs it. missing: names of the missing settings.
     """
 
     reason = "not_configured"
@@ -43,12 +43,12 @@ class NotConfigured(ToolError):
 
 
 class UpstreamError(ToolError):
-    """A service did not give an answer that can be used.
+    """A service gave no usable answer.
 
-    reason: a word for the log, free of anybody's data.
+    reason: a word for the log, without callers' data.
     transient: the same call may succeed in a moment.
     sent: it may have reached the service, and so may have taken effect.
-    wait: seconds that the service asked to be left alone for.
+    wait: seconds that the service asked us to wait.
     """
 
     def __init__(

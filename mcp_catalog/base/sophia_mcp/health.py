@@ -1,4 +1,4 @@
-"""Whether a replica should be sent requests, and why not."""
+"""Whether a replica should get requests, and if not, why."""
 
 import asyncio
 import logging
@@ -19,10 +19,10 @@ class Health:
     """Answers /health.
 
     The status is one of
-        ok              200
-        starting        503, what the server needs has never answered yet
-        degraded        200, it answered before and does not now. All replicas need the same:
-                        without them clients would lose the server, whose tools say what is wrong
+    ok              200
+    starting        503, what the server needs has never answered yet
+    degraded        200, it answered before but doesn't now. It affects all replicas alike; if
+    they were left out, clients would lose the server, whose tools say what is wrong
         not_configured  200, a credential was not given; its tools say which
         draining        503, the process was told to stop
     """
@@ -53,7 +53,7 @@ class Health:
         return 503, {"status": "starting", **problem, **body}
 
     async def _latest(self) -> Exception | None:
-        """What the check says, asked at most once a second however many ask us."""
+        """The check's result, refreshed at most once a second."""
         if self.check is None:
             return None
         async with self._lock:
@@ -75,8 +75,8 @@ class Health:
             return self._error
 
     def _unforeseen(self, error: Exception) -> DependencyError:
-        """A check that breaks is a reason like any other; its text may hold anything, so that
-        only its kind is told. The log has it once."""
+        """A crash of the check counts as a failure; its text may hold anything, so only its kind is
+        shown. The log has it once."""
         told = DependencyError(f"the check failed: {type(error).__name__}")
         if str(told) != str(self._error):
             logger.warning("the check failed", exc_info=error)

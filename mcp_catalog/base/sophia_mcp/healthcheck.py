@@ -1,9 +1,10 @@
 """Docker's health check, run as a file: `python -I -S healthcheck.py`. Standard library only, and
-of it no `socket`, whose imports take longer than all the rest: 21 replicas run this every 5 s.
+without `socket`, whose imports take longer than everything else: 21 replicas run this every 5 s.
 
-Exit 0 when the process answers and has been ready once. `degraded`, `not_configured` and `draining`
-pass: a restart heals neither its database nor its credentials nor its stop, and the gateway reads
-/health itself. The body is printed, so that `docker inspect` and a failed deployment show why.
+Exits with 0 when the process answers and has been ready once. `degraded`, `not_configured` and
+`draining` pass: a restart would fix neither a database nor a credential nor a stop, and the gateway
+reads /health itself. The body is printed, so that `docker inspect` and a failed deployment show
+why.
 """
 
 import _socket
@@ -14,7 +15,7 @@ _ALIVE = ("ok", "degraded", "not_configured", "draining")
 
 
 def probe(port: int, seconds: float = 20.0) -> tuple[bool, str]:
-    """Whether the replica on this machine's `port` lives, and what it said."""
+    """Whether the replica on this machine's `port` is alive, and its answer."""
     try:
         connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         connection.settimeout(seconds)

@@ -1,4 +1,4 @@
-"""Logs as JSON, one object a line, on standard output."""
+"""Logs as JSON, one object per line, on standard output."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: time, level, logger, message, what `extra=` held, and the traceback."""
+    """A record as JSON: time, level, logger, message, the fields of `extra=`, and the traceback."""
 
     def __init__(self, constant: dict[str, str]) -> None:
         super().__init__()
@@ -38,6 +38,6 @@ def configure(level: str, **constant: str) -> None:
     handler.setFormatter(JsonFormatter(constant))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    # Below a warning these say once more, per request, what our own lines say.
+    # Below warnings, these repeat for each request what our own lines say.
     for chatty in ("httpx2", "httpcore2", "mcp.server"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

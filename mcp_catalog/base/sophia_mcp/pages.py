@@ -1,4 +1,4 @@
-"""Answers that a model can take in: pages with cursors, long texts cut, a last limit."""
+"""Answers that fit a model: pages with cursors, long texts cut, a final limit."""
 
 import base64
 import json
@@ -11,13 +11,13 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 MOST_BYTES = 100_000
-"""Of an answer; about 25,000 tokens."""
+"""For an answer; about 25,000 tokens."""
 
 PAGE_BYTES = 60_000
-"""Of a page's entries; the rest is for what stands around them."""
+"""For a page's entries; the rest is for what surrounds them."""
 
 TEXTS = 24_000
-"""Characters of all long texts in an answer: at 4 bytes each it is still below its limit."""
+"""Characters of all long texts in an answer: at 4 bytes each it stays below the limit."""
 
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most")]
 Cursor = Annotated[
@@ -43,15 +43,15 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def cursor(*parts: str) -> str:
-    """The place in a list as a text that only this server reads."""
+    """A position in a list as a text that only this server reads."""
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
 
 
 def place(given: str, count: int) -> list[str]:
-    """The parts that `cursor` was given.
+    """The parts that were passed to `cursor`.
 
     Raises:
-        ToolError: it is none of ours, or has another number of parts.
+        ToolError: it is not one of ours, or has another number of parts.
     """
     try:
         parts = json.loads(base64.urlsafe_b64decode(given.encode()))
@@ -64,10 +64,10 @@ def place(given: str, count: int) -> list[str]:
 
 
 def number(part: str) -> int:
-    """A part of a cursor that counts something.
+    """A part of a cursor that is a count.
 
     Raises:
-        ToolError: it is none.
+        ToolError: it isn't one.
     """
     if not re.fullmatch(r"[0-9]{1,6}", part):
         raise bad_cursor()
@@ -75,36 +75,36 @@ def number(part: str) -> int:
 
 
 def offset(given: str | None) -> int:
-    """How many entries come before the page that `cursor(str(count))` leads to; 0 without one.
+    """How many entries precede the page of `cursor(str(count))`; 0 without a cursor.
 
     Raises:
-        ToolError: it is none of those.
+        ToolError: it isn't such a cursor.
     """
     return number(place(given, 1)[0]) if given else 0
 
 
 def bad_cursor() -> ToolError:
-    """For a cursor that is none."""
+    """For an invalid cursor."""
     return ToolError(
         "cursor: expected the next_cursor of a previous answer of this tool, unchanged"
     )
 
 
 def cut(text: str, most: int) -> str:
-    """The text, or its beginning with a mark that tells how much there was."""
+    """The text, or its beginning with a mark that says how long it was."""
     if len(text) <= most:
         return text
     return f"{text[:most]}… [cut: {most} of {len(text)} characters]"
 
 
 def at_most(characters: int) -> AfterValidator:
-    """Of an answer's text: cuts it, as in `Annotated[Text, at_most(300)]`."""
+    """Cuts an answer's text, as in `Annotated[Text, at_most(300)]`."""
     return AfterValidator(lambda text: cut(text, characters))
 
 
 def cut_all(entries: Sequence[BaseModel], field: str, budget: int = TEXTS) -> None:
-    """Cuts that text of each, or its null, so that all together have no more characters than the
-    budget. Short ones stay whole, and leave their room to the others."""
+    """Cuts that text of each (it may be null), so that all together fit the budget of characters.
+    Short ones stay whole, and leave their share to the others."""
     texts = [getattr(one, field) or "" for one in entries]
     left, most = budget, 0
     for number, length in enumerate(sorted(map(len, texts))):
@@ -118,7 +118,7 @@ def cut_all(entries: Sequence[BaseModel], field: str, budget: int = TEXTS) -> No
 
 
 def that_fit(entries: Sequence[T], budget: int = PAGE_BYTES) -> list[T]:
-    """As many of the first entries as a page holds; at least one, however long it is."""
+    """As many of the first entries as fit a page; at least one, however long."""
     used = 0
     kept: list[T] = []
     for entry in entries:
@@ -145,8 +145,9 @@ def paged(
 
 
 def compact(result: CallToolResult) -> CallToolResult:
-    """The same with its data as one text without indentation, which for a deep one is most of it.
-    A tool's own text stays as it is.
+    """The same with its data as a text without indentation, which is most of a deeply nested one.
+
+    A tool's own text stays unchanged.
     """
     data = result.structured_content
     own = data is None or isinstance(data.get("result"), str)
@@ -157,7 +158,7 @@ def compact(result: CallToolResult) -> CallToolResult:
 
 
 def size(result: CallToolResult) -> int:
-    """Bytes of an answer that a model reads. What is said both as text and as data counts once."""
+    """Bytes of an answer that a model reads. The same content as text and as data counts once."""
     return sum(
         len((item.text if isinstance(item, TextContent) else item.model_dump_json()).encode())
         for item in result.content

@@ -1,4 +1,4 @@
-"""Pure: which of a server's tools there are, by what they do and what the operator allows."""
+"""Pure: which of a server's tools exist, by what they do and what the operator allows."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,7 +35,7 @@ class Tool:
         return inspect.getdoc(self.function) or ""
 
     def annotations(self, open_world: bool) -> ToolAnnotations:
-        """What clients are told of it, to decide whether to ask a person first."""
+        """Hints for clients, to decide whether to ask a person first."""
         if self.kind == "read":
             return ToolAnnotations(read_only_hint=True, open_world_hint=open_world)
         return ToolAnnotations(
@@ -52,12 +52,12 @@ def reads(function: Function) -> Tool:
 
 
 def writes(function: Function, *, repeatable: bool = False) -> Tool:
-    """A tool that adds or changes something; there only if writes are allowed."""
+    """A tool that adds or changes something; exists only if writes are allowed."""
     return Tool(function, "write", repeatable)
 
 
 def destroys(function: Function, *, repeatable: bool = False) -> Tool:
-    """A tool whose effect can't be taken back; there only if it is named, too."""
+    """A tool whose effect can't be undone; exists only if it is also named."""
     return Tool(function, "destroy", repeatable)
 
 
@@ -91,10 +91,10 @@ def read_policy(settings: Settings) -> Policy:
 
 
 def offered(tools: Sequence[Tool], policy: Policy) -> list[Tool]:
-    """The tools that there are under a policy, in their order.
+    """The tools that exist under a policy, in their order.
 
     Raises:
-        SettingError: it names tools that there are none of, all of them in one line.
+        SettingError: it names unknown tools; all of them in one line.
     """
     every = [tool.name for tool in tools]
     destructive = [tool.name for tool in tools if tool.kind == "destroy"]

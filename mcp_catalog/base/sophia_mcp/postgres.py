@@ -1,8 +1,8 @@
-"""What servers on PostgreSQL share: how they connect, and what is said when that fails.
+"""Shared by servers that use PostgreSQL: connecting, and the messages when that fails.
 
 psycopg is not in the base image: the servers that import this bring it (their requirements.in).
-What Postgres and libpq say of a connection is never repeated: it may hold parts of the address,
-password included.
+Messages of Postgres and libpq about a connection are never repeated: they may hold parts of the
+address, even the password.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 # SQLSTATE classes: connection exception, invalid authorization, operator intervention.
 _AWAY = ("08", "28", "57P")
-# libpq gives connections that fail no SQLSTATE, only a text.
+# libpq gives failed connections no SQLSTATE, only a text.
 _CONNECTING = {
     "timeout expired": "no answer within 3 s",
     "resolve host": "its host name can't be resolved",
@@ -47,12 +47,12 @@ def options(server: str) -> dict[str, Any]:
         "autocommit": True,
         "client_encoding": "utf8",
         "application_name": server,
-        # A peer that vanished without a word is noticed within seconds.
+        # A peer that vanishes silently is noticed within seconds.
         "connect_timeout": 3,
         "tcp_user_timeout": 5_000,
         "keepalives_idle": 10,
-        # A plan per call, for the values at hand. A pooler between us and Postgres may give the
-        # next call another session, where nothing is prepared.
+        # Plan each call for its values. A pooler between us and Postgres may give the next call
+        # # another session, where nothing is prepared.
         "prepare_threshold": None,
     }
 
@@ -60,7 +60,7 @@ def options(server: str) -> dict[str, Any]:
 def checked(secret: str, url: str, hint: str = "") -> str:
     """The URL. secret: the name of its setting; hint: what else may stand there.
 
-    Raises SettingError, without any part of it, when it is none of Postgres.
+    Raises SettingError, without any part of it, if it isn't a PostgreSQL address.
     """
     try:
         host = str(conninfo_to_dict(url).get("host", ""))
@@ -75,14 +75,14 @@ def checked(secret: str, url: str, hint: str = "") -> str:
 
 
 class Probe:
-    """A connection of its own to ask whether Postgres answers: being busy is not a fault."""
+    """A separate connection to check whether Postgres answers: a busy pool is not an error."""
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         self._url, self._options = url, options
         self._connection: AsyncConnection[Any] | None = None
 
     async def ask(self) -> None:
-        """Raises psycopg.Error when it does not."""
+        """Raises psycopg.Error if it doesn't."""
         try:
             if self._connection is None:
                 self._connection = await AsyncConnection.connect(self._url, **self._options)
@@ -92,14 +92,14 @@ class Probe:
             raise
 
     async def close(self) -> None:
-        """Close the connection; the next question opens one."""
+        """Close the connection; the next check opens one."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close()
 
 
 def is_away(error: psycopg.Error) -> bool:
-    """Whether Postgres can't be reached for now, rather than refuses a statement."""
+    """Whether Postgres is unreachable for now, rather than refusing a statement."""
     if isinstance(error, errors.TooManyConnections):
         return True
     if error.sqlstate:
@@ -116,5 +116,5 @@ def reason(error: psycopg.Error) -> str:
 
 
 def named(error: psycopg.Error) -> str:
-    """`DiskFull 53100`: the name of the SQLSTATE says what it is and nothing of the data."""
+    """`DiskFull 53100`: the name of the SQLSTATE says what happened without any data."""
     return f"{type(error).__name__} {error.sqlstate}"

@@ -27,10 +27,10 @@ Make = Callable[[Settings], tuple[ASGIApp, Health]]
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM it goes on answering for `drain_seconds` while /health says 503, then ends.
+    """On SIGTERM it continues to answer for `drain_seconds` while /health says 503, then ends.
 
-    Balancers have left by the time the port closes, so no request is lost. A second signal, or
-    SIGINT, skips the wait. Ends with exit status 0.
+    Balancers have stopped using it by the time the port closes, so no request is lost. A second
+    signal, or SIGINT, skips the wait. Ends with exit status 0.
     """
 
     def __init__(self, config: uvicorn.Config, health: Health, drain_seconds: float) -> None:
@@ -40,7 +40,7 @@ class DrainingServer(uvicorn.Server):
         self._drained_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # Not handed on to uvicorn's own: it would end the process by the signal, not with 0.
+        # Not passed on to uvicorn's handler: it would end the process by the signal, not with 0.
         if sig == signal.SIGTERM and self.started and not self._health.draining:
             self._health.draining = True
             self._drained_at = monotonic() + self._drain_seconds
@@ -54,7 +54,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve(app: ASGIApp, health: Health, settings: Settings) -> None:
-    """Listen where the settings say until a signal says to stop."""
+    """Listen on the configured address until a signal stops it."""
     config = uvicorn.Config(
         app,
         host=settings.address,
@@ -65,12 +65,12 @@ def serve(app: ASGIApp, health: Health, settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Above the gateway's own keep-alive, so that it is never we who close first.
+        # Above the gateway's own keep-alive, so that this side never closes first.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.grace_seconds,
     )
     listener = config.bind_socket()
-    # Connections inherit it: of a body that nobody reads yet no more than this is in our memory.
+    # Connections inherit it: it limits the memory of a body that isn't read yet.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
     # This, too: else the kernel keeps an answer's body until its head is acknowledged, and clients
     # delay that by 40 ms. asyncio sets it only if a socket names its protocol: uvicorn's doesn't.
@@ -95,7 +95,7 @@ def build_of(name: str) -> Build:
 
 
 def run(name: str, make: Make) -> None:
-    """Read the settings, make an application, serve it. Exit status 2 if it can't start as told."""
+    """Read the settings, make the application, serve it. Exit status 2 if it can't start."""
     logs.configure("INFO", server=name)
     try:
         settings = read_settings(name, os.environ)
@@ -108,7 +108,7 @@ def run(name: str, make: Make) -> None:
 
 
 def main(name: str, build: Build | None = None) -> None:
-    """Run a server. build: of one that is not in the catalog."""
+    """Run a server. build: for one that is not in the catalog."""
 
     def make(settings: Settings) -> tuple[ASGIApp, Health]:
         server = (build or build_of(name))(settings)

@@ -1,4 +1,4 @@
-"""An MCP server whose tools are those that are allowed, and whose calls are bounded and logged."""
+"""An MCP server that has only the allowed tools, and whose calls are limited and logged."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -25,10 +25,10 @@ from .upstream import Upstream
 logger = logging.getLogger(__name__)
 
 VERSION = "1.0.0"
-"""Of the runtime, as clients show it; what exactly runs, an image's tag says."""
+"""The runtime's version, as clients show it; an image's tag identifies the exact content."""
 
 _MOST_NAME = 128
-"""Characters of a tool's name, in the protocol."""
+"""The protocol's limit of a tool's name, in characters."""
 
 Lifespan = Callable[[MCPServer[Any]], AbstractAsyncContextManager[Any]]
 Check = Callable[[], Awaitable[None]]
@@ -37,13 +37,13 @@ Check = Callable[[], Awaitable[None]]
 class Server(MCPServer[Any]):
     """MCPServer with a policy, an audit trail, metrics, limits, and errors that say where to look.
 
-    tools: all that the server can do (`declared`); the settings say which of them there are, see
-        policy.py.
-    upstreams: opened with the server; /health tells of them.
-    lifespan: entered once a process; what it yields is `ctx.request_context.lifespan_context`.
-    check: raises while what else the server needs does not answer; the text goes into /health.
+    tools: everything that the server can do (`declared`); the settings decide which of them exist,
+    see policy.py.
+    upstreams: opened with the server; /health reports them.
+    lifespan: entered once per process; it yields `ctx.request_context.lifespan_context`.
+    check: raises while another dependency doesn't answer; the text goes into /health.
 
-    Raises SettingError when the settings name tools that there are none of.
+    Raises SettingError if the settings name unknown tools.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Server(MCPServer[Any]):
         self.metrics, self.activity = Metrics(settings.server), Activity()
         self._upstreams, self._own_lifespan, self._own_check = upstreams, lifespan, check
         self._call_seconds = settings.call_seconds
-        # Any replica answers any request, so there is nobody to publish changes to.
+        # Any replica answers any request, so there is no session to notify of changes.
         super().__init__(
             settings.server,
             title=title,
@@ -82,7 +82,7 @@ class Server(MCPServer[Any]):
                 known.fn_metadata = Arguments(**dict(known.fn_metadata))
 
     async def check(self) -> None:
-        """Raises whatever keeps the server from working as a whole; see health.py."""
+        """Raises whatever prevents the whole server from working; see health.py."""
         for upstream in self._upstreams:
             await upstream.check()
         if self._own_check is not None:
@@ -101,8 +101,8 @@ class Server(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """As MCPServer's, but bounded in time and size, counted, and logged in one line. An unknown
-        tool is an error of the protocol, as its specification says, not a result."""
+        """Like MCPServer's, but limited in time and size, counted, and logged in one line. An
+        unknown tool is a protocol error, as the specification says, not a result."""
         tool = name if name in self._kinds else "unknown"
         request = _request(context)
         request.calls += 1
@@ -117,7 +117,7 @@ class Server(MCPServer[Any]):
                 outcome = "timeout"
                 advice = "Ask for less, or try again later."
                 if self._kinds[tool] != "read":
-                    advice = "It may have taken effect all the same: look before you repeat it."
+                    advice = "It may have taken effect anyway: check before you repeat it."
                 raise ToolError(
                     f"{name} took longer than {self._call_seconds:g} s and was stopped. {advice}"
                 )
@@ -145,20 +145,16 @@ class Server(MCPServer[Any]):
             self.metrics.tool_seconds.labels(tool).observe(seconds)
             ms = round(seconds * 1000, 1)
             self.activity.note(tool, request.caller, outcome, reason, request.request_id, ms)
-            logger.info(
-                "tool call",
-                extra={
-                    "request_id": request.request_id,
-                    "caller": request.caller,
-                    "tool": tool,
-                    "kind": self._kinds.get(name),
-                    "outcome": outcome,
-                    **({"reason": reason} if reason else {}),
-                    "ms": ms,
-                    "upstream_calls": cost.upstream_calls,
-                    "upstream_ms": round(cost.upstream_seconds * 1000, 1),
-                    "arguments": audit.sizes(arguments, self._arguments_of(name)),
-                },
+            audit.note(
+                request,
+                tool=tool,
+                kind=self._kinds.get(name),
+                outcome=outcome,
+                **({"reason": reason} if reason else {}),
+                ms=ms,
+                upstream_calls=cost.upstream_calls,
+                upstream_ms=round(cost.upstream_seconds * 1000, 1),
+                arguments=audit.sizes(arguments, self._arguments_of(name)),
             )
 
     async def get_prompt(
@@ -167,7 +163,7 @@ class Server(MCPServer[Any]):
         arguments: dict[str, Any] | None = None,
         context: Context[Any, Any] | None = None,
     ) -> GetPromptResult | InputRequiredResult:
-        """As MCPServer's, which takes an unknown name for a crash: an internal error for the
+        """Like MCPServer's, which treats an unknown name as a crash: an internal error for the
         client, a traceback in the log."""
         if self._prompt_manager.get_prompt(name) is None:
             raise MCPError(INVALID_PARAMS, f"Unknown prompt: {name}")
@@ -182,7 +178,7 @@ class Server(MCPServer[Any]):
             self.metrics.answers_refused.labels(tool).inc()
             advice = "Ask for less: a smaller limit, a narrower filter, one item."
             if self._kinds[tool] != "read":
-                advice = "What was asked for is done all the same: do not repeat it."
+                advice = "The request was carried out anyway: do not repeat it."
             raise _Flood(
                 f"The answer has {size // 1000} kB, more than the {pages.MOST_BYTES // 1000} kB "
                 f"that fit. {advice}"
@@ -190,7 +186,7 @@ class Server(MCPServer[Any]):
 
 
 class _Flood(ToolError):
-    """An answer that would drown what else the model knows."""
+    """An answer that would fill the model's context."""
 
     reason = "too_large"
 
@@ -204,7 +200,7 @@ def _request(context: Context[Any, Any] | None) -> audit.Request:
 
 
 def _incident(tool: str, error: UnexpectedToolError) -> ToolError:
-    """What the model is told of a crash: nothing from inside, but an id to find it by."""
+    """The model's message about a crash: no internals, only an id to find it in the log."""
     incident = uuid4().hex[:12]
     logger.error(
         "tool crashed", exc_info=error.__cause__, extra={"tool": tool, "incident": incident}

@@ -1,4 +1,4 @@
-"""What the process is told from outside: environment variables and secret files."""
+"""The process's settings: environment variables and secret files."""
 
 import ipaddress
 import re
@@ -17,7 +17,8 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 @dataclass(frozen=True)
 class Needed:
-    """What a server can't work without, by its name. value: None when it was not given."""
+    """A setting that a server can't work without, with its name. value: None if it was not
+    given."""
 
     name: str
     value: str | None
@@ -35,9 +36,9 @@ class Settings:
     """Settings of one replica.
 
     server: its name, that of its folder in the catalog.
-    address, port: where to listen; every address, unless it is told one.
+    address, port: where to listen; by default on every address.
     allowed_hosts: Host header values to accept besides the server's own name and loopback.
-    drain_seconds: how long requests are still taken after SIGTERM, while /health says 503.
+    drain_seconds: how long requests are still accepted after SIGTERM, while /health says 503.
     grace_seconds: how long the calls in flight may take after that. The sum must stay under
         the orchestrator's stop grace.
     replica: this process's name in /health, in the X-Sophia-Replica header and in the logs.
@@ -63,7 +64,7 @@ class Settings:
         """The secret file `name`, else (for local runs) the environment variable of that name.
 
         Raises:
-            SettingError: the file is there and can't be read.
+            SettingError: the file exists but can't be read.
         """
         path = self.secrets_directory / name
         try:
@@ -77,12 +78,12 @@ class Settings:
         """The same with its name: a server starts without it, and says so (NotConfigured).
 
         Raises:
-            SettingError: the file is there and can't be read.
+            SettingError: the file exists but can't be read.
         """
         return Credential(name, self.secret_or_none(name))
 
     def needed(self, name: str) -> Needed:
-        """The environment variable `name`, for `Upstream(needs=…)`: as a credential, it may be
+        """The environment variable `name`, for `Upstream(needs=…)`: like a credential, it may be
         missing at the start."""
         return Needed(name, self.environment.get(name) or None)
 
@@ -117,14 +118,14 @@ class Settings:
         return text
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """The environment variable `name`, separated by commas."""
+        """The environment variable `name`, a list separated by commas."""
         return _texts(self.environment, name)
 
     def url(self, name: str, default: str) -> str:
-        """The environment variable `name`, an http(s) address that other parts are put behind.
+        """The environment variable `name`, an http(s) address to which paths are appended.
 
         Raises:
-            SettingError: it is none. The text does not repeat it: it may hold a password.
+            SettingError: it isn't one. The text does not repeat it: it may hold a password.
         """
         text = self.environment.get(name) or default
         expected = f"{name}: expected an address such as {default}"
@@ -146,7 +147,7 @@ def read_settings(
     """Settings from an environment.
 
     LISTEN_ADDRESS (0.0.0.0), PORT (8000), MCP_ALLOWED_HOSTS (comma-separated), LOG_LEVEL (INFO),
-    DRAIN_SECONDS (5), GRACE_SECONDS (20). Which tools there are: policy.py.
+    DRAIN_SECONDS (5), GRACE_SECONDS (20). For the variables of tools see policy.py.
 
     Raises:
         SettingError: a value is out of range or of the wrong kind.

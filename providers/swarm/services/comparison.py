@@ -1,4 +1,4 @@
-"""Where a live ServiceSpec is not the wanted one, whatever was changed, and by whomever. Pure.
+"""Where a live ServiceSpec differs from the wanted one, whoever changed it. Pure.
 
 The whole spec is compared, not only the keys that we write: `docker service update --host-add` sets
 one that we never do. What the Engine adds by itself is in `_ADDED`.
@@ -22,21 +22,21 @@ _ADDED = {
     f"{_CONTAINER}.Privileges.AppArmor.Mode": "default",
     f"{_CONTAINER}.Mounts[].BindOptions.Propagation": "rprivate",
 }
-"""What stands in a live spec though nobody wrote it, or means the same as nothing."""
+"""Values that a live spec has although nobody wrote them, or that mean the same as nothing."""
 
 _COUNTER = "TaskTemplate.ForceUpdate"
-"""How often tasks were started anew, by anybody: `docker service update --force`."""
+"""How often tasks were restarted, by anybody: `docker service update --force`."""
 
 _DROPPED = f"{_CONTAINER}.Privileges.NoNewPrivileges"
-"""Engines before 25.0 (API 1.44) drop it: there `no-new-privileges` of daemon.json does it."""
+"""Engines before 25.0 (API 1.44) drop it: there daemon.json's `no-new-privileges` applies."""
 
 
 def differences(wanted: Any, live: Any, path: str = "", *, ours: bool = False) -> list[str]:
-    """Paths, like `TaskTemplate.ContainerSpec.Image`, at which a live spec is not the wanted one.
+    """Paths, such as `TaskTemplate.ContainerSpec.Image`, at which a live spec differs.
 
-    Absent equals empty, since the Engine leaves out what is empty. Values are not told: they may be
-    anything. The former label of ownership stands for today's. path: of both within a spec.
-    ours: only keys that we write, which no Engine, however new, changes by itself.
+    Absent equals empty, since the Engine omits empty values. Values are not shown: they may be
+    secret. The former label of ownership counts as today's. path: of both within a spec.
+    ours: only keys that we write, which no newer Engine changes by itself.
     """
     return list(_differences(wanted, live, path, ours))
 
@@ -56,7 +56,7 @@ def _differences(wanted: Any, live: Any, path: str, ours: bool) -> Iterator[str]
 def _in_mappings(
     wanted: Mapping[str, Any], live: Mapping[str, Any], path: str, ours: bool
 ) -> Iterator[str]:
-    # In labels and options every key is the user's, so an added one counts, empty or not.
+    # In labels and options every key is the user's, so an added one counts even if it is empty.
     users = path.endswith(("Labels", "Options"))
     for key in dict.fromkeys([*wanted, *live]):
         inner = f"{path}.{key}" if path else key

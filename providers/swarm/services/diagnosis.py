@@ -1,10 +1,10 @@
-"""Why a task failed: its cause in a line, and the last lines it wrote. Pure.
+"""Why a task failed: its cause in one line, and its last log lines. Pure.
 
-What proves what (Engine 20.10, measured): an unhealthy container ends `failed` with "unhealthy
-container", or `complete` without an error when it exits cleanly on SIGTERM; then only the health
-log of its container tells. Out of memory is exit code 137 like any SIGKILL; only the container's
-OOMKilled proves it, and is missing in one of twelve cases under load. The health status of a
-stopped container always reads unhealthy: its failing streak counts.
+Evidence (Engine 20.10, measured): an unhealthy container ends `failed` with "unhealthy
+container", or `complete` without an error when it exits cleanly on SIGTERM; then only its
+container's health log shows it. Out of memory is exit code 137, like any SIGKILL; only the
+container's OOMKilled proves it, and it is missing in one of twelve cases under load. The health
+status of a stopped container always reads unhealthy: its failing streak counts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LINE = 500
 
 
 class Kind(Enum):
-    """What sort of failure it was."""
+    """The kind of failure."""
 
     IMAGE = "image"
     REJECTED = "rejected"
@@ -55,7 +55,7 @@ class Failure:
 def explain(task: Json, container: Json | None, logs: tuple[str, ...], node: str) -> Failure:
     """The cause of a task's end.
 
-    container: as the Engine of the task's node shows it, or None where that can't be asked.
+    container: as the Engine of the task's node shows it, or None if that can't be reached.
     node: its name, for the message; may be empty.
     """
     kind, cause = _cause(task, container)
@@ -84,7 +84,7 @@ def _cause(task: Json, container: Json | None) -> tuple[Kind, str]:
         hint = ""
         if container is None and spec.get("Healthcheck"):
             hint = " (by itself, or stopped because its health check failed)"
-        return Kind.CRASH, f"exited with code {code} though a service must keep running{hint}"
+        return Kind.CRASH, f"exited with code {code}, but a service must keep running{hint}"
     if "non-zero exit" not in err:
         return Kind.CRASH, err or f"ended with code {code}"
     if code == 137:
@@ -98,7 +98,7 @@ def _limit(task: Json) -> str:
 
 
 def health_output(container: Json | None) -> str:
-    """`: <last output of the health check>`, or nothing when it is not known."""
+    """`: <last output of the health check>`, or nothing if it is unknown."""
     health = ((container or {}).get("State") or {}).get("Health") or {}
     failed = [entry for entry in health.get("Log") or [] if entry.get("ExitCode") != 0]
     if not failed:
@@ -109,7 +109,7 @@ def health_output(container: Json | None) -> str:
 
 
 def _cut_short(check: Json) -> bool:
-    """Whether it may be the container's end that stopped this check, or kept it from starting."""
+    """Whether the container's end may have stopped this check, or prevented its start."""
     output = str(check.get("Output", ""))
     return check.get("ExitCode") == 137 or output.startswith("OCI runtime exec failed")
 
@@ -121,7 +121,7 @@ def _unhealthy(container: Json | None) -> bool:
 
 
 def told(what: str, cause: str, logs: Sequence[str]) -> list[str]:
-    """What the user sees of a failure, line by line."""
+    """A failure as the user sees it, line by line."""
     lines = [f"its last {len(logs)} log lines:", *(f"  {line}" for line in logs)] if logs else []
     return [f"{what}: {cause}", *lines]
 
@@ -129,7 +129,7 @@ def told(what: str, cause: str, logs: Sequence[str]) -> list[str]:
 def log_lines(raw: bytes) -> tuple[str, ...]:
     """The last lines of a raw stream as the Engine sends it: frames of [stream, 0, 0, 0, length].
 
-    Logs of a terminal come without frames; what isn't a frame is taken as text.
+    Logs of a terminal have no frames; what isn't a frame is treated as text.
     """
     content = b""
     position = 0

@@ -1,6 +1,6 @@
 """Fetches what explains a failed task: its log, its container, the registry's answer.
 
-Nothing here raises: a missing piece of evidence must not hide the failure that it would explain.
+Nothing here raises: missing evidence must not hide the failure that it would explain.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from providers.swarm.wire import Json
 
 
 async def explain(pool: Pool, task: Json, auth: Mapping[str, str]) -> Failure:
-    """Why a task ended. To be called the moment that is seen: Swarm removes the evidence in 7 s."""
+    """Why a task ended. Call it at once: Swarm removes the evidence in 7 s."""
     lines, node = await asyncio.gather(logs(pool, task), _node(pool, task))
     shown = await _container(pool, task, node)
     failure = diagnosis.explain(task, shown, lines, _hostname(node))
@@ -32,7 +32,7 @@ async def explain(pool: Pool, task: Json, auth: Mapping[str, str]) -> Failure:
 
 
 async def logs(pool: Pool, task: Json) -> tuple[str, ...]:
-    """The last lines that a task wrote; none where it never started or is gone."""
+    """A task's last log lines; none if it never started or is gone."""
     params = {"stdout": "1", "stderr": "1", "tail": str(diagnosis.LOG_LINES)}
     try:
         raw = await pool.request(
@@ -44,7 +44,7 @@ async def logs(pool: Pool, task: Json) -> tuple[str, ...]:
 
 
 async def container(pool: Pool, task: Json) -> Json | None:
-    """The task's container as the Engine of its node shows it; None where that can't be asked."""
+    """The task's container as the Engine of its node shows it; None if that can't be reached."""
     return await _container(pool, task, await _node(pool, task))
 
 
@@ -88,7 +88,7 @@ async def _engine(pool: Pool, node: Json) -> Engine | None:
 
 
 async def _registry_says(pool: Pool, image: str, auth: Mapping[str, str]) -> str:
-    """The node's log only has the reason; a manager asked for the same image tells it, too."""
+    """Only the node's log has the reason; a manager that asks for the same image gets it, too."""
     try:
         await pool.request(
             "GET",

@@ -1,4 +1,4 @@
-"""Which tasks tell how a job's last run went. Pure."""
+"""The tasks of a job's last run. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ FAILED = ("failed", "rejected", "orphaned")
 
 
 def tasks_of(service: Json, tasks: Iterable[Json]) -> list[Json]:
-    """The tasks of its last run, out of all that the API shows: any update of a job begins one."""
+    """The tasks of its last run, among all in the API's answer: any update of a job starts a
+    run."""
     last = _iteration(service.get("JobStatus"))
     own = [task for task in tasks if task["ServiceID"] == service["ID"]]
     return [task for task in own if _iteration(task) == last]

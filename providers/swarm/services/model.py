@@ -1,4 +1,4 @@
-"""The typed inputs of a Swarm service. Plain values only; `render.py` makes the API's JSON of them.
+"""The typed inputs of a Swarm service. Plain values; `render.py` turns them into the API's JSON.
 
 Seconds are `float` and end in `_s`, memory is whole MiB and ends in `_mb`, modes are `int`
 (0o400). Defaults are the safe ones: read-only root, every capability dropped, limits set.
@@ -52,30 +52,30 @@ class Health:
 
     test: list[str] = prop(doc='["CMD", "program", …] or ["CMD-SHELL", "line"], as Docker has it.')
     interval_s: float = prop(default=5.0, doc="Seconds between two checks.")
-    timeout_s: float = prop(default=3.0, doc="Seconds that one may take.")
+    timeout_s: float = prop(default=3.0, doc="Seconds that one check may take.")
     retries: int = prop(default=3, doc="Failures in a row that make a task unhealthy.")
-    start_period_s: float = prop(default=30.0, doc="Failures in this time are not counted.")
+    start_period_s: float = prop(default=30.0, doc="Seconds in which failures don't count.")
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Limits of one task, and what the scheduler sets aside for it."""
+    """Limits of one task, and what the scheduler reserves for it."""
 
     cpus: float = prop(default=1.0, doc="Limit in processors.")
     memory_mb: int = prop(default=256, doc="Limit in MiB.")
     pids: int = prop(default=256, doc="Limit of processes and threads.")
-    reserve_cpus: float = prop(default=0.0, doc="Processors set aside.")
-    reserve_memory_mb: int = prop(default=0, doc="MiB set aside.")
+    reserve_cpus: float = prop(default=0.0, doc="Reserved processors.")
+    reserve_memory_mb: int = prop(default=0, doc="Reserved MiB.")
     gpus: int = prop(
         default=0,
-        doc="Whole GPUs for this task alone, which is placed where they are free. Nodes publish"
-        " theirs by `NodeSetup`.",
+        doc="Whole GPUs for this task alone, which is placed where they are free. `NodeSetup`"
+        " publishes a node's GPUs.",
     )
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where tasks may run (`node.labels.tier == primary`) and over what they are spread."""
+    """Where tasks may run (`node.labels.tier == primary`), and over what they are spread."""
 
     constraints: list[str] = prop(
         default_factory=list, doc="For example node.role == manager; all must hold."
@@ -115,7 +115,7 @@ class Registry:
 
 @dataclass(frozen=True)
 class TaskInputs:
-    """What the container of a service's or a job's task is made of, and where it may run."""
+    """The container of a service's or a job's task, and where it may run."""
 
     name: str = prop(replace=True, doc="Physical name, at most 63 characters; the DNS name too.")
     image: str = prop(doc="With its digest: server/name@sha256:… (a tag may move).")
@@ -135,14 +135,14 @@ class TaskInputs:
     init: bool = prop(default=True, doc="Docker's init as the first process.")
     hostname: str | None = prop(default=None, doc="None: the container's id.")
     labels: dict[str, str] = prop(
-        default_factory=dict, doc="Of the service: no restart. A job takes them to its next run."
+        default_factory=dict, doc="Of the service: no restart. A job has them from its next run on."
     )
     registry: Registry | None = prop(default=None, doc="None: images are public.")
 
 
 @dataclass(frozen=True)
 class ServiceInputs(TaskInputs):
-    """Everything one Swarm service is made of."""
+    """All inputs of one Swarm service."""
 
     mode: str = prop(default="replicated", replace=True, doc="replicated or global")
     replicas: int = prop(default=1, doc="Ignored in global mode.")
@@ -156,10 +156,10 @@ class ServiceInputs(TaskInputs):
 class JobInputs(TaskInputs):
     """A task that runs to its end, without a health check, not even its image's."""
 
-    tasks: int = prop(default=1, doc="How many run, all at once; each has to exit with 0.")
-    retries: int = prop(default=0, doc="How many tasks may fail before the job has failed.")
+    tasks: int = prop(default=1, doc="How many run at the same time; each must exit with 0.")
+    retries: int = prop(default=0, doc="How many tasks may fail before the job counts as failed.")
     triggers: dict[str, str] = prop(
-        default_factory=dict, doc="Any changed value runs it again, as any other input does."
+        default_factory=dict, doc="Any changed value runs the job again, as any other input does."
     )
 
 
@@ -167,22 +167,22 @@ class JobInputs(TaskInputs):
 class JobOutputs:
     """How the last run ended."""
 
-    exit_status: int = prop(volatile=True, doc="0, or the one of a failed task; -1: it had none.")
-    logs: list[str] = prop(secret=True, volatile=True, doc="The last lines that it wrote.")
+    exit_status: int = prop(volatile=True, doc="0, or a failed task's; -1: it had none.")
+    logs: list[str] = prop(secret=True, volatile=True, doc="Its last log lines.")
 
 
 @dataclass(frozen=True)
 class ServiceOutputs:
-    """`service_id` and `dns_name` never change, so that what depends on them does not either."""
+    """`service_id` and `dns_name` never change, so what depends on them doesn't either."""
 
     service_id: str = prop(doc="Docker's id.")
     dns_name: str = prop(doc="tasks.<name>: resolves to every healthy task on a shared network.")
     condition: str = prop(
-        volatile=True, doc="Empty while exactly the wanted spec runs; else what is different."
+        volatile=True, doc="Empty while exactly the wanted spec runs; else what differs."
     )
     proven: bool = prop(
         default=False,
         volatile=True,
-        doc="Whether this spec has run, healthy on all replicas: lost health is then no failure "
-        "of the rollout.",
+        doc="Whether this spec has been healthy on all replicas: then lost health doesn't fail "
+        "the rollout.",
     )

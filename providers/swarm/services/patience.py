@@ -1,4 +1,4 @@
-"""How long a rollout may take, and what it is given up for: every number of the verdict. Pure."""
+"""How long a rollout may take, and when it has failed: every number of the verdict. Pure."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _SPARE = 2
 
 @dataclass(frozen=True)
 class Patience:
-    """After how much of it a rollout counts as failed. Swarm itself tries for ever.
+    """When a rollout counts as failed. Swarm itself retries for ever.
 
     | knob | unit | what it is |
     |---|---|---|
-    | operation | s | a create or update in all |
+    | operation | s | a whole create or update |
     | repair | s | a repair of a service that this run does not change; lost tasks move in 56 s |
     | failures | tasks | that ended in one slot (in global mode: on one node) |
-    | unhealthy | tasks | the same, ended by their health check: each has taken its whole window |
-    | pending | s | that no node is suitable (full ones are waited for); new nodes need some |
-    | ended | s | after which a task that ended is not going to be replaced |
-    | settle | s | after a change, before its absence of effects is believed |
+    | unhealthy | tasks | the same, but ended by their health check: each took its whole window |
+    | pending | s | without a suitable node (full ones don't count); new nodes take some time |
+    | ended | s | after which an ended task will not be replaced |
+    | settle | s | after a change, before "no effect" counts |
     | reverted | s | for tasks to follow a roll-back that has ended |
-    | doubled | s | after which a surplus task does not go by itself |
-    | poll | s | between two looks: task changes cause no events, and evidence is short-lived |
-    | evidence | s | for one piece of what explains a failed task |
+    | doubled | s | after which a surplus task won't end by itself |
+    | poll | s | between two polls: task changes cause no events, and evidence is short-lived |
+    | evidence | s | for each piece of evidence on a failed task |
 
     How long a task must run to count is `Update.monitor_s`: at least `watched_s`.
     """
@@ -48,7 +48,7 @@ def watched_s(health: Health) -> float:
     """Seconds that a new task must run before its rollout counts: as long as a health check that
     fails at once needs to make it unhealthy.
 
-    One that hangs each time needs `retries` timeouts more. It is found by whoever waits for the
-    first success, and later by Swarm: watching every rollout for it would cost more than it finds.
+    One that hangs each time takes `retries` timeouts longer. The wait for the first success finds
+    it, and later Swarm does: watching every rollout for it would cost more than it finds.
     """
     return health.retries * health.interval_s + _SPARE

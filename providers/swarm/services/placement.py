@@ -1,6 +1,6 @@
-"""Which nodes a service's placement constraints allow, as swarmkit decides it. Pure.
+"""Which nodes a service's placement constraints allow, by swarmkit's rules. Pure.
 
-Source: moby/swarmkit manager/constraint/constraint.go (values compare without case).
+Source: moby/swarmkit manager/constraint/constraint.go (values are case-insensitive).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from providers.swarm.wire import Json
 
 GPU = "NVIDIA-GPU"
-"""What a node publishes each of its GPUs as (Docker's documentation of --node-generic-resources).
+"""The resource name under which a node publishes its GPUs (Docker, --node-generic-resources).
 Their ids reach a task as DOCKER_RESOURCE_NVIDIA-GPU, which NVIDIA's runtime reads."""
 
 _CONSTRAINT = re.compile(r"^\s*([\w.\-/]+)\s*(==|!=)\s*(.*?)\s*$")
@@ -22,7 +22,7 @@ _KEY = re.compile(
 
 
 _PASSING = ("insufficient resources", "host-mode port already in use")
-"""Reasons of `no suitable node` that end by themselves: other rollouts give back what they hold
+"""Reasons of `no suitable node` that resolve themselves: other rollouts release what they hold
 twice. Source: moby/swarmkit manager/scheduler/filter.go (Explain)."""
 
 
@@ -65,7 +65,7 @@ def eligible(nodes: Iterable[Json], constraints: Sequence[str]) -> list[Json]:
 
 
 def unmet(nodes: Sequence[Json], constraints: Sequence[str]) -> str:
-    """Why no node is eligible: the constraint that nobody fulfils and what the nodes have."""
+    """Why no node is eligible: the unmet constraint, and what the nodes have."""
     ready = [node for node in nodes if usable(node)]
     for constraint in constraints:
         if not any(allows(constraint, node) for node in ready):
@@ -79,7 +79,7 @@ def unmet(nodes: Sequence[Json], constraints: Sequence[str]) -> str:
 
 
 def too_large(nodes: Sequence[Json], constraints: Sequence[str], reserved: Json) -> str:
-    """Why no eligible node could hold the reservation even if it were empty; "" when one could."""
+    """Why no eligible node could hold the reservation even if it were empty; "" if one could."""
     sizes = [n.get("Description", {}).get("Resources") for n in eligible(nodes, constraints)]
     known = [size for size in sizes if size]
     if not known or len(known) < len(sizes):
@@ -89,7 +89,7 @@ def too_large(nodes: Sequence[Json], constraints: Sequence[str], reserved: Json)
         all(has >= asked for has, asked in zip(_amounts(s), wanted, strict=True)) for s in known
     ):
         return ""
-    # GPUs first: they are what few nodes have.
+    # GPUs first: few nodes have them.
     largest = max(map(_amounts, known), key=lambda amounts: amounts[::-1])
     with_gpus = bool(wanted[2])
     return (

@@ -1,4 +1,4 @@
-"""Ends a service, and waits for its containers: data must not be used twice."""
+"""Removes a service and waits for its containers: data must not be used twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from providers.swarm.services.verdict import TERMINAL
 
 
 async def remove(pool: Pool, context: Context, id: str, name: str) -> None:
-    """Gone already is fine, and so is a cluster that is gone. Raises `NoManager`, `NotSettled`."""
+    """A missing service is fine, and so is a missing cluster. Raises `NoManager`, `NotSettled`."""
     try:
         await pool.request("DELETE", f"/services/{id}", context=context)
     except NotFound:
@@ -27,7 +27,7 @@ async def remove(pool: Pool, context: Context, id: str, name: str) -> None:
 
 
 async def _until_ended(pool: Pool, context: Context, id: str, name: str) -> None:
-    # A service that is gone can't be asked for its tasks: they are found by their names.
+    # The tasks of a service that is gone are found by their names.
     filters = {"filters": json.dumps({"name": [f"{name}."]})}
     deadline = time.monotonic() + context.timeout
     while True:

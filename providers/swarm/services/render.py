@@ -25,7 +25,7 @@ from providers.swarm.services.model import (
 from providers.swarm.wire import Json
 
 SPEC_LABEL = "sophia.spec"
-"""On a service's containers: the hash of the task template that they were made from."""
+"""On a service's containers: the hash of their task template."""
 
 _MIB = 1024 * 1024
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
@@ -76,7 +76,7 @@ def render_job(inputs: JobInputs, urn: str) -> Json:
 
 
 def fingerprint(template: Json) -> str:
-    """Twelve hex digits that differ whenever Swarm would have to start new tasks."""
+    """Twelve hex digits that change whenever Swarm has to start new tasks."""
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -125,7 +125,7 @@ def _task_template(inputs: TaskInputs, health: Json, restart: Json) -> Json:
 
 
 def _gpus(count: int) -> Json:
-    # Not written where there are none, as it would restart services of before.
+    # Omitted if there are none: writing it would restart existing services.
     if not count:
         return {}
     wanted = {"DiscreteResourceSpec": {"Kind": placement.GPU, "Value": count}}

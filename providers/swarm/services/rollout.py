@@ -1,4 +1,4 @@
-"""Waits until Swarm runs exactly the wanted spec, or says why it never will."""
+"""Waits until Swarm runs exactly the wanted spec, or reports why it never will."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from providers.swarm.wire import Json
 
 
 class RolloutFailed(SwarmError):
-    """A service does not run as wanted. cause: one line. logs: the last lines of a failed task."""
+    """A service doesn't run as wanted. cause: one line. logs: the last lines of a failed task."""
 
     def __init__(self, name: str, cause: str, logs: tuple[str, ...]) -> None:
         self.reasons = diagnosis.told(f"service {name}", cause, logs)
@@ -41,7 +41,7 @@ class RolloutFailed(SwarmError):
 
 
 async def observe(pool: Pool, service_id: str, context: Context | None = None) -> Observation:
-    """One look. Raises `NotFound` when there is no such service."""
+    """One look at the service. Raises `NotFound` if there is no such service."""
     filters = {"filters": json.dumps({"service": [service_id]})}
     service, tasks = await asyncio.gather(
         pool.request("GET", f"/services/{service_id}", context=context),
@@ -55,10 +55,10 @@ async def observe(pool: Pool, service_id: str, context: Context | None = None) -
 
 
 class Rollout:
-    """One create or update that is being waited for.
+    """One create or update in progress.
 
-    first: the look before the change, so that old failures don't count. auth: the registry header.
-    posted: whether anything was changed. revert: whether a failure is to be rolled back.
+    first: the look before the change, so old failures don't count. auth: the registry header.
+    posted: whether anything was changed. revert: whether to roll back after a failure.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Rollout:
         try:
             seen = await observe(self._pool, self._id, self._context)
         except NotFound:
-            raise RolloutFailed(self._name, "somebody removed it meanwhile", ()) from None
+            raise RolloutFailed(self._name, "somebody removed it in between", ()) from None
         unexplained = self._watch.unexplained(seen)
         found = await asyncio.gather(
             *(evidence.explain(self._pool, task, self._auth) for task in unexplained)
@@ -132,7 +132,7 @@ class Rollout:
         raise RolloutFailed(self._name, cause, blamed.logs if blamed else ())
 
     async def _roll_back(self, cause: str) -> str:
-        """Asks for what Swarm does by itself only when a task fails in time."""
+        """Requests the rollback that Swarm starts by itself only if a task fails in time."""
         seen = await observe(self._pool, self._id, self._context)
         if seen.update_state.startswith("rollback"):
             return self._reverted(await self._until_reverted(cause))
@@ -145,8 +145,8 @@ class Rollout:
         return self._reverted(await self._until_reverted(cause))
 
     async def _until_reverted(self, cause: str) -> Observation:
-        """Until the roll-back ended, or half as long again as the whole operation may take; and
-        then some seconds for the tasks to follow."""
+        """Waits until the rollback has ended, for at most half the operation's timeout; then some
+        seconds more for the tasks to follow."""
         self._tell(f"rolling back: {cause}")
         deadline = max(self._deadline, time.monotonic() + self._context.timeout / 2)
         settled = float("inf")
@@ -162,7 +162,8 @@ class Rollout:
             await self._context.sleep(self._patience.poll)
 
     async def _end_surplus(self, seen: Observation) -> None:
-        """Makes Swarm look again at slots that stay doubled: any update does, the same spec too."""
+        """Makes Swarm check again slots that stay doubled: any update does, even with the same
+        spec."""
         now = time.monotonic()
         self._doubled = (self._doubled or now) if doubled(seen) else None
         if self._doubled is None or now - self._doubled < self._patience.doubled:
@@ -172,7 +173,7 @@ class Rollout:
             await self._post(seen)
 
     async def _post(self, seen: Observation, **params: str) -> None:
-        """Posts the live spec again. Swarm keeps the registry credentials that it has."""
+        """Posts the live spec again. Swarm keeps its registry credentials."""
         await self._pool.request(
             "POST",
             f"/services/{self._id}/update",
@@ -182,7 +183,7 @@ class Rollout:
         )
 
     async def _stuck(self, seen: Observation) -> Failure | None:
-        """What a task that never became healthy says."""
+        """What a task that never became healthy reports."""
         for task in active(seen):
             if task["Status"]["State"] not in ("running", "pending", *TERMINAL):
                 lines = await evidence.logs(self._pool, task)

@@ -1,4 +1,4 @@
-"""What service inputs cannot be right, all at once. Pure."""
+"""The rules for service inputs; reports all faults at once. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHOICES = {
 
 
 def faults_of(inputs: ServiceInputs) -> list[Fault]:
-    """Every fault of a service that can be seen without a cluster."""
+    """Every fault of a service that is visible without a cluster."""
     replicas = f"got {inputs.replicas}, expected 0 or more"
     return [
         *_task(inputs),
@@ -30,7 +30,7 @@ def faults_of(inputs: ServiceInputs) -> list[Fault]:
 
 
 def job_faults(inputs: JobInputs) -> list[Fault]:
-    """Every fault of a job that can be seen without a cluster."""
+    """Every fault of a job that is visible without a cluster."""
     return [
         *_task(inputs),
         *([Fault("tasks", f"got {inputs.tasks}, expected 1 or more")] if inputs.tasks < 1 else []),
@@ -89,7 +89,7 @@ def _files(inputs: TaskInputs) -> Iterator[Fault]:
         targets = [file.target for file in files]
         for index, target in enumerate(targets):
             if not target or target in targets[:index]:
-                yield Fault(f"{path}[{index}].target", f"{target!r} is empty or there twice")
+                yield Fault(f"{path}[{index}].target", f"{target!r} is empty or listed twice")
 
 
 def _mounts(inputs: TaskInputs) -> Iterator[Fault]:
@@ -110,7 +110,7 @@ def _rollout(inputs: ServiceInputs) -> Iterator[Fault]:
     if inputs.ports and update.order == "start-first":
         yield Fault(
             "update.order",
-            "start-first never gets a host port that the old task still has; use stop-first",
+            "start-first can't work: the old task still holds the host port; use stop-first",
         )
     if health is not None and not health.test:
         yield Fault("health.test", "expected a command")

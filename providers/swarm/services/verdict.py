@@ -1,9 +1,10 @@
-"""What a service looks like → whether it has converged, failed, or is still on its way. Pure.
+"""From looks at a service to a verdict: converged, failed, or still on its way. Pure.
 
-Why not trust UpdateStatus: it is absent on every create, `completed` shows up again after a
-rollback, and it says nothing of tasks that die later (Engine 20.10, measured). Converged means:
+UpdateStatus is not enough: it is absent on every create, says `completed` again after a rollback,
+and nothing about tasks that die later (Engine 20.10, measured). Converged means:
 the live spec is the wanted one, no update is under way, and exactly the wanted number of tasks made
-from it have been running for the monitor time. A task with a health check runs once it is healthy.
+from it have been running for the monitor time. A task with a health check counts as running once it
+is healthy.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ _LIVE = ("ready", "running")
 class Observation:
     """One look: the service, its tasks and (where they matter) the nodes, as the API gives them.
 
-    now: Unix time by the manager's clock, which also wrote the tasks' stamps: the clock of this
-    machine may be minutes off.
+    now: Unix time by the manager's clock, which also wrote the tasks' timestamps: this machine's
+    clock may be minutes off.
     """
 
     service: Json
@@ -69,7 +70,7 @@ class Converged:
 class Failed:
     """It will not converge. failure: of the task to blame, when one is known.
 
-    foreign: somebody else's change is in the way, which is not ours to roll back.
+    foreign: somebody else's change is in the way; don't roll it back.
     """
 
     cause: str
@@ -79,7 +80,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Swarm went or is going back to the previous spec. message: UpdateStatus's words."""
+    """Swarm has rolled back, or is doing so. message: UpdateStatus's."""
 
     message: str
 
@@ -88,7 +89,7 @@ Verdict = Waiting | Converged | Failed | RolledBack
 
 
 def wanted_count(seen: Observation) -> int:
-    """How many tasks the live spec asks for; in global mode one on each node that can have it."""
+    """How many tasks the live spec asks for; in global mode one on each eligible node."""
     spec = seen.service["Spec"]
     if "Global" in spec["Mode"]:
         return len(_eligible(seen))
@@ -96,7 +97,7 @@ def wanted_count(seen: Observation) -> int:
 
 
 def active(seen: Observation) -> list[Json]:
-    """The tasks that Swarm wants to run. Those on lost or unsuited nodes don't count."""
+    """The tasks that Swarm wants to run. Those on lost or unsuitable nodes don't count."""
     tasks = [task for task in seen.tasks if task["DesiredState"] == "running"]
     if "Global" not in seen.service["Spec"]["Mode"]:
         return tasks
@@ -107,7 +108,7 @@ def active(seen: Observation) -> list[Json]:
 def of_spec(task: Json, spec: Json) -> bool:
     """Whether a task was made from this service spec.
 
-    Whole task specs don't compare equal; the label stands for what is outside the ContainerSpec.
+    Whole task specs don't compare equal; the label covers what is outside the ContainerSpec.
     """
     ours, live = task["Spec"].get("ContainerSpec", {}), spec["TaskTemplate"]["ContainerSpec"]
     label = (live.get("Labels") or {}).get(SPEC_LABEL)
@@ -115,9 +116,9 @@ def of_spec(task: Json, spec: Json) -> bool:
 
 
 def condition(wanted: Json, seen: Observation) -> str:
-    """Why the service, looked at once, is not as wanted; empty when it is.
+    """Why the service, at a single look, is not as wanted; empty if it is.
 
-    An update under way is not told: its spec is the wanted one, and its tasks are counted.
+    An update under way is not reported: its spec is the wanted one, and its tasks are counted.
     """
     live = seen.service["Spec"]
     if found := differences(wanted, live):
@@ -133,7 +134,7 @@ def proven(wanted: Json, seen: Observation) -> bool:
 
 
 def abandoned(seen: Observation) -> bool:
-    """Whether tasks are missing and Swarm starts none: it does not try again by itself."""
+    """Whether tasks are missing and Swarm starts none: it doesn't retry by itself."""
     if seen.update_state in _UNDER_WAY:
         return False
     live = {_slot(task) for task in seen.tasks if task["DesiredState"] in _LIVE}
@@ -141,10 +142,10 @@ def abandoned(seen: Observation) -> bool:
 
 
 def doubled(seen: Observation) -> bool:
-    """Whether one slot has two running tasks, with no update under way that would end one.
+    """Whether one slot has two running tasks, and no update under way will end one.
 
-    Seen after a start-first update whose old task failed by itself meanwhile: the updater and the
-    restart supervisor both replace it, and nothing ends the surplus (Engine 20.10).
+    Seen after a start-first update during which the old task failed by itself: the updater and the
+    restart supervisor both replace it, and nothing ends the surplus task (Engine 20.10).
     """
     if seen.update_state in _UNDER_WAY:
         return False
@@ -157,9 +158,9 @@ def doubled(seen: Observation) -> bool:
 class Watch:
     """Judges one create or update, look by look.
 
-    wanted: the ServiceSpec that was asked for. posted: whether this operation changed anything.
-    start: seconds on the caller's clock, the one that `judge` is given. monitor: seconds.
-    first: what was there when it began: failures from before are not held against it.
+    wanted: the requested ServiceSpec. posted: whether this operation changed anything.
+    start: seconds on the caller's clock, the one passed to `judge`. monitor: seconds.
+    first: the look at its start: earlier failures don't count.
     """
 
     wanted: Json
@@ -198,7 +199,7 @@ class Watch:
 
     @property
     def last_failure(self) -> Failure | None:
-        """The latest one; for one that was just killed, one that was proven to lack memory."""
+        """The latest failure; if that is only "killed", one that proves a lack of memory."""
         found = [failure for slot in self._failures.values() for failure in slot.values()]
         found.sort(key=lambda failure: failure.when)
         if found and found[-1].kind is Kind.KILLED:
@@ -239,7 +240,7 @@ class Watch:
         if state == "completed":
             return RolledBack(message)
         paths = ", ".join(foreign[:3])
-        return Failed(f"somebody else changed it meanwhile ({paths})", foreign=True)
+        return Failed(f"somebody else changed it in between ({paths})", foreign=True)
 
     def _stopped(self, seen: Observation, now: float) -> Failed | None:
         if seen.update_state == "paused":
@@ -260,7 +261,7 @@ class Watch:
         return None
 
     def _given_up(self, seen: Observation, now: float) -> Failed | None:
-        """Swarm puts a new task in the place of an ended one at once, or never."""
+        """Swarm replaces an ended task at once, or never."""
         for slot, since in self._ended.items():
             if now - since >= self.patience.ended:
                 blamed = list(self._failures[slot].values())[-1]
@@ -283,8 +284,8 @@ class Watch:
         return Converged(_progress(seen))
 
     def _proof(self, task: Json) -> float:
-        """Seconds that a task must run. Each failure in its place doubles them: a loop of crashes
-        that are a little further apart than the monitor time would pass otherwise."""
+        """Seconds that a task must run. Each failure in its slot doubles them: otherwise a loop of
+        crashes that are slightly further apart than the monitor time would pass."""
         return self.monitor * 2.0 ** len(self._failures.get(_slot(task), {}))
 
 
@@ -300,7 +301,7 @@ def _running(seen: Observation) -> list[Json]:
 
 
 def _uneven(seen: Observation) -> str:
-    """What is short or too many; empty when exactly the wanted tasks run."""
+    """Which tasks are missing or surplus; empty if exactly the wanted tasks run."""
     running, count = len(_running(seen)), wanted_count(seen)
     if running != count:
         return _progress(seen)
@@ -315,8 +316,8 @@ def _young(wanted: Json, seen: Observation) -> list[Json]:
 
 
 def _just_restarted(wanted: Json, seen: Observation) -> str:
-    """A task that took a failed one's place a moment ago: a service that crashes over and over
-    has all its tasks running, too, in some instants."""
+    """A task that replaced a failed one a moment ago: even a service that keeps crashing has all
+    its tasks running at some moments."""
     spec = seen.service["Spec"]
     failed = {_slot(t) for t in seen.tasks if _state(t) in FAILED and of_spec(t, spec)}
     found = [task for task in _young(wanted, seen) if _slot(task) in failed]
@@ -330,12 +331,12 @@ def _progress(seen: Observation) -> str:
 
 
 def _detail(seen: Observation) -> str:
-    """What keeps it from converging, as last seen."""
+    """What prevents it from converging, as last seen."""
     spec = seen.service["Spec"]
     parts = []
     for task in active(seen):
         if not of_spec(task, spec):
-            parts.append(f"{describe(task, seen.nodes)} is still of the old spec")
+            parts.append(f"{describe(task, seen.nodes)} still has the old spec")
         elif _state(task) != "running":
             parts.append(f"{describe(task, seen.nodes)} is {_state(task)}")
             parts[-1] += f" ({_err(task)})" if _err(task) else ""
@@ -345,7 +346,7 @@ def _detail(seen: Observation) -> str:
 
 
 def is_homeless(task: Json, seen: Observation) -> bool:
-    """Whether no node will ever take the task as things are, full or busy ones left aside."""
+    """Whether no node can ever take the task, not counting nodes that are only full or busy."""
     if _state(task) != "pending" or not _err(task):
         return False
     return not placement.passes(_err(task)) or bool(_too_large(seen))
@@ -359,7 +360,7 @@ def _too_large(seen: Observation) -> str:
 
 
 def homeless(seen: Observation, tasks: Sequence[Json]) -> str:
-    """No suitable node for some of these tasks: what nobody fulfils, or else Swarm's own words."""
+    """Why some of these tasks have no suitable node: the unmet constraint, or Swarm's message."""
     template = seen.service["Spec"]["TaskTemplate"]
     constraints = (template.get("Placement") or {}).get("Constraints") or []
     said = [_err(t) for t in tasks if is_homeless(t, seen)]
@@ -369,7 +370,7 @@ def homeless(seen: Observation, tasks: Sequence[Json]) -> str:
 
 
 def describe(task: Json, nodes: Sequence[Json] = ()) -> str:
-    """`task 2 (id 4kd9s…)`, with its node where that is known."""
+    """`task 2 (id 4kd9s…)`, with its node if known."""
     names = {n["ID"]: n.get("Description", {}).get("Hostname", "") for n in nodes}
     node = names.get(task.get("NodeID", ""), "")
     number = f" {task['Slot']}" if task.get("Slot") else ""
@@ -389,8 +390,8 @@ def _err(task: Mapping[str, Any]) -> str:
 
 
 def _age(task: Mapping[str, Any], now: float) -> float:
-    """Seconds since the task changed last; both times are the managers' own."""
-    # Only whole seconds matter: the fraction has nine digits, more than Python reads.
+    """Seconds since the task's last change; both times are by the managers' clocks."""
+    # Whole seconds are enough: the fraction has nine digits, more than Python parses.
     stamp = str(task.get("UpdatedAt") or task["Status"].get("Timestamp", ""))[:19]
     try:
         return now - datetime.fromisoformat(stamp + "+00:00").timestamp()

@@ -12,8 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from components.plan import backup
 from components.plan import database as plan
-from components.plan.workload import service_inputs
+from components.plan.backup import Repository
+from components.plan.workload import Workload, job_inputs, service_inputs
+from providers.swarm.services.model import TaskInputs
 from simulator import images
 from tests.support.docker import docker
 from tests.support.polling import until
@@ -22,9 +25,17 @@ VOLUME = "database-0a1b2c3d"
 ROOT = Path(__file__).resolve().parents[3]
 
 
+class Failed(Exception):
+    """A job that ended with another status than 0, with what it printed."""
+
+
 @dataclass
 class Database:
-    """One data directory; containers on it come and go. `name` is the newest one."""
+    """One data directory; containers on it come and go. `name` is the newest one.
+
+    repository: where backups go, None for none; keys: its secrets, by their files' names; hosts:
+    names that containers find, with their addresses.
+    """
 
     image: str
     prefix: str
@@ -32,38 +43,79 @@ class Database:
     password: str = "it's-a %\\ password"
     name: str = ""
     made: list[str] = field(default_factory=list)
+    repository: Repository | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
         return self.folder / "data"
 
+    @property
+    def workload(self) -> Workload:
+        """The service's plan."""
+        bare = plan.workload("database", 512)
+        return backup.archiving(bare, self.repository) if self.repository else bare
+
     def start(self) -> None:
         """Starts a container with the limits and mounts of the service's plan."""
-        self.name = f"{self.prefix}-{secrets.token_hex(2)}"
-        self.made.append(self.name)
-        (self.folder / "password").write_text(self.password)
-        (self.folder / "password").chmod(0o444)
-        planned = service_inputs(plan.workload("database", 512), "test")
-        docker(
-            *("run", "--detach", "--init", "--name", self.name, "--user", planned.user),
+        self.name = self._name()
+        planned = service_inputs(self.workload, "test")
+        docker("run", "--detach", "--init", *self._like(planned), self.image, *planned.args)
+
+    def back_up(self) -> str:
+        """Runs the job that makes a backup, to its end. What it printed, both streams."""
+        assert self.repository is not None
+        self.name, server = self._name(), self.name
+        planned = job_inputs(backup.job("backup", self.workload, self.repository), "test")
+        entry, *rest = planned.command
+        like = self._like(planned)
+        command = ["docker", "run", "--init", "--entrypoint", entry, *like, self.image, *rest]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.name = server
+        said = done.stdout + done.stderr
+        if done.returncode:
+            raise Failed(said)
+        return said
+
+    def _name(self) -> str:
+        self.made.append(f"{self.prefix}-{secrets.token_hex(2)}")
+        return self.made[-1]
+
+    def _like(self, planned: TaskInputs) -> list[str]:
+        """Options of `docker run`, as the plan has it."""
+        files = self.folder / "files"
+        files.mkdir(exist_ok=True)
+        contents = {plan.PASSWORD_SECRET: self.password, **self.keys}
+        authority = self.repository.authority if self.repository else ""
+        mounts = {}
+        for file in (*planned.secrets, *planned.configs):
+            source = files / Path(file.target).name
+            source.write_text(contents.get(file.target, authority))
+            source.chmod(0o444)
+            mounts[source] = str(Path("/run/secrets") / file.target)
+        return [
+            *("--name", self.name, "--user", planned.user),
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-            *("--memory", f"{planned.resources.memory_mb}m", "--tmpfs", "/tmp"),
+            *("--memory", f"{planned.resources.memory_mb}m", "--tmpfs", "/tmp:size=16m"),
             *("--pids-limit", str(planned.resources.pids)),
             *(
                 word
                 for item in (planned.env | {"VOLUME": VOLUME}).items()
                 for word in ("--env", "=".join(item))
             ),
+            *(word for host in self.hosts.items() for word in ("--add-host", ":".join(host))),
             *("--volume", f"{self.data}:/var/lib/postgresql/data"),
-            *("--volume", f"{self.folder}/password:/run/secrets/{plan.PASSWORD_SECRET}:ro"),
-            *(self.image, *planned.args),
-        )
+            *(word for at in mounts.items() for word in ("--volume", f"{at[0]}:{at[1]}:ro")),
+        ]
 
     def stop(self) -> None:
         docker("stop", "--time", "30", self.name)
 
     def query(self, sql: str, *, user: str = plan.DATABASE, password: str | None = None) -> list:
-        address = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name)
+        # Docker 29 has it for each network only.
+        where = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        address = docker("inspect", "--format", where, self.name)
         with psycopg.connect(
             host=address,
             port=plan.PORT,

@@ -1,4 +1,4 @@
-"""The database's start: made once, killed anywhere, never made over what is there."""
+"""The database's start: initialised once, killed anywhere, never over existing data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_data_and_password_survive_and_change_with_restarts(database):
         "the container's health",
         30,
     )
-    # Only the owner comes in over the network, only with the password, and is no superuser.
+    # Only the owner can connect over the network, only with the password, and is not a superuser.
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         database.query("SELECT 1", password="wrong")
     with pytest.raises(psycopg.OperationalError, match="rejects connection"):

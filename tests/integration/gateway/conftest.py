@@ -52,7 +52,7 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
 
 @pytest.fixture(autouse=True)
 def what_was_said(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What the gateway said of its replicas: pytest shows it beside a failure."""
+    """The gateway's log about its replicas: pytest shows it with a failure."""
     yield
     if "gateway" in request.fixturenames:
         print(*warnings(request.getfixturevalue("gateway").name)[-30:], sep="\n")

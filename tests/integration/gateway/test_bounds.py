@@ -23,7 +23,7 @@ HERE = "/mcp/ai_memory"
 def test_connections_of_one_address_are_bounded(gateway):
     with contextlib.ExitStack() as opened:
         silent = [connected(gateway, opened) for _ in range(plan.CONNECTIONS_PER_SOURCE + 1)]
-        # Nobody answers before a client speaks: an end, or a reset, is a refusal.
+        # No answer comes before the client sends something: a close or a reset is a refusal.
         ended = until(lambda: [one for one in silent if is_closed(one)], bool, "a refusal", 5)
         assert len(ended) <= 5, "the one too many, and calls of before that are not over yet"
         assert gateway.refuses()

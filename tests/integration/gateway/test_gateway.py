@@ -1,4 +1,4 @@
-"""What the gateway lets through, and how it says no."""
+"""What the gateway lets through, and how it refuses."""
 
 from __future__ import annotations
 

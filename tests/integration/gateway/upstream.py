@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         CALLS[key] = CALLS.get(key, 0) + 1
 
     def wait(self):
-        """Works until whoever called is gone."""
+        """Works until the caller is gone."""
         self.count("arrived")
         with contextlib.suppress(ConnectionError):
             self.connection.recv(1)

@@ -43,7 +43,7 @@ for name in ("one", "two"):
 
 
 class Program:
-    """A project in a folder of its own. Commands of the real engine, on a state in that folder."""
+    """A project in a separate folder. Commands of the real engine, on a state in that folder."""
 
     def __init__(self, folder: Path, repository: str, env: dict[str, str]) -> None:
         self.folder, self.repository, self.env = folder, repository, env

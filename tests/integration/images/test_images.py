@@ -49,7 +49,7 @@ def test_images_are_built_once_per_content_and_outlive_the_stack(program, served
     up(program)
     assert changed(second, references(program)) == set(NAMES)
 
-    # What was pushed can be pulled by its digest; the older image is still there too.
+    # Pushed images can be pulled by digest; the older one is still there, too.
     program.forget_images()
     cache = ImageCache(program.folder / "contexts", program.folder / "packages")
     for reference in (first["one"], second["one"]):

@@ -1,4 +1,4 @@
-"""The servers' images, built as the platform builds them, and a Postgres of its own for them."""
+"""The servers' images, built as the platform builds them, and their own Postgres."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""MEMORY_SCOPE_FROM_CALLER over real HTTP: whoever calls sees and changes only what is theirs."""
+"""MEMORY_SCOPE_FROM_CALLER over real HTTP: callers see and change only their own memories."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -63,7 +63,7 @@ async def calling(replica: Replica, name: str | None, mode: str = "auto") -> Asy
 
 @pytest.fixture
 def names() -> tuple[str, str]:
-    """Two callers that nobody else is."""
+    """Two callers that no other test uses."""
     return f"alice-{uuid4().hex[:8]}", f"bob-{uuid4().hex[:8]}"
 
 

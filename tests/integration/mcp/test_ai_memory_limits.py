@@ -1,4 +1,4 @@
-"""ai_memory's limits and schema on a real Postgres: what no number of calls gets past."""
+"""ai_memory's limits and schema on a real Postgres: no number of calls exceeds them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 @asynccontextmanager
 async def ready(url: str) -> AsyncIterator[MemoryStore]:
-    """A store once its schema and its indexes are there."""
+    """A store once its schema and its indexes exist."""
     database = Database(Credential("MEMORY_DATABASE_URL", url), 4)
 
     async def stats() -> str:

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 @pytest.fixture
 def user() -> str:
-    """Nobody else's memories."""
+    """Memories that no other test uses."""
     return f"user-{uuid4()}"
 
 

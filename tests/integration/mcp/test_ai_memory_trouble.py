@@ -52,7 +52,7 @@ async def test_a_database_restart_is_told_and_survived(replicas, postgres):
         result = await client.call_tool("get_memories", {"user_id": user})
         assert not result.is_error, result
         assert [entry["content"] for entry in result.structured_content["memories"]] == ["kept"]
-    # It was the same process all along: a database that is away is no reason to restart.
+    # It was the same process all the time: an unreachable database is no reason to restart.
     assert docker("inspect", "-f", "{{.RestartCount}} {{.State.Health.Status}}", replica.name) in (
         "0 healthy", "0 starting",
     )  # fmt: skip
@@ -123,7 +123,7 @@ async def test_a_replica_stopped_under_load_loses_no_call(start_replica):
                     return
                 try:
                     await call(http, f"{worker}/{number}", mode)
-                except Exception as error:  # a failed call of any kind is what is counted
+                except Exception as error:  # failed calls of any kind are counted
                     failed.append(f"{time.monotonic():.1f} {mode}: {error!r}")
 
     async def call(http: httpx2.AsyncClient, content: str, mode: str) -> None:

@@ -168,7 +168,7 @@ async def test_names_descriptions_and_schemas_are_as_clients_expect(
 async def test_a_server_conforms_to_the_protocol(
     platform: Platform, tools: Path, tmp_path: Path, version: str, path: str
 ):
-    """One server stands for all: what answers here is the runtime that they share. The backend
+    """One server represents all: they share the runtime that answers here. The backend
     answers by itself."""
     host, _, port = platform.outputs["gateway_url"].removeprefix("https://").partition(":")
     trust = trusting(platform.outputs["ca_certificate"])
@@ -197,7 +197,7 @@ async def test_a_server_conforms_to_the_protocol(
 
 
 def expected_of(path: str) -> list[str]:
-    """What the tester is expected to find at this path."""
+    """The tester's expected findings at this path."""
     expected: list[str] = yaml.safe_load(EXPECTED.read_text())["server"]
     if path == "/mcp":
         otherwise = yaml.safe_load(OF_BACKEND.read_text())
@@ -206,7 +206,7 @@ def expected_of(path: str) -> list[str]:
 
 
 def unexpected(results: Path, expected: list[str]) -> str:
-    """What is wrong and not expected, in the tester's words."""
+    """Unexpected failures, in the tester's words."""
     lines = []
     for file in sorted(results.glob("server-*/checks.json")):
         scenario = re.sub(r"-\d{4}-\d\d-\d\dT.*", "", file.parent.name.removeprefix("server-"))

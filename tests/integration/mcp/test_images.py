@@ -1,4 +1,4 @@
-"""What is in the servers' images, what is not, and how they run."""
+"""What the servers' images contain, what they don't, and how they run."""
 
 from pathlib import Path
 

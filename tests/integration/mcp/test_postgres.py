@@ -1,4 +1,4 @@
-"""The postgres server on a real PostgreSQL: what it reads, and what nobody gets past."""
+"""The postgres server on a real PostgreSQL: what it reads, and what it prevents."""
 
 import asyncio
 import json
@@ -100,7 +100,7 @@ async def connected(url: str, **environment: str) -> AsyncIterator[Tools]:
 
 
 def state(shop: Shop) -> list[Any]:
-    """What a write would change."""
+    """The state that a write would change."""
     queries = [
         "SELECT count(*), max(id), md5(string_agg(c::text, '' ORDER BY id)) FROM customers c",
         "SELECT count(*), max(id) FROM orders",
@@ -392,7 +392,7 @@ async def test_an_index_is_suggested_where_few_rows_of_many_are_needed(shop: Sho
         "SELECT o.* FROM customers c JOIN orders o ON o.customer_id = c.id WHERE email = 'u7@x'",
         "SELECT * FROM orders WHERE id = 1",
         "SELECT * FROM orders WHERE total > 0",
-        # All of customers are read, as few as they are, and there is an index on the id.
+        # The whole small table customers is read, although there is an index on the id.
         "SELECT name FROM customers c JOIN orders o ON o.customer_id = c.id WHERE o.id < 150",
         "DELETE FROM orders",
     ]

@@ -43,8 +43,8 @@ class Behind:
     def number(self, wanted: int) -> None:
         """Waits until the gateway uses so many replicas.
 
-        They are well before: a Swarm's DNS tells of no others, and the gateway believes it until
-        it has asked for the first time.
+        They are healthy before: a Swarm's DNS names only healthy ones, and the gateway trusts it
+        until its first check.
         """
         until(lambda: states(self), lambda seen: seen == {"ok"}, "every replica is well")
         until(
@@ -119,7 +119,7 @@ async def test_a_model_reads_that_the_database_is_away(behind, postgres):
 
 
 def states(behind: Behind) -> set[str]:
-    """What the replicas say of themselves."""
+    """The names that the replicas report."""
     seen = set()
     for one in behind.replicas:
         with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/health", timeout=5) as answer:

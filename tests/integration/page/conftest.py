@@ -1,4 +1,4 @@
-"""One browser for all tests of the page; each has a page and a play of the API of its own."""
+"""One browser for all tests of the page; each test has its own page and played API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def service() -> Iterator[Service]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def view(browser: Chromium, service: Service) -> AsyncIterator[Viewer]:
-    """A window of 1,280 pixels. Whatever a test does, the page keeps to its own policy."""
+    """A window of 1,280 pixels. Whatever a test does, the page must not violate its own policy."""
     async with browser.page() as page:
         seen = Viewer(page, service.url)
         yield seen

@@ -26,7 +26,7 @@ NOTES = "https://example.com/releases/3.2/" + "all-of-the-notes-" * 8
 SIZES = {"desktop": 1280, "phone": 360}
 TAGS = "{rules: {'target-size': {enabled: true}}}"
 CONTRAST = "{runOnly: {type: 'rule', values: ['color-contrast']}}"
-"""All that dark can break."""
+"""Everything that the dark theme can break."""
 SMALL = """[...document.querySelectorAll('button, select, textarea, nav a, input, .box')]
     .filter((it) => it.offsetParent && it.type !== 'checkbox' && it.offsetHeight < 24)
     .map((it) => it.outerHTML)"""

@@ -1,4 +1,4 @@
-"""The fleet as it is, and as it changes while somebody looks."""
+"""The fleet, and its changes while the page is open."""
 
 from __future__ import annotations
 

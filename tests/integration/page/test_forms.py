@@ -1,4 +1,4 @@
-"""A form can be made of every tool that there is, and gives back every call of its tests."""
+"""Every tool gets a form, which reproduces every call of the tool's tests."""
 
 from __future__ import annotations
 

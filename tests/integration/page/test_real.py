@@ -38,7 +38,7 @@ def backend(tmp_path: Path) -> Iterator[str]:
 
 async def test_a_tool_of_a_real_server_is_called(view: Viewer, backend: str) -> None:
     view.url = backend
-    # What the gateway makes of a token.
+    # The headers that the gateway derives from a token.
     headers = {
         "X-Sophia-Caller": "ada",
         "X-Sophia-Servers": "*",

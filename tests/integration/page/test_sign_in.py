@@ -76,7 +76,7 @@ async def test_what_a_caller_may_not_see_is_explained(service: Service, view: Vi
     await view.open("#/servers/github", before=SIGNED_IN)
     await view.sees("Not available", "You may use slack.")
     await view.follow("#/nowhere")
-    await view.sees("Nothing is at #/nowhere.")
+    await view.sees("There is no page #/nowhere.")
     await view.follow("#/tools/slack/none")
     await view.sees("slack has no tool none.")
 
@@ -84,7 +84,7 @@ async def test_what_a_caller_may_not_see_is_explained(service: Service, view: Vi
 async def test_an_answer_that_is_no_json_is_told(service: Service, view: Viewer) -> None:
     service.routes["GET /api/fleet"] = refused(418)
     await view.open()
-    await view.sees("The answer has status 418 and no JSON.")
+    await view.sees("The answer has status 418 but is not JSON.")
     service.routes["GET /api/fleet"] = ok(fleet())
     await view.click("Try again")
     await view.sees("16 servers")

@@ -39,7 +39,7 @@ async def test_tools_are_searched_and_the_browser_leads_back(
     await view.js("history.back()")
     await view.true("document.querySelectorAll('.tools li').length === 1")
     await view.fill("Search the tools of all servers", "nothing is like this")
-    await view.sees("No tool is like that.")
+    await view.sees("No tool matches.")
 
 
 async def test_a_search_takes_the_place_of_the_one_before(service: Service, view: Viewer) -> None:
@@ -127,7 +127,7 @@ async def test_what_is_wrong_is_said_at_its_field(service: Service, view: Viewer
     await view.click("Run")
     await view.sees(
         "Give at least 2 characters.", "Give at most 100.", "Give more than 0.",
-        "Give at most 3 of them.", "Give numbers: three is none.", "Needed.",
+        "Give at most 3 of them.", "Give numbers: three is not one.", "Needed.",
         "Give an array; this is: object.",
     )  # fmt: skip
     assert await view.focused() == "query"

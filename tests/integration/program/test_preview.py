@@ -1,4 +1,4 @@
-"""The real engine runs the program against the API alone: what it plans, and what it refuses."""
+"""The real engine runs the program against only the API: what it plans, and what it refuses."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ lambdalabs.InstanceName("name", name="sophia-dev-manager-1-c2", opts=through)
 
 
 def test_a_lost_state_is_told_from_a_first_run_that_was_interrupted(program):
-    """The program as far as the name that a machine is launched under: no output yet."""
+    """The program up to the name for a machine's launch: no output yet."""
     (program.folder / "__main__.py").unlink()
     (program.folder / "__main__.py").write_text(LAUNCHED)
     program.configure("dev", registry=REGISTRY)

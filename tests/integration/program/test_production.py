@@ -77,7 +77,7 @@ def test_a_certificate_can_be_kept_in_the_configuration_with_its_key_encrypted(p
 
 
 def run(program: Program, commands: str) -> str:
-    """What the commands say, once all of them have succeeded."""
+    """The output of the commands, once all of them have succeeded."""
     done = subprocess.run(
         ["bash", "-eux", "-o", "pipefail", "-c", commands],
         cwd=program.folder,

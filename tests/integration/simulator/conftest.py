@@ -104,7 +104,7 @@ def left() -> Callable[[str], dict[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    """A user of a cloud of this module's own; nothing of it may be left afterwards."""
+    """A user of this module's own cloud, which must be removed completely afterwards."""
     keys = tmp_path_factory.mktemp("keys")
     for name in ("user", "host"):
         subprocess.run(

@@ -1,4 +1,4 @@
-"""`down` leaves nothing, whatever became of the state folder."""
+"""`down` removes everything, whatever happened to the state folder."""
 
 import shutil
 import subprocess

@@ -46,7 +46,7 @@ def test_a_machine_is_what_was_launched(user, pair):
 
 
 def test_a_machines_containers_are_in_its_own_part_of_the_cgroups(user, pair):
-    """So that they vanish with it, and count for it."""
+    """So that they disappear with it, and their resources count as its own."""
     address = pair[0][1]
     container = docker("inspect", "--format", "{{.Id}}", f"{user.simulator}-first")
     if engine.version().cgroup == "1":
@@ -100,7 +100,7 @@ for port in (4789, 7946):
 
 @pytest.fixture
 def world(user):
-    """What a stranger sees of an address."""
+    """What an outsider sees of an address."""
     stranger = str(user.cloud.settings.network[252])
     return lambda address: scanning.from_outside(user.simulator, stranger, address, PORTS)
 
@@ -229,7 +229,7 @@ def test_terminating_leaves_nothing_of_a_machine(user, pair, left):
     ]
     assert f"{name}-docker" not in left(user.simulator)["volumes"]
     assert not [group for group in groups if group.exists()]
-    # Removed by hand, it still can be terminated.
+    # After removal by hand it can still be terminated.
     docker("rm", "--force", f"{user.simulator}-second")
     assert user.instance(pair[1][0])["status"] == "unhealthy"
     user.terminate(pair[1][0])

@@ -9,6 +9,6 @@ from tests.support import s3
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    """The address of a bucket of its own, as a Pulumi backend."""
+    """The address of a separate bucket, as a Pulumi backend."""
     with s3.bucket() as made:
         yield made.backend

@@ -137,5 +137,5 @@ def test_a_stack_that_a_run_works_on_is_left_alone(made: Stack):
 
 def test_the_same_place_by_another_address_is_none_to_copy_to(made: Stack):
     address = f"file://{made.root}/./old?metadata=skip"
-    with pytest.raises(StackError, match="expected another place"):
+    with pytest.raises(StackError, match="expected another backend"):
         migrate(made, address)

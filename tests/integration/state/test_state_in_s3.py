@@ -1,4 +1,4 @@
-"""The state in an S3 bucket (moto): a runner that has nothing but the state and its passphrase can
+"""The state in an S3 bucket (moto): a runner with only the state and its passphrase can
 refresh and destroy what another one made."""
 
 import json

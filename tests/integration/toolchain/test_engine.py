@@ -72,7 +72,7 @@ def test_about_tells_the_interpreter_and_its_packages(make_project):
 
 
 def test_two_runs_at_once_end_with_the_same_engine(tmp_path):
-    # A cache of their own, with the engine and the docker plugin already in it: minutes otherwise.
+    # A separate cache that already has the engine and the docker plugin: it saves minutes.
     cache = tmp_path / "cache"
     cache.mkdir()
     for name in (build.engine_name(), build.docker_name()):

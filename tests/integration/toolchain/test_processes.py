@@ -1,4 +1,4 @@
-"""What the engine started ends with it, however it ends."""
+"""The engine's child processes end with it, however it ends."""
 
 import os
 import signal

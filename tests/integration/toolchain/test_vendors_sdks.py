@@ -56,7 +56,7 @@ pulumi.export("remote", remote.stdout)
 
 
 class SshServer:
-    """An ssh server in a thread of its own."""
+    """An ssh server in its own thread."""
 
     def __init__(self) -> None:
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")

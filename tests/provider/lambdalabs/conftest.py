@@ -68,7 +68,7 @@ def account(cloud):
 
 @dataclass
 class Told:
-    """What an operation said."""
+    """The messages of an operation."""
 
     progress: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -127,7 +127,7 @@ class Sshd:
 
 @pytest.fixture
 async def sshd(monkeypatch):
-    """The sshd of every machine: whatever address is dialled, this one answers."""
+    """The sshd of every machine: this one answers at every address."""
     kind = "ssh-ed25519"
     sshd = Sshd(asyncssh.generate_private_key(kind), asyncssh.generate_private_key(kind))
     server = await sshd.listen("127.0.0.1", 0)

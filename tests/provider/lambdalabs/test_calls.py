@@ -1,4 +1,4 @@
-"""What the reads and waits of a whole group of machines cost in calls."""
+"""How many calls the reads and waits of a whole group of machines cost."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_machines_that_go_away_are_polled_together(tmp_path, told, sshd):
         periods = (account.pacer.clock() - began) / account.poll_seconds
         counted = calls(cloud)
         assert counted["terminateInstance"] == NODES
-        # Once each for what is not listed any more, and a list after each change at the most.
+        # Once for each machine that is no longer listed, and at most one list after each change.
         assert counted["getInstance"] <= NODES
         assert counted["listInstances"] <= periods + 1 + NODES
 
@@ -121,7 +121,7 @@ async def test_a_change_of_this_process_is_seen_at_once(cloud, told, sshd):
 
 
 class ListedLate(LambdaClient):
-    """The list lags behind: it has nothing yet of what was launched."""
+    """The list lags behind: it doesn't have the launched machines yet."""
 
     def machines(self) -> Listed[Machine]:
         return Listed()

@@ -167,7 +167,7 @@ def test_a_forced_replacement_never_ends_what_it_adopts(listening: Stack) -> Non
 
 
 def test_a_rotated_key_in_the_environment_is_enough(listening: Stack) -> None:
-    """The state still has the old one, and is read with it before the program runs."""
+    """The state still has the old key, and is read with it before the program runs."""
     stack = listening
     stack.up()
     [machine] = stack.rented()

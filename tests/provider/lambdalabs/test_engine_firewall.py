@@ -1,4 +1,4 @@
-"""Rulesets under the real Pulumi engine: who is let in while a machine is replaced."""
+"""Rulesets in the real Pulumi engine: who is let in while a machine is replaced."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_replacement_is_let_in_before_it_joins_and_its_predecessor_until_it_ha
     assert client.ruleset(first["ruleset"]).users == (first["machine"],)
     assert let_in(client, first["ruleset"]) == {first["private"]}
 
-    # The new one can't become a member, so that the old one stays.
+    # The new one can't become a member, so the old one stays.
     stack.wanted["generation"] = "2"
     fault = {"operation": "updateGlobalFirewallRuleset", "effect": "error", "status": 400}
     stack.cloud.control("POST", "/faults", **fault, code="global/invalid-parameters")
@@ -110,7 +110,7 @@ def test_what_is_opened_or_closed_by_hand_is_set_right_after_a_refresh(stack: St
     client.change_ruleset(ruleset, [rule for rule in right if rule.ports == (22, 22)] * 2)
     stack("refresh", "--yes", "--skip-preview")
     preview = stack("preview", "--diff")
-    assert "rules were taken out or changed" in preview, preview
+    assert "rules were removed or changed" in preview, preview
     stack.up()
     assert set(client.ruleset(ruleset).rules) == set(right)
     assert len(client.ruleset(ruleset).rules) == len(right)

@@ -64,7 +64,7 @@ async def test_a_node_from_key_to_destruction(cloud, config, instance, sshd):
         assert values(read.properties)["status"] == "active"
         assert read.refresh_before_update
 
-    # Another run: what a create of this one returned, no delete of it would end.
+    # Another run: a delete never ends what a create of the same run returned.
     async with serving(LambdaLabs(), config) as engine:
         await engine.delete(READY, ready.id, ready_inputs, values(ready.properties))
         await engine.delete(INSTANCE, machine.id, instance, state)

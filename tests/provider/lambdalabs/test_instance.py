@@ -139,7 +139,7 @@ async def test_a_machine_with_the_mark_of_the_program_before_is_ours(
     found = await instances.read(context, id, INPUTS, OUTPUTS)
     assert found is not None
     assert told.warnings == []
-    # As before: another resource's, or of another generation, is not.
+    # As before: a machine of another resource or generation isn't adopted.
     account.launched.clear()
     for other in (told.context(Instance.token, "other"), context):
         inputs = dataclasses.replace(INPUTS, generation="2" if other is context else "")
@@ -230,7 +230,7 @@ async def test_of_two_machines_of_one_launch_one_is_kept(account, instances, con
     made = await instances.create(context, INPUTS)
     assert made.id in ids
     assert living(account) == [made.id]
-    assert any("one too many" in line for line in told.warnings)
+    assert any("surplus" in line for line in told.warnings)
 
 
 @pytest.mark.parametrize("status", ["unhealthy", "preempted"])
@@ -295,7 +295,7 @@ async def test_an_interrupted_search_ends_and_the_next_try_adopts(
     fault(cloud, "lost-answer")
     account.search_seconds = 60.0
     work = asyncio.create_task(instances.create(context, INPUTS))
-    while not any("looking whether" in line for line in told.progress):
+    while not any("checking whether" in line for line in told.progress):
         await asyncio.wait([work], timeout=0.01)
     told.cancelled.set()
     with pytest.raises(Cancelled):
@@ -394,7 +394,7 @@ async def test_an_image_that_no_region_has_is_tried_once_in_each(cloud, instance
     "change", [{"image_family": "", "regions": ["us-west-1", "us-east-1"]}, {"image_family": "x"}]
 )
 async def test_what_is_found_nowhere_fails_at_once(cloud, instances, context, change):
-    """A key, for example: without an image family nothing in a launch is a region's own."""
+    """A key, for example: without an image family nothing in a launch depends on the region."""
     fault(cloud, "error", status=404, code="global/object-does-not-exist")
     with pytest.raises(errors.NotFound):
         await instances.create(context, dataclasses.replace(INPUTS, **change))
@@ -486,7 +486,7 @@ async def test_a_names_end_gives_back_what_no_instance_stands_for(account, insta
 
 
 async def test_a_names_end_keeps_what_an_instance_has_recorded(account, cloud, instances, told):
-    """Nobody ends it by its id: `retain_on_delete`, or `pulumi state delete`."""
+    """Nobody terminates it by its id: `retain_on_delete`, or `pulumi state delete`."""
     inputs = InstanceNameInputs(INPUTS.name)
     context = told.context(InstanceName.token)
     made = await instances.create(told.context(Instance.token), INPUTS)
@@ -530,7 +530,7 @@ async def test_refusals_for_being_too_fast_cost_time_but_no_machine(tmp_path, to
             )
         )
         assert sorted(one.id for one in made) == sorted(living(account))
-        assert any("trying again" in line for line in told.progress)
+        assert any("retrying" in line for line in told.progress)
 
 
 async def test_of_two_machines_of_one_launch_the_active_one_is_kept(tmp_path, told):

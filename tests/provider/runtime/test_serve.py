@@ -265,7 +265,7 @@ async def test_update_and_its_preview(client):
 
 
 async def test_what_a_create_returned_no_delete_of_the_same_run_ends(client, shelf):
-    """With `--replace` the engine creates, and then deletes what it believes to be the old one;
+    """With `--replace` the engine creates, then deletes what it takes for the old resource;
     a create that adopts has returned that very thing."""
     await client.create(TOKEN, BOOK)
     await client.delete(TOKEN, "tale", BOOK, STATE)

@@ -3,20 +3,16 @@
 import asyncio
 import dataclasses
 import os
-from pathlib import Path
 
 import pytest
 
+from ops.processes import command_name
 from providers.runtime.declare import Cancelled, ResourceFailure
 from tests.support.polling import until
 from toolchain.standins.command.local import Command, LocalInputs
 from toolchain.standins.command.outcome import CommandOutputs
 
 command = Command(None)
-
-
-def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 async def test_create_gives_both_outputs_without_their_last_newline(context):
@@ -39,14 +35,14 @@ async def test_a_failure_shows_its_output_but_neither_command_nor_input(context)
     with pytest.raises(ResourceFailure) as failure:
         await command.create(context, inputs)
 
-    assert str(failure.value) == "the command on this machine ended with status 7:\nwhy"
+    assert str(failure.value) == "the command on this machine exited with status 7:\nwhy"
 
 
 async def test_no_logging_shows_no_output_in_failures_either(context):
     with pytest.raises(ResourceFailure) as failure:
         await command.create(context, LocalInputs(create="echo secret; exit 1", logging="none"))
 
-    assert str(failure.value) == "the command on this machine ended with status 1"
+    assert str(failure.value) == "the command on this machine exited with status 1"
     assert context.said == []
 
 
@@ -103,7 +99,7 @@ async def test_a_deadline_ends_the_command_and_what_it_started(context, tmp_path
     with pytest.raises(ResourceFailure, match=r"did not end within 3 s"):
         await command.create(short, inputs)
     child = int((tmp_path / "pid").read_text())
-    until(lambda: alive(child), lambda found: not found, f"end of process {child}", 10)
+    until(lambda: command_name(child), lambda name: not name, f"end of process {child}", 10)
 
 
 async def test_an_interruption_ends_the_command(context, tmp_path):

@@ -76,7 +76,7 @@ async def test_a_failure_names_the_host_and_shows_output_only(context, connectio
     inputs = RemoteInputs(connection, create="echo bad >&2; exit 3", stdin="hidden")
     where = rf"127\.0\.0\.1:{connection.port}"
     with pytest.raises(
-        ResourceFailure, match=rf"^the command on {where} ended with status 3:\nbad$"
+        ResourceFailure, match=rf"^the command on {where} exited with status 3:\nbad$"
     ):
         await command.create(context, inputs)
 

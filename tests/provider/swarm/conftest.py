@@ -28,7 +28,7 @@ def fleet() -> Iterator[Fleet]:
 
 @pytest.fixture(scope="module")
 def formed(fleet: Fleet) -> Iterator[Formed]:
-    """Three managers. Shared by a module's tests: don't harm them. They end with the module, since
+    """Three managers. Shared by a module's tests: don't break them. They end with the module, since
     a machine holds only so many nodes: each takes 8 of 128 inotify instances."""
 
     async def run() -> Formed:

@@ -1,4 +1,4 @@
-"""A Pulumi project of a test's own, whose Swarm is made of a manager and a worker."""
+"""A test's own Pulumi project, whose Swarm has a manager and a worker."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ def job(script: str, **fields: Any) -> dict[str, Any]:
 
 
 def _given(inputs: ServiceInputs | JobInputs) -> dict[str, Any]:
-    """What is not empty. The program gives names."""
+    """The non-empty values. The program sets the names."""
     given = dataclasses.asdict(inputs)
     return {key: value for key, value in given.items() if value not in ("", [], {}, None)}
 
 
 @dataclass
 class Stack:
-    """A Pulumi project of its own on two machines."""
+    """A separate Pulumi project on two machines."""
 
     folder: Path
     environment: dict[str, str]
@@ -108,7 +108,7 @@ class Stack:
         return done.stdout
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """A command that is to be killed."""
+        """A command that the test kills."""
         return subprocess.Popen(
             ["pulumi", *arguments, "--stack", "dev", "--non-interactive"],
             cwd=self.folder,
@@ -126,7 +126,7 @@ class Stack:
         return docker("exec", self.nodes[number].container, "docker", *arguments)
 
     def on_host(self, number: int, *command: str) -> str:
-        """What a command says on a node."""
+        """A command's output on a node."""
         return docker("exec", self.nodes[number].container, *command)
 
     def containers(self, name: str) -> set[str]:
@@ -135,7 +135,7 @@ class Stack:
         return set(" ".join(shown).split())
 
     def resources(self) -> list[str]:
-        """Names of what the state still holds."""
+        """Names of the resources that are still in the state."""
         state = json.loads(self("stack", "export"))["deployment"]
         kept = [one["urn"].rsplit("::", 1)[-1] for one in state.get("resources") or []]
         return [name for name in kept if not name.startswith("cluster-dev")]

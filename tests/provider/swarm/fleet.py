@@ -1,4 +1,4 @@
-"""Helpers: nodes as containers with systemd, sshd and a Docker each, and a swarm made of them."""
+"""Helpers: nodes as containers, each with systemd, sshd and Docker, and a swarm of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Machine:
 
 
 class Fleet:
-    """Starts nodes on a network of its own, and removes all of them."""
+    """Starts nodes on a separate network, and removes all of them."""
 
     def __init__(self) -> None:
         self.prefix = f"swarmtest-{uuid.uuid4().hex[:6]}"
@@ -153,7 +153,7 @@ _SAID: dict[int, list[str]] = {}
 
 
 def said(context: Context) -> list[str]:
-    """What was shown to the user."""
+    """The lines shown to the user."""
     return _SAID[id(context)]
 
 
@@ -214,7 +214,7 @@ def setup_of(machine: Machine, fleet: Fleet, *files: SetupFile, **changes: Any) 
 
 
 def on(machine: Machine, *command: str) -> str:
-    """What a command says on a machine."""
+    """A command's output on a machine."""
     return docker("exec", machine.container, *command).strip()
 
 

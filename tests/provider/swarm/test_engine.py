@@ -21,7 +21,7 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
     stack.up()
     stack.up("--expect-no-changes")
 
-    # Into a component, with an alias: nothing is restarted, and nothing made anew.
+    # Into a component, with an alias: nothing is restarted or recreated.
     before = stack.containers("web")
     assert len(before) == 2
     stack.wanted["group"] = "tools"
@@ -29,7 +29,7 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
     assert stack.containers("web") == before
     stack.up("--expect-no-changes")
 
-    # A service breaks by itself. Others are deployed, and it is told in each run.
+    # A service breaks by itself. Others are deployed, and each run reports it.
     mounts = [{"type": "bind", "target": "/node", "source": "/opt", "read_only": True}]
     stack.wanted["services"]["tool"] = service(BREAKABLE, mounts=mounts)
     stack.up()
@@ -67,14 +67,14 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
     stack.up()
     assert stack.on(0, "service", "ls", "-q", "--filter", "name=migrate") == ""
 
-    # The cluster ends, alive: both machines are in no swarm, none of its containers is left.
+    # The living cluster is deleted: both machines are in no swarm, and no container is left.
     stack("destroy", "--yes", "--skip-preview")
     assert stack.resources() == []
     for number in (0, 1):
         assert stack.on(number, "info", "--format", "{{.Swarm.LocalNodeState}}") == "inactive"
         assert stack.on(number, "ps", "-q") == ""
 
-    # The cluster ends, dead. What is only not seen is not taken for gone before.
+    # The dead cluster is deleted. Before that, an unreachable object doesn't count as gone.
     stack.up()
     for node in stack.nodes:
         machines.kill(node.container)
@@ -88,4 +88,4 @@ async def test_a_cluster_over_its_life(stack: Stack) -> None:
     assert "web" in stack.resources()
     said = stack("destroy", "--yes", "--skip-preview")
     assert stack.resources() == []
-    assert "left as it is" in said
+    assert "left unchanged" in said

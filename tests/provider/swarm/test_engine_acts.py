@@ -1,4 +1,4 @@
-"""What an operator may do to any resource ends nothing that runs: replace, taint, target.
+"""An operator's --replace, taint or --target never ends what runs.
 
 One resource of every kind of the package, on two real machines, under the real engine.
 """
@@ -101,7 +101,7 @@ def test_no_act_on_any_kind_ends_what_runs(acted: Stack) -> None:
     assert running(acted) == before
     acted.up("--expect-no-changes")
 
-    # A run of its schedule is no news to the job.
+    # A scheduled run doesn't look like a change of the job.
     assert runs_of_the_job(acted) == ran
     acted.on(0, "service", "update", "--force", "--detach", "job")
     scheduled = runs_of_the_job(acted)

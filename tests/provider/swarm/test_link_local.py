@@ -1,4 +1,4 @@
-"""What a cloud tells a machine under a link-local address, none of its containers is told."""
+"""What a cloud serves to a machine at a link-local address is hidden from its containers."""
 
 from __future__ import annotations
 

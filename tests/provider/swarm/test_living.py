@@ -1,4 +1,4 @@
-"""What the lifecycles do on a swarm of three managers that all live. Nobody harms it."""
+"""The lifecycles on a swarm of three living managers. No test breaks it."""
 
 from __future__ import annotations
 

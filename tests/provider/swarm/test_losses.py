@@ -79,7 +79,7 @@ async def test_any_member_may_be_lost(fleet, monkeypatch):
         lambda nodes: all(membership.is_healthy(node) for node in nodes),
     )
 
-    # All machines are replaced at once: the configuration knows none of the managers any more.
+    # All machines are replaced at once: the configuration no longer has any of the managers.
     strangers = Pool(fleet.config())
     moved = await Cluster(strangers).update(
         make_context(), id, cluster_inputs(anew), recorded, founder
@@ -175,15 +175,15 @@ async def test_a_lost_majority_is_recovered_on_purpose(fleet):
     with pytest.raises(NoManager, match=r"recover\.on"):
         await Cluster(pool).update(make_context(), id, inputs, found.outputs, inputs)
     lost = cluster_inputs(anna, recover_on=cleo.address)
-    with pytest.raises(QuorumAtRisk, match="no manager now"):
+    with pytest.raises(QuorumAtRisk, match="not a manager now"):
         await Cluster(pool).update(make_context(), id, inputs, found.outputs, lost)
 
     context = make_context()
     outputs = await Cluster(pool).update(context, id, inputs, found.outputs, wished)
     assert outputs.cluster_id == id
     assert outputs.contacts == [bert.endpoint]
-    assert any("take `recover` out of the configuration" in line for line in said(context))
-    # The service is kept; what ran on this node starts anew (Engine 20.10).
+    assert any("remove `recover` from the configuration" in line for line in said(context))
+    # The service is kept; what ran on this node restarts (Engine 20.10).
     assert [one["ID"] for one in await pool.request("GET", "/services")] == [made.id]
 
     async def runs() -> str:
@@ -194,7 +194,7 @@ async def test_a_lost_majority_is_recovered_on_purpose(fleet):
     again = await Cluster(pool).update(make_context(), id, wished, outputs, wished)
     assert again.cluster_id == id
 
-    # The machines are replaced, and everything goes on as before.
+    # The machines are replaced, and everything continues as before.
     joined = await Member(pool).create(make_context(), member_inputs(dora, outputs))
     for node_id, machine in ((ids[0], anna), (ids[2], cleo)):
         gone = member_inputs(machine, recorded)

@@ -1,4 +1,4 @@
-"""Living nodes are set up anew: keys, files, and Docker's configuration, one node at a time."""
+"""Running nodes are set up again: keys, files, and Docker's configuration, one node at a time."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_docker_is_configured_anew_one_node_at_a_time(
             if task["Status"]["State"] == "running" and task["DesiredState"] == "running"
         }
 
-    # What Docker can take in restarts nothing.
+    # What Docker can reload restarts nothing.
     before, begun = await tasks(), [started(m) for m in both]
     second = [daemon(**{"log-driver": "local", "debug": True})]
     assert await update(first, second) == [NOTHING, NOTHING]
@@ -108,7 +108,7 @@ async def test_docker_is_configured_anew_one_node_at_a_time(
     assert on(ida, "docker", "info", "--format", "{{.Debug}}") == "true"
     assert "maxsessions 10" in on(hugo, "sshd", "-T"), "its file is gone"
 
-    # What it can't: both are asked at once, and take turns.
+    # What it can't reload: both nodes start at once, and take turns.
     seen: set[tuple[str, ...]] = set()
 
     async def watch() -> None:
@@ -135,7 +135,7 @@ async def test_docker_is_configured_anew_one_node_at_a_time(
     after = await tasks()
     assert len(after) == 3
 
-    # Again, as after an interrupted run: all is there, and is left alone.
+    # Again, as after an interrupted run: everything exists, and nothing changes.
     begun = [started(m) for m in both]
     assert await update(second, third) == [NOTHING, NOTHING]
     assert [started(m) for m in both] == begun
@@ -152,7 +152,7 @@ async def test_docker_is_configured_anew_one_node_at_a_time(
     assert (await setup.read(make_context(), "", inputs, NOTHING)).outputs == NOTHING
     assert await tasks() == after
 
-    # What Docker refuses is taken back, and tried on one node only.
+    # Configuration that Docker refuses is reverted, and tried on one node only.
     faults = await update(third, [daemon(nonsense=True)])
     refused, spared = sorted(faults, key=lambda fault: type(fault).__name__, reverse=True)
     assert isinstance(refused, ScriptFailed)
@@ -210,7 +210,7 @@ async def test_a_login_key_is_added_tried_and_only_then_the_old_one_goes(fleet: 
         finally:
             await pool.close()
 
-    # The key that stays is another one than the provider has: nothing is taken away.
+    # The key that stays is not the provider's: nothing is revoked.
     with pytest.raises(LockedOut, match="the keys to be revoked stay"):
         await rotate(replace(after, authorized_keys=[generate().public_key]))
     assert await lets_in(old.private_key)
@@ -239,7 +239,7 @@ def put(machine: Machine, path: str, text: str) -> None:
 
 
 async def test_a_nodes_gpus_are_published_and_a_service_gets_its_own(fleet: Fleet) -> None:
-    """GPUs that only nvidia-smi tells of, and a runtime of NVIDIA's that is runc."""
+    """GPUs that only nvidia-smi reports, and a runtime named NVIDIA's that is runc."""
     (lola,) = await fleet.start("lola")
     pool = Pool(fleet.config(lola))
     setup = NodeSetup(pool)

@@ -140,7 +140,7 @@ def test_keys_and_tokens_rotate_and_nothing_restarts(stack: Stack, nodes: list[M
     assert stack.containers("web") == containers
     stack.up("--expect-no-changes")
 
-    # A node that is away at a rotation is told, and caught up with two rotations later.
+    # A node that is unreachable at a rotation is reported, and catches up two rotations later.
     stack.on_host(1, "systemctl", "stop", "ssh.socket", "ssh.service")
     stack.wanted["login"] = "3"
     said = stack.up(ok=False)

@@ -59,7 +59,7 @@ TOOLS = (*map(reads, (add, refuse, slow, flood)), writes(change), destroys(wipe)
 
 
 class Backend:
-    """A backend that runs, as a caller sees it who may use all servers."""
+    """A running backend, for a caller who may use all servers."""
 
     def __init__(self, url: str, fleet: Fleet, http: httpx2.AsyncClient) -> None:
         self.url, self.fleet, self.http = url, fleet, http
@@ -77,7 +77,7 @@ class Backend:
         return {server["name"]: server for server in found}
 
     async def until(self, name: str, **wanted: Any) -> dict[str, Any]:
-        """The server once it is so."""
+        """The server, once it has this status."""
 
         async def look() -> dict[str, Any]:
             return (await self.servers())[name]
@@ -89,7 +89,7 @@ class Backend:
 
 
 class World:
-    """Starts servers and a backend; all end with the test."""
+    """Starts servers and a backend, which end with the test."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
@@ -151,6 +151,6 @@ async def pair(world: World) -> Backend:
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    """Anything that is no server of ours."""
+    """Anything that is not one of our servers."""
     with serving() as made:
         yield made

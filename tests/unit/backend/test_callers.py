@@ -1,4 +1,4 @@
-"""Callers see and use what the gateway says, and nothing without its word."""
+"""Callers see and use what the gateway's headers allow, and nothing without them."""
 
 from .conftest import Backend
 

@@ -126,10 +126,10 @@ EVENTS = {"Content-Type": "text/event-stream"}
 
 
 NONSENSE = {
-    "page": (replies.page("Sign in"), 502, "its answer is no JSON (HTTP status 200)"),
-    "oops": (replies.refused(500, {"oops": 1}), 502, "none of MCP's (HTTP status 500)"),
-    "nan": (replies.ok({"result": float("nan")}), 502, "its answer is no JSON"),
-    "seven": (replies.ok(7), 502, "its answer is none of MCP's"),
+    "page": (replies.page("Sign in"), 502, "its answer is not JSON (HTTP status 200)"),
+    "oops": (replies.refused(500, {"oops": 1}), 502, "not MCP (HTTP status 500)"),
+    "nan": (replies.ok({"result": float("nan")}), 502, "its answer is not JSON"),
+    "seven": (replies.ok(7), 502, "its answer is not MCP"),
     "huge": (replies.huge(10_000_000), 502, "its answer is longer than 2097152 bytes"),
     "reset": (replies.reset(), 502, "the connection broke before the answer"),
     "silent": (replies.silent(), 502, "the connection broke before the answer"),
@@ -157,7 +157,7 @@ async def test_nonsense_is_an_error_that_says_so(world: World, monkeypatch):
             code, text = await told(backend, name)
             assert (code, text.startswith(f"{name}: ")) == (status, True), text
             assert detail in text
-            assert ("It may have taken effect: look before" in text) is (status != 503)
+            assert ("It may have taken effect: check before" in text) is (status != 503)
 
 
 @pytest.mark.parametrize(("tool", "asked"), [("read", 2), ("write", 1)])

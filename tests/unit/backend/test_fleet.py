@@ -1,4 +1,4 @@
-"""What is known of servers: of those that are well, and of those that misbehave."""
+"""What is known about servers, both healthy ones and misbehaving ones."""
 
 import json
 from contextlib import AsyncExitStack, ExitStack
@@ -88,21 +88,21 @@ async def test_one_that_never_was_ready_is_starting(world: World):
 HEALTHY = replies.ok({"status": "ok"})
 
 NONSENSE = {
-    "page": (replies.page("Sign in"), None, "away", "its answer is no JSON"),
-    "list": (replies.ok([1]), None, "away", "its answer is no object"),
-    "unknown": (replies.ok({"status": "fine"}), None, "away", "says nothing that is known"),
+    "page": (replies.page("Sign in"), None, "away", "its answer is not JSON"),
+    "list": (replies.ok([1]), None, "away", "its answer is not an object"),
+    "unknown": (replies.ok({"status": "fine"}), None, "away", "has an unknown status"),
     "mail": (replies.malformed(), None, "away", "it can't be reached"),
     "huge": (replies.huge(3_000_000), None, "away", "its answer is longer than"),
     "hang": (replies.hanging(), None, "away", "no answer within 0.5 s"),
     "trickle": (replies.trickling(), None, "away", "no answer within 0.5 s"),
-    "mcp_page": (HEALTHY, replies.page("Hi"), "degraded", "no JSON (HTTP status 200)"),
+    "mcp_page": (HEALTHY, replies.page("Hi"), "degraded", "not JSON (HTTP status 200)"),
     "mcp_wrong": (HEALTHY, replies.ok({"result": {"tools": 7}}), "degraded", "a wrong answer"),
-    "mcp_none": (HEALTHY, replies.refused(404), "degraded", "no JSON (HTTP status 404)"),
+    "mcp_none": (HEALTHY, replies.refused(404), "degraded", "not JSON (HTTP status 404)"),
     "mcp_error": (HEALTHY, replies.ok({"error": {"message": "no"}}), "degraded", "listed: no"),
     "mcp_huge": (HEALTHY, replies.huge(3_000_000), "degraded", "its answer is longer than"),
     "mcp_hang": (HEALTHY, replies.hanging(), "degraded", "no answer within 0.5 s"),
     "mcp_reset": (HEALTHY, replies.reset(), "degraded", "the connection broke"),
-    "mcp_deep": (HEALTHY, replies.Reply(200, b"[" * 100_000), "degraded", "is no JSON"),
+    "mcp_deep": (HEALTHY, replies.Reply(200, b"[" * 100_000), "degraded", "is not JSON"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The document is one of OpenAPI 3.1, names the routes that there are, and what they answer."""
+"""The document is valid OpenAPI 3.1, and describes exactly the existing routes and answers."""
 
 from typing import Any
 from urllib.parse import quote

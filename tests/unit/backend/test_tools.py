@@ -1,4 +1,4 @@
-"""Names of tools among those of all servers, and what a definition says of them."""
+"""Names of tools among those of all servers, and what a definition says about them."""
 
 import pytest
 from sophia_backend.tools import MOST_NAME, full_name, read_tool

@@ -128,7 +128,7 @@ def test_links_and_missing_files_are_faults(source, tmp_path):
     (source / "link").symlink_to("/etc/passwd")
     with pytest.raises(ImageError, match=r"link is a link.*no Dockerfile"):
         read(source, "base")
-    with pytest.raises(ImageError, match="no such folder"):
+    with pytest.raises(ImageError, match="the folder doesn't exist"):
         read(tmp_path / "missing", "base")
 
 

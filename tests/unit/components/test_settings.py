@@ -1,4 +1,4 @@
-"""How a stack's configuration is loaded: what the engine hands over, and all faults at once."""
+"""How a stack's configuration is loaded: what the engine passes, and all faults at once."""
 
 import json
 import shutil
@@ -115,7 +115,7 @@ def test_the_api_is_asked_at_the_pace_of_all_processes(configured, tmp_path):
 def test_a_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured):
     configured([("lambdaApiKey", "in-the-clear"), ("lambdaApiUrl", "http://127.0.0.1:1/")])
     faults = faults_of_load()
-    assert any(line.startswith("sophia:lambdaApiKey: got a plain text") for line in faults)
+    assert any(line.startswith("sophia:lambdaApiKey: got plain text") for line in faults)
     assert not any("in-the-clear" in line for line in faults)
 
 
@@ -123,10 +123,10 @@ def test_a_certificates_key_in_plain_text_is_a_fault_that_does_not_show_it(confi
     given = json.dumps({"privateKey": "in-the-clear"})
     configured([("gateway", given)])
     faults = faults_of_load()
-    assert any(line.startswith("sophia:gateway: got a plain text") for line in faults)
+    assert any(line.startswith("sophia:gateway: got plain text") for line in faults)
     assert not any("in-the-clear" in line for line in faults)
     configured([("gateway", given)], secret=["gateway"])
-    assert not any(line.startswith("sophia:gateway: got a plain") for line in faults_of_load())
+    assert not any(line.startswith("sophia:gateway: got plain") for line in faults_of_load())
 
 
 def test_a_credential_of_the_environment_is_not_missing(configured, monkeypatch):
@@ -152,7 +152,7 @@ def test_a_setting_of_the_environment_is_not_missing(configured, monkeypatch):
 def test_a_servers_secret_in_plain_text_is_a_fault_that_does_not_show_it(configured, given):
     configured([("servers", json.dumps(given))])
     faults = faults_of_load(asking("A_TOKEN"))
-    [about] = [line for line in faults if line.startswith("sophia:servers: got a plain text")]
+    [about] = [line for line in faults if line.startswith("sophia:servers: got plain text")]
     assert "config set --secret --path 'sophia:servers.SERVER.secrets.NAME'" in about
     assert not any("in-the-clear" in line for line in faults)
 
@@ -163,7 +163,7 @@ def test_a_servers_secret_in_plain_text_is_a_fault_that_does_not_show_it(configu
 def test_settings_of_servers_without_secrets_may_be_plain(configured, given):
     configured([("servers", given)])
     faults = faults_of_load(asking("A_TOKEN"))
-    assert not any(line.startswith("sophia:servers: got a plain text") for line in faults)
+    assert not any(line.startswith("sophia:servers: got plain text") for line in faults)
 
 
 def test_an_address_with_a_password_is_not_asked_and_not_shown(configured):
@@ -228,9 +228,9 @@ def test_other_networks_beside_the_former_ones_need_room(configured, monkeypatch
     assert settings.load(NO_SERVERS).layouts == (Layout(True, 1400, 2),)
     configure()
     assert faults_of_load() == [
-        "sophia:overlay: got another mtu or encrypted, which makes other networks beside the 3 of"
-        " before, expected pools with room for 5; they have room for 4 and can't be changed; take"
-        " the former values back"
+        "sophia:overlay: got another mtu or encrypted, which needs new networks beside the 3"
+        " present ones, expected pools with room for 5; they have room for 4 and can't be changed;"
+        " restore the former values"
     ]
     configure(addressPools=["10.200.0.0/21"])
     assert settings.load(NO_SERVERS).layouts == (Layout(True, 0, 3), Layout(True, 1400, 2))

@@ -15,13 +15,14 @@ OPEN = ("secrets", "env", "replace", "callers")
 EVERYTHING = changed(
     servers={"ai_memory": {}},
     gateway={"callers": {"alice": {}}},
+    backup={"x-asked-for": True},
     nodeGroups=[{**group, "replace": {}} for group in GOOD["nodeGroups"]],
 )
 
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What the rules ask for: defaults by key, the outermost one in front (`pace.pollSeconds`)."""
+    """The rules' defaults by key, with the outermost one in front (`pace.pollSeconds`)."""
     found = {}
     value, inner, named = Reader._value, Reader.inner, Reader.named
 
@@ -77,7 +78,7 @@ def test_defaults_are_the_ones_of_the_rules(asked):
 
 
 def meant(default):
-    """None for what stands for no value."""
+    """None for texts that mean no value."""
     nothing = default is REQUIRED or default in (None, "", (), [], {})
     return None if nothing else list(default) if isinstance(default, tuple) else default
 

@@ -121,6 +121,15 @@ def test_rotation_takes_tokens():
     assert faults[0].startswith("sophia:rotate.hostKey: got an unknown key")
 
 
+def test_images_are_refreshed_by_a_word():
+    assert check(GOOD)[0].refresh_images == ""
+    for word, taken in (("2026-11-27", "2026-11-27"), (2, "2")):
+        settings, faults = check(changed(images={"refresh": word}))
+        assert (settings.refresh_images, faults) == (taken, [])
+    _, [fault] = check(changed(images={"refresh": "1; rm -rf /"}))
+    assert fault.startswith("sophia:images.refresh: got '1; rm -rf /', expected a word such as")
+
+
 def test_recovery_goes_on_one_of_the_managers():
     settings, faults = check(changed(recover={"on": "manager-2"}))
     assert faults == []
@@ -202,13 +211,13 @@ BAD = {
     ),
     "overlapping pools": (
         changed(overlay={"addressPools": ["10.200.0.0/16", "10.200.8.0/21"], "subnetSize": 24}),
-        "sophia:overlay.addressPools[1]: got '10.200.8.0/21', expected addresses apart from"
+        "sophia:overlay.addressPools[1]: got '10.200.8.0/21', expected addresses that don't overlap"
         " 10.200.0.0/16",
         "",
     ),
     "pool over Docker's bridge": (
         changed(overlay={"addressPools": ["172.16.0.0/12"]}),
-        "sophia:overlay.addressPools[0]: got '172.16.0.0/12', expected addresses apart from"
+        "sophia:overlay.addressPools[0]: got '172.16.0.0/12', expected addresses that don't overlap"
         " 172.17.0.0/16",
         "Docker's own bridge",
     ),
@@ -264,12 +273,12 @@ BAD = {
     ),
     "gateway port of the first version": (
         changed(gatewayPort=443),
-        "sophia:gatewayPort: got 443, expected the key gateway.port in its place",
+        "sophia:gatewayPort: got 443, expected the key gateway.port instead",
         "run `pulumi config set --path 'sophia:gateway.port' 443`",
     ),
     "node of the database of the first version": (
         changed(databaseNode="manager-2"),
-        "sophia:databaseNode: got 'manager-2', expected the key volumes.database in its place",
+        "sophia:databaseNode: got 'manager-2', expected the key volumes.database instead",
         "run `pulumi config set --path 'sophia:volumes.database' manager-2`",
     ),
     "browser origin with a path": (
@@ -335,7 +344,7 @@ BAD = {
     ),
     "an image of one's own that nobody can watch": (
         changed(backend={"image": OWN_IMAGE}),
-        "sophia:backend.health: got nothing, expected a command that ends with 0 when it is well",
+        "sophia:backend.health: got nothing, expected a command that exits with 0 when healthy",
         "",
     ),
     "variables for the platform's own backend": (
@@ -368,7 +377,7 @@ BAD = {
     "a region without a firewall": (
         changed(nodeGroups=groups({}, {"regions": ["us-east-1", "us-south-1"]})),
         "sophia:nodeGroups[1].regions[1]: got 'us-south-1', expected a region with a firewall",
-        "take it out, or accept it by sophia:firewall.unprotectedRegions",
+        "remove it, or accept it by sophia:firewall.unprotectedRegions",
     ),
     "a region with a firewall is called unprotected": (
         changed(firewall={"unprotectedRegions": ["us-east-1"]}),

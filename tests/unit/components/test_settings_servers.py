@@ -1,4 +1,4 @@
-"""The settings of servers: who runs, with which values, and what is wrong with them."""
+"""The settings of servers: which run, with which values, and their faults."""
 
 import re
 from dataclasses import replace
@@ -210,7 +210,7 @@ BAD = {
     "no tool at all": (
         {"offline": {"tools": {"allow": []}}},
         "sophia:servers.offline.tools.allow: got nothing, expected a list with at least one entry",
-        "without it all are offered",
+        "otherwise all are offered",
     ),
     "unknown server in a list": (
         ["ofline"],
@@ -260,7 +260,7 @@ BAD = {
     "the platform's key for another address": (
         {"cloud": {"env": {"LAMBDA_API_URL": "https://x"}}},
         "sophia:servers.cloud.secrets.LAMBDA_API_KEY: got nothing, expected a credential for that",
-        "sophia:servers.cloud.env.LAMBDA_API_URL is not where the platform's own one is for",
+        "the platform's own one is not for sophia:servers.cloud.env.LAMBDA_API_URL",
     ),
     "unknown key": (
         {"offline": {"replica": 2}},
@@ -316,14 +316,14 @@ BAD = {
     "a credential as a variable": (
         {"slack": {**SLACK_GIVEN, "env": {"SLACK_TEAM_ID": "T1", "SLACK_USER_TOKEN": "of-nobody"}}},
         "sophia:servers.slack.env.SLACK_USER_TOKEN: got a str (not shown), expected the key"
-        " sophia:servers.slack.secrets.SLACK_USER_TOKEN in its place",
+        " sophia:servers.slack.secrets.SLACK_USER_TOKEN instead",
         "it is a credential",
     ),
     "a variable as a credential": (
         {"slack": {**SLACK_GIVEN, "secrets": {"SLACK_BOT_TOKEN": "x", "SLACK_API_URL": "y"}}},
         "sophia:servers.slack.secrets.SLACK_API_URL: got a str (not shown), expected the key"
-        " sophia:servers.slack.env.SLACK_API_URL in its place",
-        "it is no credential",
+        " sophia:servers.slack.env.SLACK_API_URL instead",
+        "it is not a credential",
     ),
     "unknown credential": (
         {"slack": {**SLACK_GIVEN, "secrets": {"SLACK_BOT_TOKEN": "x", "SLACK_USER_TOKN": "y"}}},
@@ -354,7 +354,7 @@ BAD = {
     ),
     "a tool allowed and denied": (
         {"offline": {"tools": {"allow": ["a", "b"], "deny": ["b"]}}},
-        "sophia:servers.offline.tools.deny[0]: got 'b', expected a tool that is allowed nowhere",
+        "sophia:servers.offline.tools.deny[0]: got 'b', expected a tool that is not in allow",
         "",
     ),
     "two tools in one text": (

@@ -40,7 +40,7 @@ def text(page: str) -> str:
 
 
 def prose(page: str) -> str:
-    """Without blocks of code, whose brackets are no links."""
+    """Without code blocks, whose brackets are not links."""
     return re.sub(r"^ {4}.*$", "", FENCE.sub("", text(page)), flags=re.M)
 
 
@@ -101,7 +101,7 @@ def unknown_keys(page: str) -> Iterator[str]:
 
 
 def lost_files(page: str) -> Iterator[str]:
-    """Code that looks like a file or a folder of this repository, and is none."""
+    """Code that looks like a file or a folder of this repository but isn't one."""
     tops = {name.partition("/")[0] for name in FILES if "/" in name}
     for span in SPAN.findall(prose(page)):
         if not FILE.fullmatch(span) or span.startswith(("/", "~")) or span.startswith(EXAMPLES):

@@ -1,4 +1,4 @@
-"""What the tutorial shows is what a reader will see."""
+"""The tutorial shows what a reader will see."""
 
 import json
 import re

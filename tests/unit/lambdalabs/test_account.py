@@ -82,7 +82,7 @@ async def test_what_may_pass_is_tried_again(calls):
     work = Work(*TRANSIENT)
     assert await calls(work) == "done"
     assert work.count == 5
-    assert any("trying again" in line for line in calls.lines)
+    assert any("retrying" in line for line in calls.lines)
 
 
 @pytest.mark.parametrize(

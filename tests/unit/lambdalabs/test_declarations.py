@@ -157,7 +157,7 @@ def test_another_launch_preference_leaves_a_machine_that_is_still_listed(wanted)
 def test_a_machine_that_is_not_listed_any_more_is_replaced(wanted, why):
     live = InstanceOutputs("active", "gpu_1x_a10", "us-east-1")
     found = wire_difference(GOOD, live, dataclasses.replace(GOOD, **wanted))
-    assert f"{why} is not listed any more" in found.stale
+    assert f"{why} is no longer listed" in found.stale
     # Also where something else is not known yet, as in a preview.
     new = codec.encode(dataclasses.replace(GOOD, **wanted)) | {"userData": codec.UNKNOWN}
     assert difference(Instance, codec.encode(GOOD), codec.encode(live), new).stale
@@ -201,7 +201,7 @@ def test_what_a_machine_boots_with_replaces_it_as_little_as_its_key_does():
 
 
 def held(status="active", **changes):
-    """What a change of a machine with the volume means."""
+    """The effect of a change of a machine that holds the volume."""
     old = dataclasses.replace(GOOD, volumes=["database-0a1b2c3d"])
     new = codec.encode(dataclasses.replace(old, **changes))
     live = InstanceOutputs(status, GOOD.instance_types[0], GOOD.regions[0])

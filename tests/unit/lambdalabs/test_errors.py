@@ -48,7 +48,7 @@ def test_the_code_decides_the_kind(status, code, kind):
 def test_without_an_envelope_the_status_decides(body):
     assert type(error_from(401, body)) is errors.InvalidKey
     assert type(error_from(404, body)) is errors.ApiError, "not the API's own word: nothing is gone"
-    assert type(error_from(403, body)) is errors.Blocked, "the key was not judged"
+    assert type(error_from(403, body)) is errors.Blocked, "the key was not checked"
     assert type(error_from(502, body)) is errors.ServerFault
     assert "502" in str(error_from(502, body))
 

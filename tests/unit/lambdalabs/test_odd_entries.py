@@ -1,4 +1,4 @@
-"""Entries that are not as the API documents them cost nobody anything, least of all a machine."""
+"""Entries that differ from the API's documentation do no harm, and never cost a machine."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ async def test_an_own_machine_whose_entry_was_left_out_is_asked_for(
         assert await Instance(account).read(context, "i-1", INPUTS, OUTPUTS) is not None
     assert script.calls(ONE) == 2
     [warning] = warnings
-    assert "left out one that can't be read, entry 1 of 1" in warning
+    assert "skipped one that can't be read, entry 1 of 1" in warning
 
 
 async def test_somebody_elses_odd_entry_does_not_matter(script, account, context, warnings):
-    """A create lists all machines of the account; this one finds what it launched before."""
+    """A create lists all machines of the account; this one finds the machine it launched before."""
     ours = ODD | {"id": "i-2", "name": "node-1"}
     script.on(LIST, script.ok([{"status": "active"}, ours]))
     made = await Instance(account).create(context, INPUTS)
@@ -82,7 +82,7 @@ async def test_a_key_that_can_not_be_read_is_not_gone(script, account, context, 
 async def test_a_read_that_is_redirected_or_blocked_believes_the_state(
     script, account, context, warnings
 ):
-    """The state has the old address, and is read before the program can tell the new one."""
+    """The state has the old address, and is read before the program can set the new one."""
     for answer in (
         (301, b"", {"Location": "https://elsewhere.example/api/v1/instances"}),
         (403, b"<html>", {"Content-Type": "text/html"}),

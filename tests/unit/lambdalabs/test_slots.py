@@ -82,7 +82,7 @@ def test_two_processes_share_one_pace(runtime):
     processes = [start(TAKE, runtime) for _ in range(2)]
     times = sorted(at for process in processes for at in said(process))
     assert len(times) == 16
-    # Each prints a little after its moment, so that single gaps vary; the sum hardly can.
+    # Each prints shortly after its time, so single gaps vary; their sum hardly does.
     assert times[-1] - times[0] >= 14 * INTERVAL
 
 

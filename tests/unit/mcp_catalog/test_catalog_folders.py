@@ -1,4 +1,4 @@
-"""What a server's files say about it agrees."""
+"""A server's files agree with one another."""
 
 import importlib
 import re

@@ -20,7 +20,7 @@ from tests.support.stand_in import StandIn
 from tests.support.upstream import Reply, Service
 
 WITHOUT = {"ai_memory": "a database", "postgres": "databases"}
-"""Servers without a service that speaks HTTP, and what they have."""
+"""Servers without an HTTP service, and what they use instead."""
 
 FOLDERS = sorted(path.parent for path in (ROOT / "mcp_catalog").glob("*/server.yaml"))
 
@@ -54,7 +54,7 @@ FAULTS: dict[str, Reply] = {
     "never ending": replies.trickling(),
 }
 PASSING = ("429 with Retry-After", "429 without", "500", "slow", "malformed", "reset", "silent")
-"""What a second try overcomes, where trying again is safe."""
+"""Failures that a second try overcomes, if a retry is safe."""
 DEADLINE_S = 1.5
 
 
@@ -115,7 +115,7 @@ def shown(one: StandIn, text: str) -> None:
 async def test_no_fault_of_the_service_is_a_crash_a_hang_or_a_second_write(
     one: StandIn, fault: str, caplog: pytest.LogCaptureFixture
 ):
-    """It lasts: a clear error within the deadline, and what can't be repeated was sent once."""
+    """It lasts: a clear error within the deadline, and unrepeatable requests were sent once."""
     caplog.set_level(logging.DEBUG)
     listed = await kinds(one)
     names = chosen(one, listed, fault)
@@ -129,7 +129,7 @@ async def test_no_fault_of_the_service_is_a_crash_a_hang_or_a_second_write(
 
 
 async def meet(one: StandIn, tool: str, fault: Reply) -> tuple[str, float, Service]:
-    """What a call says whose service has nothing but this fault, its seconds, and the service."""
+    """A call's error if its service has only this fault, its seconds, and the service."""
     with one.serving() as service:
         service.answer = lambda _: fault  # type: ignore[method-assign]
         async with one.connected(service) as tools:

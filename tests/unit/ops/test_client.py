@@ -43,7 +43,7 @@ def test_a_client_is_led_past_a_gateway_that_is_lost():
         name = "https://mcp.example.com"
         outputs |= {"ca_certificate": "", "gateway_url": name, "gateway_urls": [name, living]}
         content = json.loads((client.write_files(outputs) / "mcp.json").read_text())
-    # The managers' addresses are not in a certificate of one's own.
+    # The operator's certificate doesn't contain the managers' addresses.
     assert content["mcpServers"]["ai_memory"]["url"] == f"{name}/mcp/ai_memory"
 
 

@@ -1,4 +1,4 @@
-"""What is read from Compose files, and that nothing secret of them is repeated."""
+"""What is read from Compose files, and that nothing secret in them is repeated."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_servers_of_the_catalog_are_known_by_name_or_image():
     slack = found["slack-mcp-server"]
     assert slack.secrets == ["SLACK_BOT_TOKEN"]
     assert slack.env == ["SLACK_TEAM_ID"]
-    assert noted(slack, "SLACK_BOT_TOKEN")[1].endswith("in plain text, so make a new one")
+    assert noted(slack, "SLACK_BOT_TOKEN")[1].endswith("in plain text, so create a new one")
     assert "servers.slack.env.SLACK_TEAM_ID" in noted(slack, "SLACK_TEAM_ID")[1]
     assert "slack does not read it; did you mean" in noted(slack, "SLACK_CHANNEL_IDS")[1]
     assert noted(slack, "memory")[1] == (
@@ -45,7 +45,7 @@ def test_servers_of_the_catalog_are_known_by_name_or_image():
     assert "notion_v2 does not read it" in noted(found["notion"], "NOTION_API_KEY")[1]
     assert noted(found["postgres"], "the platform has a database")
     assert noted(found["nginx"], "the gateway")
-    assert noted(found["web"], "no MCP server")
+    assert noted(found["web"], "not an MCP server")
 
 
 def test_a_new_server_has_what_the_catalog_can_say():
@@ -95,7 +95,7 @@ def test_no_credential_and_no_address_is_repeated(name: str):
         ("", "expected a mapping `services`"),
         ("services: {}", "expected a mapping `services`"),
         ("services: [a]", "expected a mapping `services`"),
-        ("services: {a-mcp: &a {<<: *a, x: {}}}", "no anchor that contains itself"),
+        ("services: {a-mcp: &a {<<: *a, x: {}}}", "an anchor contains itself"),
         ("a: b: secret-thing", r"^expected YAML \(line 1\)$"),
     ],
 )
@@ -131,7 +131,7 @@ def test_make_import_compose_writes_the_folder_of_a_new_server(checkout: Checkou
     assert jira.secrets[0].env == "JIRA_API_TOKEN"
     assert "JIRA_API_TOKEN" in (checkout.root / "mcp_catalog/jira/server.py").read_text()
     again = checkout.make("import-compose", f"FILE={FILES / 'new.yml'}")
-    assert "the catalog has it as jira" in again.stdout
+    assert "in the catalog as jira" in again.stdout
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""docs/reference/ is what the code says, and says it of everything."""
+"""docs/reference/ matches the code, and is complete."""
 
 import re
 

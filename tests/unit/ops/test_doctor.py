@@ -1,4 +1,4 @@
-"""What is missing on a machine, told at once with its remedy; how the machine is read."""
+"""What is missing on a machine, reported at once with its remedy; how facts are read."""
 
 import dataclasses
 import subprocess
@@ -25,6 +25,7 @@ FIT = Machine(
     engine=DOCKER,
     engine_trouble="",
     engine_address="unix:///var/run/docker.sock",
+    docker_group=True,
     cgroup_version="2",
     controllers=frozenset({"cpu", "memory", "pids"}),
     modules=dict.fromkeys(machine.MODULES, True),
@@ -77,8 +78,8 @@ def test_nothing_is_missing(fit):
     [
         (but(FIT, system="Darwin"), "the system is Darwin"),
         (but(FIT, architecture="aarch64"), "aarch64"),
-        (but(FIT, python="", commands=NO_APT), ": apt-get install -y python3-venv"),
-        (but(USER, python=""), "sudo apt-get install -y python3-venv"),
+        (but(FIT, python="", commands=NO_APT), "&& apt-get install -y python3-venv"),
+        (but(USER, python=""), "sudo apt-get update && sudo apt-get install -y python3-venv"),
         (but(USER, commands=frozenset({"docker"})), "sudo apt-get install -y"),
         (but(USER, trust_writable=False), 'sudo install -d -o "$USER" /etc/docker/certs.d'),
         (but(USER, engine=None, engine_trouble="permission denied"), "sudo usermod -aG docker"),
@@ -90,7 +91,8 @@ def test_nothing_is_missing(fit):
         (but(FIT, engine=dataclasses.replace(DOCKER, security=("name=userns",))), "userns-remap"),
         (but(FIT, modules={**FIT.modules, "vxlan": False}), "the kernel has no vxlan"),
         (but(FIT, controllers=frozenset({"cpu", "pids"})), "off: memory"),
-        (but(USER, namespaces="EPERM"), "kernel.apparmor_restrict_unprivileged_userns=0"),
+        (but(USER, namespaces="EPERM"), "images in: EPERM: run this as root"),
+        (but(USER, namespaces="kernel.apparmor_restrict_unprivileged_userns is 1"), "userns=0"),
         (but(USER, namespaces="user.max_user_namespaces is 0"), "user.max_user_namespaces=65536"),
         (but(USER, subordinate_ids=False), "usermod --add-subuids"),
         (but(FIT, docker_disk=3 * GIB), "3.0 GiB are free for /var/lib/docker"),
@@ -107,7 +109,8 @@ def test_one_thing_is_missing(machine, expected):
 def test_everything_that_is_missing_is_told_at_once():
     bare = but(
         USER, engine=None, engine_trouble="the `docker` command is not installed", python="",
-        commands=frozenset({"apt-get"}), trust_writable=False, docker_disk=0, cache_disk=0,
+        commands=frozenset({"apt-get"}), docker_group=False, trust_writable=False,
+        docker_disk=0, cache_disk=0,
     )  # fmt: skip
     told_ = told(bare)
     for part in ("python3-venv", "docker.io", "mmdebstrap", "uidmap", "usermod", "certs.d",
@@ -139,6 +142,20 @@ def test_subordinate_ids(tmp_path, entry, enough):
     for name in ("subuid", "subgid"):
         (tmp_path / name).write_text(f"other:1:65536\n{entry}\n")
     assert machine.subordinate_ids("dev", 1000, tmp_path) == enough
+
+
+def test_who_is_in_the_group_docker_is_not_told_to_join_it():
+    """The engine is off, which the one remedy tells."""
+    off = but(USER, engine=None, engine_trouble="refused")
+    assert [need.remedy for need in needs.missing(off)] == ["sudo systemctl start docker"]
+    assert "usermod -aG docker" in told(but(off, docker_group=False))
+
+
+def test_a_command_of_root_is_found_off_a_users_path(monkeypatch):
+    """On Debian no user has /usr/sbin on PATH, where dockerd is."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert packages.where("chroot") == "/usr/sbin/chroot"
+    assert packages.missing(["chroot", "no-such-command"]) == ["no-such-command"]
 
 
 def test_a_kernels_modules_are_found_wherever_it_names_them(tmp_path):

@@ -1,4 +1,4 @@
-"""Which ways into the platform answer, and what is said of their certificate."""
+"""Which gateways answer, and the report on their certificate."""
 
 import json
 import socket
@@ -51,10 +51,10 @@ OWN = {**OURS, "renewed_by": "you"}
 @pytest.mark.parametrize(
     ("certificate", "today", "said"),
     [
-        (OURS, "2027-07-26", "ends on 2027-11-25; `pulumi up` renews it from 2027-07-27 on"),
+        (OURS, "2027-07-26", "ends on 2027-11-25; `pulumi up` renews it from 2027-07-27"),
         (OURS, "2027-07-27", "ends on 2027-11-25: run `pulumi up` now"),
         (OURS, "2027-11-26", "ended on 2027-11-25, clients refuse it: run `pulumi up`"),
-        (OWN, "2027-07-26", "ends on 2027-11-25; replace it from 2027-07-27 on"),
+        (OWN, "2027-07-26", "ends on 2027-11-25; replace it from 2027-07-27"),
         (OWN, "2027-07-28", "ends on 2027-11-25: give `gateway` a new one now"),
         (OWN, "2027-11-26", "ended on 2027-11-25, clients refuse it: give `gateway` a new one"),
     ],
@@ -70,7 +70,7 @@ def test_a_platform_of_an_earlier_version_has_no_such_line(door):
 
 
 class Told(HTTPServer):
-    """A gateway's health page over TLS. states: what it says, one after the other."""
+    """A gateway's health page over TLS. states: its answers, one after the other."""
 
     def __init__(self, pem: str) -> None:
         self.states: list[dict[str, int]] = []

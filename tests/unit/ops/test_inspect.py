@@ -1,4 +1,4 @@
-"""Which node is asked about a platform, by the real ssh, and what it needs for that."""
+"""Which node is asked about a platform, by the real ssh, and what this needs."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import threading
 import asyncssh
 import pytest
 
-from ops import inspect, jobs
+from ops import inspect, jobs, nodes
 from tests.support.node_stack import NETWORK, public
 from tests.unit.ops.test_jobs import SERVICE, TASK
 
@@ -85,12 +85,12 @@ def doors():
 
 def test_any_manager_that_answers_is_asked(doors):
     for order in ((WELL, LOST), (LOST, BROKEN, STRANGE, WELL)):
-        assert inspect._asked(managers(*order), "docker node ls") == f"{WELL} docker node ls\n"
+        assert nodes.asked(managers(*order), "docker node ls") == f"{WELL} docker node ls\n"
 
 
 def test_no_manager_that_answers_is_one_error_with_each_ones_reason(doors):
-    with pytest.raises(inspect.NotUp) as failed:
-        inspect._asked(managers(LOST, BROKEN, STRANGE), "docker node ls")
+    with pytest.raises(nodes.NotUp) as failed:
+        nodes.asked(managers(LOST, BROKEN, STRANGE), "docker node ls")
     _, lost, broken, strange, _ = str(failed.value).splitlines()
     assert lost.strip().startswith(f"manager-1 ({LOST}): ")
     assert "refused" in lost
@@ -102,7 +102,7 @@ def test_the_status_tells_how_jobs_went(doors, monkeypatch, capsys):
     outputs = managers(WELL) | {"gateway_urls": [], "named_after": "dev"}
     for node in outputs["nodes"].values():
         node["tier"] = "primary"
-    monkeypatch.setattr(inspect, "_outputs", lambda name: outputs)
+    monkeypatch.setattr(inspect, "outputs_of", lambda name: outputs)
     inspect.status("new")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "version      before 0.1.0"
@@ -116,18 +116,18 @@ def test_a_log_is_found_after_a_rename_and_without_what_lost_nodes_wrote(
     doors, monkeypatch, capsys
 ):
     outputs = managers(WELL) | {"mcp_endpoints": {}}
-    monkeypatch.setattr(inspect, "_outputs", lambda name: outputs)
+    monkeypatch.setattr(inspect, "outputs_of", lambda name: outputs)
     inspect.logs("new", "gateway")
     assert "docker service logs --tail 100 sophia-new-gateway\n" in capsys.readouterr().out
     outputs["named_after"] = "old"
     inspect.logs("new", "gateway")
     told = capsys.readouterr().out
     assert "docker service logs --tail 100 sophia-old-gateway\n" in told
-    assert "lost now is missing" in told
+    assert "lost now are missing" in told
     outputs["networks"] = {"prometheus": ["edge"]}
     inspect.logs("new", "prometheus")
     assert "sophia-old-prometheus\n" in capsys.readouterr().out
-    with pytest.raises(inspect.NotUp, match="got SERVICE=promtheus, expected one of prometheus"):
+    with pytest.raises(nodes.NotUp, match="got SERVICE=promtheus, expected one of prometheus"):
         inspect.logs("new", "promtheus")
 
 
@@ -135,7 +135,7 @@ def test_the_login_key_is_neither_on_the_command_line_nor_in_a_file(doors, tmp_p
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
     outputs = managers(WELL)
-    command = " ".join(inspect._ssh(outputs, "manager-1", "docker node ls"))
+    command = " ".join(nodes.ssh(outputs, "manager-1", "docker node ls"))
     assert outputs["ssh_private_key"].splitlines()[1] not in command
-    inspect._asked(outputs, "docker node ls")
+    nodes.asked(outputs, "docker node ls")
     assert list(tmp_path.iterdir()) == []

@@ -77,7 +77,7 @@ def test_a_schedule_tells_its_next_run_and_whether_it_could_start_the_last():
 
 def test_a_schedule_whose_job_is_gone_is_told():
     told = said(unit=units("exit-code"), services=())
-    assert told.startswith("is not in the Swarm: it failed in the `up` that made it")
+    assert told.startswith("is not in the Swarm: it failed in the `up` that created it")
     assert "; could not be started: " in told
 
 

@@ -108,7 +108,7 @@ IMAGES = {
 
 
 def test_only_images_of_this_project_are_removed(home, monkeypatch, capsys):
-    """In a foreign Docker; and what is in use stays, and is said."""
+    """In somebody else's Docker; images in use stay, and are reported."""
     removed = []
 
     def docker(*words):

@@ -1,4 +1,4 @@
-"""What a state must be like to be copied, and what makes two of them the same."""
+"""Which states can be copied, and when two of them are equal."""
 
 import pytest
 
@@ -45,7 +45,7 @@ OLD = "s3://state?region=eu-west-1&endpoint=here:9000"
     [
         ("", "got '', expected the address of a backend"),
         ("bucket", "got 'bucket', expected the address of a backend"),
-        ("s3://state/?endpoint=here:9000", "expected another place"),
+        ("s3://state/?endpoint=here:9000", "expected another backend"),
     ],
 )
 def test_an_address_that_leads_nowhere_else_is_refused_before_anything_runs(tmp_path, to, said):

@@ -35,7 +35,7 @@ def test_a_new_server_works_at_once(checkout: Checkout, name: str):
     assert len(LONGEST) == 31
     done = checkout.make("new-server", f"NAME={name}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"mcp_catalog/{name}/ is there" in done.stdout
+    assert f"mcp_catalog/{name}/ is ready" in done.stdout
     folder = checkout.root / "mcp_catalog" / name
     assert {path.name for path in folder.iterdir()} == {
         *("server.yaml", "server.py", "README.md", "test_server.py", "tools.json")
@@ -64,7 +64,7 @@ def test_a_name_that_can_not_be_one_is_a_line_that_says_so(name: str):
 
 
 def test_a_folder_that_is_there_stays_as_it_is():
-    with pytest.raises(BadName, match="mcp_catalog/ai_memory/ is there already"):
+    with pytest.raises(BadName, match="mcp_catalog/ai_memory/ exists already"):
         create("ai_memory")
 
 

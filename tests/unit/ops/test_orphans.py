@@ -1,4 +1,4 @@
-"""Which machines count as orphans, and what is said of them."""
+"""Which machines count as orphans, and what is reported about them."""
 
 import pytest
 
@@ -50,14 +50,14 @@ def test_a_launch_that_was_interrupted_is_left_to_the_next_run(tagged):
 
 def test_a_machine_that_was_taken_out_of_the_state_is_told_apart_from_a_lost_launch():
     why, command = found(machine("a", name="sophia-dev-manager-1-aa"))["a"]
-    assert "taken out of the state" in why
+    assert "removed from the state" in why
     assert command == "pulumi up --stack dev"
 
 
 def test_a_stack_that_this_backend_lacks_is_told_apart():
     why, _ = found(machine("a", stack="alice"))["a"]
     assert "no stack alice" in why
-    assert "look there before you end it" in why
+    assert "look there before you terminate it" in why
 
 
 def test_prices_are_summed_and_an_unknown_one_is_no_zero():
@@ -74,7 +74,7 @@ def test_prices_are_summed_and_an_unknown_one_is_no_zero():
     told = list(lines(listed))
     assert told[0].endswith("a  gpu_1x_a10  us-east-1  active  $1.29 an hour, $30.96 a day")
     assert told[6].endswith("price unknown")
-    assert told[-1].startswith("3 of no state, $25.21 an hour, $605.04 a day")
+    assert told[-1].startswith("3 in no state, $25.21 an hour, $605.04 a day")
     assert list(lines([])) == ["no orphans"]
 
 

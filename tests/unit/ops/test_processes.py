@@ -1,4 +1,4 @@
-"""Processes that a killed run left: seen while they live, and ended with whoever started them."""
+"""Processes of a killed run: detected while they are alive, and ended with their parent."""
 
 import os
 import signal

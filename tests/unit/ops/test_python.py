@@ -1,4 +1,4 @@
-"""Which Python is taken, and what is installed where there is none: the scripts that `make` runs
+"""Which Python is used, and what is installed if there is none: the scripts that `make` runs
 before it has one. Stand-ins for every command on PATH."""
 
 import subprocess
@@ -75,21 +75,41 @@ def test_one_without_venv_is_none(path):
     assert path.run("python-package").stdout.strip() == "python3-venv"
 
 
-def test_ubuntu_22_04_gets_a_newer_python_beside_its_own(path):
-    path.python("python3", "3.10")
-    path.command("apt-cache", 'test "$2" = python3.11-venv')
-    assert path.run("python-package").stdout.strip() == "python3.11-venv"
+OFFERS = """
+case $3 in
+  python3-venv) printf 'Package: python3-venv\\nVersion: {}\\n' ;;
+  python3.11-venv) printf 'Package: python3.11-venv\\nVersion: 3.11.0~rc1-1\\n' ;;
+  *) exit 100 ;;
+esac
+"""
+"""What `apt-cache show` says on a distribution, by the version of its own Python."""
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("3.10.6-1~22.04", "python3.11-venv"),
+        ("3.11.2-1+b1", "python3-venv"),
+        ("3.12.3-0ubuntu2.1", "python3-venv"),
+        ("3.13.5-1", "python3-venv"),
+        ("3.14.1-1", "python3.11-venv"),
+    ],
+)
+def test_the_distributions_own_python_is_installed_unless_it_is_unsuitable(path, own, expected):
+    path.command("apt-cache", OFFERS.format(own))
+    assert path.run("python-package").stdout.strip() == expected
 
 
 def test_without_root_the_command_is_told(path, tmp_path):
     path.command("id", "echo 1000")
     done = path.run("make-venv", str(tmp_path / "venv"))
     assert done.returncode == 1
-    assert "sudo apt-get install python3.11-venv" in done.stderr
+    assert "run: sudo apt-get update && sudo apt-get install -y python3-venv\n" in done.stderr
     assert not (tmp_path / "venv").exists()
 
 
 def test_without_any_python_make_doctor_names_what_brings_one(path):
+    path.command("id", "echo 0")
     done = subprocess.run(
         ["/usr/bin/make", "--silent", "-C", OPS.parent, "doctor"],
         env={"PATH": str(path.folder)},
@@ -98,4 +118,7 @@ def test_without_any_python_make_doctor_names_what_brings_one(path):
         check=False,
     )
     assert done.returncode != 0
-    assert "error: no Python on this machine; run: sudo apt-get install python3" in done.stdout
+    told = (
+        "error: no Python on this machine; run: apt-get update && apt-get install -y python3-venv"
+    )
+    assert told in done.stdout

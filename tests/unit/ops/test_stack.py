@@ -1,4 +1,4 @@
-"""What is repaired in the stack's files without the engine."""
+"""Repairs of the stack's files without the engine."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What a server shows to a model is what its tools.json says: a change is seen in review."""
+"""A server shows exactly its tools.json to a model, so changes are visible in review."""
 
 import inspect
 import json

@@ -13,7 +13,7 @@ BOOT = FirstBoot(user="ubuntu", host_private_key=KEY, host_public_key="ssh-ed255
 
 def test_the_whole_text():
     """To accept a change: write the new text to the snapshot and read the difference. Machines
-    that run never get it: what may change belongs to their setup."""
+    that run never get it: anything that may change belongs to their setup."""
     assert render(BOOT) == SNAPSHOT.read_text()
 
 

@@ -1,4 +1,4 @@
-"""What is said of a platform's cost before anything is rented."""
+"""The report on a platform's cost before anything is rented."""
 
 from dataclasses import replace
 

@@ -76,7 +76,7 @@ def test_all_faults_are_said_at_once():
         "'host:8443'",
         "'Alice B'",
         "'Bad Server'",
-        "no SHA-256",
+        "not a SHA-256",
         "a.b/path",
     ):
         assert part in said

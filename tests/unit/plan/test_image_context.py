@@ -76,3 +76,30 @@ def test_packages_are_shared_by_images_with_the_same_requirements():
 def test_repositories_are_names_that_registries_take():
     assert plan.repository("192.0.2.1:5000", "", "ai_memory") == "192.0.2.1:5000/ai-memory"
     assert plan.repository("r.example", "/team/mcp/", "base") == "r.example/team/mcp/base"
+
+
+STAGES = b"""ARG BASE
+FROM ${BASE} AS build
+RUN make
+FROM build AS other
+FROM ${BASE}
+COPY --from=build /made /made
+"""
+
+
+def with_dockerfile(text: bytes) -> BuildContext:
+    return BuildContext((Source("Dockerfile", text, False), Source("a", b"b", False)), "base:1")
+
+
+def test_images_are_built_anew_with_the_updates_of_a_day_and_with_none_by_default():
+    context = with_dockerfile(STAGES)
+    assert plan.refreshed(context, "") == context
+    days = [plan.refreshed(context, day) for day in ("2026-11-27", "2026-12-24")]
+    assert len({plan.tag(one) for one in (context, *days)}) == 3
+    lines = days[0].sources[0].content.decode().splitlines()
+    after = [lines[number + 1] for number, line in enumerate(lines) if line.startswith("FROM $")]
+    assert after == ["RUN : 2026-11-27 \\"] * 2, "each stage on the base; Docker's cache differs"
+    assert "apt-get upgrade" in "".join(lines)
+    assert [line for line in lines if line in STAGES.decode().splitlines()] == (
+        STAGES.decode().splitlines()
+    )

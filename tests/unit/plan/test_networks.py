@@ -1,4 +1,4 @@
-"""Who is on which network, and how that changes without a gap."""
+"""Which workload is on which network, and how that changes without a gap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate of the operator's own: each way to get it wrong is told before anything is made."""
+"""The operator's certificate: each possible mistake is reported before anything is created."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +42,7 @@ def faults(pem, key, hosts=HOSTS):
         (GOOD.chain.replace("\n", "\r\n"), GOOD.key_pem, HOSTS),
         (f"subject=CN = {NAME}\n{GOOD.chain}", GOOD.key_pem, HOSTS),
         (RSA.chain, RSA.key_pem, HOSTS),
-        # A CA of one's own may sign without one in between, and be known to all clients.
+        # A private CA may sign without an intermediate, and be known to all clients.
         ((direct := issue(NAME, ROOT, dns=(NAME,))).pem, direct.key_pem, HOSTS),
         ((alone := issue(NAME, dns=(NAME,))).pem, alone.key_pem, HOSTS),
         (

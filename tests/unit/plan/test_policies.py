@@ -110,8 +110,8 @@ def test_each_machine_counts_as_the_dearest_type_of_its_list():
     _, faults = check(changed(nodeGroups=GROUPS, policies={"maxUsdPerHour": 24.51}))
     assert faults == [
         "policy price-limit: sophia:nodeGroups: got $24.52 an hour at most (3 cpu_4x_general at"
-        " $0.20, 1 gpu_8x_h100_sxm5 at $23.92), expected $24.51 or less; take the dearest types"
-        " out of instanceTypes, rent fewer machines, or raise sophia:policies.maxUsdPerHour"
+        " $0.20, 1 gpu_8x_h100_sxm5 at $23.92), expected $24.51 or less; remove the dearest types"
+        " from instanceTypes, rent fewer machines, or raise sophia:policies.maxUsdPerHour"
     ]
 
 

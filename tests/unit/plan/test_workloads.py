@@ -1,4 +1,4 @@
-"""The platform's workloads: their order, and what is wrong with them before anything is made."""
+"""The platform's workloads: their order, and their faults before anything is created."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_what_is_needed_and_is_not_there_is_named():
 
 def test_two_of_one_name_are_an_error():
     assert said(workload("gateway"), workload("a"), workload("gateway")) == [
-        "workloads: got 'gateway' twice, expected a name of its own"
+        "workloads: got 'gateway' twice, expected unique names"
     ]
 
 
@@ -106,7 +106,7 @@ def test_jobs_are_needed_as_services_are_and_a_good_one_has_no_fault():
             "schedule: got 'at noon', expected systemd's calendar expression in UTC, as in 'daily'",
         ),
         ({"resources": Resources(memory_mb=2)}, "resources.memoryMb: got 2, expected at least 6"),
-        ({"kind": "service"}, "health: got none, expected the check that a service is watched by"),
+        ({"kind": "service"}, "health: got none, expected a check, by which a service is watched"),
     ],
 )
 def test_what_makes_no_sense_for_a_kind_is_refused(change, told):

@@ -40,7 +40,7 @@ def schemas(document: dict[str, Any]) -> dict[tuple[str, str, str], Any]:
 
 @dataclass
 class Client:
-    """Calls the API, and fails where an answer is not what the document says."""
+    """Calls the API, and fails if an answer doesn't match the document."""
 
     cloud: cloud.Cloud
     document: dict[str, Any]
@@ -96,6 +96,6 @@ def start(tmp_path: Path, document: Any, schemas: Any) -> Any:
 
 @pytest.fixture
 def client(start: Any) -> Iterator[Client]:
-    """A client of a cloud where machines boot at once and nothing is limited."""
+    """A client of a cloud where machines boot at once, without limits."""
     with start(boot_seconds=0) as made:
         yield made

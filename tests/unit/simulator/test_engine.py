@@ -24,7 +24,7 @@ SOCKET = "unix:///var/run/docker.sock"
 
 
 class Bench:
-    """A PATH with nothing but stand-ins, and files of the engine's under a folder of the test's."""
+    """A PATH with only stand-ins, and the engine's files in the test's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,6 +49,7 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(engine, "PID_FILE", tmp_path / "dockerd.pid")
     monkeypatch.setattr(engine, "LOG_FILE", tmp_path / "dockerd.log")
+    monkeypatch.setattr(packages, "OF_ROOT", "")
     monkeypatch.setattr(packages, "RECORD", tmp_path / "packages")
     monkeypatch.setattr(packages, "LOG", bench.log)
     monkeypatch.setattr(engine, "SYSTEMD", tmp_path / "no-systemd")
@@ -85,7 +86,7 @@ def test_who_is_not_root_is_told_what_is_missing(bench, monkeypatch):
         engine.ensure(bench.said.append)
     bench.command("docker", SILENT, host=SOCKET, said="refused")
     bench.command("dockerd", DOCKERD)
-    with pytest.raises(DockerMissing, match=r"refused.*not being root.*systemctl start docker"):
+    with pytest.raises(DockerMissing, match=r"refused.*without root.*systemctl start docker"):
         engine.ensure(bench.said.append)
 
 

@@ -1,4 +1,4 @@
-"""What the field has seen and the OpenAPI document does not say: limits, faults, crashes."""
+"""Behaviour of the real API that the OpenAPI document doesn't mention: limits, faults, crashes."""
 
 import pytest
 import requests

@@ -94,7 +94,7 @@ def test_a_slow_machine_is_booting_and_no_more_start_at_once_than_there_are_core
     slow.made = [slowly.launch(REQUEST) for _ in range(5)]
     until(lambda: slow.starting, lambda count: count == 2, "two that start")
     assert set(slowly.statuses(slow.made)) == {"booting"}
-    # One that waits for its turn can be given back meanwhile.
+    # One that waits for its turn can be terminated.
     slowly.terminate([slow.made[4].id])
     until(lambda: slow.removed, lambda ids: ids == [slow.made[4].id], "its end")
     slow.go_on.set()
@@ -137,5 +137,5 @@ def test_rules_reach_slow_machines_after_the_answer_and_each_of_them_once(monkey
     assert len(slow.given) == 1
     slow.quick.set()
     cloud.close()
-    # The second change may have come before the first one was begun.
+    # The second change may have come before the first one started.
     assert slow.given[1:] in ([["192.0.2.1"], ["192.0.2.2"]], [["192.0.2.2"]])

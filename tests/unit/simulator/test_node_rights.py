@@ -1,4 +1,4 @@
-"""How a node starts, on both cgroup versions, held to what was seen to work on real machines."""
+"""How a node starts, on both cgroup versions, compared with what works on real machines."""
 
 import io
 import os

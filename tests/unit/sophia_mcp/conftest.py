@@ -19,7 +19,7 @@ def toy_command() -> list[str]:
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory):
-    """The toy server as a process, shared by tests that leave it as it is."""
+    """The toy server as a process, shared by tests that don't change it."""
     folder = tmp_path_factory.mktemp("toy")
     (folder / "dependency").touch()
     environment = {

@@ -1,4 +1,4 @@
-"""What a replica says of its last calls."""
+"""A replica's report on its recent calls."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""One line a call, over real HTTP: who asked for what, what it cost, and nothing of the data."""
+"""One line per call, over real HTTP: who called what, and what it cost, without any data."""
 
 import asyncio
 import re
@@ -108,8 +108,18 @@ async def test_a_caller_who_leaves_ends_the_call_and_what_it_asked_for(
                 await asyncio.to_thread(until, lambda: service.asked, bool, "the question", 10)
                 await http.aclose()  # the connection goes, as when a client is killed
 
-    with suppress(Exception):  # what the client says of that
+    with suppress(Exception):  # the client's own error
         await ask_and_leave()
     await asyncio.to_thread(until, lambda: service.left, bool, "the call being given up", 5)
     (line,) = await asyncio.to_thread(lines, replica, "tool call")
     assert line["outcome"] == "cancelled"
+
+
+async def test_no_log_level_silences_it(toy_command: list[str], tmp_path: Path):
+    environment = {"LOG_LEVEL": "ERROR"}
+    with mcp_process.running(toy_command, tmp_path / "log", environment) as running:
+        async with Client(running.url) as client:
+            await client.call_tool("add", {"a": 1, "b": 2})
+        (line,) = lines(running, "tool call")
+        assert line["tool"] == "add"
+        assert running.logged("request") == []

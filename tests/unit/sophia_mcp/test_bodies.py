@@ -1,4 +1,4 @@
-"""How the bodies of requests are bounded: what is counted, who waits, who is refused."""
+"""Limits of request bodies: what is counted, which requests wait, which are refused."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ def test_no_json_has_more_values_than_are_counted(value: Any, ascii_only: bool):
 
 def test_what_is_inside_a_text_counts_nothing():
     assert count_values(json.dumps('[{"a": [1, 2]}, \\"' * 1000).encode()) == 0
-    # Nor what is no JSON, in a time that grows with its length only.
+    # Nor texts that aren't JSON, in a time that is linear in their length.
     for broken in (b'"' + b'\\"' * 250_000, b'"\\' * 170_000, b'"' * 500_001):
         assert count_values(broken) == 0
 
@@ -73,7 +73,7 @@ async def test_who_leaves_the_line_or_waits_too_long_takes_nothing(monkeypatch: 
     await asyncio.wait([first])
     room.give(8)
     assert await second
-    # Admitted and cancelled at once: what it got is given back.
+    # Admitted and cancelled at once: its share is returned.
     third = asyncio.create_task(room.take(8))
     await asyncio.sleep(0)
     room.give(3)
@@ -111,7 +111,7 @@ async def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch):
 
 
 def call(values: int, padding: int = 0) -> bytes:
-    """A call of `add` with an argument that nobody asked for."""
+    """A call of `add` with an unknown argument."""
     arguments = {"a": 1, "b": 2, "odd": [0] * values, "long": "x" * padding}
     params = {"name": "add", "arguments": arguments}
     request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}

@@ -1,4 +1,4 @@
-"""The runtime over real HTTP: the toy server in a process of its own."""
+"""The runtime over real HTTP: the toy server in a separate process."""
 
 import socket
 from time import perf_counter

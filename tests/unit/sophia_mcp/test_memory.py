@@ -47,7 +47,7 @@ async def test_no_shape_of_a_request_takes_much_memory(replica: Replica):
         return await http.post(replica.url, headers=HEADERS, content=body)
 
     async def healthy(http: httpx2.AsyncClient) -> float:
-        """The longest that /health took meanwhile, in seconds."""
+        """The longest time that /health took during this, in seconds."""
         longest = 0.0
         while not answered.is_set():
             began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a server remembers is bounded in number and in time."""
+"""A server's remembered texts are limited in number and in time."""
 
 import pytest
 from sophia_mcp import remembered

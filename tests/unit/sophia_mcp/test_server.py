@@ -80,7 +80,7 @@ async def test_a_flood_after_a_change_does_not_invite_to_repeat_it(build_toy):
     async with Client(build_toy(MCP_ALLOW_WRITES="true")) as client:
         result = await client.call_tool("change", {"size": 200_000})
     assert result.is_error
-    assert "What was asked for is done all the same: do not repeat it." in result.content[0].text
+    assert "The request was carried out anyway: do not repeat it." in result.content[0].text
 
 
 async def test_a_tool_ends_below_the_grace(build_toy):
@@ -96,7 +96,7 @@ async def test_a_tool_ends_below_the_grace(build_toy):
 async def test_a_change_that_was_stopped_may_have_happened(build_toy):
     async with Client(build_toy(MCP_ALLOW_WRITES="true", GRACE_SECONDS="1")) as client:
         result = await client.call_tool("change", {"seconds": 60})
-    assert "may have taken effect all the same" in result.content[0].text
+    assert "may have taken effect anyway" in result.content[0].text
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def test_a_stop_drains_and_loses_no_call(start):
         httpx2.AsyncClient(event_hooks={"response": [note]}, timeout=20) as http,
         Client(streamable_http_client(replica.url, http_client=http)) as client,
     ):
-        # Begun before the signal and longer than the drain: it is waited for.
+        # Started before the signal and longer than the drain: the stop waits for it.
         long_call = asyncio.create_task(client.call_tool("slow", {"seconds": 1.5}))
         await in_threads(
             lambda: "mcp_http_requests_in_flight 2.0" in replica.get("/metrics")[2],
@@ -60,7 +60,7 @@ async def test_a_stop_drains_and_loses_no_call(start):
             replica.health, lambda answer: answer[0] == 503, "/health to say 503"
         )
         assert body["status"] == "draining"
-        # Begun while draining: answered, and the connection ends with it.
+        # Started while draining: it is answered, and the connection ends with it.
         result = await client.call_tool("add", {"a": 1, "b": 1})
         assert result.structured_content == {"result": 2}
         assert seen[-1].headers["connection"] == "close"

@@ -50,7 +50,7 @@ async def wipe() -> str:
 
 
 async def check() -> None:
-    """The dependency is a file that is there."""
+    """The dependency is an existing file."""
     file = os.environ.get("TOY_DEPENDENCY")
     if file and not os.access(file, os.F_OK):
         raise DependencyError(f"{file} is gone")

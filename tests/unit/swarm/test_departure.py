@@ -1,4 +1,4 @@
-"""Who gives up a seat so that another manager may leave."""
+"""Which manager is removed first so that another one may leave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose an object is does not hang on where its resource stands in the program.
+"""An object's owner doesn't depend on its resource's place in the program.
 
 Objects of the first version carry a hash of the urn: none is disowned, no container restarted.
 """

@@ -1,4 +1,4 @@
-"""A node that is down fails what needs it, and nothing else."""
+"""A node that is down fails only what needs it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def node(state, role="worker", address="198.51.100.1", **labels):
 
 
 class Swarm:
-    """One node, in a state of its own; what is written is kept."""
+    """One node with its state; it keeps what is written."""
 
     def __init__(self, *looks):
         self.looks, self.deleted = list(looks), []

@@ -1,4 +1,4 @@
-"""Quorum arithmetic and what is read out of a list of nodes."""
+"""Quorum arithmetic, and conclusions from a list of nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change of a node's setup takes, and what is refused before any node is touched."""
+"""What a change of a node's setup needs, and what is refused before any node is touched."""
 
 import asyncio
 import dataclasses
@@ -131,7 +131,7 @@ def test_what_would_lock_out_or_stop_docker_is_refused(change, path):
 
 
 class Booting:
-    """A machine whose looks at the first boot end as given; Docker answers afterwards."""
+    """A machine whose checks of the first boot have these results; Docker answers afterwards."""
 
     def __init__(self, *looks):
         self.looks = list(looks)

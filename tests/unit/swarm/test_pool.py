@@ -1,4 +1,4 @@
-"""Which manager is asked, what is repeated, and what happens when none answers. No nodes here."""
+"""Which manager is asked, what is repeated, and what happens if none answers. No nodes here."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ FOUNDER = ClusterInputs(founder=Founder(PLACES[0].address, PLACES[0].host_key, "
 
 
 async def test_a_cluster_that_nobody_answers_for_is_not_gone(monkeypatch, context):
-    """Gone would mean a second swarm; an exception would keep `destroy` from going on."""
+    """Reporting it as gone would create a second swarm; an exception would stop `destroy`."""
     pool, _ = pool_of(monkeypatch, ABSENT, OUTSIDE)
     found = await Cluster(pool).read(context, "ours", FOUNDER, RECORDED)
     assert found.outputs == replace(RECORDED, status="unreachable")
@@ -246,7 +246,8 @@ async def test_what_we_ended_is_gone_though_one_of_its_managers_is_silent(monkey
 async def test_a_node_leaves_by_force_only_once_the_swarm_has_ended(
     monkeypatch, context, other, leaves
 ):
-    """Without a leader now it may be what the swarm lives on: by force, the majority would go."""
+    """Without a leader now, the swarm may depend on this node: by force it would lose its
+    majority."""
     pool, _ = pool_of(monkeypatch, OUTSIDE if leaves else info(error="no leader"), other)
     place = Node(Endpoint("192.0.2.9", "key 9"), info(control=False))
     place.answers["/swarm/leave"] = ""

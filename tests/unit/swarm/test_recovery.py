@@ -45,11 +45,11 @@ WORKER = info(control=False)["Swarm"]
         ([None, manager(managers=5), manager(managers=5)], THREE, ""),
         ([manager(), manager(), None], THREE, "2 of 3 managers live, which is a majority"),
         ([None, manager(managers=1), None], THREE[1:2], "1 of 1 managers live"),
-        ([None, manager("theirs"), None], THREE, "manager of another cluster, theirs"),
-        ([None, None, None], THREE, "no manager now (no answer)"),
-        ([None, WORKER, None], THREE, "no manager now (state active)"),
-        ([None, manager(), None], THREE[:1], "no manager of cluster ours when"),
-        ([manager()], THREE, "no manager of cluster ours when"),
+        ([None, manager("theirs"), None], THREE, "a manager of another cluster, theirs"),
+        ([None, None, None], THREE, "not a manager now (no answer)"),
+        ([None, WORKER, None], THREE, "not a manager now (state active)"),
+        ([None, manager(), None], THREE[:1], "not a manager of cluster ours when"),
+        ([manager()], THREE, "not a manager of cluster ours when"),
     ],
 )
 def test_refusal(said, contacts, why):
@@ -93,14 +93,14 @@ async def test_the_survivor_goes_on_alone_where_that_is_wished(monkeypatch, cont
     assert body["Spec"]["Labels"] == {"sophia.cluster": "sophia/dev/n"}
     told = "\n".join(context.warn.__self__)
     assert "192.0.2.2 did not answer" in told
-    assert "take `recover` out of the configuration" in told
+    assert "remove `recover` from the configuration" in told
 
     again = await Cluster(pool).update(context, "ours", FOUNDER, outputs, WISHED)
     assert again.cluster_id == "ours"
     assert len(sent) == 1, "a cluster that has a leader is left alone"
     found = await Cluster(pool).read(context, "ours", WISHED, outputs)
     assert found is not None
-    assert "recoverOn (192.0.2.1) is not needed any more" in context.warn.__self__[-1]
+    assert "recoverOn (192.0.2.1) is no longer needed" in context.warn.__self__[-1]
 
 
 @pytest.mark.parametrize("other", [lost(), OUTSIDE], ids=["a majority lives", "it left"])

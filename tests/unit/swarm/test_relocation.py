@@ -1,4 +1,4 @@
-"""What has to run elsewhere when a node goes, and whether it does."""
+"""What has to run elsewhere when a node leaves, and whether it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change of a schedule takes, and what is refused before any manager is touched."""
+"""What a change of a schedule needs, and what is refused before any manager is touched."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_another_version_of_the_program_gets_to_living_managers(tmp_path, monkey
     newer = tmp_path / "scheduled_run.py"
     newer.write_text(f"{timer._PROGRAM.read_text()}# fixed\n")
     monkeypatch.setattr(timer, "_PROGRAM", newer)
-    assert "another one in this version" in str(compared().drifted)
+    assert "differs in this version" in str(compared().drifted)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""When no manager answers: refresh goes on, and nothing is taken for deleted that may still run."""
+"""If no manager answers, refresh continues, and nothing that may still run counts as deleted."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ LOSSES = {
         {"candidates": [Candidate("manager-1", "jammy 2"), NODES[1]]},
         "another machine",
     ),
-    "count 0": ({"candidates": [CORE]}, "not among core-1"),
+    "count 0": ({"candidates": [CORE]}, "no longer among core-1"),
     "another home": ({"node": "manager-2"}, "wanted on manager-2"),
 }
 

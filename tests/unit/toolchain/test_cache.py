@@ -1,4 +1,4 @@
-"""Parts are made once, whole or not at all, and again when what they are made of changes."""
+"""Parts are made once, completely or not at all, and again when their sources change."""
 
 import threading
 from pathlib import Path

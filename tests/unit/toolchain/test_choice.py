@@ -1,4 +1,4 @@
-"""Which way to an engine is taken, and what is said of it."""
+"""Which way to an engine is taken, and how it is reported."""
 
 import pytest
 

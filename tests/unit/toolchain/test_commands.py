@@ -29,7 +29,7 @@ def test_a_failure_shows_the_last_lines_of_both_outputs():
         run("seq 1 100; echo no such module >&2; exit 4")
 
     message = str(failure.value)
-    assert "building it: sh ended with 4" in message
+    assert "building it: sh exited with 4" in message
     assert message.endswith("no such module")
     assert "\n81\n" not in message
     assert "\n82\n" in message

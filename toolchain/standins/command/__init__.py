@@ -1,1 +1,1 @@
-"""Stands in for pulumi-resource-command 1.2.1."""
+"""Replaces pulumi-resource-command 1.2.1."""

@@ -1,4 +1,4 @@
-"""What a command said and how it ended, the same for local and remote ones."""
+"""A command's output and exit status, for both local and remote ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 LOGGING = ("stdout", "stderr", "stdoutAndStderr", "none")
 SHOWN = 20
-"""Last lines of a failed command's output that its error shows."""
+"""Number of last lines of a failed command's output that its error shows."""
 
 
 @dataclass(frozen=True)
 class CommandOutputs:
-    """Without the newline at their ends, as the vendor's."""
+    """Without trailing newlines, like the vendor's."""
 
     stdout: str = prop(volatile=True)
     stderr: str = prop(volatile=True)
@@ -32,7 +32,7 @@ class Stream(Protocol):
 
 
 def new_id(context: Context) -> str:
-    """An id for a command that ran: its name and a nonce, as the vendor's."""
+    """An id for a command that ran: its name and a nonce, like the vendor's."""
     return context.name + secrets.token_hex(4)
 
 
@@ -44,7 +44,7 @@ def logging_faults(logging: str) -> list[Fault]:
 
 
 def previous(outputs: CommandOutputs, wanted: bool) -> dict[str, str]:
-    """The variables that hold what the last run said."""
+    """The variables with the last run's output."""
     if not wanted:
         return {}
     return {"PULUMI_COMMAND_STDOUT": outputs.stdout, "PULUMI_COMMAND_STDERR": outputs.stderr}
@@ -53,7 +53,7 @@ def previous(outputs: CommandOutputs, wanted: bool) -> dict[str, str]:
 async def collect(
     stdout: Stream, stderr: Stream, logging: str, say: Callable[[str], None]
 ) -> CommandOutputs:
-    """Reads both to their ends; lines are shown as they come where `logging` says so."""
+    """Reads both to their ends; shows lines as they come if `logging` says so."""
 
     async def lines(stream: Stream, shown: bool) -> str:
         whole, rest = b"", b""
@@ -89,14 +89,14 @@ async def unless_cancelled(context: Context, work: Coroutine[Any, Any, T]) -> T:
 def concluded(
     outputs: CommandOutputs, status: int | None, where: str, logging: str
 ) -> CommandOutputs:
-    """The outputs of a command that ended well. Raises ResourceFailure for any other status.
+    """The outputs of a command that succeeded. Raises ResourceFailure for any other status.
 
     The command and its standard input are not repeated: they may hold secrets. `logging: none`
-    keeps the output out of the error too.
+    keeps the output out of the error, too.
     """
     if status == 0:
         return outputs
-    ended = f"the command on {where} ended with status {status}"
+    ended = f"the command on {where} exited with status {status}"
     last = (outputs.stdout + "\n" + outputs.stderr).strip().splitlines()[-SHOWN:]
     if logging == "none" or not last:
         raise ResourceFailure(ended)

@@ -14,7 +14,7 @@ class NoConfig:
 
 
 class Standin(Provider):
-    """pulumi-command, as far as this project uses it."""
+    """The part of pulumi-command that this project uses."""
 
     name = "command"
     version = "1.2.1"

@@ -19,15 +19,15 @@ from toolchain.standins.command.outcome import (
 )
 
 LONGEST_PAUSE = 5.0
-"""Seconds between two tries to connect, at most."""
+"""Longest pause between two tries to connect, in seconds."""
 
 
 @dataclass(frozen=True)
 class Connection:
     """Where and as whom.
 
-    dial_error_limit: failed tries that are borne, -1 for any number within the timeout.
-    per_dial_timeout: seconds for one try, 0 for no limit of its own.
+    dial_error_limit: allowed failed tries, -1 for any number within the timeout.
+    per_dial_timeout: seconds for one try, 0 for no separate limit.
     """
 
     host: str = prop()
@@ -67,13 +67,19 @@ class Command(Lifecycle[RemoteInputs, CommandOutputs]):
         for name, key in (("hostKey", connection.host_key), ("privateKey", connection.private_key)):
             if not key:
                 found.append(
-                    Fault(f"connection.{name}", "missing: the stand-in uses no other kind of trust")
+                    Fault(
+                        f"connection.{name}",
+                        "missing: the stand-in supports no other authentication",
+                    )
                 )
         if connection.host_key and not _readable(connection.host_key):
             found.append(Fault("connection.hostKey", "expected a line like `ssh-ed25519 AAAA…`"))
         if connection.dial_error_limit < -1:
             found.append(
-                Fault("connection.dialErrorLimit", f"got {connection.dial_error_limit}, least: -1")
+                Fault(
+                    "connection.dialErrorLimit",
+                    f"got {connection.dial_error_limit}, expected -1 or more",
+                )
             )
         return found
 
@@ -115,7 +121,7 @@ async def _run(
 
 
 class _Tries:
-    """What is known of the tries to connect so far."""
+    """The tries to connect so far."""
 
     last = ""
 
@@ -143,7 +149,7 @@ async def _session(
 async def _dial(
     context: Context, connection: Connection, where: str, tries: _Tries
 ) -> asyncssh.SSHClientConnection:
-    """A connection, tried again after errors of any kind, as the vendor's does."""
+    """A connection, retried after errors of any kind, as the vendor's plugin does."""
     assert connection.private_key is not None
     assert connection.host_key is not None
     try:

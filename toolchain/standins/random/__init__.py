@@ -1,1 +1,1 @@
-"""Stands in for pulumi-resource-random 4.21.4."""
+"""Replaces pulumi-resource-random 4.21.4."""

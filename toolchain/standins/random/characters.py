@@ -1,4 +1,4 @@
-"""Random text from character classes with a least number of each. Pure but for the randomness."""
+"""Random text from character classes with a minimum of each. Pure except for the randomness."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 
 @dataclass(frozen=True)
 class TextInputs:
-    """What RandomPassword and RandomString take; any change makes a new text."""
+    """The inputs of RandomPassword and RandomString; any change makes a new text."""
 
     length: int = prop(replace=True)
     keepers: dict[str, str] | None = prop(replace=True, default=None)
@@ -30,7 +30,7 @@ class TextInputs:
 
 
 def classes(inputs: TextInputs) -> dict[str, tuple[str, int]]:
-    """The characters that may be used, by class, each with the least number of them."""
+    """The allowed characters, by class, each with its minimum."""
     known = {
         "lower": (inputs.lower, string.ascii_lowercase, inputs.min_lower),
         "upper": (inputs.upper, string.ascii_uppercase, inputs.min_upper),
@@ -41,16 +41,16 @@ def classes(inputs: TextInputs) -> dict[str, tuple[str, int]]:
 
 
 def faults(inputs: TextInputs) -> list[Fault]:
-    """Why no text can be made of these inputs."""
+    """Why no text can be made from these inputs."""
     found = []
     least = inputs.min_lower + inputs.min_upper + inputs.min_numeric + inputs.min_special
     if inputs.length < 1:
         found.append(Fault("length", f"got {inputs.length}, expected at least 1"))
     elif least > inputs.length:
-        found.append(Fault("length", f"got {inputs.length}, the least numbers add up to {least}"))
+        found.append(Fault("length", f"got {inputs.length}, but the minimums add up to {least}"))
     allowed = classes(inputs)
     if not allowed:
-        found.append(Fault("lower", "every class of characters is off, expected one at least"))
+        found.append(Fault("lower", "every class of characters is off, expected at least one"))
     for name in ("lower", "upper", "numeric", "special"):
         number = getattr(inputs, f"min_{name}")
         if number and name not in allowed:
@@ -59,7 +59,7 @@ def faults(inputs: TextInputs) -> list[Fault]:
 
 
 def text(inputs: TextInputs) -> str:
-    """A text of these inputs, from the system's source of randomness."""
+    """A text for these inputs, from the system's source of randomness."""
     allowed = classes(inputs)
     chosen = [
         secrets.choice(characters) for characters, least in allowed.values() for _ in range(least)

@@ -33,7 +33,7 @@ class IdOutputs:
 
 
 class RandomId(Lifecycle[IdInputs, IdOutputs]):
-    """Random bytes, written in four ways, each after the prefix."""
+    """Random bytes in four encodings, each after the prefix."""
 
     token = "random:index/randomId:RandomId"
     Inputs, Outputs = IdInputs, IdOutputs
@@ -95,7 +95,7 @@ class StringOutputs:
 
 
 class RandomString(Lifecycle[TextInputs, StringOutputs]):
-    """A text that is no secret; it is its own id."""
+    """A text that is not secret; it is its own id."""
 
     token = "random:index/randomString:RandomString"
     Inputs, Outputs = TextInputs, StringOutputs
@@ -116,7 +116,7 @@ class RandomString(Lifecycle[TextInputs, StringOutputs]):
 
 
 class Standin(Provider):
-    """pulumi-random, as far as this project uses it."""
+    """The part of pulumi-random that this project uses."""
 
     name = "random"
     version = "4.21.4"

@@ -1,4 +1,4 @@
-// The API, asked with the token of this tab.
+// Calls to the API with this tab's token.
 
 const PASSING = [0, 429, 502, 503, 504];
 const LONGEST = 30;
@@ -14,7 +14,7 @@ export const session = {
   end: () => sessionStorage.clear(),
 };
 
-/** What the API, or the gateway before it, refused. status: 0 where there was no answer. */
+/** A refusal of the API, or of the gateway. status: 0 if there was no answer. */
 export class Problem extends Error {
   constructor(status, message, wait = 0) {
     super(message);
@@ -51,7 +51,7 @@ export async function ask(path, { body, signal, as = session.token, seconds = 20
   }
   if (response.ok && answer !== null) return answer;
   const reason = answer?.detail ?? answer?.error?.message ?? answer?.title
-    ?? `The answer has status ${response.status} and no JSON.`;
+    ?? `The answer has status ${response.status} but is not JSON.`;
   const problem = new Problem(response.status, reason, Number(response.headers.get('Retry-After')) || 0);
   if (problem.status === 401 && as === session.token) {
     dispatchEvent(new CustomEvent('signed-out', { detail: reason }));
@@ -59,7 +59,7 @@ export async function ask(path, { body, signal, as = session.token, seconds = 20
   throw problem;
 }
 
-/** As `ask`; waits while the fleet is busy or away, and tells `waiting` why. */
+/** Like `ask`; waits while the fleet is busy or down, and reports why to `waiting`. */
 export async function patiently(path, waiting, options = {}) {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -73,7 +73,7 @@ export async function patiently(path, waiting, options = {}) {
   }
 }
 
-/** Seconds until the next try: what the answer asks for, else longer each time. */
+/** Seconds until the next try: as the answer asks, else longer each time. */
 export const delay = (problem, tries) =>
   problem.wait || Math.min(LONGEST, 5 * 2 ** (tries - 1));
 

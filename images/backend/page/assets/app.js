@@ -1,4 +1,4 @@
-// Who is signed in, and which view the address names.
+// Who is signed in, and which view the address selects.
 
 import { patiently, Problem, session } from './api.js';
 import { connect } from './connect.js';
@@ -18,7 +18,7 @@ const ROUTES = [
 const part = (id) => document.getElementById(id);
 let leaving = new AbortController();
 
-/** Show what the address names. moved: by the user, so the new heading takes the focus. */
+/** Show the view that the address selects. moved: by the user, so the new heading takes the focus. */
 async function show(moved) {
   leaving.abort();
   leaving = new AbortController();
@@ -58,9 +58,9 @@ function route(hash) {
     const match = hash.match(pattern);
     try {
       if (match) return [title, view, match.slice(1).map((name) => decodeURIComponent(name ?? ''))];
-    } catch { /* a broken %-escape: as an unknown address */ }
+    } catch { /* a broken %-escape counts as an unknown address */ }
   }
-  return ['Not found', (place) => refused(place, `Nothing is at ${hash}.`), []];
+  return ['Not found', (place) => refused(place, `There is no page ${hash}.`), []];
 }
 
 function refused(place, reason) {

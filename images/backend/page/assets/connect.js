@@ -1,4 +1,4 @@
-// How a client of MCP connects here.
+// How MCP clients connect here.
 
 import { copyButton, el } from './dom.js';
 
@@ -6,7 +6,7 @@ export async function connect(place) {
   const all = `${location.origin}/mcp`;
   const client = {
     mcpServers: {
-      // Clients replace ${…} by the variable of their environment: the file holds no token.
+      // Clients replace ${…} with the environment variable: the file holds no token.
       // eslint-disable-next-line no-template-curly-in-string
       sophia: { type: 'http', url: all, headers: { Authorization: 'Bearer ${SOPHIA_TOKEN}' } },
     },
@@ -16,8 +16,8 @@ export async function connect(place) {
     el('p.lead', {}, 'One MCP endpoint has the tools of all servers. Every request carries the header ',
       el('code', {}, 'Authorization: Bearer <your token>'), '.'),
     el('div.card.pad', {},
-      snippet('All tools', 'The tools of every server, with the server’s name before theirs.', all),
-      snippet('Search first', 'Two tools, search_tools and call_tool: for clients that cannot hold'
+      snippet('All tools', 'The tools of every server, with the server’s name in front.', all),
+      snippet('Search first', 'Two tools, search_tools and call_tool: for clients that can’t handle'
         + ' hundreds of tools at once.', `${all}?tools=search`),
       snippet('A client’s configuration', 'As .mcp.json, with the token in the variable SOPHIA_TOKEN.',
         JSON.stringify(client, null, 2))),

@@ -21,7 +21,7 @@ export function el(name, props = {}, ...children) {
 export const icon = (id) =>
   el('svg.icon', { 'aria-hidden': 'true' }, el('use', { href: `#${id}` }));
 
-/** Bring `old` to the state of `fresh`, and leave alone what is equal: focus and selection stay. */
+/** Update `old` to `fresh`, changing only what differs: focus and selection stay. */
 export function update(old, fresh) {
   const focused = document.activeElement;
   morph(old, fresh);
@@ -53,11 +53,11 @@ function morph(old, fresh) {
   while (old.childNodes.length > wanted.length) old.lastChild.remove();
 }
 
-/** A description without the line breaks of the source that it was written in. */
+/** A description without the line breaks of its source. */
 export const flowing = (text) => (text ?? '').replaceAll(/(?<=\S)\n(?=\w)/g, ' ');
 export const firstOf = (text) => flowing(text).split('\n\n')[0];
 
-/** Have a screen reader say it. */
+/** Announce a text to screen readers. */
 export function say(text) {
   document.getElementById('said').textContent = text;
 }

@@ -1,4 +1,4 @@
-// The fleet, live: asked while somebody looks.
+// The fleet, live: polled while the page is visible.
 
 import { ask, delay, pause } from './api.js';
 import { copyButton, count, duration, el, icon, say, update } from './dom.js';
@@ -6,7 +6,7 @@ import { copyButton, count, duration, el, icon, say, update } from './dom.js';
 const EVERY = 5;
 const ERRORS = 30;
 const STATUS = {
-  // What needs a look comes first.
+  // What needs attention comes first.
   away: { word: 'Away', many: 'away' },
   degraded: { word: 'Degraded', many: 'degraded' },
   ok: { word: 'Ready', many: 'ready' },
@@ -111,7 +111,7 @@ function summary(servers) {
   return `${count(servers.length, 'server')}${parts.length ? ': ' : ''}${parts.join(', ')}.`;
 }
 
-/** The statuses' shares as a bar; the summary says the same in words. */
+/** The statuses' shares as a bar; the summary gives them in words. */
 function shares(servers) {
   return el('svg.shares', { viewBox: `0 0 ${servers.length || 1} 1`, preserveAspectRatio: 'none',
     'aria-hidden': 'true' }, servers.map((server, index) =>
@@ -143,7 +143,7 @@ function serverTable(servers) {
   ], servers.map((server) => ({ ...server, key: `server ${server.name}` })));
 }
 
-/** What the status does not say; the server's page has the whole of it. */
+/** Details beyond the status; the server's page has all of them. */
 const brief = (detail) => detail.split('. ')[0].replace(/^.* is not configured: /, '');
 
 function recentErrors(servers) {

@@ -1,4 +1,4 @@
-// A form made of a JSON Schema. Only what is given is read; what no field can hold is JSON.
+// A form from a JSON Schema. Only filled fields are read; values that no field can hold are JSON.
 
 import { el } from './dom.js';
 
@@ -25,7 +25,7 @@ export function plain(schema, root, depth = 0) {
   return strings ? { type: 'string', ...own } : own;
 }
 
-/** What is wrong with a value that a field holds, or ''. */
+/** What is wrong with a field's value, or ''. */
 function wrong(schema, value) {
   const sized = (size, least, most, unit) => (size < least ? `Give at least ${least} ${unit}.`
     : size > most ? `Give at most ${most} ${unit}.` : '');
@@ -51,7 +51,7 @@ function matches(pattern, value) {
   try {
     return new RegExp(pattern, 'u').test(value);
   } catch {
-    return true; // a pattern of another language: the server knows
+    return true; // a pattern in another dialect: the server checks it
   }
 }
 
@@ -135,7 +135,7 @@ function fieldOf(name, schema, needed, root, depth) {
   };
 }
 
-/** The inputs of a value; read() gives undefined for what is not given, or throws. */
+/** The inputs of a value; read() returns undefined if it is not given, or throws. */
 function controlOf(name, schema, needed) {
   const { type, items = {}, default: given = null } = schema;
   const shown = given === null ? '' : typeof given === 'string' ? given : JSON.stringify(given);
@@ -164,24 +164,24 @@ function controlOf(name, schema, needed) {
 
 function asNumber(text) {
   const number = Number(text);
-  if (Number.isNaN(number)) throw new Error(`Give numbers: ${text} is none.`);
+  if (Number.isNaN(number)) throw new Error(`Give numbers: ${text} is not one.`);
   return number;
 }
 
-/** The JSON of a text. type: what it has to be, if that is known. */
+/** Parses JSON. type: the required type, if known. */
 export function json(text, type) {
   let value;
   try {
     value = JSON.parse(text);
   } catch (failure) {
-    throw new Error(`This is no JSON: ${failure.message}`);
+    throw new Error(`This is not JSON: ${failure.message}`);
   }
   const got = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
   if (!['array', 'object'].includes(type) || got === type) return value;
   throw new Error(`Give an ${type}; this is: ${got}.`);
 }
 
-/** A field of text; what is blank is not given. */
+/** A text field; blank means not given. */
 function typed(kind, props, read = (text) => text, show = String) {
   const input = el(kind, { autocomplete: 'off', spellcheck: 'false', ...props });
   return {

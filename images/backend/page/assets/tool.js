@@ -1,4 +1,4 @@
-// One tool: what it does, a form for its arguments, and what it answered.
+// One tool: what it does, a form for its arguments, and its answer.
 
 import { ask, Problem } from './api.js';
 import { copyButton, duration, el, firstOf, flowing, kindBadge } from './dom.js';
@@ -17,7 +17,7 @@ export async function tool(place, signal, serverName, name) {
   const run = el('button.primary', {}, 'Run');
   const cancel = el('button', { type: 'button', hidden: true }, 'Cancel');
   const result = el('section.result', { 'aria-label': 'Result' },
-    el('p.muted', {}, 'The answer comes here.'));
+    el('p.muted', {}, 'The answer appears here.'));
   const form = el('form.card.pad', { novalidate: true }, fields, el('p.buttons', {}, run, cancel, raw));
   place.firstChild.replaceChildren(found.title || name, ' ', kindBadge(found.kind));
   place.append(
@@ -107,7 +107,7 @@ function argumentsOf(found) {
   return { node: el('div', {}, form, area), raw, read };
 }
 
-/** Ask before a tool changes something; one that destroys wants its name typed. */
+/** Ask before a tool changes something; for one that destroys, its name must be typed. */
 function confirmed(where, found, body) {
   const destroys = found.kind !== 'write';
   const go = el(`button.primary${destroys ? '.danger' : ''}`, { disabled: destroys }, `Run ${found.name}`);

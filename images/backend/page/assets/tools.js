@@ -1,4 +1,4 @@
-// Tools to choose from: the search over all, and a server's.
+// Lists of tools: the search over all, and a server's.
 
 import { patiently, pause } from './api.js';
 import { count, el, firstOf, flowing, kindBadge, say } from './dom.js';
@@ -33,7 +33,7 @@ export async function tools(place, signal, query) {
     banner.textContent = '';
     if (!cursor) list.replaceChildren();
     list.append(...found.tools.map((tool) => line(tool.server, tool, tool.server)));
-    if (!list.children.length) list.append(el('li.muted', {}, 'No tool is like that.'));
+    if (!list.children.length) list.append(el('li.muted', {}, 'No tool matches.'));
     if (words) say(count(found.tools.length, 'tool'));
     more.hidden = !found.cursor;
     more.onclick = () => again(found.cursor);
@@ -52,7 +52,7 @@ export async function tools(place, signal, query) {
   await again();
 }
 
-/** A server as the API describes it; `place` has its title, and says what is waited for. */
+/** A server from the API; `place` has its title, and shows what it waits for. */
 export async function described(place, signal, name, title = name) {
   const banner = el('p.banner', { role: 'status' });
   place.append(el('h1', { tabindex: -1 }, title), banner);

@@ -1,4 +1,4 @@
-"""What a service said, read as the kind of thing that a tool asked for."""
+"""A service's answer, parsed as the kind that a tool asked for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service said. size: bytes of the whole, of which `content` may be the end only."""
+    """A service's answer. size: bytes of the whole; `content` may be only its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,14 +25,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers:
-    """Reads those of one service. data, ok: see Upstream. Raises UpstreamError."""
+    """Parses the answers of one service. data, ok: see Upstream. Raises UpstreamError."""
 
     wording: Wording
     data: str | None
     ok: str | None
 
     def read(self, kind: type[T], answer: Answer) -> T:
-        """What was asked for, as a `kind` that pydantic reads."""
+        """The result, as a `kind` that pydantic parses."""
         if self.data is None and self.ok is None:
             return self._from_json(kind, answer)
         inner: Any = self._from_json(dict[str, Any], answer)

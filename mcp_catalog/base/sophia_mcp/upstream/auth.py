@@ -1,4 +1,4 @@
-"""How an upstream is told who asks: headers, made of credentials."""
+"""How calls authenticate to an upstream: headers made from credentials."""
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +15,7 @@ async def _nothing() -> Headers:
 
 @dataclass(frozen=True)
 class Auth:
-    """headers: asked for before each try. credentials: what they are made of."""
+    """headers: called before each try. credentials: what they are made from."""
 
     headers: Callable[[], Awaitable[Headers]] = _nothing
     credentials: tuple[Credential, ...] = ()
@@ -44,7 +44,7 @@ def basic(user: Credential, password: Credential) -> Auth:
 
 
 def header(name: str, value: Credential, prefix: str = "") -> Auth:
-    """A header of the service's own, such as `X-Figma-Token`."""
+    """A service-specific header such as `X-Figma-Token`."""
 
     async def headers() -> Headers:
         return {name: f"{prefix}{value.value}"}
@@ -53,5 +53,5 @@ def header(name: str, value: Credential, prefix: str = "") -> Auth:
 
 
 def signed(headers: Callable[[], Awaitable[Headers]], *credentials: Credential) -> Auth:
-    """Headers that change, such as a token that is signed or fetched anew when it expires."""
+    """Headers that change, such as a token that is renewed when it expires."""
     return Auth(headers, credentials)

@@ -1,4 +1,4 @@
-"""A service that fails again and again is left alone for a while."""
+"""Stops calling a service that keeps failing, for a while."""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,11 +20,12 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the service counts as away, also while one call tries it."""
+        """Whether the service counts as down, even while one call tries it."""
         return self._opened_at is not None
 
     def refusal(self) -> float | None:
-        """None: go ahead, and say how it went. Else the seconds until another try makes sense."""
+        """None: go ahead, and report the result. Otherwise the seconds until another try makes
+        sense."""
         if self._opened_at is None:
             return None
         left = self._opened_at + OPEN_S - self._clock()
@@ -34,12 +35,12 @@ class Breaker:
         return None
 
     def succeeded(self) -> None:
-        """The service answered, with whatever."""
+        """The service answered, with any result."""
         self._failures.clear()
         self._opened_at, self._probing = None, False
 
     def failed(self) -> None:
-        """It did not, or said that the fault is its own."""
+        """It did not answer, or reported a server error."""
         now = self._clock()
         self._failures.append(now)
         many = len(self._failures) == FAILURES and now - self._failures[0] <= WINDOW_S
@@ -47,5 +48,5 @@ class Breaker:
             self._opened_at, self._probing = now, False
 
     def left(self) -> None:
-        """The call was given up before it was known."""
+        """The call was abandoned before its result was known."""
         self._probing = False

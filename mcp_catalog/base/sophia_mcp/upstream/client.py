@@ -1,8 +1,7 @@
-"""One service on the network, called with patience and within bounds.
+"""One service on the network, called with retries and within limits.
 
-A call ends within `deadline_s`, however many tries that are; what is safe to repeat is tried
-again. Errors are sentences for the model. Neither they nor the log hold a query, a header or a
-body of ours.
+A call ends within `deadline_s`, including all its tries; what is safe to repeat is retried. Errors
+are sentences for the model. Neither they nor the log hold a query, a header or a body of ours.
 """
 
 import asyncio
@@ -39,12 +38,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of every call to one service.
+    """Limits of every call to one service.
 
     deadline_s: of a call with all its tries; below the time that a tool may take.
-    connect_s, read_s: of one try, until it is connected and between two pieces of the answer.
-    at_once, per_second: calls in flight, and calls begun (None: no limit). Further ones wait.
-    answer_bytes: longer answers are given up while they arrive.
+    connect_s, read_s: of one try, until it is connected, and between two pieces of the answer.
+    at_once, per_second: calls in flight, and calls started (None: no limit). Further ones wait.
+    answer_bytes: longer answers are abandoned while they arrive.
     """
 
     deadline_s: float = 15.0
@@ -69,17 +68,17 @@ class _Call:
 
 
 class Upstream:
-    """name: as people call it. url: what paths are below; without a query.
+    """name: for people. url: the base of all paths; without a query.
 
-    needs: settings without which it is of no use, besides the credentials of `auth`.
+    needs: settings that it can't work without, besides the credentials of `auth`.
     headers: of every request, such as the version of the API.
-    data: the key of every answer that holds what was asked for, as in `{"data": …}`.
-    ok: the key that is false where an answer is an error in spite of its status, as in
+    data: the key of every answer that holds the result, as in `{"data": …}`.
+    ok: the key that is false if an answer is an error despite its status, as in
         `{"ok": false, "error": "channel_not_found"}`.
     explain: what to do about an error, from its body, a JSON object; "" for the usual advice.
-    lasts: whether an error lasts, from the same, such as a limit of the day: it is not tried again.
+    lasts: whether an error lasts, from the same, such as a daily limit: then there is no retry.
 
-    Give it to `Server(upstreams=…)`, which opens it. Every call raises ToolError, see errors.py.
+    Pass it to `Server(upstreams=…)`, which opens it. Every call raises ToolError, see errors.py.
     """
 
     def __init__(
@@ -114,21 +113,22 @@ class Upstream:
     async def opened(self, metrics: Metrics) -> AsyncIterator[None]:
         """One client with its connections, for as long as the context."""
         limits = self._limits
-        # Of the event loop that runs now.
+        # Bound to the running event loop.
         self._pace = Pace(limits.at_once, limits.per_second)
         async with httpx2.AsyncClient(
             timeout=httpx2.Timeout(limits.read_s, connect=limits.connect_s),
             follow_redirects=False,
-            # A limit on what is read is a limit on memory only if nothing is unpacked.
+            # A limit on bytes read limits memory only if nothing is decompressed.
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         ) as http:
             self._http, self._metrics = http, metrics
             yield
 
     async def check(self) -> None:
-        """For /health, from what calls have met; sends nothing.
+        """For /health, from the results of calls; sends nothing.
 
-        Raises NotConfigured without what it needs, DependencyError while it is left alone.
+        Raises NotConfigured if something it needs is missing, DependencyError while the breaker is
+        open.
         """
         if self._missing:
             raise NotConfigured(self.name, self._missing)
@@ -136,7 +136,7 @@ class Upstream:
             raise DependencyError(f"{self.name}: {self._last_failure}")
 
     async def get(self, kind: type[T], *path: str, params: Mapping[str, Any] | None = None) -> T:
-        """GET the path below the address, as a `kind` that pydantic reads."""
+        """GET the path below the address, as a `kind` that pydantic parses."""
         return self.read(kind, await self.request("GET", *path, params=params))
 
     async def send(
@@ -150,12 +150,12 @@ class Upstream:
             raise error if repeatable else self._wording.in_doubt(error) from None
 
     def read(self, kind: type[T], answer: Answer) -> T:
-        """An answer of `request` as a `kind` that pydantic reads."""
+        """An answer of `request` as a `kind` that pydantic parses."""
         return self._answers.read(kind, answer)
 
     def refusal(self, content: bytes) -> Refused:
-        """What to raise for an answer with status 200 that says in a place of its own that it is an
-        error. content: that as `{"error": …}`."""
+        """The error for an answer with status 200 that reports an error in its own way. content:
+        that, as `{"error": …}`."""
         return self._wording.refused_though_200(content)
 
     async def graphql(
@@ -181,14 +181,15 @@ class Upstream:
         repeatable: bool | None = None,
         last: int | None = None,
     ) -> Answer:
-        """Any request. path: its segments, each of them quoted. params: None values are left out.
+        """Any request. path: its segments, each is quoted. params: None values are left out.
 
-        at: a whole address in the place of a path, such as one for an upload that the service
-            named. It gets no credentials; the caller checks whose it is.
-        body: bytes as they are, anything else as JSON.
+        at: a whole address instead of a path, such as one that the service gave for an upload. It
+        gets no credentials; the caller checks whose it is.
+        body: bytes are sent unchanged, anything else as JSON.
         repeatable: GET and HEAD are, others only if the caller says so.
-        last: keep this many bytes, the end of a long text such as a log. It may be behind one
-            redirect: within the service, or to https elsewhere, which gets no headers of ours.
+        last: keep only this many bytes from the end of a long text such as a log. It may be behind
+        one
+        redirect: within the service, or to https elsewhere, which gets none of our headers.
         """
         if self._missing:
             raise NotConfigured(self.name, self._missing)
@@ -280,7 +281,8 @@ class Upstream:
             return await received(response, self._wording, most, last)
 
     def _note(self, outcome: str) -> None:
-        """Tells the breaker how a try went. A service that refuses or says too much is alive."""
+        """Reports a try's result to the breaker. A service that refuses or answers too much is
+        alive."""
         if outcome in ("cancelled", "crash"):
             self._breaker.left()
         elif outcome in ("timeout", "unreachable", "broken", "5xx"):
@@ -299,12 +301,12 @@ _WORDS = {
     "timeout": "no answer in time",
     "unreachable": "can't be reached",
     "broken": "broken connection",
-    "5xx": "faults of its own",
+    "5xx": "server errors",
 }
 
 
 def _segment(text: str) -> str:
-    """One segment of a path. What would lead elsewhere is no name of anything."""
+    """One segment of a path. A text that would lead elsewhere is not a name."""
     if text in ("", ".", ".."):
         raise ToolError(f"expected an id or a name, got {text!r}")
     return quote(text, safe=":")  # as in `service:query`, where some read no %3A

@@ -20,7 +20,7 @@ _ADVICE = {
 
 
 class _Problem(BaseModel):
-    """One error, in the words that most APIs have for its parts."""
+    """One error, by the names that most APIs use for its parts."""
 
     message: str | None = None
     detail: str | None = None
@@ -31,7 +31,7 @@ class _Problem(BaseModel):
 
 
 def told(content: bytes) -> str:
-    """What the body of an error says, in one line; "" when it says nothing.
+    """The message in an error's body, in one line; "" if there is none.
 
     Understood: `{"error": {…}}`, `{"error": "…"}`, alone or as the code of a `message`,
     `{"errors": […]}` (GraphQL's, too), `{"err": "…"}`, `{"message": …}`, `{"detail": …}`, also
@@ -59,12 +59,12 @@ def html_title(content: bytes) -> str:
 
 
 def advice(status: int, wait: float | None) -> str:
-    """What the reader may do about this status."""
+    """What the reader can do about this status."""
     if status == 429:
         when = f"in {wait:.0f} s" if wait is not None else "in a minute"
         return f"Too many requests: try again {when}, and ask for less at once."
     if status >= 500:
-        return "The fault is the service's own: try again later."
+        return "The service itself has an error: try again later."
     return _ADVICE.get(status, "")
 
 
@@ -72,7 +72,7 @@ def is_limit(status: int, wait: float | None, content: bytes) -> bool:
     """Whether it says "too many requests", which GitHub does with 403, and GraphQL with 200 or,
     at Linear, with 400.
 
-    wait: seconds that the answer asks to be left alone for.
+    wait: seconds that the answer asks us to wait.
     """
     worded = b"rate limit" in content.lower()
     coded = b'"RATELIMITED"' in content
@@ -85,7 +85,7 @@ def is_limit(status: int, wait: float | None, content: bytes) -> bool:
 
 
 def is_object(content: bytes) -> bool:
-    """Whether it is a JSON object, as an API says an error, and not a proxy's page."""
+    """Whether it is a JSON object, as an API's errors are, and not a proxy's page."""
     try:
         return isinstance(json.loads(content), dict)
     except ValueError:
@@ -93,7 +93,7 @@ def is_object(content: bytes) -> bool:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and control characters, cut to what is worth reading."""
+    """Without line breaks and control characters, cut to a readable length."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 

@@ -1,4 +1,4 @@
-"""How many calls at once, and how many a second."""
+"""Limits calls in flight, and calls per second."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from time import monotonic
 
 
 class Pace:
-    """at_once: calls in flight. per_second: calls begun, None for as many as there are."""
+    """at_once: calls in flight. per_second: calls started, None for no limit."""
 
     def __init__(self, at_once: int, per_second: float | None) -> None:
         self._free = asyncio.Semaphore(at_once)

@@ -1,4 +1,4 @@
-"""What arrives: bounded in bytes, and of a long text its end, which may be elsewhere."""
+"""Reads answers: limited in bytes, or only the end of a long text, which may be elsewhere."""
 
 import httpx2
 
@@ -11,7 +11,8 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def elsewhere(response: httpx2.Response, home: httpx2.URL) -> httpx2.URL | None:
-    """Where a redirect leads, within `home` or by https; None if none, or to another place."""
+    """A redirect's target, within `home` or by https; None if there is none, or any other
+    target."""
     if response.status_code not in _REDIRECTS:
         return None
     try:
@@ -25,10 +26,10 @@ def elsewhere(response: httpx2.Response, home: httpx2.URL) -> httpx2.URL | None:
 async def received(
     response: httpx2.Response, wording: Wording, most: int, last: int | None
 ) -> Answer:
-    """The answer. most: bytes; of one whose last bytes are kept, more may pass by.
+    """The answer. most: bytes; if only the last bytes are kept, more may be read.
 
     Raises:
-        Unusable: it is longer, and was given up.
+        Unusable: it is longer, and was abandoned.
     """
     most = most if last is None else _LONGEST_TEXT
     content, size = bytearray(), 0

@@ -1,4 +1,4 @@
-"""Pure: what is tried again, and when."""
+"""Pure: what is retried, and when."""
 
 import random
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ TRANSIENT = frozenset({429, 500, 502, 503, 504, 529})
 SAFE = frozenset({"GET", "HEAD"})
 
 _COUNTED = ("", "-requests", "-complexity", "-endpoint-requests")
-"""What limits count: X-RateLimit-Remaining (GitHub and others), -Requests-Remaining (Linear)."""
+"""Remaining calls: X-RateLimit-Remaining (GitHub and others), -Requests-Remaining (Linear)."""
 
 _FIRST_S, _LONGEST_S = 0.5, 5.0
 
 
 def is_worth_it(error: UpstreamError, repeatable: bool) -> bool:
-    """Whether another try may help and can do no harm: what never arrived took no effect."""
+    """Whether another try may help and does no harm: what never arrived had no effect."""
     return error.transient and (repeatable or not error.sent)
 
 
 def pause(tries: int, asked: float | None) -> float:
-    """Seconds before the next try, after so many: as asked, else growing and at random, so that
-    replicas which failed together don't return together."""
+    """Seconds before the next try, after so many: as the service asked, else growing and random, so
+    that replicas that failed together don't retry together."""
     if asked is not None:
         return asked
     return random.uniform(0.5, 1) * min(_LONGEST_S, _FIRST_S * 2.0 ** (tries - 1))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the answer asks to be left alone for.
+    """Seconds that the answer asks us to wait.
 
     `Retry-After` is a number or a date (RFC 9110, 10.2.3). Without it, `X-RateLimit-Reset` counts,
     seconds or milliseconds since 1970, once `X-RateLimit-Remaining` is 0.
@@ -53,7 +53,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _until(reset: str, now: datetime) -> float | None:
-    """None for what is later than a day, and so no moment."""
+    """None for more than a day, which isn't worth waiting for."""
     if not (reset.isascii() and reset.isdecimal()):
         return None
     count = float(reset[:18])

@@ -1,4 +1,4 @@
-"""What went wrong with a service, as sentences that a model can act on."""
+"""A service's errors as sentences that a model can act on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from sophia_mcp.errors import Refused, Unreachable, Unusable, UpstreamError
 from . import faults, retry
 from .breaker import FAILURES, WINDOW_S
 
-_DOUBT = "It may have taken effect all the same: look before you repeat it."
+_DOUBT = "It may have taken effect anyway: check before you repeat it."
 _LATER = "Try again later."
 
 
 @dataclass(frozen=True)
 class Wording:
-    """Of one service. host: of its address. hide: takes credentials out of a text.
+    """For one service. host: of its address. hide: removes credentials from a text.
     explain, lasts: see Upstream.
 
-    doubtful: the request is not safe to repeat, so that the reader has to know whether it arrived.
+    doubtful: the request is not safe to repeat, so the reader has to know whether it arrived.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Wording:
     def refusal(
         self, status: int, wait: float | None, content: bytes, *, doubtful: bool
     ) -> UpstreamError:
-        """An answer with a status from 300 on. wait: seconds that it asks to be left alone for."""
+        """An answer with status 300 or above. wait: seconds that it asks us to wait."""
         if status < 400:
             return Unusable(
                 f"{self.name} at {self.host} answers {status}, a redirect, which is not followed: "
@@ -46,17 +46,17 @@ class Wording:
             advice = f"{advice} {_DOUBT}".strip()
         advice = advice or faults.advice(429 if limited else status, wait)
         text = f"{self._says(f'refused ({status})', content)} {advice}".strip()
-        # Whoever is told 403 without a time must not ask again by itself.
+        # After a 403 without a time, nobody may retry automatically.
         transient = status in retry.TRANSIENT or (limited and wait is not None)
         return Refused(text, status, transient=transient and not lasts, wait=wait)
 
     def refused_though_200(self, content: bytes) -> Refused:
-        """An answer that says it is an error, with the status of a success."""
+        """An answer that reports an error with a success status."""
         text, advice = self._says("refused", content), self._explained(content)
         return Refused(f"{text.rstrip('.')}. {advice}" if advice else text, 200)
 
     def unreached(self, error: httpx2.RequestError, *, doubtful: bool) -> Unreachable:
-        """No answer. In our words: httpx's may hold what was sent."""
+        """No answer. In our words: httpx's text may hold what was sent."""
         connecting = httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
         sent = not isinstance(error, connecting)
         if isinstance(error, httpx2.TimeoutException):
@@ -73,10 +73,10 @@ class Wording:
         return Unreachable(text, reason, transient=True, sent=sent)
 
     def left_alone(self, last_failure: str, seconds: float) -> Unreachable:
-        """Not asked, because it keeps failing."""
+        """Not called, because it keeps failing."""
         return Unreachable(
             f"{self.name} at {self.host} has failed {FAILURES} times within {WINDOW_S:g} s "
-            f"({last_failure}). It is asked again in {seconds:.0f} s: try then.",
+            f"({last_failure}). It is called again in {seconds:.0f} s: try then.",
             "left_alone",
             sent=False,
         )
@@ -98,7 +98,7 @@ class Wording:
         )
 
     def in_doubt(self, error: Unusable) -> Unusable:
-        """The same, for an answer to what is not safe to repeat."""
+        """The same, for a request that is not safe to repeat."""
         return Unusable(f"{error} {_DOUBT}", error.reason)
 
     def _explained(self, content: bytes) -> str:
@@ -107,13 +107,13 @@ class Wording:
         return self.hide(self.explain(content))
 
     def _says(self, what: str, content: bytes) -> str:
-        # Before it is cut: half a credential would not be recognized.
+        # Before cutting: half a credential would not be recognized.
         text = faults.told(self.hide(content.decode(errors="replace")).encode())
         return f"{self.name} {what}: {text}" if text else f"{self.name} {what}."
 
 
 def _cause(error: BaseException) -> str:
-    """The operating system's words for it."""
+    """The operating system's message for it."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror:

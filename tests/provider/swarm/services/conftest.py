@@ -94,7 +94,7 @@ async def pool(swarm: Lab) -> Iterator[Pool]:
 
 @dataclass
 class Told:
-    """A Context to act in, and what it was told."""
+    """A Context for operations, and the messages that it got."""
 
     context: Context
     progress: list[str]

@@ -23,7 +23,7 @@ tar -chP "$@" $(ldd "$@" | grep -o '/[^ :]*[.]so[^ :]*' | sort -u)
 
 
 IMAGE = "127.0.0.1:9/sophia-swarm-test:1"
-"""Of the node image's own files. The registry in its name refuses at once: nothing is pulled."""
+"""Made from the node image's files. The registry in its name refuses at once: nothing is pulled."""
 SERVE = "trap 'exit 0' TERM; echo serving; while :; do sleep 0.1; done"
 NO_OUTPUTS = ServiceOutputs("", "", "")
 
@@ -54,7 +54,7 @@ def _task(name: str, script: str) -> dict[str, Any]:
 
 
 def load_image(node_image: str, nodes: Iterable[str]) -> None:
-    """Makes IMAGE (3 MB) unless it is there; gives it to the Dockers of these node containers."""
+    """Makes IMAGE (3 MB) unless it exists; loads it into the Docker of these node containers."""
     if not exists("image", IMAGE):
         with subprocess.Popen(
             ["docker", "run", "--rm", node_image, "/bin/sh", "-c", _COPY], stdout=subprocess.PIPE

@@ -61,7 +61,7 @@ async def running(pool: Pool, tell: Any, networks: dict[str, str]) -> AsyncItera
 
 
 def inside(swarm: Any, name: str, *command: str) -> str:
-    """What a command of the node's says in the network namespace of a service's only task."""
+    """A node command's output in the network namespace of a service's only task."""
     for node in (swarm.manager, swarm.worker):
         listed = swarm.docker("ps", "-q", "--filter", f"name=trust-{name}.", node=node).split()
         if listed:

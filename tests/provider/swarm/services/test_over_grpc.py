@@ -1,4 +1,4 @@
-"""`Service` as the engine sees it: what failed half-way is kept, and gone on with."""
+"""`Service` as the engine sees it: what failed half-way is kept and continued."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_failed_create_then_update_then_drift_then_delete(swarm: Any) -> N
         read = await client.read(TOKEN, kept.id, good, state)
         assert values(read.inputs)["replicas"] == 2
 
-    # Another run: what a create of this one returned, no delete of it would end.
+    # Another run: a delete never ends what a create of the same run returned.
     async with serving(Swarm(), config) as client:
         await client.delete(TOKEN, kept.id, good, state)
         assert not (await client.read(TOKEN, kept.id, good, state)).id

@@ -1,4 +1,4 @@
-"""Every way a rollout can go, on a real Swarm: the verdict and what it tells.
+"""Every way a rollout can go, on a real Swarm: the verdict and its message.
 
 The cases run side by side, creates first, then updates; each test looks at the outcome of one.
 """
@@ -64,7 +64,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "exit-zero": (
         BRIEF | script("echo done; exit 0"),
-        r"exited with code 0 though a service must keep running on svc",
+        r"exited with code 0, but a service must keep running on svc",
     ),
     "memory": (
         BRIEF | script("echo filling; exec tail /dev/zero"),
@@ -102,7 +102,7 @@ LOGS = {
 
 @dataclasses.dataclass
 class Outcome:
-    """What a rollout raised (or not), what was told meanwhile, and what runs afterwards."""
+    """What a rollout raised (or not), its messages, and what runs afterwards."""
 
     error: BaseException | None
     progress: list[str]
@@ -144,7 +144,7 @@ class Runs:
     async def _after(
         self, id: str, runs: ServiceInputs, told: Any, error: Any, tried: ServiceInputs
     ) -> Outcome:
-        """`condition` is of what should run now; `tries` of what was asked for."""
+        """`condition` is about what should run now; `tries` about what was requested."""
         now = await self.lifecycle.read(told.context, id, runs, NO_OUTPUTS)
         again = await self.lifecycle.read(told.context, id, tried, NO_OUTPUTS)
         assert now is not None

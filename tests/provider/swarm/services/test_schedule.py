@@ -55,7 +55,7 @@ def on(node: str, script: str) -> str:
 
 @contextlib.asynccontextmanager
 async def away(pool: Any, inputs: ScheduleInputs) -> AsyncIterator[None]:
-    """Nobody can log in to the last of its managers."""
+    """The last of its managers refuses all logins."""
     last = inputs.managers[-1]
     await pool.node(last.address, last.host_key).close()
     node = last.node
@@ -67,7 +67,7 @@ async def away(pool: Any, inputs: ScheduleInputs) -> AsyncIterator[None]:
 
 
 def traces(node: str) -> str:
-    """All that there is of the timer."""
+    """Everything that exists of the timer."""
     found = on(node, "find / -xdev -name '*job-nightly*' 2>/dev/null; true")
     return found + on(node, "systemctl list-units --all --plain --no-legend 'job-nightly*'")
 
@@ -79,7 +79,8 @@ def status(swarm: Any) -> list[str]:
 
 
 async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> None:
-    """One story, since its times have to come: away, at work, failed, changed by hand, gone."""
+    """One story, since it has to wait for its times: unreachable, running, failed, changed by hand,
+    deleted."""
     jobs, schedules, told = Job(pool), Schedule(pool), tell("nightly")
     on_manager = Placement(["node.role == manager"])
     mounts = [Mount("bind", "/node", "/opt", read_only=True)]
@@ -91,7 +92,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
         await jobs.create(tell(inputs.name).context, inputs)
     first = iteration(swarm, "nightly")
 
-    # What systemd refuses, and what nobody is there for.
+    # What systemd refuses, and a schedule that no manager can take.
     for calendar, reason in (
         ("Fri..Mon", "Failed to parse"),
         ("*-02-30", "no time of '.*' is left"),
@@ -104,7 +105,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
             await schedules.create(told.context, only)
     assert traces(swarm.manager) == traces(swarm.worker) == ""
 
-    # One is away: it is told, and served by the next `up`.
+    # One is unreachable: it is reported, and gets its timer from the next `up`.
     both = schedule(swarm, ALWAYS)
     async with away(pool, both):
         made = await schedules.create(told.context, both)
@@ -117,7 +118,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
     assert await schedules.update(*args, made.outputs, both) == well(ALWAYS)
     assert (await schedules.read(*args, well(ALWAYS))).outputs == well(ALWAYS)
 
-    # Its time comes: the job runs again, which is no news to the job itself.
+    # Its time comes: the job runs again, which doesn't look like a change of the job.
     until(lambda: iteration(swarm, "nightly"), lambda seen: seen != first, "a scheduled run", 40)
     once = schedule(swarm, ONCE)
     assert await schedules.update(*args, well(ALWAYS), once) == well(ONCE)
@@ -130,7 +131,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
     assert await jobs.update(told.context, "nightly", nightly, outputs, nightly) == outputs
     assert iteration(swarm, "nightly") == ran
 
-    # By hand: an edit, an override, a timer that is stopped, one that is gone.
+    # By hand: an edit, an override, a stopped timer, a deleted one.
     unit, path = Timer("nightly", ONCE).unit, f"/etc/systemd/system/{Timer('nightly', ONCE).unit}"
     override = "[Timer]\\nOnCalendar=minutely\\n"
     for change in (
@@ -162,7 +163,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
     until(lambda: status(swarm), lambda seen: "could not be started" in seen[0], "no job", 40)
     assert "is not in the Swarm" in status(swarm)[0]
 
-    # A manager leaves the list, and is away when all of it ends.
+    # A manager is removed from the list, and unreachable when everything is deleted.
     alone = schedule(swarm, ALWAYS, swarm.manager)
     await schedules.update(told.context, "nightly", both, well(ALWAYS), alone)
     assert traces(swarm.worker) == ""

@@ -388,7 +388,7 @@ async def test_after_a_failed_create_the_next_run_goes_on(
     inputs = service("retried", "exit 3", update=Update(monitor_s=SURE))
     with pytest.raises(Incomplete, match="exited with code 3") as failure:
         await make(inputs)
-    # The same again fails again, for failures of its own; a good one heals it.
+    # The same update fails again, with new failures; a good one heals it.
     with pytest.raises(RolloutFailed, match=r"exited with code 3 .*3 tasks in a row"):
         await lifecycle.update(told.context, failure.value.id, inputs, NO_OUTPUTS, inputs)
     good = service("retried")
@@ -417,7 +417,7 @@ async def test_delete_returns_when_the_containers_have_ended(
 async def test_a_port_that_the_node_has_given_away_is_told_with_port_and_node(
     swarm: Any, lifecycle: Service, make: Make, told: Any
 ) -> None:
-    """Held by no task, so the scheduler knows nothing of it; by now every client gets the other."""
+    """No task holds it, so the scheduler doesn't know it; by now every client gets the other."""
     listen = """
 import os, socket, time
 with socket.create_server(("", 18443)):
@@ -459,8 +459,8 @@ async def test_what_swarm_gave_up_is_started_again_and_what_is_sick_is_told(
 
     await eventually(condition, bool, "it has ended")
     after = await lifecycle.update(told.context, id, inputs, well, inputs)
-    assert "exited with code 0 though a service must keep running" in after.condition
-    # Who is first to see it: Swarm's monitor, or we.
+    assert "exited with code 0, but a service must keep running" in after.condition
+    # Either Swarm's monitor or we see it first.
     assert "new tasks of the same spec don't help" in after.condition or (
         "does not start it again (restart condition on-failure)" in after.condition
     )

@@ -113,5 +113,5 @@ def test_a_name_without_its_organisation_is_refused(folder, stack):
 
 
 def test_a_stack_without_a_file_is_told(folder):
-    with pytest.raises(StackError, match=r"Pulumi\.dev\.deploy\.yaml is not there"):
+    with pytest.raises(StackError, match=r"Pulumi\.dev\.deploy\.yaml is missing"):
         deployments.write("acme/sophia/dev", folder)

@@ -1,4 +1,4 @@
-"""What the daily look writes into its issue."""
+"""What the daily check writes into its issue."""
 
 from __future__ import annotations
 

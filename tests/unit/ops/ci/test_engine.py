@@ -67,7 +67,7 @@ def _path(stack, monkeypatch):
 
 
 def calls(stack: Stack) -> list[str]:
-    """What the engine was asked to do, without looks at the state."""
+    """The engine's commands, without reads of the state."""
     lines = (stack.root / "calls").read_text().splitlines()
     return [line.split()[0] for line in lines if not line.startswith("stack")]
 

@@ -1,4 +1,4 @@
-"""What GitHub is told and asked, at a stand-in of its API."""
+"""Requests to GitHub, at a stand-in of its API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is missing or wrong in a run's environment is a line that names it."""
+"""Each missing or wrong thing in a run's environment is one line that names it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def stack(tmp_path: Path, simulated, monkeypatch) -> Stack:
 
 
 def wrong(stack: Stack, name: str) -> str:
-    """The one line that is said if a value is wrong."""
+    """The single line for a wrong value."""
     given = {**stack.environment, name: "wrong-value"}
     with pytest.raises(NotReady) as refused:
         preflight.check(dataclasses.replace(stack, environment=given), changes=True)
@@ -138,7 +138,7 @@ def test_a_good_environment_passes(stack):
 
 def test_a_wrong_passphrase_is_named(stack):
     line = wrong(stack, "PULUMI_CONFIG_PASSPHRASE")
-    assert line == "secret PULUMI_CONFIG_PASSPHRASE: it does not open the secrets of stack prod"
+    assert line == "secret PULUMI_CONFIG_PASSPHRASE: it doesn't decrypt the secrets of stack prod"
 
 
 def test_a_wrong_key_of_the_bucket_is_named_with_what_the_bucket_says(stack):
@@ -177,7 +177,7 @@ def missing_docker(run):
 
 def test_a_backend_without_the_stack_rents_nothing_twice(stack):
     with pytest.raises(
-        NotReady, match=r"has no stack other \(it has prod\).*nothing would be know"
+        NotReady, match=r"has no stack other \(it has prod\).*its machines would be unknown"
     ):
         preflight.check(dataclasses.replace(stack, name="other"), changes=True)
 

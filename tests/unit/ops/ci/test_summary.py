@@ -1,4 +1,4 @@
-"""The comment on a pull request, from what the real engine said of the real program: `previews/` is
+"""The comment on a pull request, from the real engine's output for the real program: `previews/` is
 `pulumi preview --json` of stack dev on the simulated API, without the parts that nobody reads."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def test_a_new_platform_costs_from_nothing():
 
 def test_what_is_replaced_stands_before_the_price():
     text = comment("replaced")
-    assert text.splitlines()[2] == "**Machines are ended** (1):"
+    assert text.splitlines()[2] == "**Machines are terminated** (1):"
     told = (
         "- `worker-1-instance` (lambdalabs:index:Instance) is replaced:"
         " gpu_1x_a10 → gpu_1x_a100_sxm4 (status)"
@@ -75,7 +75,7 @@ def test_data_that_may_be_lost_is_above_everything():
     assert text.splitlines()[2] == "**Data may be lost** (2):"
     assert "it holds `database-1`" in text
     assert "`database-home` (swarm:index:VolumeHome) is replaced (node)" in text
-    assert "Machines are ended" not in text
+    assert "Machines are terminated" not in text
 
 
 def test_nothing_to_do_is_said():
@@ -86,7 +86,7 @@ def test_nothing_to_do_is_said():
 
 def test_a_type_without_a_price_is_named():
     text = summary.markdown(Preview((), (("", "gpu_9x"),)), "prod", CENTS)
-    assert "Not counted, as the API tells no price: gpu_9x" in text
+    assert "Not counted, as the API reports no price: gpu_9x" in text
 
 
 def test_a_replacement_is_one_change():

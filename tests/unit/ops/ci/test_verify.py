@@ -163,7 +163,7 @@ def test_a_name_that_does_not_resolve_yet_is_left_to_the_addresses(gateway):
     lines: list[str] = []
     name = "https://nowhere.invalid:8443"
     verify.verify(gateway.outputs, [name, gateway.url], lines.append, 20)
-    assert lines[0] == f"{name}: not looked at, the name does not resolve here"
+    assert lines[0] == f"{name}: not checked, the name does not resolve here"
     with pytest.raises(StackError, match="none of the gateways' names resolves here"):
         verify.verify(gateway.outputs, [name], print, 0)
 

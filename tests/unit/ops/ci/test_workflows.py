@@ -60,6 +60,9 @@ def commit(folder: Path, version: str) -> None:
 @pytest.fixture
 def runner(repository: Path, tmp_path: Path) -> Runner:
     (tmp_path / "jobs").mkdir()
+    (tmp_path / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
     return Runner(
         checkout=lambda folder: git(folder, "clone", "--quiet", str(repository), "."),
         folder=tmp_path / "jobs",
@@ -73,7 +76,7 @@ def runner(repository: Path, tmp_path: Path) -> Runner:
                 "pull_request": {"number": 7, "head": {"repo": {"full_name": "acme/platform"}}}
             },
         },
-        environment={"PATH": os.environ["PATH"], "CALLS": str(tmp_path / "calls")},
+        environment={"PATH": path, "CALLS": str(tmp_path / "calls")},
     )
 
 

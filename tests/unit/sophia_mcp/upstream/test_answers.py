@@ -1,4 +1,4 @@
-"""What answers come in, and what is said of those that are none."""
+"""The kinds of answers, and the errors for unusable ones."""
 
 import json
 
@@ -16,7 +16,7 @@ class User(BaseModel):
 
 
 def read(body: object, kind=User, **envelope):
-    """What is read of a body; envelope: `data` and `ok` of Upstream."""
+    """The result parsed from a body; envelope: `data` and `ok` of Upstream."""
     answers = Answers(WORDING, envelope.get("data"), envelope.get("ok"))
     return answers.read(kind, Answer(200, {}, json.dumps(body).encode()))
 

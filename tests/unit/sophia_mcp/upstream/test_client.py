@@ -143,7 +143,7 @@ MISBEHAVIOUR: dict[str, tuple[Any, type[UpstreamError], str]] = {
     "429 for long": (
         replies.refused(429, Retry_After="60"), Refused, r"Too many requests: try again in 60 s",
     ),
-    "500": (replies.refused(500, {"error": "boom"}), Refused, r"\(500\): boom The fault is the se"),
+    "500": (replies.refused(500, {"error": "boom"}), Refused, r"\(500\): boom The service itself"),
     "page of a proxy": (
         replies.page("Bad gateway", 502), Refused, r"\(502\): an HTML page with the title 'Bad gat",
     ),
@@ -229,7 +229,7 @@ async def test_what_is_not_safe_to_repeat_is_sent_once(service: Service, reply: 
         with pytest.raises(UpstreamError) as caught:
             await slack.send(int, "POST", "x", body={"a": 1})
     assert len(service.asked) == 1
-    assert "It may have taken effect all the same: look before you repeat it." in str(caught.value)
+    assert "It may have taken effect anyway: check before you repeat it." in str(caught.value)
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
@@ -240,7 +240,7 @@ async def test_an_answer_that_can_not_be_read_leaves_doubt_about_what_was_sent(
     async with opened(service.url) as slack:
         with pytest.raises(Unusable, match="expected an answer of its API") as caught:
             await slack.send(dict[str, str], "POST", body={}, repeatable=repeatable)
-    assert ("look before you repeat it" in str(caught.value)) is not repeatable
+    assert ("check before you repeat it" in str(caught.value)) is not repeatable
     assert len(service.asked) == 1
 
 
@@ -281,9 +281,9 @@ async def test_a_service_that_keeps_failing_is_left_alone_and_health_says_so(ser
             with pytest.raises(UpstreamError):
                 await slack.get(int, "x")
         asked = len(service.asked)
-        with pytest.raises(Unreachable, match=r"failed 5 times within 30 s \(faults of its own\)"):
+        with pytest.raises(Unreachable, match=r"failed 5 times within 30 s \(server errors\)"):
             await slack.get(int, "x")
-        with pytest.raises(DependencyError, match="Slack: faults of its own"):
+        with pytest.raises(DependencyError, match="Slack: server errors"):
             await slack.check()
     assert len(service.asked) == asked == 5
     assert 'mcp_upstream_left_alone{upstream="Slack"} 1.0' in metrics.text().decode()
@@ -533,6 +533,6 @@ async def test_what_an_explanation_says_of_a_write_leaves_the_doubt(service: Ser
     service.routes["POST /"] = replies.refused(503, {"error": "full"})
     upstream = Upstream("Slack", service.url, explain=lambda _: "Take another.")
     async with upstream.opened(Metrics("slack")):
-        with pytest.raises(Refused, match=r"full Take another\. It may have taken effect all"):
+        with pytest.raises(Refused, match=r"full Take another\. It may have taken effect any"):
             await upstream.send(dict, "POST", body={})
     assert len(service.asked) == 1

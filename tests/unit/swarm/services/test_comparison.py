@@ -162,7 +162,7 @@ inputs = st.builds(
 
 
 def without_empty(value: Any) -> Any:
-    """As the Engine answers: what is empty is left out."""
+    """As the Engine answers: without empty values."""
     if isinstance(value, dict):
         kept = {key: without_empty(inner) for key, inner in value.items()}
         return {key: inner for key, inner in kept.items() if inner not in (None, "", 0, [], {})}
@@ -170,7 +170,7 @@ def without_empty(value: Any) -> Any:
 
 
 def filled_in(live: Any) -> Any:
-    """With what the Engine adds."""
+    """With the Engine's additions."""
     live["TaskTemplate"] |= {"ForceUpdate": 3, "Runtime": "container"}
     container = live["TaskTemplate"]["ContainerSpec"]
     container |= {"Isolation": "default", "DNSConfig": {}, "Ulimits": []}

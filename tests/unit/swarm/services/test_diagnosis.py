@@ -1,4 +1,4 @@
-"""Why a task failed, from what the Engine says of it."""
+"""Why a task failed, according to the Engine."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ UNHEALTHY = "task: non-zero exit (137): dockerexec: unhealthy container"
             task("complete"),
             shown(1, "once"),
             Kind.CRASH,
-            "exited with code 0 though a service must keep running",
+            "exited with code 0, but a service must keep running",
         ),
         (
             task("complete", Healthcheck={"Test": ["x"]}),
             None,
             Kind.CRASH,
-            "exited with code 0 though a service must keep running "
+            "exited with code 0, but a service must keep running "
             "(by itself, or stopped because its health check failed)",
         ),
         (

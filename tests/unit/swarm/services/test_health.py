@@ -1,4 +1,4 @@
-"""Health that is lost without a change is told; a change that does not come about is a failure.
+"""Health lost without a change is reported; a change that doesn't take effect is a failure.
 
 The Swarm is a stand-in that answers with one service and its tasks.
 """

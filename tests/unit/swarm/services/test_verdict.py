@@ -1,4 +1,4 @@
-"""What a service looks like → the verdict, look by look, with time given."""
+"""From looks at a service to the verdict, with given times."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_a_task_that_swarm_does_not_start_again_is_a_failure() -> None:
     """`on-failure` and an exit code of 0: waiting for it would be waiting for the deadline."""
     once = ServiceInputs(name="web", image="i", restart=Restart(condition="on-failure"))
     spec = render(once, URN)
-    done = Failure(Kind.CRASH, "exited with code 0 though a service must keep running")
+    done = Failure(Kind.CRASH, "exited with code 0, but a service must keep running")
     one = watch(wanted=spec)
     look = seen(task("a", "complete", spec, desired="shutdown"), spec=spec)
     assert isinstance(fail(one, look, done), Waiting)

@@ -1,0 +1,207 @@
+"""`make backup`, `make restore` and the lines of `make status`, with nodes that answer what they
+are told to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from ops import backup, jobs, nodes
+from ops.nodes import NotUp
+from tests.unit.ops.test_jobs import SERVICE, TASK
+
+OUTPUTS = {
+    "networks": {"database": ["data", "backup"], "backup": ["backup"]},
+    "nodes": {"manager-1": {}, "manager-2": {}},
+}
+NOW = 1_795_780_000.0
+STATE = {
+    "archived": NOW - 68,
+    "failing": False,
+    "waiting": 0,
+    "waiting_since": None,
+    "first": NOW - 20 * 86400,
+    "last": NOW - 7 * 3600,
+    "last_full": NOW - 4 * 86400,
+    "count": 9,
+    "database_bytes": 31_450_560,
+}
+
+
+AGAIN = {"JobIteration": {"Index": 10}, "LastExecution": "2026-11-27T09:00:00.1Z"}
+NEW, DONE = SERVICE | {"JobStatus": AGAIN}, {**TASK, "JobIteration": {"Index": 10}}
+"""The job's next run."""
+
+
+def done(status: int, said: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess((), status, said)
+
+
+def looked(service: dict, *tasks: dict) -> subprocess.CompletedProcess[str]:
+    return done(0, f"{json.dumps([service])}\n{json.dumps(tasks)}")
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """By a part of the command, what nodes answer: one after the other, the last one for ever."""
+    answers = {
+        "Constraints": [done(0, '["node.labels.node == manager-2"]')],
+        "backup check": [done(0)],
+        ".restore-result 2>": [done(1), done(0, '{"at": "latest", "timeline": "2"}')],
+        "sudo tee": [done(0)],
+        "healthcheck": [done(1), done(0)],
+        "service update": [done(0)],
+        "service logs": [done(0, "backup: diff backup x: 31.5 MB of database, 6 s\n")],
+        jobs.LOOK: [looked(SERVICE, TASK), looked(NEW, DONE)],
+    }
+    asked: list[tuple[str, str]] = []
+
+    def on(outputs, node, command):
+        asked.append((node, command))
+        key = next(key for key in answers if key in command)
+        return answers[key].pop(0) if len(answers[key]) > 1 else answers[key][0]
+
+    monkeypatch.setattr(nodes, "on", on)
+    monkeypatch.setattr(nodes, "asked", lambda outputs, text: on(outputs, "any", text).stdout)
+    monkeypatch.setattr(backup, "_EVERY", 0)
+    answers["asked"] = asked
+    return answers
+
+
+def test_a_restore_is_checked_then_asked_for_on_the_databases_node_and_waited_for(cluster, capsys):
+    backup.restore(OUTPUTS, "sophia-dev", "2026-11-27 12:00", "")
+    by_node = [node for node, _ in cluster["asked"]]
+    assert by_node == ["any", *["manager-2"] * 6, *["any"] * 4]
+    check, request = cluster["asked"][1][1], cluster["asked"][2][1]
+    wanted = '{"at": "2026-11-27T12:00:00+00:00", "timeline": ""}'
+    assert f"backup check '{wanted}'" in check
+    assert f"echo '{wanted}' | sudo tee /opt/sophia/data/postgres/.restore.new" in request
+    assert "com.docker.swarm.service.name=sophia-dev-database" in request
+    told = capsys.readouterr().out
+    assert "restored to 2026-11-27 12:00 on timeline 2" in told
+    # Of the new timeline: the backups before may be of what was left out.
+    assert "diff backup x" in told
+
+
+def test_a_restore_that_is_refused_changes_nothing(cluster):
+    cluster["backup check"] = [done(1, "backup: got 'x', expected latest, or a time from y")]
+    with pytest.raises(NotUp, match="nothing was changed: got 'x', expected latest, or a time"):
+        backup.restore(OUTPUTS, "sophia-dev", "latest", "")
+    assert "sudo tee" not in str(cluster["asked"])
+
+
+def test_a_database_that_does_not_run_is_asked_without_a_check(cluster):
+    cluster["backup check"] = [done(64)]
+    backup.restore(OUTPUTS, "sophia-dev", "latest", "")
+    assert "sudo tee" in str(cluster["asked"])
+
+
+def test_a_restore_that_failed_is_told_with_its_reason(cluster):
+    cluster[".restore-result 2>"] = [done(0, '{"at": "latest", "error": "no space left"}')]
+    with pytest.raises(NotUp, match="the database is as it was: no space left"):
+        backup.restore(OUTPUTS, "sophia-dev", "latest", "")
+
+
+@pytest.mark.parametrize("at", ["", "yesterday", "12:00", "$(reboot)"])
+def test_what_is_no_time_is_refused_before_anything_is_asked(cluster, at):
+    with pytest.raises(NotUp, match="expected latest, or a time in UTC such as '2026-"):
+        backup.restore(OUTPUTS, "sophia-dev", at, "")
+    with pytest.raises(NotUp, match="got TIMELINE=one, expected a number"):
+        backup.restore(OUTPUTS, "sophia-dev", "latest", "one")
+    assert cluster["asked"] == []
+
+
+def test_a_backup_is_a_new_run_of_the_job_and_its_words(cluster, capsys):
+    started = DONE | {"Status": {"State": "running"}}
+    cluster[jobs.LOOK] = [
+        looked(SERVICE, TASK), looked(SERVICE, TASK), looked(NEW), looked(NEW, started),
+        looked(NEW, DONE),
+    ]  # fmt: skip
+    backup.make(OUTPUTS, "sophia-dev")
+    commands = [command for _, command in cluster["asked"]]
+    assert "docker service update --quiet --force --detach sophia-dev-backup" in commands
+    assert commands[-1].endswith("--since 2026-11-27T09:00:00.1Z sophia-dev-backup")
+    assert capsys.readouterr().out == "backup: diff backup x: 31.5 MB of database, 6 s\n"
+
+    failed = {**DONE, "Status": {"State": "failed", "Err": "task: non-zero exit (1)"}}
+    cluster[jobs.LOOK] = [looked(SERVICE, TASK), looked(NEW, failed)]
+    with pytest.raises(NotUp, match=r"the backup failed; FAILED, .* non-zero exit"):
+        backup.make(OUTPUTS, "sophia-dev")
+
+
+def test_one_that_is_under_way_is_waited_for_and_not_started_again(cluster):
+    running = {**TASK, "Status": {"State": "running"}}
+    cluster[jobs.LOOK] = [looked(SERVICE, running), looked(SERVICE, running), looked(SERVICE, TASK)]
+    cluster["service logs"] = [done(0, "")]
+    backup.make(OUTPUTS, "sophia-dev")
+    assert "service update" not in str([command for _, command in cluster["asked"]])
+
+
+def test_a_stack_without_backups_says_so():
+    bare = OUTPUTS | {"networks": {"database": ["data"]}}
+    assert backup.lines(bare, "sophia-dev") == []
+    for call in (backup.make, lambda *of: backup.restore(*of, "latest", "")):
+        with pytest.raises(NotUp, match="this stack has no backups"):
+            call(bare, "sophia-dev")
+
+
+def test_the_status_tells_of_backups_and_wal(cluster):
+    cluster["backup state"] = [done(0, f"warning\n{json.dumps(STATE)}\n")]
+    lines = backup.lines(OUTPUTS, "sophia-dev")
+    assert [line.split()[0] for line in lines] == ["backups", "WAL"]
+    assert backup.described(STATE, NOW) == [
+        "backups      9, the last one 7 hours ago (31.5 MB), the last full one 4 days ago; any time"
+        " since 2026-11-07 11:46 UTC",
+        "WAL          archived 68 s ago",
+    ]
+    cluster["backup state"] = [done(64)]
+    (line,) = backup.lines(OUTPUTS, "sophia-dev")
+    assert line == "backups      unknown: the database does not run on manager-2"
+
+
+def test_the_status_tells_what_is_wrong():
+    wrong = STATE | {"failing": True, "waiting": 3, "waiting_since": NOW - 600}
+    late = STATE | {"waiting": 3, "waiting_since": NOW - 600}
+    for state in (wrong, late):
+        assert backup.described(state, NOW)[1] == (
+            "WAL          NOT ARCHIVED, see `make logs SERVICE=database`; archived 68 s ago;"
+            " 3 files wait since 10 minutes"
+        )
+    soon = STATE | {"waiting": 1, "waiting_since": NOW - 30}
+    assert backup.described(soon, NOW)[1].endswith("archived 68 s ago; 1 files wait since 30 s")
+    assert backup.described({"error": "S3 is away"}, NOW) == [
+        "backups      UNKNOWN: S3 is away",
+        "WAL          never archived",
+    ]
+    assert backup.described(STATE | {"count": 0}, NOW)[0] == "backups      NONE yet"
+
+
+def test_what_runs_on_the_node_leaves_a_whole_request_and_stops_the_server(tmp_path, monkeypatch):
+    volume, log = tmp_path / "volume", tmp_path / "log"
+    volume.mkdir()
+    (volume / ".restore-result").write_text("of an earlier one")
+    stand_ins = {
+        "sudo": 'exec "$@"',
+        "docker": f'echo "$@" >>{log}; [ "$1" != ps ] || echo c0ffee',
+    }
+    for name, script in stand_ins.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(backup, "_FOLDER", str(volume))
+    path = f"{tmp_path}:/usr/bin:/bin"
+
+    def run(script: str) -> int:
+        return subprocess.run(["sh", "-c", script], env={"PATH": path}, check=False).returncode
+
+    request = json.dumps({"at": "it's", "timeline": ""})
+    assert run(backup._ask("sophia-dev-database", request)) == 0
+    assert [file.name for file in volume.iterdir()] == [".restore"]
+    assert json.loads((volume / ".restore").read_text())["at"] == "it's"
+    assert log.read_text().splitlines()[-1] == "stop --time 60 c0ffee"
+
+    assert run(backup._in_container("s", "backup check 'a b'")) == 0
+    assert log.read_text().splitlines()[-1] == "exec c0ffee backup check a b"
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    assert run(backup._in_container("s", "backup state")) == 64
