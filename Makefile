@@ -39,6 +39,9 @@ status: $(VENV)/.ready ## show nodes, services and jobs; of another stack: make 
 logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_memory
 	@exec $(BIN)/python -m ops logs --stack "$(STACK)" "$(SERVICE)"
 
+alerts: $(VENV)/.ready ## list what monitoring reports now; of another stack: make alerts STACK=prod
+	@exec $(BIN)/python -m ops alerts --stack "$(STACK)"
+
 ssh: $(VENV)/.ready ## open a shell on a node: make ssh NODE=manager-1
 	@exec $(BIN)/python -m ops ssh --stack "$(STACK)" "$(NODE)"
 

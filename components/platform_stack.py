@@ -25,7 +25,8 @@ from components.handles import (
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.lambda_instance import LambdaInstance, LambdaInstanceArgs
 from components.mcp_service import McpService, McpServiceArgs
-from components.plan import cost, names, networks, nodes, provided, workloads
+from components.monitoring import Monitoring, MonitoringArgs
+from components.plan import cost, monitoring, names, networks, nodes, provided, workloads
 from components.plan import database as plan
 from components.plan.firewall import Sources
 from components.plan.workload import Workload
@@ -238,8 +239,8 @@ class PlatformStack(pulumi.ComponentResource):
                 database = self._database(workload, job, ground, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP):
-                continue  # the gateway's and the database's component create these
+            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP, *monitoring.NAMES):
+                continue  # the gateway's, the database's and the last component create these
             elif workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, ground, needed)
@@ -256,6 +257,9 @@ class PlatformStack(pulumi.ComponentResource):
                 image = self._image(workload.name, CATALOG, base, packages).reference
                 server = McpServiceArgs(workload, ground, image, secrets, needed)
                 made[workload.name] = McpService(workload.name, server, self._child).handle
+        if settings.monitoring.enabled:
+            watched = self._monitoring(planned, ground, gateway)
+            made |= {handle.name: handle for handle in watched.handles}
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
         return gateway, database, running.apply(lambda _: attached)
@@ -309,6 +313,35 @@ class PlatformStack(pulumi.ComponentResource):
                 callers=settings.callers,
                 certificate=settings.certificate,
                 private_key=_secret(settings.private_key),
+            ),
+            self._child,
+        )
+
+    def _monitoring(
+        self, planned: Sequence[Workload], ground: Ground, gateway: Gateway
+    ) -> Monitoring:
+        settings, wanted = self._settings, self._settings.monitoring
+        slack = wanted.slack.reveal()
+        if not slack and wanted.email is None:
+            key = f"{settings.project}:monitoring"
+            pulumi.log.warn(f"alerts reach nobody: set {key}.slack or {key}.email", self)
+        machines = nodes.nodes(settings.node_groups)
+        # A backend of the operator's own may have no /metrics.
+        scraped = [*(server.name for server in settings.servers), workloads.BACKEND]
+        return Monitoring(
+            "watchers",
+            MonitoringArgs(
+                planned=planned,
+                scraped=scraped[:-1] if settings.backend.image else scraped,
+                nodes=len(machines),
+                managers=len([one for one in machines if one.role == "manager"]),
+                ground=ground,
+                image=self._image("monitoring", "images", settings.base_image).reference,
+                certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),
+                slack=_secret(wanted.slack) if slack else None,
+                email=wanted.email,
+                password=_secret(wanted.password),
+                needed=[gateway.handle],
             ),
             self._child,
         )

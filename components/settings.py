@@ -42,6 +42,7 @@ SECRETS = {
     "registry": ("password", "registry.password"),
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
     "backend": (_ANY_SECRETS, "backend.secrets.NAME"),
+    "monitoring": (r'"(slack|password)":\s*"[^"]', "monitoring.slack"),
     "backup": (r'"(accessKey|secretKey|passphrase)":(?!\s*(null|""))', "backup.secretKey"),
 }
 """Keys that may hold a secret: a pattern that shows it, and the path to encrypt."""

@@ -9,7 +9,7 @@ from components.reading import Reader
 from components.settings_model import Backend, Sensitive
 
 _VARIABLE = r"[A-Z][A-Z0-9_]*"
-_OWN = (*mcp_service.environment("", 0), backend.SERVERS)
+_OWN = (*mcp_service.environment("", 0), backend.SERVERS, backend.PROBES)
 """Variables that the platform sets."""
 
 

@@ -9,6 +9,7 @@ from components.catalog.model import Server
 from components.plan import names, networks
 from components.plan.backup import Repository
 from components.plan.gateway import Caller
+from components.plan.monitoring import Email
 from components.plan.nodes import NodeGroup
 from components.reading import Fault
 
@@ -100,6 +101,18 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Monitoring:
+    """Whether the platform is watched, and how people are told. slack: where Slack takes messages,
+    "" for none. email: None for none; password: of its user.
+    """
+
+    enabled: bool
+    slack: Sensitive
+    email: Email | None
+    password: Sensitive
+
+
+@dataclass(frozen=True)
 class Backup:
     """The database's backups. access_key, secret_key: S3's. passphrase: that they are encrypted
     with, "" for one of the stack's own.
@@ -172,6 +185,7 @@ class Settings:
     overlay: Overlay
     gateway: Gateway
     backend: Backend
+    monitoring: Monitoring
     backup: Backup | None
     firewall: Firewall
     gpu_probe: bool
@@ -195,7 +209,7 @@ class Settings:
     @property
     def networks(self) -> tuple[str, ...]:
         """Those that each layout has."""
-        return networks.needed(backups=self.backup is not None)
+        return networks.needed(backups=self.backup is not None, monitored=self.monitoring.enabled)
 
     @property
     def prefix(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from components.catalog.model import Server
 from components.plan import backend
+from components.plan.networks import MONITORING
 from components.plan.nodes import NodeGroup
 from components.reading import Fault, Reader
 from components.settings_model import Overlay
@@ -31,7 +32,7 @@ LEAST_MTU = 576
 
 def read(
     top: Reader,
-    groups: Iterable[NodeGroup],
+    groups: Sequence[NodeGroup],
     servers: Iterable[Server],
     networks: Sequence[str],
 ) -> Overlay:
@@ -46,7 +47,7 @@ def read(
     reader.finish()
     if 0 < overlay.mtu < LEAST_MTU:
         reader.fault("mtu", overlay.mtu, f"0 (Docker's own choice) or {LEAST_MTU} to 9000")
-    needed = addresses(groups, servers)
+    needed = addresses(groups, servers, monitored=MONITORING in networks)
     if 2 ** (32 - overlay.subnet_size) < needed:
         enough = 32 - (needed - 1).bit_length()
         expected = f"{enough} or less: this platform holds up to {needed} addresses"
@@ -55,17 +56,23 @@ def read(
     return overlay
 
 
-def addresses(groups: Iterable[NodeGroup], servers: Iterable[Server]) -> int:
-    """The most addresses that `services` holds at once.
+def addresses(
+    groups: Sequence[NodeGroup], servers: Iterable[Server], *, monitored: bool = False
+) -> int:
+    """The most addresses that any network holds at once.
 
-    Its two ends and its router; one per machine; each server and the backend twice, while it is
-    updated; the database; a gateway per manager, and the service with their configuration.
+    `services`: its two ends and its router; one per machine; each server and the backend twice,
+    while it is updated; the database; a gateway per manager, and the service with their
+    configuration; a Prometheus per manager. `monitoring`: an exporter per machine, and two watchers
+    per manager.
     """
-    every = list(groups)
-    machines = sum(group.count for group in every)
-    managers = sum(group.count for group in every if group.role == "manager")
+    machines = sum(group.count for group in groups)
+    managers = sum(group.count for group in groups if group.role == "manager")
     replicas = sum(server.deploy.replicas for server in servers) + backend.REPLICAS
-    return 3 + machines + 2 * replicas + 1 + managers + 1
+    services = 3 + machines + 2 * replicas + 1 + managers + 1
+    if not monitored:
+        return services
+    return max(services + managers, 3 + 2 * machines + 2 * managers)
 
 
 def no_room(project: str, overlay: Overlay, networks: Sequence[str]) -> Fault | None:

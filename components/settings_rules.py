@@ -10,6 +10,7 @@ from components import (
     settings_backup,
     settings_firewall,
     settings_gateway,
+    settings_monitoring,
     settings_nodes,
     settings_overlay,
     settings_servers,
@@ -49,6 +50,7 @@ def read(
     ).rstrip("/")
     chosen = settings_servers.read(top, catalog, api_url)
     servers = chosen.servers
+    monitoring = settings_monitoring.read(top)
     backup = settings_backup.read(top, names.prefix(project, stack))
     settings = Settings(
         project=project,
@@ -73,10 +75,14 @@ def read(
         base_image=top.text("baseImage", BASE_IMAGE, pattern=r"\S+", expected="an image's name"),
         refresh_images=_refresh(top),
         overlay=settings_overlay.read(
-            top, groups, servers, networks.needed(backups=backup is not None)
+            top,
+            groups,
+            servers,
+            networks.needed(backups=backup is not None, monitored=monitoring.enabled),
         ),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
+        monitoring=monitoring,
         backup=backup,
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),

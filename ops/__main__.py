@@ -1,4 +1,4 @@
-"""`python -m ops up|down|purge`, and of any stack `status|logs SERVICE|ssh NODE|orphans`,
+"""`python -m ops up|down|purge`, and of any stack `status|logs SERVICE|alerts|ssh NODE|orphans`,
 `backup|restore AT`."""
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def main() -> int:
     one.add_argument("--stack", default=platform.STACK, help="(%(default)s)")
     commands.add_parser("status", parents=[one])
     commands.add_parser("logs", parents=[one]).add_argument("service")
+    commands.add_parser("alerts", parents=[one])
     commands.add_parser("ssh", parents=[one]).add_argument("node")
     commands.add_parser("orphans", parents=[one])
     commands.add_parser("backup", parents=[one])
@@ -48,6 +49,8 @@ def main() -> int:
                 inspect.status(arguments.stack)
             case "logs":
                 inspect.logs(arguments.stack, arguments.service)
+            case "alerts":
+                inspect.alerts(arguments.stack)
             case "ssh":
                 return inspect.shell(arguments.stack, arguments.node)
             case "orphans":

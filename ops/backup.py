@@ -100,7 +100,8 @@ def lines(outputs: Json, prefix: str) -> list[str]:
     node, service = _home(outputs, prefix), names.physical(prefix, workloads.DATABASE)
     told = nodes.on(outputs, node, _in_container(service, "backup state"))
     if told.returncode:
-        return [f"{'backups':<12} unknown: the database does not run on {node}"]
+        said = told.stdout.strip().splitlines() or [f"the database does not run on {node}"]
+        return [f"{'backups':<12} unknown: {said[-1]}"]
     return described(json.loads(told.stdout.splitlines()[-1]), time.time())
 
 
@@ -124,7 +125,7 @@ def described(state: Mapping[str, Any], now: float) -> list[str]:
     archived = state.get("archived")
     wal = f"archived {_age(now - archived)} ago" if archived else "never archived"
     if waiting := state.get("waiting"):
-        wal += f"; {waiting} files wait since {_age(now - state['waiting_since'])}"
+        wal += f"; waiting files: {waiting}, for {_age(now - state['waiting_since'])}"
     if state.get("failing") or (waiting and now - state["waiting_since"] > _LATE):
         wal = f"NOT ARCHIVED, see `make logs SERVICE={workloads.DATABASE}`; {wal}"
     return [f"{'backups':<12} {backups}", f"{'WAL':<12} {wal}"]

@@ -1,4 +1,4 @@
-"""`make status`, `make logs` and `make ssh`: inspect a platform that is up, of any stack.
+"""`make status`, `logs`, `alerts` and `ssh`: inspect a platform that is up, of any stack.
 
 They need only the stack's outputs.
 """
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
-from components.plan import names
+from components.plan import monitoring, names
 from ops import backup, client, gateways, jobs, nodes
 from ops.nodes import NotUp, asked
 from ops.platform import STACK, simulator_folder, stack_of
@@ -48,6 +48,18 @@ def logs(name: str, service: str) -> None:
     sys.stdout.write(told)
     if _INCOMPLETE in told:
         say("(logs from nodes that are lost now are missing)")
+
+
+def alerts(name: str) -> None:
+    """What is wrong now, and silenced by nobody, as any manager's Alertmanager knows it."""
+    outputs = outputs_of(name)
+    if monitoring.ALERTMANAGER not in outputs.get("networks", ()):
+        raise NotUp(f"stack {name} is not monitored: set {PROJECT}:monitoring.enabled to true")
+    service = names.physical(prefix_of(outputs, name), monitoring.ALERTMANAGER)
+    task = f"docker ps --quiet --filter label=com.docker.swarm.service.name={service}"
+    url = f"http://localhost:{monitoring.ALERTS_PORT}"
+    told = asked(outputs, f"docker exec $({task}) amtool --alertmanager.url={url} alert query")
+    sys.stdout.write(told)
 
 
 _INCOMPLETE = "incomplete log stream"

@@ -11,6 +11,7 @@ import yaml
 from components.catalog.model import (
     Deploy,
     Health,
+    Probe,
     Resources,
     SecretVariable,
     Server,
@@ -93,6 +94,7 @@ def parse(label: str, text: str, folder: str, faults: list[Fault]) -> Server | N
         secrets=tuple(map(_secret, config.items("secrets", ()))),
         variables=tuple(map(_variable, config.items("env", ()))),
         deploy=_deploy(top.inner("deploy")),
+        probe=_probe(top.inner("probe")) if top.has("probe") else None,
     )
     for reader in (run, config, top):
         reader.finish()
@@ -136,6 +138,16 @@ def _variable(reader: Reader) -> Variable:
     )
     reader.finish()
     return variable
+
+
+def _probe(reader: Reader) -> Probe:
+    arguments = reader.inner("arguments")
+    probe = Probe(
+        tool=reader.text("tool", expected="the name of a tool that reads"),
+        arguments={name: arguments.plain(name) for name in arguments.names()},
+    )
+    reader.finish()
+    return probe
 
 
 def _deploy(reader: Reader) -> Deploy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 PORT = 8000
 """The port on which every server listens: each task has its own address."""
@@ -68,11 +69,19 @@ class Deploy:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """A tool that reads, called once a minute where the platform is monitored."""
+
+    tool: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Server:
     """One folder of `mcp_catalog/`. name: folder, route below `/mcp/` and end of the service name.
 
     env: variables of the container; secrets, variables: what the operator is asked for.
-    packages: Debian packages that the operator wants in its image.
+    packages: Debian packages that the operator wants in its image. probe: None for none.
     """
 
     name: str
@@ -81,3 +90,4 @@ class Server:
     secrets: tuple[SecretVariable, ...] = ()
     variables: tuple[Variable, ...] = ()
     packages: tuple[str, ...] = ()
+    probe: Probe | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from components.catalog.model import PORT, Server
 from components.plan import mcp_service, names, networks
@@ -16,6 +17,8 @@ from providers.swarm.services.model import Health, Placement, Resources
 
 SERVERS = "SOPHIA_SERVERS"
 """The variable that says where the servers' replicas are: a JSON object, `host:port` by name."""
+PROBES = "SOPHIA_PROBES"
+"""The variable that says which tool of each server is called once a minute: a JSON object."""
 REPLICAS = 2
 """So that the endpoint survives the loss of a machine."""
 GRACE_S = 110
@@ -30,16 +33,20 @@ def workload(
     health: Sequence[str],
     env: Mapping[str, str],
     secrets: Iterable[str],
+    probed: bool = False,
 ) -> Workload:
     """The backend. It needs no other workload: it serves while servers are down.
 
     prefix: of physical names. health: the command that checks it. env, secrets: further variables,
-    and names of files below /run/secrets, for the operator's own backend.
+    and names of files below /run/secrets, for the operator's own backend. probed: whether servers
+    are called once a minute, see `Server.probe`.
     """
     own = names.physical(prefix, name)
+    every = list(servers)
     replicas_of = {
-        server.name: f"tasks.{names.physical(prefix, server.name)}:{PORT}" for server in servers
+        server.name: f"tasks.{names.physical(prefix, server.name)}:{PORT}" for server in every
     }
+    probes = {server.name: asdict(server.probe) for server in every if server.probe}
     return Workload(
         name=name,
         user=mcp_service.UID,
@@ -49,6 +56,7 @@ def workload(
             **env,
             **mcp_service.environment(own, GRACE_S),
             SERVERS: json.dumps(replicas_of, sort_keys=True),
+            **({PROBES: json.dumps(probes, sort_keys=True)} if probed else {}),
         },
         secrets=mcp_service.files(secrets),
         mounts=mcp_service.SCRATCH,

@@ -15,7 +15,10 @@ DATA = "data"
 """The database and the workloads that have its password."""
 BACKUP = "backup"
 """The database and the job that backs it up, where there are backups: their way out to S3."""
-NETWORKS = (EDGE, DATA, BACKUP)
+MONITORING = "monitoring"
+"""What watches the platform, and an exporter on every node, where it is monitored. A separate
+network, so that no server can silence an alert."""
+NETWORKS = (EDGE, DATA, BACKUP, MONITORING)
 INTERNAL = frozenset({DATA})
 """Those without a way out: what has the database's password needs neither the internet nor a
 machine's metadata by it. A workload that publishes a port has to be on another one, too."""
@@ -54,9 +57,10 @@ class Layout:
         return network if self.generation == 1 else f"{network}-{self.generation}"
 
 
-def needed(*, backups: bool) -> tuple[str, ...]:
+def needed(*, backups: bool, monitored: bool) -> tuple[str, ...]:
     """Those that the platform has."""
-    return NETWORKS if backups else (EDGE, DATA)
+    there = {EDGE: True, DATA: True, BACKUP: backups, MONITORING: monitored}
+    return tuple(network for network in NETWORKS if there[network])
 
 
 def layouts(encrypted: bool, mtu: int, former: Sequence[Layout]) -> tuple[Layout, ...]:

@@ -29,10 +29,15 @@ def published_ports(settings: Settings, planned: Sequence[Workload]) -> Iterator
 
 
 def protected_volumes(_: Settings, planned: Sequence[Workload]) -> Iterator[Fault]:
-    """A workload that keeps data has a volume, guarded by VolumeHome, and never two tasks at
-    once."""
+    """A workload that keeps data has a volume, guarded by VolumeHome, and never two tasks at once.
+
+    A global workload has the same on every node: what one of them keeps may be lost with it.
+    """
     for workload in planned:
         for mount in workload.mounts:
+            each_node_its_own = workload.kind == "global" and workload.order == "stop-first"
+            if mount.type == "volume" and each_node_its_own:
+                continue
             if mount.type != "tmpfs" and not mount.read_only:
                 kept = f"{mount.type} {mount.source!r} to write to"
                 expected = "a `volume`, which has a home"

@@ -65,7 +65,8 @@ class Workload:
     """One thing that runs.
 
     name: plain, and the logical name of its component. user: uid and gid of its processes, owner
-    of its files. stop_grace_s: seconds from SIGTERM to SIGKILL.
+    of its files. stop_grace_s: seconds from SIGTERM to SIGKILL. hostname: may be a template of
+    Swarm's, such as `{{.Node.Hostname}}`; "" for the container's id.
     needs: names of workloads that must be healthy, or jobs that must have succeeded, before this
     one starts. networks: names of its networks, see `networks`.
 
@@ -98,6 +99,7 @@ class Workload:
     labels: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    hostname: str = ""
 
 
 def service_inputs(workload: Workload, prefix: str) -> model.ServiceInputs:
@@ -142,6 +144,7 @@ def _task(workload: Workload, prefix: str) -> dict[str, Any]:
         "resources": workload.resources,
         "placement": placement,
         "stop_grace_s": workload.stop_grace_s,
+        "hostname": workload.hostname or None,
         "labels": dict(workload.labels),
     }
 

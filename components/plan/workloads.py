@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, backup, database, gateway, mcp_service, provided
+from components.plan import backend, backup, database, gateway, mcp_service, monitoring, provided
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -40,9 +40,11 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
             health=settings.backend.health,
             env=settings.backend.env,
             secrets=settings.backend.secrets,
+            probed=settings.monitoring.enabled,
         ),
         gateway.publisher(gateways),
         gateways,
+        *_monitoring(settings),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(
@@ -60,6 +62,17 @@ def _database(settings: Settings) -> tuple[Workload, ...]:
     return (
         backup.archiving(server, repository),
         backup.job(BACKUP, server, repository),
+    )
+
+
+def _monitoring(settings: Settings) -> tuple[Workload, ...]:
+    """Started last: what isn't there yet would be missed."""
+    wanted = settings.monitoring
+    if not wanted.enabled:
+        return ()
+    told_by_slack = bool(wanted.slack.reveal())
+    return monitoring.workloads(
+        settings.prefix, (GATEWAY,), slack=told_by_slack, email=wanted.email
     )
 
 

@@ -156,9 +156,10 @@ def _explained(said: str) -> str:
     return said
 
 
-def backups(*options: str) -> list[Backup]:
+def backups() -> list[Backup]:
     """Those in the repository, the oldest first. Raises Failed where it can't be read."""
-    told = pgbackrest("info", "--output=json", *options)
+    # Somebody waits for it, and four tries are made.
+    told = pgbackrest("info", "--output=json", "--io-timeout=4")
     try:
         (stanza,) = json.loads(told) or [None]
     except ValueError:
@@ -361,8 +362,7 @@ def state() -> None:
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     told: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
     try:
-        # Somebody waits for it, and four tries are made.
-        every = backups("--io-timeout=4")
+        every = backups()
     except Failed as failure:
         told["error"] = str(failure).splitlines()[0]
     else:

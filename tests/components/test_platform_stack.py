@@ -304,6 +304,58 @@ def test_no_servers_credential_is_anywhere_but_in_its_secret(
     assert found == {*asked, "BACKEND_TOKEN"}, "each arrives"
 
 
+WATCHED = {
+    "enabled": True,
+    "slack": "https://hooks.example/canary-of-slack",
+    "email": {
+        "smarthost": "smtp.example.com:587",
+        "from": "sophia@example.com",
+        "to": ["ops@example.com"],
+        "username": "sophia",
+        "password": "canary-of-mail",
+    },
+}
+
+
+def test_who_watches_comes_last_and_its_secrets_are_files(
+    registered, preview, exports, tmp_path, monkeypatch
+):
+
+    seen = run(registered, tmp_path, monkeypatch, exports, monitoring=WATCHED)
+    assert "gateway-service" in reached(seen, "prometheus-service")
+    assert {"alertmanager-service", "node-exporter-service"} <= reached(seen, "prometheus-service")
+    for secret in ("alertmanager-slack", "alertmanager-password"):
+        assert seen[secret].secrets == {"data"}
+    for resource in seen.values():
+        kept = [key for key, value in resource.inputs.items() if "canary" in str(value)]
+        assert kept in ([], ["data"]), resource.name
+    if not preview:
+        watching, alerts = (
+            [f"id-of-{name}-overlay" for name in names]
+            for names in (("monitoring", "services"), ("monitoring",))
+        )
+        assert seen["prometheus-service"].inputs["networks"] == watching
+        assert seen["alertmanager-service"].inputs["networks"] == alerts
+        assert set(exports["networks"]) >= {"prometheus", "alertmanager", "node-exporter"}
+        expected = seen["prometheus-expected"].inputs["data"]
+        assert "sophia_expected_nodes, expr: vector(4)" in expected
+        assert "sophia_certificate_ends_seconds, expr: vector(1927627200)" in expected
+        exporter = seen["node-exporter-service"].inputs
+        assert exporter["hostname"] == "{{.Node.Hostname}}"
+        assert "mounts" not in exporter, "nothing of a node is given"
+
+
+def test_nobody_being_told_is_a_warning(registered, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *about: said.append(text))
+    run(registered, tmp_path, monkeypatch, monitoring={"enabled": True})
+    assert "alerts reach nobody: set sophia:monitoring.slack or sophia:monitoring.email" in said
+
+
+def test_without_monitoring_there_is_nothing_of_it(seen):
+    assert not [name for name in seen if "prometheus" in name or "monitoring" in name]
+
+
 def test_a_backend_of_the_operators_is_run_in_place_of_the_platforms(
     registered, preview, tmp_path, monkeypatch
 ):

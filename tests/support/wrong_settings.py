@@ -48,6 +48,7 @@ VALUES: dict[str, object] = {
     "gateway": {"port": 2377, "hosts": ["https://mcp.example.com"]},
     "rotate": {"loginKey": ["2"]},
     "backend": {"image": "registry.example/backend:latest", "health": ["true"]},
+    "monitoring": {"slack": f"http://{HIDDEN}.example/", "email": {"to": "ops"}},
     "policies": {"maxUsdPerHour": -1},
     "secretss": {},
 }
@@ -86,6 +87,11 @@ ERRORS = (
     "sophia:gpuProbe: got 'maybe', expected true or false",
     "sophia:rotate.loginKey: got ['2'], expected a text",
     "sophia:backend.image: got 'registry.example/backend:latest', expected an image with its",
+    "sophia:monitoring: got plain text, expected an encrypted value; set",
+    "sophia:monitoring.slack: got a str (not shown), expected the address of a Slack webhook",
+    "sophia:monitoring.email.smarthost: got nothing, expected a mail server's host:port",
+    "sophia:monitoring.email.from: got nothing, expected an address such as",
+    "sophia:monitoring.email.to: got 'ops', expected a list",
     "sophia:policies.maxUsdPerHour: got -1, expected a number from 0 to 1000000",
     "sophia:secretss: got an unknown key, expected one of",
 )

@@ -70,7 +70,10 @@ def is_pure(module: str) -> bool:
 HELPERS = {
     "components.images": ("components.image_cache",),
     **dict.fromkeys(
-        ("components.database", "components.gateway", "components.mcp_service"),
+        (
+            *("components.database", "components.gateway", "components.mcp_service"),
+            "components.monitoring",
+        ),
         ("components.workload",),
     ),
 }

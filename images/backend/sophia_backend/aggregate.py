@@ -1,6 +1,8 @@
 """One MCP server with the tools of all: listed unchanged, or found by a search."""
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import mcp_types as types
@@ -24,6 +26,7 @@ PAGE_BYTES = 250_000
 _COMPLETE = {"resultType": "complete"}
 
 Context = ServerRequestContext[Any, Request]
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 
 _SEARCH = {
     "name": "search_tools",
@@ -62,15 +65,18 @@ _CALL = {
 
 
 class Aggregate:
-    """`server` is the MCP server. With `?tools=search` it has only two tools."""
+    """`server` is the MCP server. With `?tools=search` it has only two tools.
 
-    def __init__(self, fleet: Fleet, calls: Calls, search: Search) -> None:
+    lifespan: what is kept open as long as it serves.
+    """
+
+    def __init__(self, fleet: Fleet, calls: Calls, search: Search, lifespan: Lifespan) -> None:
         self._fleet, self._calls, self._search = fleet, calls, search
         self.server: Server[Any] = Server(
             "sophia",
             title="Sophia",
             version=VERSION,
-            lifespan=lambda _: fleet.opened(),
+            lifespan=lambda _: lifespan(),
             # No server asks for arguments in headers, so there are none to compare.
             get_tool_input_schema=lambda name: None,
         )

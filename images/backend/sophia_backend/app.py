@@ -1,5 +1,8 @@
 """The HTTP side of the backend."""
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
 from sophia_mcp import app as runtime
 from sophia_mcp import bodies
 from sophia_mcp.health import Health
@@ -14,8 +17,10 @@ from .aggregate import Aggregate
 from .calls import Calls
 from .fleet import Fleet
 from .places import read_places
+from .probes import Probe, Probes, read_probes
 from .problems import Problem, answer_http, answer_problem
 from .search import Search
+from .statuses import Statuses
 
 QUIET = runtime.QUIET | {"/api/fleet"}
 """Every open page asks for the fleet every five seconds."""
@@ -23,15 +28,25 @@ QUIET = runtime.QUIET | {"/api/fleet"}
 
 def make(settings: Settings) -> tuple[ASGIApp, Health]:
     """The ASGI application, and its health."""
-    return make_app(Fleet(read_places(settings)), settings)
+    return make_app(Fleet(read_places(settings)), settings, read_probes(settings))
 
 
-def make_app(fleet: Fleet, settings: Settings) -> tuple[ASGIApp, Health]:
-    """The same, for a fleet."""
+def make_app(
+    fleet: Fleet, settings: Settings, wanted: Mapping[str, Probe] = {}, **pace: float
+) -> tuple[ASGIApp, Health]:
+    """The same, for a fleet. wanted, pace: of its probes."""
     metrics = Metrics(settings.server)
     health = Health(settings.server, settings.replica, fleet.check)
     calls, search = Calls(fleet, metrics), Search(fleet)
-    app: Starlette = Aggregate(fleet, calls, search).server.streamable_http_app(
+    metrics.registry.register(Statuses(fleet))
+    probes = Probes(fleet, wanted, metrics.registry, **pace)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with fleet.opened(), probes.opened():
+            yield
+
+    app: Starlette = Aggregate(fleet, calls, search, lifespan).server.streamable_http_app(
         stateless_http=True,
         max_request_body_size=bodies.MOST_BYTES,
         transport_security=runtime.security(settings.server, settings.allowed_hosts),

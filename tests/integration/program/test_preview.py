@@ -32,7 +32,9 @@ def test_a_preview_of_production_plans_everything_and_makes_nothing(program):
     said = program.pulumi("preview", "--stack", "prod", "--diff")
     for planned in ("gpu-2-instance", "swarm-gpu-2", "gateway-service", "ai_memory-service"):
         assert planned in said, f"{planned} is not planned:\n{said}"
-    assert "warning" not in said.lower(), said
+    (warning,) = (line for line in said.splitlines() if "warning" in line.lower())
+    assert "alerts reach nobody: set sophia:monitoring.slack or sophia:monitoring.email" in warning
+    assert "prometheus-service" in said
     assert "expected cost: $2.10 an hour, $1,533.00 a month (3 cpu_4x_general at $0.20" in said
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})
 

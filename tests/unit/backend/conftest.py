@@ -1,7 +1,7 @@
 """Servers of the runtime and the backend over them: real HTTP, in the test's own event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,6 +11,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from sophia_backend.app import make_app
 from sophia_backend.fleet import Fleet, Pauses
 from sophia_backend.places import Place
+from sophia_backend.probes import Probe
 from sophia_mcp.app import make_app as server_app
 from sophia_mcp.health import Health
 from sophia_mcp.policy import Tool, destroys, reads, writes
@@ -118,14 +119,18 @@ class World:
         app = server_app(made, Health(name, f"{name}-1", made.check), ())
         return await (stack or self._stack).enter_async_context(asgi.serving(app, port))
 
-    async def backend(self, pauses: Pauses = QUICK, **ports: int) -> Backend:
+    async def backend(
+        self, pauses: Pauses = QUICK, probes: Mapping[str, Probe] = {}, **ports: int
+    ) -> Backend:
         """Over the servers at these ports of 127.0.0.1."""
         places = [Place(name, "127.0.0.1", port) for name, port in ports.items()]
-        return await self.backend_at(places, pauses)
+        return await self.backend_at(places, pauses, probes)
 
-    async def backend_at(self, places: list[Place], pauses: Pauses = QUICK) -> Backend:
+    async def backend_at(
+        self, places: list[Place], pauses: Pauses = QUICK, probes: Mapping[str, Probe] = {}
+    ) -> Backend:
         fleet = Fleet(places, pauses)
-        app, _ = make_app(fleet, read_settings("backend", {}))
+        app, _ = make_app(fleet, read_settings("backend", {}), probes, pause_s=0.1)
         port = await self._stack.enter_async_context(asgi.serving(app))
         http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=30))
         backend = Backend(f"http://127.0.0.1:{port}", fleet, http)

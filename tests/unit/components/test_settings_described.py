@@ -15,6 +15,7 @@ OPEN = ("secrets", "env", "replace", "callers")
 EVERYTHING = changed(
     servers={"ai_memory": {}},
     gateway={"callers": {"alice": {}}},
+    monitoring={"email": {}},
     backup={"x-asked-for": True},
     nodeGroups=[{**group, "replace": {}} for group in GOOD["nodeGroups"]],
 )

@@ -1,6 +1,7 @@
 """A server's files agree with one another."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,20 @@ def test_a_server_locks_what_the_base_has_to_the_same_version(folder: Path):
     assert {name: own[name] for name in own.keys() & base.keys()} == {
         name: base[name] for name in own.keys() & base.keys()
     }
+
+
+NOT_PROBED = {"figma_context"}
+"""Each of its tools needs a file of somebody's."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_what_is_called_once_a_minute_only_reads_and_takes_these_arguments(folder: Path):
+    probe = yaml.safe_load((folder / "server.yaml").read_text()).get("probe")
+    if folder.name in NOT_PROBED:
+        assert probe is None
+        return
+    listed = json.loads((folder / "tools.json").read_text())["tools"]
+    (tool,) = (one for one in listed if one["name"] == probe["tool"])
+    assert tool["annotations"]["readOnlyHint"]
+    arguments, schema = probe.get("arguments", {}), tool["inputSchema"]
+    assert set(schema.get("required", ())) <= set(arguments) <= set(schema["properties"])

@@ -159,6 +159,9 @@ def test_the_status_tells_of_backups_and_wal(cluster):
     cluster["backup state"] = [done(64)]
     (line,) = backup.lines(OUTPUTS, "sophia-dev")
     assert line == "backups      unknown: the database does not run on manager-2"
+    cluster["backup state"] = [done(255, "ssh: connect to host 192.0.2.2 port 22: timed out\n")]
+    (line,) = backup.lines(OUTPUTS, "sophia-dev")
+    assert line == "backups      unknown: ssh: connect to host 192.0.2.2 port 22: timed out"
 
 
 def test_the_status_tells_what_is_wrong():
@@ -167,10 +170,10 @@ def test_the_status_tells_what_is_wrong():
     for state in (wrong, late):
         assert backup.described(state, NOW)[1] == (
             "WAL          NOT ARCHIVED, see `make logs SERVICE=database`; archived 68 s ago;"
-            " 3 files wait since 10 minutes"
+            " waiting files: 3, for 10 minutes"
         )
     soon = STATE | {"waiting": 1, "waiting_since": NOW - 30}
-    assert backup.described(soon, NOW)[1].endswith("archived 68 s ago; 1 files wait since 30 s")
+    assert backup.described(soon, NOW)[1].endswith("archived 68 s ago; waiting files: 1, for 30 s")
     assert backup.described({"error": "S3 is away"}, NOW) == [
         "backups      UNKNOWN: S3 is away",
         "WAL          never archived",

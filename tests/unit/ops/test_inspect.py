@@ -131,6 +131,18 @@ def test_a_log_is_found_after_a_rename_and_without_what_lost_nodes_wrote(
         inspect.logs("new", "promtheus")
 
 
+def test_alerts_are_those_of_any_managers_alertmanager(doors, monkeypatch, capsys):
+    outputs = managers(LOST, WELL) | {"named_after": "old", "networks": {"database": ["data"]}}
+    monkeypatch.setattr(inspect, "outputs_of", lambda name: outputs)
+    with pytest.raises(inspect.NotUp, match=r"stack new is not monitored: set sophia:monitoring"):
+        inspect.alerts("new")
+    outputs["networks"] = {"alertmanager": ["monitoring"]}
+    inspect.alerts("new")
+    asked = capsys.readouterr().out
+    assert asked.startswith(f"{WELL} docker exec $(docker ps --quiet --filter label=")
+    assert "service.name=sophia-old-alertmanager) amtool --alertmanager.url=http" in asked
+
+
 def test_the_login_key_is_neither_on_the_command_line_nor_in_a_file(doors, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))

@@ -154,3 +154,16 @@ def test_the_page_has_a_line_for_each():
     page = Path(__file__).parents[3] / "docs" / "how-to" / "policies.md"
     named = re.findall(r"^\| `([a-z-]+)` \|", page.read_text(), re.M)
     assert sorted(named) == sorted([*policies.POLICIES, "images-by-digest", "resource-limits"])
+
+
+def test_only_what_runs_on_every_node_keeps_something_that_may_be_lost_with_one():
+    kept = dataclasses.replace(WEB, mounts=(Mount("volume", "/data", "numbers"),))
+    everywhere = dataclasses.replace(kept, kind="global", order="stop-first")
+    assert told(everywhere) == []
+    for broken in (
+        kept,
+        dataclasses.replace(everywhere, order="start-first"),
+        dataclasses.replace(everywhere, mounts=(Mount("bind", "/data", "/srv"),)),
+    ):
+        (breach,) = told(broken)
+        assert breach.startswith("policy protected-volumes: workload web: mounts: got ")
