@@ -1,4 +1,6 @@
-"""What a graph of nodes costs the engine and the API: `python -m bench.graph`.
+"""What a graph of nodes costs the engine and the API: `python -m bench.graph [NODES …]`.
+
+NODES: how many, for each line; 246 at most.
 
 Machines are only entries of the simulated cloud, with an sshd of this process at each address
 (port 22 of loopback: needs root). Seconds depend on this machine; comparable are the calls and the
@@ -7,7 +9,9 @@ ratio to an empty program with the same plugins, measured right after it.
 
 from __future__ import annotations
 
+import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,13 +32,16 @@ for number in range(wanted["count"]):
 
 COUNTS = (5, 10, 20)
 REPEATS = 3
-HEAD = ("nodes", "preview s", "calls", "no-op up s", "empty up s", "ratio")
+HEAD = (
+    *("nodes", "resources", "state KB", "first up s", "preview s", "calls"),
+    *("no-op up s", "empty up s", "ratio"),
+)
 
 
 def main() -> None:
     """Prints one line for each number of nodes. Takes a few minutes."""
     print("".join(f"{name:>12}" for name in HEAD), flush=True)
-    for count in COUNTS:
+    for count in map(int, sys.argv[1:] or COUNTS):
         print("".join(f"{value:>12}" for value in measured(count)), flush=True)
 
 
@@ -51,7 +58,8 @@ def measured(count: int) -> tuple[str, ...]:
             "PUT", "/capacity", instance_type="gpu_1x_a10", region="us-east-1", count=count
         )
         nodes.wanted["count"] = count
-        nodes.up()
+        first = seconds(nodes, "up", "--yes", "--skip-preview")
+        state = nodes("stack", "export")
         nodes.calls()
         previews, calls = [], 0
         for _ in range(REPEATS):
@@ -63,8 +71,11 @@ def measured(count: int) -> tuple[str, ...]:
             ups = [(unchanged(nodes), unchanged(empty)) for _ in range(REPEATS)]
     ours, least = (statistics.median(times) for times in zip(*ups, strict=True))
     preview = statistics.median(previews)
-    times = f"{preview:.1f}", str(calls), f"{ours:.1f}", f"{least:.1f}", f"{ours / least:.2f}"
-    return (str(count), *times)
+    resources = len(json.loads(state)["deployment"]["resources"])
+    return (
+        *(str(count), str(resources), f"{len(state) / 1024:.0f}", f"{first:.1f}"),
+        *(f"{preview:.1f}", str(calls), f"{ours:.1f}", f"{least:.1f}", f"{ours / least:.2f}"),
+    )
 
 
 def unchanged(stack: Stack) -> float:

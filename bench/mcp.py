@@ -11,27 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import statistics
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
-from components.image_cache import ImageCache, read
-from components.plan import gateway as plan
-from simulator import images
+from bench import behind
 from tests.support.docker import docker, nodes
-from tests.support.gateway import HOST, TOKEN, Gateway, platforms_certificate, trusting, write_files
 from tests.support.killing import descendants
 from tests.support.load import Target, load
-from tests.support.mcp_process import free_port
-from tests.support.polling import until
 from toolchain import places
 
-ROOT = Path(__file__).parents[1]
 THROUGHPUT, SLOWEST = 0.9, 1.5
 """The gateway's targets, relative to the direct calls' rate and 99th percentile."""
 CLIENTS, ROUNDS, SECONDS = 8, 5, 10.0
@@ -43,7 +35,11 @@ IDLE = 30.0
 
 def main() -> int:
     """Prints everything; returns the exit status. Takes three minutes."""
-    with tempfile.TemporaryDirectory() as folder, behind_a_gateway(Path(folder)) as targets:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        behind.gateway(Path(folder), cpus=0.5, rate=UNLIMITED) as stand,
+    ):
+        targets = {"direct": stand.replica(), "gateway": stand.through()}
         rounds = [{name: measured(one) for name, one in targets.items()} for _ in range(ROUNDS)]
     rate, slowest = (
         {name: statistics.median(one[name][part] for one in rounds) for name in rounds[0]}
@@ -74,54 +70,6 @@ async def _measured(target: Target) -> tuple[float, float]:
     if faults := [call.fault for call in calls if call.fault]:
         raise RuntimeError(f"{len(faults)} calls failed, the first with {faults[0]}")
     return len(done) / SECONDS, statistics.quantiles((call.seconds for call in done), n=100)[-1]
-
-
-@contextlib.contextmanager
-def behind_a_gateway(folder: Path) -> Iterator[dict[str, Target]]:
-    """A call's address, directly and through the gateway."""
-    prefix = f"bench-{secrets.token_hex(4)}"
-    network, base = f"{prefix}-net", images.ensure_base(print)
-    pem, authority = platforms_certificate()
-    write_files(folder, prefix, pem, [HOST, "127.0.0.1"], ["toy"], UNLIMITED)
-    direct, through = free_port(), free_port()
-    try:
-        docker("network", "create", network)
-        server = built(f"{prefix}-server", ROOT / "mcp_catalog" / "base", base, folder)
-        image = built(f"{prefix}-gateway", ROOT / "images" / "gateway", base, folder)
-        service = f"tasks.{prefix}-toy"
-        docker(
-            *("run", "--detach", "--init", "--name", f"{prefix}-toy", "--network", network),
-            *("--network-alias", service, "--cpus", "0.5", "--memory", "192m"),
-            *("--publish", f"127.0.0.1:{direct}:8000", "--env", "LOG_LEVEL=WARNING"),
-            *("--env", f"MCP_ALLOWED_HOSTS={service},127.0.0.1"),
-            *("--volume", f"{ROOT}/tests/unit/sophia_mcp/toy_server.py:/opt/toy_server.py:ro"),
-            *(server, "python", "/opt/toy_server.py"),
-        )
-        published = ("--publish", f"127.0.0.1:{through}:{plan.PORT}")
-        gateway = Gateway(
-            prefix, network, image, base, folder, trusting(authority), options=published
-        )
-        gateway.start()
-        until(gateway.healthy, lambda seen: seen == {"toy": 1}, "the replica")
-        arguments = {"a": 1, "b": 2}
-        yield {
-            "direct": Target(f"http://127.0.0.1:{direct}/mcp", "add", arguments),
-            "gateway": Target(
-                f"https://127.0.0.1:{through}/mcp/toy", "add", arguments, authority, TOKEN
-            ),
-        }
-    finally:
-        left = docker("ps", "--all", "--quiet", "--filter", f"name={prefix}").split()
-        docker("rm", "--force", *left, ok=False)
-        docker("network", "rm", network, ok=False)
-        docker("rmi", "--force", f"{prefix}-server", f"{prefix}-gateway", ok=False)
-
-
-def built(tag: str, directory: Path, base: str, folder: Path) -> str:
-    cache = ImageCache(folder / "contexts", places.cache() / "image-packages")
-    context = cache.stage(read(directory, base))
-    docker("build", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag, str(context))
-    return tag
 
 
 def idle(machines: list[str]) -> dict[str, float]:

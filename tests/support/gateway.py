@@ -213,10 +213,11 @@ def write_files(
     servers: Sequence[str] = ("github", "ai_memory"),
     rate: int = plan.RATE,
     origins: Sequence[str] = (ORIGIN,),
+    callers: Mapping[str, plan.Caller] = CALLERS,
 ) -> None:
     """Configuration, and certificate with key, as Swarm would mount them."""
     (folder / "haproxy.cfg").write_text(
-        configuration(prefix, hosts, servers, rate=rate, origins=origins)
+        configuration(prefix, hosts, servers, callers, rate, origins)
     )
     mounted = folder / "secrets"
     mounted.mkdir()

@@ -1,6 +1,7 @@
 """The runtime over real HTTP: the toy server in a separate process."""
 
 import socket
+from time import perf_counter
 
 import httpx2
 import pytest
@@ -37,6 +38,19 @@ async def test_an_unknown_tool_is_an_error_of_the_protocol(toy: Replica, mode: s
             await client.call_tool("nobody's", {})
         assert (await client.call_tool("add", {"a": 2, "b": 3})).structured_content == {"result": 5}
     assert refused.value.code == INVALID_PARAMS
+
+
+def test_an_answers_body_does_not_wait_until_its_head_is_acknowledged(toy: Replica):
+    call = {"name": "add", "arguments": {"a": 2, "b": 3}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    seconds = []
+    with httpx2.Client(headers={"Accept": "application/json, text/event-stream"}) as http:
+        for _ in range(50):
+            began = perf_counter()
+            assert http.post(toy.url, json=body).status_code == 200
+            seconds.append(perf_counter() - began)
+    # A young connection is acknowledged at once; the fastest, as the machine may be busy.
+    assert min(seconds[30:]) < 0.03, "a client acknowledges after 40 ms"
 
 
 def test_health_names_the_replica(toy: Replica):
