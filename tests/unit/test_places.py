@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.checkout import ROOT
 
-PLACES = ("components", "docs", "images", "mcp_catalog", "ops")
+PLACES = ("bench", "components", "docs", "images", "mcp_catalog", "ops")
 PLACES += ("providers", "simulator", "toolchain")
 SOURCES = [folder for place in PLACES for folder in (ROOT / place, *(ROOT / place).rglob("*/"))]
 IMPORTED_FROM = (ROOT, ROOT / "mcp_catalog" / "base", ROOT / "images" / "backend")

@@ -115,7 +115,9 @@ def test_what_is_in_the_way_is_kept(made: Stack):
     commands = "pulumi stack init prod && pulumi stack import --file another.json"
     by_hand(commands, dict(there.environment), made.root)
     before = there.exported()
-    with pytest.raises(StackError, match="has a stack prod with 3 resources, which differ from the 3 here"):
+    with pytest.raises(
+        StackError, match="has a stack prod with 3 resources, which differ from the 3 here"
+    ):
         migrate(made, other)
     assert there.exported() == before
 
