@@ -233,6 +233,10 @@ def test_secrets_are_nowhere_in_plain_text(platform, outputs, canaries):
     assert held == canaries["SLACK_BOT_TOKEN"], "it is what is looked for"
 
 
+def test_the_audit_finds_nothing_that_nobody_has_accepted(platform):
+    assert ", 0 fail" in platform.run("ops.audit")
+
+
 def test_up_again_changes_nothing(platform):
     output = platform.run("ops", "up")
     assert re.search(r"Resources:\n\s+\d+ unchanged", output), output
