@@ -98,8 +98,8 @@ test: doctor $(VENV)/.ready ## every test, on real nodes
 	@$(BIN)/python -m ops.browser
 	@exec $(PYTEST) -n 3
 
-test-long: doctor $(VENV)/.ready ## tests that take minutes or need the git history: upgrades from earlier versions
-	@exec $(PYTEST) -m long tests/long
+test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upgrades, workflows, conformance of each server
+	@exec $(PYTEST) -m long
 
 test-fast: $(VENV)/.ready ## the inner loop: no containers, under a minute
 	@exec $(PYTEST) -n 2 -q -m "not containers and not slow"

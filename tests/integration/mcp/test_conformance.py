@@ -163,13 +163,21 @@ async def test_names_descriptions_and_schemas_are_as_clients_expect(
         await assert_conformance(MCPTestClient(connection), spec_version=version, strict=True)
 
 
-@pytest.mark.parametrize("path", ["/mcp/ai_memory", "/mcp"])
 @pytest.mark.parametrize("version", ["2026-07-28", "2025-11-25"])
+@pytest.mark.parametrize(
+    "path",
+    ["/mcp", "/mcp/ai_memory"]
+    + [
+        pytest.param(f"/mcp/{server}", marks=pytest.mark.long)
+        for server in SERVERS
+        if server != "ai_memory"
+    ],
+)
 async def test_a_server_conforms_to_the_protocol(
     platform: Platform, tools: Path, tmp_path: Path, version: str, path: str
 ):
-    """One server represents all: they share the runtime that answers here. The backend
-    answers by itself."""
+    """Each time one server represents all, and `make test-long` asks each: they share the runtime
+    that answers here. The backend answers by itself."""
     host, _, port = platform.outputs["gateway_url"].removeprefix("https://").partition(":")
     trust = trusting(platform.outputs["ca_certificate"])
     expected = expected_of(path)
