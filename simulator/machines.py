@@ -2,7 +2,7 @@
 
 A node keeps its address, its disk and its Docker volume over `docker restart`, which it sees as a
 reboot. It has the rights that systemd and a nested dockerd need where `--privileged` is refused;
-docs/reference/tried.md lists the machines they were tried on.
+README.md lists the distributions they were tried on.
 """
 
 from __future__ import annotations
