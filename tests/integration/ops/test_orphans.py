@@ -56,7 +56,7 @@ def test_what_no_state_knows_is_listed_and_ended_by_the_command_alone(made, capf
     assert kept not in told
     assert f"lost  {ours}  gpu_1x_a10  us-east-1" in told
     assert "no stack alice" in told
-    assert "2 of no state, $" in told
+    assert "2 in no state, $" in told
     assert made.cloud.api_key not in told + errors
 
     commands = [line.strip() for line in told.splitlines() if line.strip().startswith("printf")]

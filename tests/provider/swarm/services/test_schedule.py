@@ -110,7 +110,7 @@ async def test_a_schedule_over_its_life(swarm: Any, pool: Any, tell: Any) -> Non
     async with away(pool, both):
         made = await schedules.create(told.context, both)
         assert made.outputs.differs == [swarm.worker]
-        assert "is away, and gets the timer of nightly" in told.warnings[-1]
+        assert "is unreachable, and gets the timer of nightly" in told.warnings[-1]
         read = await schedules.read(told.context, "nightly", both, made.outputs)
         assert read.outputs == made.outputs, "believed"
     assert swarm.worker in str(Schedule.drifted(both, made.outputs))
