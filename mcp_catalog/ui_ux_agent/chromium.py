@@ -226,7 +226,10 @@ class Chromium:
         for task in self._tasks:
             task.cancel()
         # In a separate thread, which a cancelled task doesn't end.
-        await asyncio.shield(asyncio.to_thread(_removed, self.pid, self._folder))
+        try:
+            await asyncio.shield(asyncio.to_thread(_removed, self.pid, self._folder))
+        except RuntimeError:  # no thread is left: the browser has used up the container's limit
+            _removed(self.pid, self._folder)
 
 
 class Page:

@@ -184,6 +184,23 @@ async def test_what_takes_too_long_ends(folder: Path) -> None:
 
 
 @needs_chromium
+async def test_a_browser_that_uses_up_all_threads_ends_with_its_own_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def tried() -> None:
+        async with Chromium(seconds=4) as browser, browser.page() as page:
+            monkeypatch.setattr(asyncio, "to_thread", refused)
+            await page.evaluate("(() => { while (true); })()")
+
+    with pytest.raises(ChromiumError, match=r"Runtime.evaluate was not done within 4 s"):
+        await tried()
+    await ended(folder)
+
+
+@needs_chromium
 async def test_a_page_that_never_loads_is_looked_at_as_it_is() -> None:
     async def answerer(one: Asked) -> Answer | None:
         await asyncio.sleep(60)
