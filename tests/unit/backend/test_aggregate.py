@@ -16,6 +16,8 @@ from tests.support.mcp_calls import LEGACY, MODERN
 
 from .conftest import TOOLS, Backend
 
+pytestmark = pytest.mark.slow
+
 BOTH = pytest.mark.parametrize("mode", [MODERN, LEGACY])
 
 

@@ -1,6 +1,10 @@
 """Callers see and use what the gateway's headers allow, and nothing without them."""
 
+import pytest
+
 from .conftest import Backend
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_gateway_says_which_servers_there_are(pair: Backend):

@@ -21,6 +21,8 @@ from tests.support.upstream import Request, Service
 from .conftest import Backend, World
 from .test_aggregate import client
 
+pytestmark = pytest.mark.slow
+
 SELDOM = Pauses(well=600, unwell=600)
 
 

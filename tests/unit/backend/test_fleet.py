@@ -17,6 +17,8 @@ from tests.support.polling import eventually, until
 
 from .conftest import TOOLS, World, add, slow
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_server_is_shown_with_its_tools(world: World):
     backend = await world.backend(toy=await world.server())

@@ -11,6 +11,8 @@ from tests.support.polling import eventually
 
 from .conftest import Backend, World
 
+pytestmark = pytest.mark.slow
+
 ERAS = ("2026-07-28", "2025-11-25")
 WORKS = Probe(tool="add", arguments={"a": 1, "b": 2})
 FAILS = Probe(tool="refuse")

@@ -19,6 +19,8 @@ from tests.support.mcp_process import ROOT
 from tests.support.stand_in import StandIn
 from tests.support.upstream import Reply, Service
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = {"ai_memory": "a database", "postgres": "databases"}
 """Servers without an HTTP service, and what they use instead."""
 

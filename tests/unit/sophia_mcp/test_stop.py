@@ -16,6 +16,8 @@ from tests.support import mcp_process
 from tests.support.mcp_process import Replica
 from tests.support.polling import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def start(toy_command: list[str], tmp_path: Path):
