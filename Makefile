@@ -101,7 +101,7 @@ test: doctor $(VENV)/.ready ## every test, on real nodes
 test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upgrades, workflows, conformance of each server
 	@exec $(PYTEST) -m long
 
-test-fast: $(VENV)/.ready ## the inner loop: no containers, under a minute
+test-fast: $(VENV)/.ready ## the inner loop: no containers, three minutes on 2 cores
 	@exec $(PYTEST) -n 2 -q -m "not containers and not slow"
 
 check: $(VENV)/.ready ## format, lint, types, workflows
