@@ -175,7 +175,7 @@ _NOT_RUNNING = 64
 def _in_container(service: str, command: str) -> str:
     """Runs a command in the service's container on this node."""
     return (
-        f"container=$(docker ps --quiet --filter label=com.docker.swarm.service.name={service})"
+        f"container=$({nodes.containers(service)})"
         f' && [ "$container" ] || exit {_NOT_RUNNING}\n'
         f'exec docker exec "$container" {command}'
     )
@@ -189,8 +189,7 @@ def _ask(service: str, request: str) -> str:
         f"set -e\nsudo rm -f {_FOLDER}/.restore-result\n"
         f"echo {shlex.quote(request)} | sudo tee {new} >/dev/null\n"
         f"sudo chmod 0644 {new}\nsudo mv {new} {_FOLDER}/.restore\n"
-        f"docker ps --quiet --filter label=com.docker.swarm.service.name={service}"
-        " | xargs --no-run-if-empty docker stop --time 60 >/dev/null"
+        f"{nodes.containers(service)} | xargs --no-run-if-empty docker stop --time 60 >/dev/null"
     )
 
 

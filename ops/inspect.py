@@ -21,29 +21,28 @@ from simulator import cloud
 def status(name: str) -> None:
     """Prints the version, the gateways, the Swarm's nodes and services, its jobs' last runs, and
     backups."""
-    outputs = outputs_of(name)
+    outputs, prefix = known(name)
     say(f"version      {outputs.get('version', 'before 0.1.0')}")
     for line in gateways.lines(outputs):
         say(line)
-    for node, known in sorted(outputs["nodes"].items()):
-        say(f"{node:<12} {known['address']:<16} {known['role']}, {known['tier']}")
+    for node, about in sorted(outputs["nodes"].items()):
+        say(f"{node:<12} {about['address']:<16} {about['role']}, {about['tier']}")
     sys.stdout.write(asked(outputs, "docker node ls && docker service ls"))
-    prefix = prefix_of(outputs, name)
     for line in (*jobs.lines(asked(outputs, jobs.LOOK), prefix), *backup.lines(outputs, prefix)):
         say(line)
 
 
 def logs(name: str, service: str) -> None:
     """The last lines of a service, of all its replicas."""
-    outputs = outputs_of(name)
+    outputs, prefix = known(name)
     # Everything that runs is on a network. States of the first version don't have this.
-    known = outputs.get("networks") or [*outputs["mcp_endpoints"], "database", "gateway"]
-    if service not in known:
+    running = outputs.get("networks") or [*outputs["mcp_endpoints"], "database", "gateway"]
+    if service not in running:
         raise NotUp(
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
-            + ", ".join(sorted(known))
+            + ", ".join(sorted(running))
         )
-    physical = names.physical(prefix_of(outputs, name), service)
+    physical = names.physical(prefix, service)
     told = asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:
@@ -52,11 +51,10 @@ def logs(name: str, service: str) -> None:
 
 def alerts(name: str) -> None:
     """What is wrong now, and silenced by nobody, as any manager's Alertmanager knows it."""
-    outputs = outputs_of(name)
+    outputs, prefix = known(name)
     if monitoring.ALERTMANAGER not in outputs.get("networks", ()):
         raise NotUp(f"stack {name} is not monitored: set {PROJECT}:monitoring.enabled to true")
-    service = names.physical(prefix_of(outputs, name), monitoring.ALERTMANAGER)
-    task = f"docker ps --quiet --filter label=com.docker.swarm.service.name={service}"
+    task = nodes.containers(names.physical(prefix, monitoring.ALERTMANAGER))
     url = f"http://localhost:{monitoring.ALERTS_PORT}"
     told = asked(outputs, f"docker exec $({task}) amtool --alertmanager.url={url} alert query")
     sys.stdout.write(told)
@@ -65,18 +63,12 @@ def alerts(name: str) -> None:
 _INCOMPLETE = "incomplete log stream"
 
 
-def prefix_of(outputs: dict[str, Any], name: str) -> str:
-    """The prefix of physical names. States of the first version don't have it; since then it
-    survives `pulumi stack rename`."""
-    return names.prefix(PROJECT, outputs.get("named_after", name))
-
-
 def shell(name: str, node: str) -> int:
     """A shell on one node; the ssh client's exit status."""
     outputs = outputs_of(name)
     if node not in outputs["nodes"]:
-        known = ", ".join(sorted(outputs["nodes"]))
-        raise NotUp(f"make ssh: got NODE={node or '(nothing)'}, expected one of {known}")
+        there = ", ".join(sorted(outputs["nodes"]))
+        raise NotUp(f"make ssh: got NODE={node or '(nothing)'}, expected one of {there}")
     return subprocess.run(nodes.ssh(outputs, node)).returncode
 
 
@@ -94,17 +86,24 @@ def stack_named(name: str) -> Stack:
 
 
 def known(name: str) -> tuple[dict[str, Any], str]:
-    """The stack's outputs, and what physical names begin with. Raises NotUp."""
+    """The stack's outputs, and the prefix of physical names. States of the first version don't have
+    it; since then it survives `pulumi stack rename`. Raises NotUp."""
     outputs = outputs_of(name)
-    return outputs, prefix_of(outputs, name)
+    return outputs, names.prefix(PROJECT, outputs.get("named_after", name))
 
 
 def outputs_of(name: str) -> dict[str, Any]:
     """The stack's outputs. Raises NotUp where it isn't up."""
-    outputs = stack_named(name).outputs()
-    if "nodes" not in outputs:
-        way = "`make up`" if name == STACK else f"`pulumi up --stack {name}`"
-        raise NotUp(f"the platform of stack {name} is not up: {way} brings it up")
+    outputs = outputs_if_up(stack_named(name))
     if name == STACK:
         client.write_files(outputs)
+    return outputs
+
+
+def outputs_if_up(stack: Stack) -> dict[str, Any]:
+    """Its outputs. Raises NotUp."""
+    outputs = stack.outputs()
+    if "nodes" not in outputs:
+        way = "`make up`" if stack.name == STACK else f"`pulumi up --stack {stack.name}`"
+        raise NotUp(f"the platform of stack {stack.name} is not up: {way} brings it up")
     return outputs

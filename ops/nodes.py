@@ -47,6 +47,11 @@ def on(outputs: Mapping[str, Any], node: str, command: str) -> subprocess.Comple
     )
 
 
+def containers(service: str) -> str:
+    """A command that prints the ids of a service's containers on a node. service: physical name."""
+    return f"docker ps --quiet --filter label=com.docker.swarm.service.name={service}"
+
+
 def ssh(outputs: Mapping[str, Any], node: str, command: str = "") -> list[str]:
     """Logs in; with a command, only runs it."""
     if shutil.which("ssh") is None:

@@ -35,9 +35,7 @@ def main() -> int:
 
 def _checks(stack: Stack) -> list[Check]:
     """All checks."""
-    outputs, now = stack.outputs(), datetime.now(UTC)
-    if "nodes" not in outputs:
-        raise NotUp(f"the platform of stack {stack.name} is not up")
+    outputs, now = inspect.outputs_if_up(stack), datetime.now(UTC)
     found, silent = nodes.collected(outputs)
     planned = {name: node["role"] for name, node in outputs["nodes"].items()}
     [user] = {node["user"] for node in outputs["nodes"].values()}
