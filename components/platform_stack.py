@@ -325,16 +325,16 @@ class PlatformStack(pulumi.ComponentResource):
         if not slack and wanted.email is None:
             key = f"{settings.project}:monitoring"
             pulumi.log.warn(f"alerts reach nobody: set {key}.slack or {key}.email", self)
-        machines = nodes.nodes(settings.node_groups)
-        # A backend of the operator's own may have no /metrics.
-        scraped = [*(server.name for server in settings.servers), workloads.BACKEND]
+        scraped = [server.name for server in settings.servers]
+        if not settings.backend.image:  # the operator's own may have no /metrics
+            scraped.append(workloads.BACKEND)
         return Monitoring(
             "watchers",
             MonitoringArgs(
                 planned=planned,
-                scraped=scraped[:-1] if settings.backend.image else scraped,
-                nodes=len(machines),
-                managers=len([one for one in machines if one.role == "manager"]),
+                scraped=scraped,
+                nodes=sum(group.count for group in settings.node_groups),
+                managers=len(ground.cluster.managers),
                 ground=ground,
                 image=self._image("monitoring", "images", settings.base_image).reference,
                 certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),

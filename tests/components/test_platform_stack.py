@@ -339,6 +339,7 @@ def test_who_watches_comes_last_and_its_secrets_are_files(
         assert set(exports["networks"]) >= {"prometheus", "alertmanager", "node-exporter"}
         expected = seen["prometheus-expected"].inputs["data"]
         assert "sophia_expected_nodes, expr: vector(4)" in expected
+        assert "sophia_expected_managers, expr: vector(3)" in expected
         assert "sophia_certificate_ends_seconds, expr: vector(1927627200)" in expected
         exporter = seen["node-exporter-service"].inputs
         assert exporter["hostname"] == "{{.Node.Hostname}}"
