@@ -67,6 +67,9 @@ def is_pure(module: str) -> bool:
     return False
 
 
+PLATFORM = [f"components.{file.stem}" for file in (ROOT / "components").glob("platform_*.py")]
+"""The program's top: the components, wired together."""
+
 HELPERS = {
     "components.images": ("components.image_cache",),
     **dict.fromkeys(
@@ -85,8 +88,8 @@ COMPONENTS = [
     if not is_pure(module)
     and module
     not in (
-        *("components", "components.handles", "components.image_cache"),
-        *("components.settings", "components.platform_stack"),
+        *("components", "components.handles", "components.image_cache", "components.sensitive"),
+        *("components.settings", *PLATFORM),
     )
 ]
 

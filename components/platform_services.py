@@ -1,0 +1,171 @@
+"""The platform's services: the image, the secrets and the component of every planned workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from components.database import Backups, Database, DatabaseArgs
+from components.gateway import Gateway, GatewayArgs
+from components.handles import Ground, ServiceHandle, VolumeHandle
+from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
+from components.mcp_service import McpService, McpServiceArgs
+from components.monitoring import Monitoring, MonitoringArgs
+from components.plan import monitoring, provided, workloads
+from components.plan.workload import Workload
+from components.sensitive import secret
+from components.settings_model import Settings
+
+ROOT = Path(__file__).parents[1]
+CATALOG = "mcp_catalog"
+
+
+@dataclass(frozen=True)
+class Running:
+    """attached: each workload's networks by its name, known once all are healthy."""
+
+    gateway: Gateway
+    database: Database
+    attached: pulumi.Output[dict[str, list[str]]]
+
+
+class Services:
+    """Deploys them all on one ground, as children of `parent`."""
+
+    def __init__(self, settings: Settings, ground: Ground, parent: pulumi.Resource) -> None:
+        self._settings = settings
+        self._ground = ground
+        self._parent = parent
+        self._opts = pulumi.ResourceOptions(parent=parent)
+        builder = ImageBuilderArgs(
+            registry=ground.registry,
+            private_ca=bool(settings.registry.ca),
+            refresh=settings.refresh_images,
+        )
+        self._images = ImageBuilder("images", builder, self._opts)
+
+    def deploy(self, volume: VolumeHandle) -> Running:
+        """Every workload, each created once what it needs is healthy. volume: the database's."""
+        settings, planned = self._settings, workloads.planned(self._settings)
+        base = self._image("base", CATALOG, settings.base_image)
+        installed = {server.name: server.packages for server in settings.servers}
+        sources = {provided.ACCOUNT: secret(settings.lambda_api_key)}
+        made: dict[str, ServiceHandle] = {}
+        for workload in workloads.in_order(planned):
+            needed = [made[name] for name in workload.needs]
+            if workload.name == workloads.DATABASE:
+                job = next((one for one in planned if one.name == workloads.BACKUP), None)
+                database = self._database(workload, job, volume)
+                sources[workload.name] = database.url
+                made[workload.name] = database.handle
+            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP, *monitoring.NAMES):
+                continue  # the gateway's, the database's and the last component create these
+            elif workload.name == workloads.GATEWAY:
+                publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
+                gateway = self._gateway(workload, publisher, needed)
+                made[workload.name] = gateway.handle
+            elif workload.name == workloads.BACKEND:
+                made[workload.name] = self._backend(workload, base)
+            else:
+                given = settings.credentials[workload.name]
+                secrets = {
+                    env: secret(given[env]) if env in given else sources[provided.CREDENTIALS[env]]
+                    for env in (file.target for file in workload.secrets)
+                }
+                packages = installed.get(workload.name, ())
+                image = self._image(workload.name, CATALOG, base, packages).reference
+                server = McpServiceArgs(workload, self._ground, image, secrets, needed)
+                made[workload.name] = McpService(workload.name, server, self._opts).handle
+        if settings.monitoring.enabled:
+            watched = self._monitoring(planned, gateway)
+            made |= {handle.name: handle for handle in watched.handles}
+        attached = {workload.name: list(workload.networks) for workload in planned}
+        running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
+        return Running(gateway, database, running.apply(lambda _: attached))
+
+    def _database(self, workload: Workload, job: Workload | None, volume: VolumeHandle) -> Database:
+        """job: that backs it up."""
+        image = self._image(workload.name, "images", self._settings.base_image).reference
+        backups, settings = None, self._settings.backup
+        if job and settings:
+            own = settings.passphrase
+            backups = Backups(
+                job,
+                access_key=secret(settings.access_key),
+                secret_key=secret(settings.secret_key),
+                passphrase=secret(own) if own.reveal() else None,
+                authority=settings.repository.authority,
+            )
+        args = DatabaseArgs(workload, self._ground, image, volume, backups)
+        return Database(workload.name, args, self._opts)
+
+    def _backend(self, workload: Workload, base: Image) -> ServiceHandle:
+        """The platform's own, or the operator's instead."""
+        own = self._settings.backend
+        image = own.image or self._image(workload.name, "images", base).reference
+        secrets = {env: secret(value) for env, value in own.secrets.items()}
+        args = McpServiceArgs(workload, self._ground, image, secrets)
+        return McpService(workload.name, args, self._opts).handle
+
+    def _gateway(
+        self,
+        workload: Workload,
+        publisher: Workload,
+        needed: Sequence[ServiceHandle],
+    ) -> Gateway:
+        settings = self._settings.gateway
+        [backend] = (handle for handle in needed if handle.name == workloads.BACKEND)
+        return Gateway(
+            workload.name,
+            GatewayArgs(
+                workload=workload,
+                publisher=publisher,
+                ground=self._ground,
+                image=self._image(workload.name, "images", self._settings.base_image).reference,
+                servers=[handle for handle in needed if handle is not backend],
+                backend=backend,
+                hosts=settings.hosts,
+                origins=settings.origins,
+                callers=settings.callers,
+                certificate=settings.certificate,
+                private_key=secret(settings.private_key),
+            ),
+            self._opts,
+        )
+
+    def _monitoring(self, planned: Sequence[Workload], gateway: Gateway) -> Monitoring:
+        settings, wanted = self._settings, self._settings.monitoring
+        slack = wanted.slack.reveal()
+        if not slack and wanted.email is None:
+            key = f"{settings.project}:monitoring"
+            pulumi.log.warn(f"alerts reach nobody: set {key}.slack or {key}.email", self._parent)
+        scraped = [server.name for server in settings.servers]
+        if not settings.backend.image:  # the operator's own may have no /metrics
+            scraped.append(workloads.BACKEND)
+        return Monitoring(
+            "watchers",
+            MonitoringArgs(
+                planned=planned,
+                scraped=scraped,
+                nodes=sum(group.count for group in settings.node_groups),
+                managers=len(self._ground.cluster.managers),
+                ground=self._ground,
+                image=self._image("monitoring", "images", settings.base_image).reference,
+                certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),
+                slack=secret(wanted.slack) if slack else None,
+                email=wanted.email,
+                password=secret(wanted.password),
+                needed=[gateway.handle],
+            ),
+            self._opts,
+        )
+
+    def _image(
+        self, name: str, place: str, base: str | Image, packages: Sequence[str] = ()
+    ) -> Image:
+        """The image built from the folder `place/name`."""
+        directory = ROOT / place / name
+        return Image(name, ImageArgs(self._images, directory, base, packages), self._opts)
