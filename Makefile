@@ -11,7 +11,7 @@ $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help doctor up down purge status logs ssh orphans backup restore audit sbom preflight preview deploy verify \
-  drift deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast \
+  drift drill deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast \
   test-long check clean
 
 help: ## list these targets
@@ -62,8 +62,8 @@ backup: $(VENV)/.ready ## make a backup of the database now
 restore: $(VENV)/.ready ## restore the database: make restore AT=latest, AT='2026-11-27 12:00:00' (UTC)
 	@exec $(BIN)/python -m ops restore --stack "$(STACK)" --timeline "$(TIMELINE)" "$(AT)"
 
-deploy: ## what the workflows run, also preflight, preview, verify, drift: make preview STACK=prod
-preflight preview deploy verify drift deployments: $(VENV)/.ready
+deploy: ## what the workflows run, also preflight, preview, verify, drift, drill: make preview STACK=prod
+preflight preview deploy verify drift drill deployments: $(VENV)/.ready
 	@exec $(BIN)/python -m ops.ci $@ --stack "$(STACK)"
 
 destroy: $(VENV)/.ready ## destroy a stack for good: make destroy STACK=prod CONFIRMED=prod

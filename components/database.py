@@ -16,11 +16,12 @@ from components.workload import Given, deploy, deploy_job
 
 @dataclass(frozen=True)
 class Backups:
-    """job: that makes them. access_key, secret_key: S3's. passphrase: one's own, None for one that
-    is made here. authority: PEM of the CA that S3's certificate is from, "" for a public one.
+    """job: that makes them, None if those of another stack are only read. access_key, secret_key:
+    S3's. passphrase: one's own, None for one that is made here. authority: PEM of the CA that S3's
+    certificate is from, "" for a public one.
     """
 
-    job: Workload
+    job: Workload | None
     access_key: pulumi.Input[str]
     secret_key: pulumi.Input[str]
     passphrase: pulumi.Input[str] | None
@@ -63,7 +64,7 @@ class Database(pulumi.ComponentResource):
         contents = {plan.PASSWORD_SECRET: password.result, **access}
         given = Given(args.image, contents, args.volume)
         self.handle = deploy(args.workload, args.ground, given, self)
-        if args.backups:
+        if args.backups and args.backups.job:
             given = Given(args.image, access, args.volume, [self.handle])
             deploy_job(args.backups.job, args.ground, given, self)
         self.url = pulumi.Output.secret(
@@ -78,7 +79,7 @@ class Database(pulumi.ComponentResource):
         passphrase = backups.passphrase
         if passphrase is None:
             passphrase = random.RandomPassword(
-                f"{backups.job.name}-passphrase",
+                "backup-passphrase",
                 length=48,
                 special=False,
                 opts=pulumi.ResourceOptions(parent=self),

@@ -90,7 +90,7 @@ class Services:
         """job: that backs it up."""
         image = self._image(workload.name, "images", self._settings.base_image).reference
         backups, settings = None, self._settings.backup
-        if job and settings:
+        if settings:
             own = settings.passphrase
             backups = Backups(
                 job,

@@ -52,7 +52,12 @@ def read(top: Reader, prefix: str) -> Backup | None:
             pattern=r"(?s)\s*-----BEGIN CERTIFICATE-----.*-----END CERTIFICATE-----\s*",
             expected="a certificate in PEM",
         ),
+        restore_only=reader.flag("restoreOnly", False),
     )
+    for name in ("path", "passphrase"):
+        if repository.restore_only and not reader.has(name):
+            expected = f"that of the stack whose backups these are, as {reader.key('restoreOnly')}"
+            reader.missing(name, expected, "set it, or remove that key")
     if repository.authority and not repository.endpoint:
         reader.fault("ca", "", f"none without {reader.key('endpoint')}: Amazon's is a public one")
     found = Backup(

@@ -33,6 +33,8 @@ _EVERY = 3.0
 def make(outputs: Json, prefix: str) -> None:
     """Makes a backup now, and prints its size and how long it took. Raises NotUp if it fails."""
     _needed(outputs)
+    if not are_own(outputs):
+        raise NotUp("this stack reads the backups of another one, and makes none")
     service = names.physical(prefix, workloads.BACKUP)
     before, state = jobs.last(nodes.asked(outputs, jobs.LOOK), service)
     if not state.startswith("under way"):
@@ -54,8 +56,9 @@ def make(outputs: Json, prefix: str) -> None:
         raise NotUp(f"the backup failed; {state}")
 
 
-def restore(outputs: Json, prefix: str, at: str, timeline: str) -> None:
-    """Restores the database to a time, or to the newest state, where it is.
+def restore(outputs: Json, prefix: str, at: str, timeline: str) -> Json:
+    """Restores the database to a time, or to the newest state, where it is. How it went, as
+    images/database/backup/restore.py tells it.
 
     at: `latest` or ISO 8601, in UTC without an offset. timeline: whose history to follow, "" for
     the newest. Raises NotUp with the reason if nothing was restored.
@@ -88,21 +91,37 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> None:
         f" {time.monotonic() - began:.0f} s. What it had before is on {node} in"
         f" {_FOLDER}/15.before until the next restore"
     )
-    # Older ones may be of a time that the restore left out.
-    say("making a backup of it")
-    make(outputs, prefix)
+    if there := told.get("content"):
+        say(f"{there['rows']} rows in {there['tables']} tables were compared with what was noted")
+        for line in there["differences"]:
+            say(f"    differs: {line}")
+    if are_own(outputs):
+        # Older ones may be of a time that the restore left out.
+        say("making a backup of it")
+        make(outputs, prefix)
+    return told
 
 
 def lines(outputs: Json, prefix: str) -> list[str]:
     """What `make status` says of backups: nothing for a stack without any."""
     if not _are_on(outputs):
         return []
+    try:
+        return described(state(outputs, prefix), time.time())
+    except NotUp as failure:
+        return [f"{'backups':<12} unknown: {failure}"]
+
+
+def state(outputs: Json, prefix: str) -> Json:
+    """What there is, as images/database/backup/state.py tells it. Raises NotUp."""
+    _needed(outputs)
     node, service = _home(outputs, prefix), names.physical(prefix, workloads.DATABASE)
     told = nodes.on(outputs, node, _in_container(service, "backup state"))
     if told.returncode:
         said = told.stdout.strip().splitlines() or [f"the database does not run on {node}"]
-        return [f"{'backups':<12} unknown: {said[-1]}"]
-    return described(json.loads(told.stdout.splitlines()[-1]), time.time())
+        raise NotUp(said[-1])
+    found: Json = json.loads(told.stdout.splitlines()[-1])
+    return found
 
 
 _LATE = 300.0
@@ -150,6 +169,11 @@ def _number(timeline: str) -> str:
 
 
 def _are_on(outputs: Json) -> bool:
+    return bool(outputs.get("backup_passphrase"))
+
+
+def are_own(outputs: Mapping[str, Any]) -> bool:
+    """Whether the stack makes backups: none if it reads those of another (`backup.restoreOnly`)."""
     return workloads.BACKUP in outputs.get("networks", {})
 
 

@@ -23,6 +23,7 @@ class Repository:
     """Where backups are. region: what S3 calls so. endpoint: `host` or `host:port` of an S3 that
     isn't Amazon's, "" for that. path: in the bucket. retention: weekly full backups that are kept.
     authority: PEM of the CA that the endpoint's certificate is from, "" for a public one.
+    restore_only: whether it belongs to another stack, and nothing may be written to it.
     """
 
     bucket: str
@@ -31,10 +32,11 @@ class Repository:
     path: str
     retention: int
     authority: str = ""
+    restore_only: bool = False
 
 
 def archiving(server: Workload, repository: Repository) -> Workload:
-    """The database's server, with its WAL going to the repository."""
+    """The database's server, filled from the repository, with its WAL going there."""
     assert server.health is not None
     return replace(
         server,
@@ -74,6 +76,8 @@ def _access(workload: Workload, repository: Repository) -> dict[str, Any]:
         "BACKUP_PATH": repository.path,
         "BACKUP_RETENTION": str(repository.retention),
     }
+    if repository.restore_only:
+        env["BACKUP_RESTORE_ONLY"] = "true"
     configs: tuple[File, ...] = ()
     if repository.authority:
         env["BACKUP_CA"] = AUTHORITY

@@ -59,10 +59,10 @@ def _database(settings: Settings) -> tuple[Workload, ...]:
     if settings.backup is None:
         return (server,)
     repository = settings.backup.repository
-    return (
-        backup.archiving(server, repository),
-        backup.job(BACKUP, server, repository),
-    )
+    filled = backup.archiving(server, repository)
+    if repository.restore_only:
+        return (filled,)
+    return filled, backup.job(BACKUP, server, repository)
 
 
 def _monitoring(settings: Settings) -> tuple[Workload, ...]:

@@ -7,6 +7,7 @@
 # /run/secrets/postgres_password   the owner's password; a new one applies from the next start
 # BACKUP_BUCKET                    turns backups on, see backup/: WAL goes to the bucket, and an
 #                                  empty volume is filled from it
+# BACKUP_RESTORE_ONLY              if true, nothing is written to the bucket
 #
 # The cluster is in a directory named after its version, below the mounted one. It is created under
 # a temporary name and renamed when complete, so a start that was killed half-way simply starts
@@ -74,12 +75,14 @@ rm -f "$cluster/postmaster.pid"
 if [ -n "${BACKUP_BUCKET:-}" ]; then
     backup configure
     backup asked
-    archive_mode=on
     # Where the job that makes backups meets the server.
     mkdir -p -m 0700 "$data/.socket"
     sockets=$PGHOST,$data/.socket
-    # A WAL file that isn't full is archived after this time: what a lost disk may cost.
-    set -- -c archive_timeout=120 -c archive_command="$archive_push" "$@"
+    if [ "${BACKUP_RESTORE_ONLY:-}" != true ]; then
+        archive_mode=on
+        # A WAL file that isn't full is archived after this time: what a lost disk may cost.
+        set -- -c archive_timeout=120 -c archive_command="$archive_push" "$@"
+    fi
 fi
 
 if [ ! -s "$cluster/PG_VERSION" ]; then
@@ -92,7 +95,7 @@ if [ ! -s "$cluster/PG_VERSION" ]; then
         esac
     done
     nothing=3 status=$nothing
-    [ "$archive_mode" = off ] || { status=0; backup fill || status=$?; }
+    [ -z "${BACKUP_BUCKET:-}" ] || { status=0; backup fill || status=$?; }
     case $status in
         0) ;;
         "$nothing") initialise ;;

@@ -1,4 +1,4 @@
-"""`python -m ops.ci preflight|preview|deploy|verify|drift|destroy --stack prod`, each of
+"""`python -m ops.ci preflight|preview|deploy|verify|drift|drill|destroy --stack prod`, each of
 which first checks its environment (`preflight`); `last-good`; `deployments`.
 """
 
@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 
 from ops import inspect, orphans
-from ops.ci import deployments, drift, engine, github, preflight, preview, summary, verify
+from ops.ci import deployments, drift, drill, engine, github, preflight, preview, summary, verify
 from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
 from ops.progress import say
@@ -27,7 +27,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     one = argparse.ArgumentParser(add_help=False)
     one.add_argument("--stack", required=True)
-    for name in ("preflight", "preview", "deploy", "verify", "drift", "deployments"):
+    for name in ("preflight", "preview", "deploy", "verify", "drift", "drill", "deployments"):
         commands.add_parser(name, parents=[one])
     commands.add_parser("destroy", parents=[one]).add_argument("--confirmed", required=True)
     commands.add_parser("last-good")
@@ -53,6 +53,8 @@ def main() -> int:
                 _verify(stack)
             case "drift":
                 _drift(stack)
+            case "drill":
+                _drill(stack)
             case "destroy":
                 engine.changed(stack, "destroy")
     except (StackError, SimulatorError, ToolchainError, LambdaError, NotUp) as failure:
@@ -120,6 +122,24 @@ def _drift(stack: Stack) -> None:
         github.of_this_run().report(drift.title(stack.name), text)
     if failed:
         raise StackError("not everything could be checked")
+
+
+def _drill(stack: Stack) -> None:
+    """Restores into a stack of its own; opens, updates or closes the issue. Fails if the backups
+    can't be relied on."""
+    outcome: drill.Outcome | str
+    try:
+        outcome = drill.run(stack)
+    except (StackError, NotUp) as failure:
+        outcome = str(failure)
+    text = drill.report(outcome)
+    if isinstance(outcome, drill.Outcome):
+        say(drill.told(outcome))
+    github.summary(text or "The backups were restored and are complete.")
+    if "GITHUB_REPOSITORY" in os.environ:
+        github.of_this_run().report(drill.title(stack.name), text)
+    if text:
+        raise StackError(outcome if isinstance(outcome, str) else text)
 
 
 def _previewed(stack: Stack, *options: str) -> preview.Preview:

@@ -457,5 +457,15 @@ def test_a_passphrase_of_ones_own_is_used(registered, preview, tmp_path, monkeyp
         assert seen["backup-backup-passphrase"].inputs["data"] == "p" * 20
 
 
+def test_a_stack_that_reads_anothers_backups_writes_none(
+    registered, preview, tmp_path, monkeypatch
+):
+    of = {"restoreOnly": True, "path": "/sophia-prod", "passphrase": "p" * 20}
+    seen = run(registered, tmp_path, monkeypatch, backup=BACKUP | of)
+    assert not {"backup-job", "backup-schedule", "backup-passphrase"} & set(seen)
+    if not preview:
+        assert seen["database-backup-passphrase"].inputs["data"] == "p" * 20
+
+
 def test_without_backups_nothing_of_them_is_there(seen):
     assert not [name for name in seen if "backup" in name]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
 from datetime import UTC, datetime
 
 from .choices import ended, kind
-from .places import DATA, DRILL, Failed, say
+from .content import NOTE, Content, compared, content
+from .places import DATA, DRILL, SOCKETS, Failed, say
 from .repository import backups, pgbackrest
-from .restore import files, recover
+from .restore import files, recover, until
 
 
 def run() -> None:
@@ -33,28 +35,48 @@ def run() -> None:
         f"all of the repository was read and verified in {time.monotonic() - made:.0f} s;"
         f" it restores any time since {since:%Y-%m-%d %H:%M:%S} UTC"
     )
+    there = note(newest["label"])
     if wanted == "full":
-        drill(info["size"])
+        drill(info["size"], there)
 
 
-def drill(size: int) -> None:
-    """Restores the newest state beside the database and reads every page. size: its bytes."""
+def note(label: str) -> Content:
+    """Notes with a backup what is in the database now, a moment that a restore can go to."""
+    there = content(str(SOCKETS))
+    pgbackrest("annotate", f"--set={label}", f"--annotation={NOTE}={json.dumps(there)}")
+    # Sends the WAL of that moment away, and waits until it has arrived.
+    pgbackrest("check")
+    return there
+
+
+def drill(size: int, expected: Content) -> None:
+    """Restores to a moment beside the database, reads every page, and compares what is there.
+
+    size: of the database, in bytes.
+    """
     began, free = time.monotonic(), shutil.disk_usage(DATA).free
     if free < 2 * size:
         say(f"no restore was tried: it needs {_size(2 * size)} of disk, and {_size(free)} are free")
         return
     try:
-        files(DRILL)
+        files(DRILL, *until(expected["at"]))
         # Its timeline is nobody's: nothing of it goes to the archive.
-        recover(DRILL, "archive_mode=off", "shared_buffers=32MB", quiet=True)
+        alone = ("archive_mode=off", "shared_buffers=32MB")
+        _, found = recover(DRILL, *alone, look=True, quiet=True)
         check = ["pg_checksums", "--check", "--pgdata", str(DRILL)]
         done = subprocess.run(check, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Failed(f"what was restored is damaged: {done.stderr.strip()}")
     finally:
         shutil.rmtree(DRILL, ignore_errors=True)
-    took = time.monotonic() - began
-    say(f"restored beside the database, recovered, every page read: {took:.0f} s")
+    assert found is not None
+    told = compared(expected, found)
+    if told["differences"]:
+        raise Failed("what was restored differs:\n" + "\n".join(told["differences"]))
+    say(
+        f"restored beside the database, recovered, every page read, {told['rows']} rows in"
+        f" {told['tables']} tables as they were: {time.monotonic() - began:.0f} s"
+    )
 
 
 def _size(count: int) -> str:

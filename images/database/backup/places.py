@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 VERSION = "15"
@@ -14,6 +15,8 @@ SOCKETS = DATA / ".socket"
 """Where the job meets the server: it is on the same volume, and on no network of the server's."""
 SECRETS = Path("/run/secrets")
 CONFIG = Path("/tmp/pgbackrest.conf")
+READS_ONLY = os.environ.get("BACKUP_RESTORE_ONLY") == "true"
+"""Whether nothing may be written to the repository: another database's backups are in it."""
 
 
 class Failed(Exception):

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from .choices import candidates, moment, refusal
+from .content import Content, compared, content, noted
 from .places import (
     BEFORE,
     CLUSTER,
     CONFIG,
     FINISHED,
+    READS_ONLY,
     REQUEST,
     RESULT,
     UNFINISHED,
@@ -52,7 +54,7 @@ def asked() -> None:
         result |= request
         if why := refusal(request["at"], backups(), datetime.now(UTC)):
             raise Failed(why)
-        result["timeline"] = restore(request["at"], request.get("timeline", ""))
+        result |= restore(request["at"], request.get("timeline", ""))
     except (Failed, OSError, ValueError, KeyError, TypeError) as failure:
         result["error"] = str(failure)
         say(f"not restored, the database is as it was: {failure}")
@@ -91,26 +93,47 @@ def fill() -> None:
     take_place()
 
 
-def restore(at: str, timeline: str = "") -> str:
-    """Restores and recovers beside the cluster. The new timeline's number."""
+def restore(at: str, timeline: str = "") -> dict[str, Any]:
+    """Restores and recovers beside the cluster.
+
+    timeline: the new one's number. content: if the job noted what was there at that moment, how
+    many tables and rows that are, and what differs from it now.
+    """
     options = [f"--target-timeline={timeline}"] if timeline else []
-    if at != "latest":
-        target = f"--target={moment(at):%Y-%m-%d %H:%M:%S.%f}+00"
-        options += ["--type=time", target, "--target-action=promote"]
-    began = time.monotonic()
-    push = f"pgbackrest --config={CONFIG} --stanza=database --pg1-path={UNFINISHED} archive-push %p"
-    for backup in candidates(at, backups()):
-        files(UNFINISHED, f"--set={backup['label']}", *options)
+    began, every = time.monotonic(), backups()
+    expected = noted(every, at) if at != "latest" else None
+    for backup in candidates(at, every):
+        files(UNFINISHED, f"--set={backup['label']}", *until(at), *options)
         say(f"{backup['label']} restored in {time.monotonic() - began:.0f} s, recovering to {at}")
         try:
-            number = recover(UNFINISHED, "archive_mode=on", f"archive_command={push}")
+            number, found = recover(UNFINISHED, *archiving(UNFINISHED), look=expected is not None)
             break
         except OtherHistory as failure:
             say(f"an earlier restore left backup {backup['label']} out: {failure}")
     else:
         raise Failed("no backup belongs to that timeline's history")
     say(f"restored to {at} in {time.monotonic() - began:.0f} s, on timeline {number}")
-    return number
+    told: dict[str, Any] = {"timeline": number}
+    if expected and found:
+        told["content"] = compared(expected, found)
+        say(f"compared with what was noted then: {told['content']}")
+    return told
+
+
+def until(at: str) -> list[str]:
+    """Options of pgBackRest's for a recovery to that moment, or `latest`."""
+    if at == "latest":
+        return []
+    target = f"--target={moment(at):%Y-%m-%d %H:%M:%S.%f}+00"
+    return ["--type=time", target, "--target-action=promote"]
+
+
+def archiving(cluster: Path) -> list[str]:
+    """Settings of a server whose new timeline goes to the repository, or doesn't."""
+    if READS_ONLY:
+        return ["archive_mode=off"]
+    push = f"pgbackrest --config={CONFIG} --stanza=database --pg1-path={cluster} archive-push %p"
+    return ["archive_mode=on", f"archive_command={push}"]
 
 
 def files(cluster: Path, *options: str) -> None:
@@ -120,31 +143,42 @@ def files(cluster: Path, *options: str) -> None:
     pgbackrest(f"--pg1-path={cluster}", *options, "restore")
 
 
-def recover(cluster: Path, *settings: str, quiet: bool = False) -> str:
-    """Runs a server that nobody can reach until it has read all WAL it should. Its timeline."""
+def recover(
+    cluster: Path, *settings: str, look: bool = False, quiet: bool = False
+) -> tuple[str, Content | None]:
+    """Runs a server that nobody can reach until it has read all WAL it should.
+
+    Its timeline; and with `look`, what it holds then, before anybody changes it.
+    """
     alone = ("listen_addresses=", f"unix_socket_directories={cluster}", "hot_standby=off")
     command = ["postgres", "-D", str(cluster)]
     for setting in (*alone, *settings):
         command += ["-c", setting]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
-    timeline, fatal, over = "", "", False
-    for line in server.stderr:
-        if not quiet:
-            print(line, end="", file=sys.stderr, flush=True)
-        if found := re.search(r"selected new timeline ID: (\d+)", line):
-            timeline = found[1]
-        if found := re.search(r"(FATAL|PANIC): +(.*)", line):
-            fatal = fatal or found[2]
-        if "ready to accept connections" in line:
-            over = True
-            server.send_signal(signal.SIGINT)
+    timeline, fatal, over, found = "", "", False, None
+    try:
+        for line in server.stderr:
+            if not quiet:
+                print(line, end="", file=sys.stderr, flush=True)
+            if match := re.search(r"selected new timeline ID: (\d+)", line):
+                timeline = match[1]
+            if match := re.search(r"(FATAL|PANIC): +(.*)", line):
+                fatal = fatal or match[2]
+            if "ready to accept connections" in line:
+                found = content(str(cluster)) if look else None
+                over = True
+                server.send_signal(signal.SIGINT)
+    except Failed:
+        server.send_signal(signal.SIGINT)
+        server.communicate()
+        raise
     if server.wait() == 0 and over:
-        return timeline
+        return timeline, found
     anywhere = "recovery_target_time="
     if "recovery ended before configured recovery target" in fatal and anywhere not in settings:
         # Nothing was committed after that time, so the end is as it was then.
-        return recover(cluster, *settings, anywhere)
+        return recover(cluster, *settings, anywhere, look=look, quiet=quiet)
     if "not a child of this server's history" in fatal or "required checkpoint record" in fatal:
         raise OtherHistory(fatal)
     raise Failed(f"the recovery failed: {fatal or f'exit status {server.returncode}'}")

@@ -6,13 +6,15 @@ import json
 import subprocess
 from typing import Any
 
+from .content import noted
 from .places import Failed
 from .repository import backups
 
 
 def state() -> None:
     """Prints times in Unix time: of the oldest backup, the newest one and the newest full one; of
-    the last WAL that was archived, and of the oldest that waits for it."""
+    the last WAL that was archived, and of the oldest that waits for it. noted: the newest moment of
+    which the content is known, ISO 8601."""
     sql = (
         "SELECT json_build_object("
         "'archived', extract(epoch FROM last_archived_time),"
@@ -37,6 +39,7 @@ def state() -> None:
             "last": max(ends, default=None),
             "last_full": max(full, default=None),
             "count": len(every),
+            "noted": (noted(every) or {}).get("at"),
             "database_bytes": every[-1]["info"]["size"] if every else None,
         }
     print(json.dumps(told))

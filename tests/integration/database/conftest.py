@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -152,7 +153,21 @@ def image() -> Iterator[str]:
 @pytest.fixture
 def database(image: str, tmp_path: Path) -> Iterator[Database]:
     """An empty directory, owned as a volume has it; nothing runs yet."""
-    made = Database(image, f"{image}-{secrets.token_hex(2)}", tmp_path)
+    with empty(image, tmp_path / "database") as made:
+        yield made
+
+
+@pytest.fixture
+def reader(image: str, tmp_path: Path) -> Iterator[Database]:
+    """Another one."""
+    with empty(image, tmp_path / "reader") as made:
+        yield made
+
+
+@contextmanager
+def empty(image: str, folder: Path) -> Iterator[Database]:
+    folder.mkdir()
+    made = Database(image, f"{image}-{secrets.token_hex(2)}", folder)
     made.data.mkdir(mode=0o700)
     os.chown(made.data, plan.USER_ID, plan.USER_ID)
     (made.data / ".volume").write_text(VOLUME + "\n")

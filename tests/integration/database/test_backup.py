@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -48,26 +51,26 @@ class Storage:
         self.running.close()
 
     def files(self) -> list[tuple[str, bytes]]:
-        """The files that describe the database, by their names."""
+        """All that is in the bucket, by its names."""
         with serving() as port:
             bucket = replace(self.bucket, address=f"127.0.0.1:{port}")
-            names = [name for name in bucket.files() if name.endswith(".info")]
-            assert len(names) == 2
-            read = bucket.client.get_object
+            names, read = bucket.files(), bucket.client.get_object
+            assert len([name for name in names if name.endswith(".info")]) == 2
             return [(one, read(Bucket=bucket.name, Key=one)["Body"].read()) for one in names]
 
 
 @pytest.fixture
 def storage(tmp_path) -> Iterator[Storage]:
+    gateway = "{{(index .IPAM.Config 0).Gateway}}"
+    made_at = docker("network", "inspect", "bridge", "--format", gateway)
     root = issue("S3's CA")
-    leaf = issue(HOST, root, dns=(HOST,))
+    leaf = issue(HOST, root, dns=(HOST, made_at))
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     chain.write_text(leaf.chain)
     key.write_text(leaf.key_pem)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(chain, key)
-    gateway = "{{(index .IPAM.Config 0).Gateway}}"
-    made = Storage(docker("network", "inspect", "bridge", "--format", gateway), tls, root.pem)
+    made = Storage(made_at, tls, root.pem)
     # Buckets are made from this process, which calls it by address.
     with serving() as port:
         made.bucket = Bucket(f"sophia-backups-{uuid4().hex[:8]}", f"127.0.0.1:{port}")
@@ -123,6 +126,34 @@ def insert(database, count: int) -> None:
     )
 
 
+@contextmanager
+def writing(database) -> Iterator[None]:
+    """Rows are inserted all the time, each in its own transaction."""
+    over, server = threading.Event(), copy(database)
+
+    def write() -> None:
+        while not over.is_set():
+            server.query("INSERT INTO kept (text) VALUES (md5(random()::text))")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def count_until(database, moment: str) -> int:
+    """How many rows were written before a moment."""
+    return int(sql_in(database, f"SELECT count(*) FROM kept WHERE at <= '{moment}'"))
+
+
+def sql_in(database, text: str) -> str:
+    """As the superuser, in the database that has the rows."""
+    return docker("exec", database.name, *_psql(plan.DATABASE), text)
+
+
 def push(database) -> float:
     """Sends the current WAL away, as `archive_timeout` does after two minutes. Seconds."""
     began = time.monotonic()
@@ -170,11 +201,14 @@ def test_a_lost_database_comes_back_as_it_was_and_as_it_was_at_a_time(backed_up,
     database.query(
         "CREATE TABLE kept (id bigserial PRIMARY KEY, text text, at timestamptz DEFAULT now())"
     )
+    database.query("CREATE UNLOGGED TABLE passing AS SELECT 1")
     insert(database, 10_000)
-    said = database.back_up()
+    with writing(database):
+        said = database.back_up()
     assert "full backup" in said
     assert "was read and verified" in said
     assert "restored beside the database, recovered, every page read" in said
+    assert re.search(r"read, 1\d{4} rows in 1 tables as they were", said)
     assert not (database.data / ".drill").exists()
 
     insert(database, 100)
@@ -185,9 +219,12 @@ def test_a_lost_database_comes_back_as_it_was_and_as_it_was_at_a_time(backed_up,
     state = json.loads(docker("exec", database.name, "backup", "state"))
     assert (state["count"], state["failing"], state["waiting"]) == (1, False, 0)
     assert time.time() - state["archived"] < 60
+    noted = state["noted"]
+    assert 10_000 < count_until(database, noted) < count_until(database, "now")
     shown = docker("inspect", database.name) + database.logs() + said
     assert not [key for key in database.keys.values() if key in shown]
-    assert not [file for file, content in storage.files() if b"db-system-id" in content]
+    for name, content in storage.files():
+        assert content.startswith(b"Salted__"), f"{name} is not encrypted"
 
     lose_the_volume(database)
     began = time.monotonic()
@@ -211,10 +248,39 @@ def test_a_lost_database_comes_back_as_it_was_and_as_it_was_at_a_time(backed_up,
     assert told["timeline"] == "4"
     assert rows(database) == newest
 
+    # To the moment that the job noted, while rows were written: it compares by itself.
+    told = restored(database, noted)
+    assert told["content"]["differences"] == []
+    assert told["content"]["rows"] == int(sql_in(database, "SELECT count(*) FROM kept"))
+
     refused = ("docker", "exec", database.name, "backup", "check", '{"at": "2001-01-01"}')
     done = subprocess.run(refused, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "got '2001-01-01', expected latest, or a time from 20" in done.stderr
+
+
+def test_who_only_reads_the_backups_of_another_changes_nothing_there(backed_up, storage, reader):
+    database = backed_up
+    database.start()
+    database.ready()
+    database.query("CREATE TABLE kept (id bigserial PRIMARY KEY, text text)")
+    insert(database, 100)
+    database.back_up()
+    state = json.loads(docker("exec", database.name, "backup", "state"))
+    before = {name: hash(content) for name, content in storage.files()}
+
+    by_address = f"{storage.ip}:{storage.port}"
+    reader.repository = replace(database.repository, restore_only=True, endpoint=by_address)
+    reader.keys, reader.hosts = database.keys, database.hosts
+    reader.start()
+    reader.ready()
+    assert rows(reader) == rows(database)
+    told = restored(reader, state["noted"])
+    assert told["content"] == {"tables": 1, "rows": 100, "differences": []}
+    insert(reader, 1)
+    sql(reader, "SELECT pg_switch_wal()")
+    reader.stop()
+    assert {name: hash(content) for name, content in storage.files()} == before
 
 
 def test_a_wrong_passphrase_is_one_clear_error(backed_up):

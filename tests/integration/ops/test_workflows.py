@@ -127,3 +127,16 @@ def test_a_state_that_is_not_what_the_code_says_is_an_issue(acme: Organisation):
     (issue,) = acme.github.issues.values()
     assert issue["title"] == "Stack prod is not as it should be"
     assert "The code and the machines differ" in issue["body"]
+
+
+def test_a_drill_that_can_not_be_done_is_an_issue_of_its_own(acme: Organisation):
+    without = acme.runner.variables
+    acme.runner.variables = {**without, "RESTORE_DRILL": "weekly"}
+    try:
+        job = acme.run("restore-drill")["restore-drill"]
+    finally:
+        acme.runner.variables = without
+    assert job.result == "failure", job.log
+    [issue] = [one for one in acme.github.issues.values() if "backups" in one["title"]]
+    assert issue["title"] == "The backups of stack prod can't be relied on"
+    assert "this stack has no backups" in issue["body"]

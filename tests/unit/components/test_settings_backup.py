@@ -87,6 +87,22 @@ def test_a_ca_is_for_an_endpoint_of_ones_own():
     assert fault.startswith("sophia:backup.ca: got a str (not shown), expected none without")
 
 
+def test_a_stack_that_only_reads_anothers_backups_has_no_job_and_needs_its_passphrase():
+    _, faults = check(changed(backup=LEAST | {"restoreOnly": True}))
+    expected = "expected that of the stack whose backups these are, as sophia:backup.restoreOnly"
+    assert [expected in fault for fault in faults] == [True, True]
+    assert [fault.partition(": ")[0].rpartition(".")[2] for fault in faults] == [
+        "path",
+        "passphrase",
+    ]
+    of = {"restoreOnly": True, "path": "/sophia-prod", "passphrase": "p" * 20}
+    settings, faults = check(changed(backup=LEAST | of))
+    assert faults == []
+    server, second, *_ = workloads.planned(settings)
+    assert server.env["BACKUP_RESTORE_ONLY"] == "true"
+    assert second.name != "backup"
+
+
 def test_its_keys_are_looked_for_in_plain_text():
     sign, _ = SECRETS["backup"]
     assert re.search(sign, '{"bucket":"b","secretKey":"s"}')

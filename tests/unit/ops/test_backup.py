@@ -13,6 +13,7 @@ from ops.nodes import NotUp
 from tests.unit.ops.test_jobs import SERVICE, TASK
 
 OUTPUTS = {
+    "backup_passphrase": "p",
     "networks": {"database": ["data", "backup"], "backup": ["backup"]},
     "nodes": {"manager-1": {}, "manager-2": {}},
 }
@@ -85,6 +86,24 @@ def test_a_restore_is_checked_then_asked_for_on_the_databases_node_and_waited_fo
     assert "diff backup x" in told
 
 
+def test_a_restore_tells_what_differs_from_what_was_noted(cluster, capsys):
+    there = {"tables": 2, "rows": 7, "differences": ["public.a: got 3 rows, expected 4"]}
+    answer = json.dumps({"at": "latest", "timeline": "2", "content": there})
+    cluster[".restore-result 2>"] = [done(0, answer)]
+    assert backup.restore(OUTPUTS, "sophia-dev", "latest", "")["content"] == there
+    told = capsys.readouterr().out
+    assert "7 rows in 2 tables were compared with what was noted" in told
+    assert "differs: public.a: got 3 rows, expected 4" in told
+
+
+def test_a_stack_that_reads_the_backups_of_another_one_restores_and_makes_none(cluster):
+    reading = OUTPUTS | {"networks": {"database": ["data", "backup"]}}
+    backup.restore(reading, "sophia-dev", "latest", "")
+    assert "service update" not in str([command for _, command in cluster["asked"]])
+    with pytest.raises(NotUp, match="reads the backups of another one, and makes none"):
+        backup.make(reading, "sophia-dev")
+
+
 def test_a_restore_that_is_refused_changes_nothing(cluster):
     cluster["backup check"] = [done(1, "backup: got 'x', expected latest, or a time from y")]
     with pytest.raises(NotUp, match="nothing was changed: got 'x', expected latest, or a time"):
@@ -140,7 +159,7 @@ def test_one_that_is_under_way_is_waited_for_and_not_started_again(cluster):
 
 
 def test_a_stack_without_backups_says_so():
-    bare = OUTPUTS | {"networks": {"database": ["data"]}}
+    bare = OUTPUTS | {"backup_passphrase": "", "networks": {"database": ["data"]}}
     assert backup.lines(bare, "sophia-dev") == []
     for call in (backup.make, lambda *of: backup.restore(*of, "latest", "")):
         with pytest.raises(NotUp, match="this stack has no backups"):

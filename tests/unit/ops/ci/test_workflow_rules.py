@@ -23,6 +23,7 @@ RIGHTS: dict[str, dict[str, dict[str, str]]] = {
         "rollback": {"contents": "read", "actions": "read"},
     },
     "drift": {"drift": {"contents": "read", "issues": "write"}},
+    "restore-drill": {"restore-drill": {"contents": "read", "issues": "write"}},
     "destroy": {"destroy": {"contents": "read"}},
 }
 STATE = {preflight.BACKEND, preflight.PASSPHRASE, *sum(preflight.OF_BACKEND.values(), ())}

@@ -169,6 +169,13 @@ def test_drift(runner):
     assert calls(runner)[-1] == "drift --stack prod at 2 with key"
 
 
+def test_a_restore_drill_is_off_until_its_variable_is_there(runner):
+    assert results(runner, "restore-drill") == {"restore-drill": "skipped"}
+    runner.variables = {"RESTORE_DRILL": "weekly"}
+    assert results(runner, "restore-drill") == {"restore-drill": "success"}
+    assert calls(runner)[-1] == "drill --stack prod at 2 with key"
+
+
 @pytest.mark.parametrize(
     "typed", ["prod", "prod x", "dev", "", "$(touch injected)", '"; touch injected; "']
 )

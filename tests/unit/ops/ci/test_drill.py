@@ -1,0 +1,98 @@
+"""What a restore drill makes of a stack's configuration, and when its outcome is an issue."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from components.catalog import loader
+from components.settings import decoded
+from components.settings_rules import read
+from ops.ci import drill
+from tests.support.checkout import ROOT
+
+NOW = 1_795_780_000.0
+CONTENT = {"tables": 3, "rows": 1200, "differences": []}
+GOOD = drill.Outcome(rpo=68, rto=540, at="2026-11-27T03:00:07.123456+00:00", content=CONTENT)
+
+
+def production(**changes: object) -> dict[str, str]:
+    """Stack prod, as the engine returns it."""
+    values = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
+    values = {key.partition(":")[2]: value for key, value in values.items()} | changes
+    return {key: one if isinstance(one, str) else json.dumps(one) for key, one in values.items()}
+
+
+def test_a_drill_rents_one_manager_with_the_server_that_uses_the_database():
+    values = production(
+        monitoring={"enabled": True},
+        gateway={"port": 443, "hosts": ["mcp.example"], "callers": {"ann": {"servers": ["slack"]}}},
+        servers={"ai_memory": {"replicas": 3}, "slack": {}},
+        volumes={"database": "manager-3"},
+    )
+    small = drill.small(values)
+    changed = {key: json.dumps(value) for key, value in small.items()}
+    secrets = {"lambdaApiKey": "k", "registry": {"server": "r", "username": "u", "password": "p"}}
+    settings, faults = read(
+        {**decoded({**values, **changed}), **secrets},
+        project="sophia",
+        stack="prod-drill",
+        catalog=loader.load(ROOT / "mcp_catalog"),
+        offers=None,
+    )
+    assert faults == ()
+    [group] = settings.node_groups
+    assert (group.count, group.role, group.instance_types) == (
+        1,
+        "manager",
+        ("cpu_4x_general", "gpu_1x_a10"),
+    )
+    [server] = settings.servers
+    assert (server.name, server.deploy.replicas) == ("ai_memory", 3)
+    assert (settings.gateway.port, settings.gateway.callers) == (443, ())
+    assert not settings.monitoring.enabled
+    assert settings.overlay.encrypted, "the rest stays"
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds"),
+    [
+        ({"archived": NOW - 68, "waiting": 0}, 68),
+        ({"archived": NOW - 9 * 3600, "waiting": 0}, 120),
+        ({"archived": NOW - 9, "waiting": 2, "waiting_since": NOW - 700}, 700),
+        ({"archived": None, "waiting": 0}, 120),
+    ],
+)
+def test_what_a_loss_would_cost_is_what_has_not_been_sent(state, seconds):
+    assert drill.unsent(state, NOW) == seconds
+
+
+def test_a_good_outcome_is_no_issue():
+    assert drill.report(GOOD) == ""
+    assert drill.told(GOOD).splitlines() == [
+        "RTO 540 s: from nothing until clients got through",
+        "RPO 68 s: of changes that were not in S3",
+        "1200 rows in 3 tables, as of 2026-11-27T03:00:07.123456+00:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"content": CONTENT | {"differences": ["public.a: got 1 rows, expected 2"]}},
+            "what was restored differs: public.a: got 1 rows, expected 2",
+        ),
+        ({"rpo": 700}, "the database's changes of 700 s were not in S3: see `make status`"),
+        ({"rto": 901}, "it took 901 s, expected 900 at most"),
+    ],
+)
+def test_each_thing_that_is_wrong_is_an_issue(changes, line):
+    text = drill.report(drill.Outcome(**vars(GOOD) | changes))
+    assert f"```text\n{line}\n\nRTO " in text
+
+
+def test_a_drill_that_failed_is_an_issue_with_its_reason():
+    assert "```text\nno machine available\n```" in drill.report("no machine available")
