@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ops import backup, inspect, orphans, platform
+from ops import backup, inspect, orphans, platform, state_backup
 from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
 from ops.progress import say
@@ -56,7 +56,7 @@ def main() -> int:
             case "orphans":
                 orphans.show(inspect.stack_named(arguments.stack))
             case "backup":
-                backup.make(*inspect.known(arguments.stack))
+                _backup(arguments.stack)
             case "restore":
                 found = inspect.known(arguments.stack)
                 backup.restore(*found, arguments.at, arguments.timeline)
@@ -67,6 +67,16 @@ def main() -> int:
         say("interrupted; `make up` continues from here, `make down` removes it")
         return 130
     return 0
+
+
+def _backup(name: str) -> None:
+    """Of the database, and of the state."""
+    outputs, prefix = inspect.known(name)
+    backup.make(outputs, prefix)
+    try:
+        say(f"a copy of the state is in {state_backup.make(inspect.stack_named(name), prefix)}")
+    except StackError as failure:
+        raise StackError(f"the backup is made, a copy of the state is not: {failure}") from None
 
 
 if __name__ == "__main__":

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from ops import inspect
-from ops.audit import canary, certificates, cis_containers, cis_daemon, nodes, ports, sshd
+from components.plan import names
+from ops import backup, inspect, state_backup
+from ops.audit import backups, canary, certificates, cis_containers, cis_daemon, nodes, ports, sshd
 from ops.audit.findings import ACCEPTED, Check, Unusable, failed, judged, read_accepted, table
 from ops.audit.sbom import NAMES
 from ops.nodes import NotUp
 from ops.platform import STACK
 from ops.progress import say
-from ops.stack import Stack, StackError
+from ops.stack import PROJECT, Stack, StackError
 from toolchain import ToolchainError
 
 
@@ -42,6 +45,7 @@ def _checks(stack: Stack) -> list[Check]:
     export = stack.pulumi("stack", "export", "--show-secrets", quiet=True).stdout
     file = stack.configuration_file
     files = {file.name: file.read_text()} if file.exists() else {}
+    kept, of_backups = _backups(stack, outputs)
     return [
         nodes.checked(found, silent),
         *cis_daemon.checks(found, planned, user),
@@ -49,10 +53,20 @@ def _checks(stack: Stack) -> list[Check]:
         sshd.settings(found),
         sshd.algorithms(outputs),
         ports.checked(outputs, found),
-        canary.checked(json.loads(export), json.dumps(stack.exported()), files, found),
+        canary.checked(json.loads(export), json.dumps(stack.exported()), files | kept, found),
+        *of_backups,
         certificates.of_the_gateway(outputs, now),
         certificates.of_nodes(found, now),
     ]
+
+
+def _backups(stack: Stack, outputs: Mapping[str, Any]) -> tuple[dict[str, str], list[Check]]:
+    """The texts to search that are with the backups, and the check of these; none without any."""
+    if not backup.are_own(outputs):
+        return {}, []
+    prefix = names.prefix(PROJECT, outputs.get("named_after", stack.name))
+    with state_backup.of(stack, prefix) as there:
+        return backups.texts(there, outputs, prefix), [backups.checked(backups.heads(there))]
 
 
 if __name__ == "__main__":

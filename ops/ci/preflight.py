@@ -4,6 +4,7 @@ that is missing or wrong."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from ops import orphans
+from ops import bucket, orphans
+from ops.progress import say
 from ops.stack import Stack, StackError
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import Forbidden, InvalidKey, LambdaError
@@ -43,6 +45,10 @@ def check(stack: Stack, *, changes: bool) -> None:
         problems = [*_account(stack), *_registry(stack)]
     if problems:
         raise NotReady("\n".join(problems))
+    if warning := _history(given):
+        say(f"warning: {warning}")
+        if "GITHUB_ACTIONS" in os.environ:
+            say(f"::warning::{warning}")
 
 
 def missing(
@@ -113,6 +119,20 @@ def _encrypt_something(stack: Stack) -> None:
         copy.flush()
         command = ("config", "set", "--secret", "preflight", "x", "--config-file", copy.name)
         stack.pulumi(*command, quiet=True)
+
+
+def _history(given: Mapping[str, str]) -> str:
+    """Why a lost or damaged state might not come back, "" if it would."""
+    try:
+        there = bucket.of_state(given)
+        if there is None or there.keeps_versions():
+            return ""
+    except StackError as failure:
+        return f"whether the state's bucket keeps versions is unknown ({failure})"
+    return (
+        f"bucket {there.name} keeps no versions, so a state that is overwritten is lost: turn them"
+        " on (docs/how-to/backends.md)"
+    )
 
 
 def _account(stack: Stack) -> Iterator[str]:

@@ -114,6 +114,7 @@ def stack(tmp_path: Path, simulated, monkeypatch) -> Stack:
     (tmp_path / "config.json").write_text(REGISTRY)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "_history", lambda given: "")
     right = dict.fromkeys(S3, "right") | {"PULUMI_BACKEND_URL": "s3://bucket"}
     given = {**right, **simulated.env, "PATH": os.environ["PATH"]}
     given |= {"SOPHIA_REGISTRY_PASSWORD": "right"}
