@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.handles import Ground, ServiceHandle
+from components.handles import Ground, JobHandle, ServiceHandle
 from components.plan.workload import Workload
 from components.workload import Given, deploy
 
@@ -27,7 +27,7 @@ class McpServiceArgs:
     ground: Ground
     image: pulumi.Input[str]
     secrets: Mapping[str, pulumi.Input[str]]
-    needed: Sequence[ServiceHandle] = ()
+    needed: Sequence[ServiceHandle | JobHandle] = ()
 
 
 class McpService(pulumi.ComponentResource):

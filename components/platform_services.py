@@ -10,10 +10,11 @@ import pulumi
 
 from components.database import Backups, Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
-from components.handles import Ground, ServiceHandle, VolumeHandle
+from components.handles import Ground, JobHandle, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
+from components.own_database import OwnDatabase, OwnDatabaseArgs
 from components.plan import monitoring, provided, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
@@ -25,10 +26,12 @@ CATALOG = "mcp_catalog"
 
 @dataclass(frozen=True)
 class Running:
-    """attached: each workload's networks by its name, known once all are healthy."""
+    """passphrase: of the database's backups, "" for none. attached: each workload's networks by its
+    name, known once all are healthy.
+    """
 
     gateway: Gateway
-    database: Database
+    passphrase: pulumi.Output[str]
     attached: pulumi.Output[dict[str, list[str]]]
 
 
@@ -47,20 +50,30 @@ class Services:
         )
         self._images = ImageBuilder("images", builder, self._opts)
 
-    def deploy(self, volume: VolumeHandle) -> Running:
-        """Every workload, each created once what it needs is healthy. volume: the database's."""
+    def deploy(self, volume: VolumeHandle | None) -> Running:
+        """Every workload, each created once what it needs is healthy. volume: the database's, None
+        for a database of the operator's."""
         settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
         installed = {server.name: server.packages for server in settings.servers}
         sources = {provided.ACCOUNT: secret(settings.lambda_api_key)}
+        if settings.database:
+            sources[workloads.DATABASE] = secret(settings.database.url)
+        passphrase = pulumi.Output.secret("")
         made: dict[str, ServiceHandle] = {}
+        succeeded: dict[str, JobHandle] = {}
         for workload in workloads.in_order(planned):
-            needed = [made[name] for name in workload.needs]
+            needed = [made[name] for name in workload.needs if name in made]
+            after = [succeeded[name] for name in workload.needs if name in succeeded]
             if workload.name == workloads.DATABASE:
                 job = next((one for one in planned if one.name == workloads.BACKUP), None)
+                assert volume is not None, "the platform's own database has one"
                 database = self._database(workload, job, volume)
                 sources[workload.name] = database.url
+                passphrase = database.passphrase
                 made[workload.name] = database.handle
+            elif workload.name == workloads.CHECK:
+                succeeded[workload.name] = self._checked(workload)
             elif workload.name in (workloads.PUBLISHER, workloads.BACKUP, *monitoring.NAMES):
                 continue  # the gateway's, the database's and the last component create these
             elif workload.name == workloads.GATEWAY:
@@ -77,14 +90,14 @@ class Services:
                 }
                 packages = installed.get(workload.name, ())
                 image = self._image(workload.name, CATALOG, base, packages).reference
-                server = McpServiceArgs(workload, self._ground, image, secrets, needed)
+                server = McpServiceArgs(workload, self._ground, image, secrets, [*needed, *after])
                 made[workload.name] = McpService(workload.name, server, self._opts).handle
         if settings.monitoring.enabled:
             watched = self._monitoring(planned, gateway)
             made |= {handle.name: handle for handle in watched.handles}
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
-        return Running(gateway, database, running.apply(lambda _: attached))
+        return Running(gateway, passphrase, running.apply(lambda _: attached))
 
     def _database(self, workload: Workload, job: Workload | None, volume: VolumeHandle) -> Database:
         """job: that backs it up."""
@@ -101,6 +114,14 @@ class Services:
             )
         args = DatabaseArgs(workload, self._ground, image, volume, backups)
         return Database(workload.name, args, self._opts)
+
+    def _checked(self, workload: Workload) -> JobHandle:
+        """The operator's database."""
+        assert self._settings.database is not None
+        image = self._image(workloads.DATABASE, "images", self._settings.base_image).reference
+        address = secret(self._settings.database.address)
+        args = OwnDatabaseArgs(workload, self._ground, image, address)
+        return OwnDatabase(workload.name, args, self._opts).handle
 
     def _backend(self, workload: Workload, base: Image) -> ServiceHandle:
         """The platform's own, or the operator's instead."""

@@ -42,14 +42,17 @@ class PlatformStack(pulumi.ComponentResource):
             pulumi.log.info(networks.SWAP, self)
         login = platform_machines.login(settings, self._child)
         planned = nodes.nodes(settings.node_groups)
-        home = volumes.home(
-            plan.VOLUME,
-            planned,
-            settings.volumes.get(plan.VOLUME.name, ""),
-            settings.confirm_data_loss,
-            self._child,
-        )
-        machines = platform_machines.machines(settings, planned, login, home, self)
+        home = None
+        if not settings.database:
+            home = volumes.home(
+                plan.VOLUME,
+                planned,
+                settings.volumes.get(plan.VOLUME.name, ""),
+                settings.confirm_data_loss,
+                self._child,
+            )
+        homes = [home] if home else []
+        machines = platform_machines.machines(settings, planned, login, homes, self)
         cluster = SwarmCluster(
             "swarm",
             SwarmClusterArgs(
@@ -69,9 +72,11 @@ class PlatformStack(pulumi.ComponentResource):
             username=settings.registry.username,
             password=secret(settings.registry.password),
         )
-        volume = volumes.directory(
-            plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
-        )
+        volume = None
+        if home:
+            volume = volumes.directory(
+                plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
+            )
         ground = Ground(settings.prefix, cluster, self._networks(cluster), registry)
         running = Services(settings, ground, self).deploy(volume)
         gateway = running.gateway
@@ -88,7 +93,7 @@ class PlatformStack(pulumi.ComponentResource):
             "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
-            "backup_passphrase": running.database.passphrase,
+            "backup_passphrase": running.passphrase,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},
             LOGIN_KEY: login.private_key,
             NAMED_AFTER: settings.stack,

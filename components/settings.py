@@ -43,6 +43,7 @@ SECRETS = {
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
     "backend": (_ANY_SECRETS, "backend.secrets.NAME"),
     "monitoring": (r'"(slack|password)":\s*"[^"]', "monitoring.slack"),
+    "database": (r'"url":\s*"[^"]', "database.url"),
     "backup": (r'"(accessKey|secretKey|passphrase)":(?!\s*(null|""))', "backup.secretKey"),
 }
 """Keys that may hold a secret: a pattern that shows it, and the path to encrypt."""

@@ -125,6 +125,18 @@ class Backup:
 
 
 @dataclass(frozen=True)
+class OwnDatabase:
+    """The operator's, in place of the platform's. address: for its check; url: for servers.
+
+    backups: where these are checked if SQL doesn't tell of them, else "".
+    """
+
+    address: Sensitive
+    url: Sensitive
+    backups: str
+
+
+@dataclass(frozen=True)
 class Firewall:
     """Who may connect from outside, as IPv4 networks. unprotected_regions: regions without a
     firewall in which machines are rented anyway.
@@ -159,7 +171,7 @@ class Settings:
     """A whole platform's configuration.
 
     stack: the name after which objects are named, see NAMED_AFTER.
-    backup: None for no backups.
+    backup: None for no backups. database: None for the platform's own.
     servers: the catalog entries to deploy, with the operator's own settings. credentials: from the
     operator, by server and then by environment variable.
     refresh_images: a word; a different one rebuilds all images.
@@ -187,6 +199,7 @@ class Settings:
     backend: Backend
     monitoring: Monitoring
     backup: Backup | None
+    database: OwnDatabase | None
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from components import (
     settings_backend,
     settings_backup,
+    settings_database,
     settings_firewall,
     settings_gateway,
     settings_monitoring,
@@ -52,6 +53,7 @@ def read(
     servers = chosen.servers
     monitoring = settings_monitoring.read(top)
     backup = settings_backup.read(top, names.prefix(project, stack))
+    own_database = settings_database.read(top)
     settings = Settings(
         project=project,
         stack=stack,
@@ -84,6 +86,7 @@ def read(
         backend=settings_backend.read(top),
         monitoring=monitoring,
         backup=backup,
+        database=own_database,
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,

@@ -55,6 +55,14 @@ def lines(told: str, prefix: str) -> list[str]:
     return found
 
 
+_BROKEN = ("FAILED", "could not be started", "is not in the Swarm")
+
+
+def broken(told: str, prefix: str) -> list[str]:
+    """The lines of those that didn't do what they are for."""
+    return [line for line in lines(told, prefix) if any(sign in line for sign in _BROKEN)]
+
+
 def _state(service: Json, tasks: list[Json]) -> str:
     begun = service["JobStatus"]["LastExecution"]
     when = f"on {begun[:10]} at {begun[11:19]} UTC"

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, backup, database, gateway, mcp_service, monitoring, provided
+from components.plan import (
+    backend,
+    backup,
+    database,
+    gateway,
+    mcp_service,
+    monitoring,
+    own_database,
+    provided,
+)
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -16,6 +25,8 @@ from providers.swarm import calendar
 from providers.swarm.services.rules import faults_of, job_faults
 
 DATABASE, BACKUP, BACKEND, GATEWAY = "database", "backup", "backend", "gateway"
+CHECK = "database-check"
+"""In place of the database where the operator has one."""
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
@@ -29,10 +40,7 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
     )
     every = (
         *_database(settings),
-        *(
-            _server(server, settings.prefix, settings.credentials[server.name])
-            for server in settings.servers
-        ),
+        *(_server(server, settings) for server in settings.servers),
         backend.workload(
             BACKEND,
             settings.prefix,
@@ -54,7 +62,10 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
 
 
 def _database(settings: Settings) -> tuple[Workload, ...]:
-    """Its server, and the job that backs it up where that is configured."""
+    """Its server, and the job that backs it up where that is configured; or the check of the
+    operator's own."""
+    if settings.database:
+        return (own_database.check(CHECK, settings.database.backups),)
     server = database.workload(DATABASE)
     if settings.backup is None:
         return (server,)
@@ -76,16 +87,20 @@ def _monitoring(settings: Settings) -> tuple[Workload, ...]:
     )
 
 
-def _server(server: Server, prefix: str, given: Collection[str]) -> Workload:
-    """given: credentials from the operator, used instead of the platform's."""
+def _server(server: Server, settings: Settings) -> Workload:
+    """Credentials from the operator are used instead of the platform's."""
+    given = settings.credentials[server.name]
     asked = [secret.env for secret in server.secrets]
     taken = [env for env in asked if env in provided.CREDENTIALS and env not in given]
     sources = dict.fromkeys(provided.CREDENTIALS[env] for env in taken)
+    stands_for = {DATABASE: CHECK} if settings.database else {}
     return mcp_service.mcp_service(
         server,
-        prefix,
+        settings.prefix,
         secrets=[env for env in asked if env in given or env in taken],
-        needs=tuple(source for source in sources if source != provided.ACCOUNT),
+        needs=tuple(
+            stands_for.get(source, source) for source in sources if source != provided.ACCOUNT
+        ),
     )
 
 

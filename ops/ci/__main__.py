@@ -10,12 +10,13 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from ops import inspect, orphans
+from components.plan import names
+from ops import inspect, jobs, nodes, orphans
 from ops.ci import deployments, drift, drill, engine, github, preflight, preview, summary, verify
 from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
 from ops.progress import say
-from ops.stack import Stack, StackError
+from ops.stack import PROJECT, Stack, StackError
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import LambdaError
 from simulator.exceptions import SimulatorError
@@ -115,7 +116,14 @@ def _drift(stack: Stack) -> None:
         lost = orphans.found(stack)
     except (StackError, LambdaError) as failure:
         lost, failed = str(failure), True
-    text = drift.report(stack.name, seen, lost, outputs, datetime.now(UTC))
+    broken: list[str] = []
+    try:
+        if "nodes" in outputs:
+            prefix = names.prefix(PROJECT, outputs.get("named_after", stack.name))
+            broken = jobs.broken(nodes.asked(outputs, jobs.LOOK), prefix)
+    except NotUp as failure:
+        broken, failed = [str(failure)], True
+    text = drift.report(stack.name, seen, lost, broken, outputs, datetime.now(UTC))
     say(text or f"stack {stack.name} is as it should be")
     github.summary(text or "All is well.")
     if "GITHUB_REPOSITORY" in os.environ:

@@ -21,12 +21,18 @@ def report(
     stack: str,
     preview: Preview | str,
     orphans: Sequence[Orphan] | str,
+    jobs: Sequence[str],
     outputs: Mapping[str, Any],
     now: datetime,
 ) -> str:
     """The issue's text, "" if all is well. preview, orphans: if a text, the reason why it
-    failed."""
-    parts = [*_preview(stack, preview), *_orphans(stack, orphans), *_certificate(outputs, now)]
+    failed. jobs: a line for each one whose last run failed."""
+    parts = [
+        *_preview(stack, preview),
+        *_orphans(stack, orphans),
+        *_jobs(jobs),
+        *_certificate(outputs, now),
+    ]
     if not parts:
         return ""
     end = "This issue is updated each day, and closed when all is well."
@@ -57,6 +63,14 @@ def _orphans(stack: str, orphans: Sequence[Orphan] | str) -> Iterator[str]:
     yield from _told(told)
     if not isinstance(orphans, str):
         yield f"`make orphans STACK={stack}` lists them again; nothing else terminates them."
+        yield ""
+
+
+def _jobs(jobs: Sequence[str]) -> Iterator[str]:
+    if jobs:
+        yield from ("## Jobs that failed", "")
+        yield from _told("\n".join(jobs))
+        yield "`make logs SERVICE=…` has a job's last lines."
         yield ""
 
 

@@ -467,5 +467,23 @@ def test_a_stack_that_reads_anothers_backups_writes_none(
         assert seen["database-backup-passphrase"].inputs["data"] == "p" * 20
 
 
+def test_a_database_of_ones_own_is_checked_before_what_uses_it_and_none_is_made(
+    registered, preview, tmp_path, monkeypatch
+):
+    url = "postgresql://me:the-db-password@db.example/memories"
+    exports = {}
+    seen = run(registered, tmp_path, monkeypatch, exports, database={"url": url})
+    assert not {"database", "database-service", "database-password"} & set(seen)
+    assert not [one for one in seen.values() if one.type.startswith("swarm:index:Volume")]
+    assert "database-check-job" in reached(seen, "ai_memory-service")
+    assert "database-check-job" in seen["database-check-schedule"].dependencies
+    assert seen["ai_memory-memory-database-url"].inputs["data"] == url
+    holders = ("ai_memory-memory-database-url", "database-check-address")
+    for name in holders:
+        assert "data" in seen[name].secrets
+    others = str([one.inputs for name, one in seen.items() if name not in holders])
+    assert "the-db-password" not in others
+
+
 def test_without_backups_nothing_of_them_is_there(seen):
     assert not [name for name in seen if "backup" in name]

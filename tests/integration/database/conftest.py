@@ -58,11 +58,11 @@ class Database:
         bare = plan.workload("database", 512)
         return backup.archiving(bare, self.repository) if self.repository else bare
 
-    def start(self) -> None:
-        """Starts a container with the limits and mounts of the service's plan."""
+    def start(self, *more: str) -> None:
+        """Starts a container with the limits and mounts of the service's plan. more: arguments."""
         self.name = self._name()
         planned = service_inputs(self.workload, "test")
-        docker("run", "--detach", "--init", *self._like(planned), self.image, *planned.args)
+        docker("run", "--detach", "--init", *self._like(planned), self.image, *planned.args, *more)
 
     def back_up(self) -> str:
         """Runs the job that makes a backup, to its end. What it printed, both streams."""

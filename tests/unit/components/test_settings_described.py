@@ -17,6 +17,7 @@ EVERYTHING = changed(
     gateway={"callers": {"alice": {}}},
     monitoring={"email": {}},
     backup={"x-asked-for": True},
+    database={"x-asked-for": True},
     nodeGroups=[{**group, "replace": {}} for group in GOOD["nodeGroups"]],
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ops.jobs import lines
+from ops.jobs import broken, lines
 
 SERVICE = {
     "ID": "s1",
@@ -84,3 +84,11 @@ def test_a_schedule_whose_job_is_gone_is_told():
 def test_no_jobs_no_lines():
     assert lines("", "sophia-dev") == []
     assert lines("\n", "sophia-dev") == []
+
+
+def test_only_what_did_not_do_its_work_is_broken():
+    failed = {**TASK, "Status": {"State": "failed", "Err": "task: non-zero exit (1)"}}
+    well, wrong = (f"{json.dumps([SERVICE])}\n{json.dumps([one])}\n" for one in (TASK, failed))
+    assert broken(well, "sophia-dev") == []
+    [line] = broken(wrong, "sophia-dev")
+    assert "FAILED" in line

@@ -26,13 +26,18 @@ LOST = Orphan(
 )
 
 
-def report(preview=WELL, orphans=(), outputs=OUTPUTS, now=NOW) -> str:
-    return drift.report("prod", preview, orphans, outputs, now)
+def report(preview=WELL, orphans=(), outputs=OUTPUTS, now=NOW, jobs=()) -> str:
+    return drift.report("prod", preview, orphans, jobs, outputs, now)
 
 
 def test_a_platform_that_is_as_it_should_be_needs_no_issue():
     assert report() == ""
     assert report(outputs={}) == ""
+
+
+def test_a_job_that_failed_is_told_as_its_status_has_it():
+    text = report(jobs=["backup       FAILED, started on 2026-11-27 at 03:00:02 UTC: exit (1)"])
+    assert "## Jobs that failed\n\n```text\nbackup       FAILED, started" in text
 
 
 def test_a_difference_is_told_with_what_to_do():
