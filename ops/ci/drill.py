@@ -48,6 +48,8 @@ def run(source: Stack) -> Outcome:
     outputs = source.outputs()
     prefix = names.prefix(PROJECT, outputs.get("named_after", source.name))
     state = backup.state(outputs, prefix)
+    if "error" in state:
+        raise NotUp(f"the backups can't be read: {state['error']}")
     if not state.get("noted"):
         raise NotUp(f"no backup has a note of its content: run `make backup STACK={source.name}`")
     lost, began = unsent(state, time.time()), time.monotonic()
@@ -57,7 +59,7 @@ def run(source: Stack) -> Outcome:
         there = target.outputs()
         verify.verify(there, there["gateway_urls"], say)
         took = time.monotonic() - began
-        told = backup.restore(there, names.prefix(PROJECT, target.name), state["noted"], "")
+        told = backup.restore(there, names.prefix(PROJECT, _bare(target)), state["noted"], "")
     finally:
         _remove(target)
     return Outcome(lost, took, state["noted"], told["content"])
@@ -66,7 +68,7 @@ def run(source: Stack) -> Outcome:
 def made(source: Stack, outputs: Json, prefix: str) -> Stack:
     """The stack for the drill, with its configuration; what an earlier drill left is destroyed."""
     target = replace(source, name=f"{source.name}-drill", ours=False)
-    if target.name in source.siblings():
+    if _bare(target) in source.siblings():
         say(f"an earlier drill was cancelled: destroying stack {target.name}")
         _remove(target)
     _engine(target, "stack", "init", "--copy-config-from", source.name)
@@ -142,6 +144,11 @@ def _wrong(outcome: Outcome) -> Iterator[str]:
         yield f"the database's changes of {outcome.rpo:.0f} s were not in S3: see `make status`"
     if outcome.rto > LONGEST:
         yield f"it took {outcome.rto:.0f} s, expected {LONGEST:.0f} at most"
+
+
+def _bare(stack: Stack) -> str:
+    """Its name without organisation and project, which Pulumi Cloud has."""
+    return stack.name.rpartition("/")[2]
 
 
 def _remove(target: Stack) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
@@ -87,8 +89,12 @@ def issue(
     if not dns:
         builder = builder.add_extension(SIGNS, critical=True)
     else:
-        names = x509.SubjectAlternativeName([x509.DNSName(one) for one in dns])
-        builder = builder.add_extension(names, critical=False)
+        names: list[x509.GeneralName] = [x509.DNSName(one) for one in dns]
+        # An address is a name of its own kind for most clients, and not for pgBackRest.
+        for one in dns:
+            with suppress(ValueError):
+                names.append(x509.IPAddress(ip_address(one)))
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
     if told_issuer:
         place = x509.UniformResourceIdentifier("http://ca.example/issuer.der")

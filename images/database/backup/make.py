@@ -42,11 +42,22 @@ def run() -> None:
 
 def note(label: str) -> Content:
     """Notes with a backup what is in the database now, a moment that a restore can go to."""
-    there = content(str(SOCKETS))
+    there = _quiet_moment()
     pgbackrest("annotate", f"--set={label}", f"--annotation={NOTE}={json.dumps(there)}")
     # Sends the WAL of that moment away, and waits until it has arrived.
     pgbackrest("check")
     return there
+
+
+def _quiet_moment() -> Content:
+    """What is there when no transaction is writing: a long one is waited for a few times."""
+    for _ in range(4):
+        try:
+            return content(str(SOCKETS))
+        except Failed as failure:
+            say(f"not noted yet: {failure}")
+            time.sleep(2)
+    return content(str(SOCKETS))
 
 
 def drill(size: int, expected: Content) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 def backed_up(made: Stack, tmp_path: Path) -> Iterator[Stack]:
     """The stack, with the setting `backup`."""
     root = issue("S3's CA")
-    leaf = issue("localhost", root, dns=("localhost",))
+    leaf = issue("S3", root, dns=("127.0.0.1",))
     (tmp_path / "chain.pem").write_text(leaf.chain)
     (tmp_path / "key.pem").write_text(leaf.key_pem)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -33,7 +33,7 @@ def backed_up(made: Stack, tmp_path: Path) -> Iterator[Stack]:
     with s3.bucket() as there, s3.serving(tls=tls) as port:
         settings = {
             "bucket": there.name,
-            "endpoint": f"localhost:{port}",
+            "endpoint": f"127.0.0.1:{port}",
             "ca": root.pem,
             "accessKey": "access",
             "secretKey": "secret-key-canary",
