@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from typing import Any
 
 import hypothesis
@@ -52,6 +53,12 @@ SHARED = ("tests/provider/swarm", "tests/integration/")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (*map(item.nodeid.startswith, LONGEST), True).index(True))
+
+
+def pytest_collection_finish() -> None:
+    """What is collected lives to the end: no garbage collection looks at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 class ByFolder(LoadScopeScheduling):
