@@ -98,7 +98,8 @@ def test_a_package_with_another_hash_leaves_nothing_behind(source, cache, index,
     assert files(tmp_path / "packages") == {".gitignore"}
 
 
-def test_nothing_is_fetched_or_written_twice(source, cache, index, monkeypatch):
+def test_nothing_is_fetched_or_written_twice(source, index, monkeypatch, tmp_path, fetched):
+    cache = ImageCache(tmp_path / "contexts", fetched)
     (source / "requirements.txt").write_text(index)
     staged = cache.stage(read(source, "base"))
     before = staged.stat().st_mtime_ns
