@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder
 ANY_PYTHON := $(or $(shell ops/find-python),python3)
 $(shell [ ! -e $(VENV)/.ready ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV)/.ready)
 
-# Compiled modules are kept whatever the shell says: compiling the tests takes each process ten seconds.
+# Compiled modules are kept whatever the shell says: compiling the tests takes each worker seven seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
