@@ -11,7 +11,8 @@ from tests.unit.docs.test_links import ROOT, anchors
 
 RULES = yaml.safe_load((ROOT / "images/monitoring/rules/alerts.yml").read_text())
 ALERTS = [rule for group in RULES["groups"] for rule in group["rules"] if "alert" in rule]
-TESTS = yaml.safe_load((ROOT / "tests/integration/monitoring/alerts_test.yml").read_text())["tests"]
+FILES = (ROOT / "tests/integration/monitoring").glob("*_test.yml")
+TESTS = [test for file in FILES for test in yaml.safe_load(file.read_text())["tests"]]
 RUNBOOKS = "docs/runbooks/when-something-fails.md"
 INHIBITIONS = (ROOT / "templates/monitoring/alertmanager.yml.j2").read_text()
 
