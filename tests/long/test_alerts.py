@@ -129,6 +129,12 @@ def small_disk(on: Watched) -> None:
     on.on("worker-1", "systemctl", "stop", "docker.socket", "docker")
     on.on("worker-1", "mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", DISK)
     on.on("worker-1", "systemctl", "start", "docker")
+    until(
+        lambda: docker.tasks(on.checkout.home, "sophia-dev-node-exporter"),
+        lambda found: on.node("worker-1") in [node for node, _ in found],
+        "the worker's exporter",
+        300,
+    )
 
 
 DISK = "/var/lib/docker/containers"
@@ -196,7 +202,7 @@ def on_gpus(script: str) -> Callable[[Watched], object]:
     return lambda on: on.inside("gpu-exporter", "sh", "-c", script)
 
 
-NODE_GONE = frozenset({"NodeLost", "ServiceDown", "TaskMissing", "ProbeFails"})
+NODE_GONE = frozenset({"NodeLost", "GpuLost", "ServiceDown", "TaskMissing", "ProbeFails"})
 FAULTS = {
     "a server ends and stays so": Fault(
         "ServiceDown", scaled("lambda_labs_cli", 0), scaled("lambda_labs_cli", 1), wanted=60
@@ -246,7 +252,7 @@ FAULTS = {
     "the certificate ends in two days": Fault("CertificateEndsNow", end_soon, own_again),
     "a disk is full": Fault(
         "DiskFull",
-        lambda on: on.on("worker-1", "sh", "-c", f"head -c 250M /dev/zero >{DISK}/full"),
+        lambda on: on.on("worker-1", "sh", "-c", f"head -c 250M /dev/zero >{DISK}/full || true"),
         lambda on: on.on("worker-1", "rm", f"{DISK}/full"),
         also=frozenset({"DiskFilling"}),
         prepare=small_disk,
