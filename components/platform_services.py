@@ -15,7 +15,7 @@ from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.own_database import OwnDatabase, OwnDatabaseArgs
-from components.plan import monitoring, provided, workloads
+from components.plan import cost, monitoring, nodes, provided, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -59,7 +59,7 @@ class Services:
         sources = {provided.ACCOUNT: secret(settings.lambda_api_key)}
         if settings.database:
             sources[workloads.DATABASE] = secret(settings.database.url)
-        passphrase = pulumi.Output.secret("")
+        database: Database | None = None
         made: dict[str, ServiceHandle] = {}
         succeeded: dict[str, JobHandle] = {}
         for workload in workloads.in_order(planned):
@@ -70,7 +70,6 @@ class Services:
                 assert volume is not None, "the platform's own database has one"
                 database = self._database(workload, job, volume)
                 sources[workload.name] = database.url
-                passphrase = database.passphrase
                 made[workload.name] = database.handle
             elif workload.name == workloads.CHECK:
                 succeeded[workload.name] = self._checked(workload)
@@ -93,10 +92,11 @@ class Services:
                 server = McpServiceArgs(workload, self._ground, image, secrets, [*needed, *after])
                 made[workload.name] = McpService(workload.name, server, self._opts).handle
         if settings.monitoring.enabled:
-            watched = self._monitoring(planned, gateway)
+            watched = self._monitoring(planned, gateway, database)
             made |= {handle.name: handle for handle in watched.handles}
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
+        passphrase = database.passphrase if database else pulumi.Output.secret("")
         return Running(gateway, passphrase, running.apply(lambda _: attached))
 
     def _database(self, workload: Workload, job: Workload | None, volume: VolumeHandle) -> Database:
@@ -157,7 +157,9 @@ class Services:
             self._opts,
         )
 
-    def _monitoring(self, planned: Sequence[Workload], gateway: Gateway) -> Monitoring:
+    def _monitoring(
+        self, planned: Sequence[Workload], gateway: Gateway, database: Database | None
+    ) -> Monitoring:
         settings, wanted = self._settings, self._settings.monitoring
         slack = wanted.slack.reveal()
         if not slack and wanted.email is None:
@@ -171,10 +173,16 @@ class Services:
             MonitoringArgs(
                 planned=planned,
                 scraped=scraped,
-                nodes=sum(group.count for group in settings.node_groups),
-                managers=len(self._ground.cluster.managers),
+                machines=nodes.nodes(settings.node_groups),
                 ground=self._ground,
                 image=self._image("monitoring", "images", settings.base_image).reference,
+                gpu_image=wanted.gpu_exporter,
+                budget=monitoring.Budget(
+                    cost.a_month(settings.node_groups, settings.prices),
+                    round(wanted.max_usd_per_month * 100),
+                ),
+                database=database.handle if database else None,
+                database_password=database.monitor_password if database else "",
                 certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),
                 slack=secret(wanted.slack) if slack else None,
                 email=wanted.email,

@@ -18,6 +18,7 @@ from components.plan import (
     provided,
 )
 from components.plan.networks import attached
+from components.plan.nodes import nodes
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
@@ -38,9 +39,10 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         settings.gateway.port,
         [*(server.name for server in settings.servers), BACKEND],
     )
+    server, *backups = _database(settings)
     every = (
-        *_database(settings),
-        *(_server(server, settings) for server in settings.servers),
+        *(server, *backups),
+        *(_server(one, settings) for one in settings.servers),
         backend.workload(
             BACKEND,
             settings.prefix,
@@ -52,7 +54,7 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         ),
         gateway.publisher(gateways),
         gateways,
-        *_monitoring(settings),
+        *_monitoring(settings, None if settings.database else server),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(
@@ -67,6 +69,8 @@ def _database(settings: Settings) -> tuple[Workload, ...]:
     if settings.database:
         return (own_database.check(CHECK, settings.database.backups),)
     server = database.workload(DATABASE)
+    if settings.monitoring.enabled:
+        server = database.watched(server)
     if settings.backup is None:
         return (server,)
     repository = settings.backup.repository
@@ -76,14 +80,20 @@ def _database(settings: Settings) -> tuple[Workload, ...]:
     return filled, backup.job(BACKUP, server, repository)
 
 
-def _monitoring(settings: Settings) -> tuple[Workload, ...]:
-    """Started last: what isn't there yet would be missed."""
+def _monitoring(settings: Settings, server: Workload | None) -> tuple[Workload, ...]:
+    """Started last: what isn't there yet would be missed. server: the database's, None
+    for one of the operator's."""
     wanted = settings.monitoring
     if not wanted.enabled:
         return ()
-    told_by_slack = bool(wanted.slack.reveal())
+    with_gpus = any(node.gpus for node in nodes(settings.node_groups))
     return monitoring.workloads(
-        settings.prefix, (GATEWAY,), slack=told_by_slack, email=wanted.email
+        settings.prefix,
+        (GATEWAY,),
+        server,
+        gpus=with_gpus and bool(wanted.gpu_exporter),
+        slack=bool(wanted.slack.reveal()),
+        email=wanted.email,
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -123,7 +124,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def storage(place: str, folder: Path) -> Iterator[dict[str, Any]]:
     """An S3 by TLS at an address of this machine, as the setting `backup` names it."""
     root = issue("S3's CA")
-    leaf = issue("S3", root, dns=(place,))
+    # pgBackRest looks for the address among the DNS names, other clients don't.
+    leaf = issue("S3", root, dns=(place,), addresses=(IPv4Address(place),))
     (folder / "chain.pem").write_text(leaf.chain)
     (folder / "key.pem").write_text(leaf.key_pem)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow
 def backed_up(made: Stack, tmp_path: Path) -> Iterator[Stack]:
     """The stack, with the setting `backup`."""
     root = issue("S3's CA")
-    leaf = issue("S3", root, dns=("127.0.0.1",))
+    leaf = issue("S3", root, addresses=(IPv4Address("127.0.0.1"),))
     (tmp_path / "chain.pem").write_text(leaf.chain)
     (tmp_path / "key.pem").write_text(leaf.key_pem)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
