@@ -103,13 +103,15 @@ class Backend:
 @dataclass(frozen=True)
 class Monitoring:
     """Whether the platform is watched, and how people are told. slack: where Slack takes messages,
-    "" for none. email: None for none; password: of its user.
+    "" for none. email: None for none; password: of its user. runbooks: below which address people
+    read this repository's files, "" for none.
     """
 
     enabled: bool
     slack: Sensitive
     email: Email | None
     password: Sensitive
+    runbooks: str
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from components.settings_model import Monitoring, Sensitive
 _ADDRESS = r"[^@\s,<>]+@[^@\s,<>]+"
 _SMARTHOST = r"[A-Za-z0-9.-]+:[0-9]{1,5}"
 _WEBHOOK = r"https://[^\s/@]+/\S+"
+_PAGES = r"https?://[^\s/@]+(/\S*)?"
 
 
 def read(top: Reader) -> Monitoring:
@@ -24,8 +25,10 @@ def read(top: Reader) -> Monitoring:
         expected = "the address of a Slack webhook, such as https://hooks.slack.com/services/…"
         reader.fault("slack", slack, expected, hidden=True)
     email, password = _email(reader.inner("email"), given=reader.has("email"))
+    pages = "an address such as https://github.com/example/sophia/blob/main"
+    runbooks = reader.text("runbooks", "", pattern=_PAGES, expected=pages)
     reader.finish()
-    return Monitoring(enabled, Sensitive(slack), email, Sensitive(password))
+    return Monitoring(enabled, Sensitive(slack), email, Sensitive(password), runbooks)
 
 
 def _email(reader: Reader, *, given: bool) -> tuple[Email | None, str]:

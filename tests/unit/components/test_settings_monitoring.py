@@ -22,10 +22,12 @@ def test_it_is_off_unless_it_is_wanted():
     assert faults == []
     assert settings.monitoring.enabled is False
     assert settings.monitoring.email is None
+    assert settings.monitoring.runbooks == ""
 
 
 def test_all_of_it():
-    given = {"enabled": True, "slack": WEBHOOK, "email": EMAIL}
+    pages = "https://github.com/example/sophia/blob/main"
+    given = {"enabled": True, "slack": WEBHOOK, "email": EMAIL, "runbooks": pages}
     settings, faults = check(changed(monitoring=given))
     assert faults == []
     assert settings.monitoring.slack.reveal() == WEBHOOK
@@ -36,6 +38,7 @@ def test_all_of_it():
         "sophia",
     )
     assert settings.monitoring.password.reveal() == "nobody-may-see"
+    assert settings.monitoring.runbooks == pages
 
 
 def test_a_mail_server_may_ask_for_no_password():
@@ -56,6 +59,10 @@ def test_a_mail_server_may_ask_for_no_password():
                 "sophia:monitoring.enabled: got 'yes', expected true or false",
                 "sophia:monitoring.slack: got a str (not shown), expected the address of a Slack",
             ],
+        ),
+        (
+            {"runbooks": "docs/"},
+            ["sophia:monitoring.runbooks: got 'docs/', expected an address such as https://github"],
         ),
         (
             {"email": {"smarthost": "smtp.example.com", "to": ["ops"], "password": "nobody-may"}},
