@@ -1,5 +1,6 @@
 """The page's files, with what keeps a browser from anything else."""
 
+import hashlib
 import logging
 
 import pytest
@@ -62,3 +63,10 @@ async def test_nothing_else_is_served(get, path: str):
     answer = await get(path, None)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_library_for_charts_is_as_it_was_published():
+    told = (page.FOLDER / "uplot" / "README.md").read_text()
+    for name in ("uplot.js", "uplot.css"):
+        content = (page.FOLDER / "assets" / name).read_bytes()
+        assert f"{hashlib.sha256(content).hexdigest()}  {name}" in told
