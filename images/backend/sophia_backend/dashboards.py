@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 FOLDER = Path(__file__).parents[1] / "dashboards"
 NUMBERS_OVER_S = 300
 """What `$window` is for a number; for a line it is at least LEAST_WINDOW_S."""
-LEAST_WINDOW_S = 60
-"""Six scrapes: a lost one leaves no hole."""
+LEAST_WINDOW_S = 120
+"""Two of the rates that Prometheus records once a minute: a lost one leaves no hole."""
 
 Unit = Literal["count", "per_second", "seconds", "bytes", "bytes_per_second", "share", "watts",
                "celsius", "yes"]  # fmt: skip

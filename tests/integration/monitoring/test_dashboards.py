@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -25,6 +26,7 @@ from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
+HERE = Path(__file__).parent
 CONFIG = """\
 global: {evaluation_interval: 1s}
 rule_files: [/etc/sophia/alerts.yml]
@@ -85,6 +87,15 @@ async def test_every_panel_has_something_to_show(backend: httpx2.AsyncClient, na
     assert shown["alerts"][0]["name"] == "CertificateEndsNow"
     assert shown["alerts"][0]["link"].startswith("https://example.com/sophia/docs/runbooks/")
     assert took < 5, "a page is to load in a second; this machine may be busy"
+
+
+def test_what_is_recorded_is_the_rate(watched: Watched) -> None:
+    file = "dashboards_test.yml"
+    said = docker(
+        *("run", "--rm", "--volume", f"{HERE}/{file}:/etc/sophia/{file}:ro"),
+        *(watched.image, "promtool", "test", "rules", f"/etc/sophia/{file}"),
+    )
+    assert "SUCCESS" in said
 
 
 async def test_numbers_are_right(backend: httpx2.AsyncClient) -> None:

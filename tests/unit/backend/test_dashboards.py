@@ -26,6 +26,8 @@ from tests.support.checkout import ROOT
 
 DASHBOARDS = read_dashboards()
 PANELS = [(name, panel) for name, one in DASHBOARDS.items() for panel in one.panels]
+RULES = ROOT / "images" / "monitoring" / "rules" / "dashboards.yml"
+RECORDED = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
 OTHERS = ("haproxy_", "node_", "process_", "pg_", "DCGM_FI_", "engine_daemon_",
           "sophia_container_", "sophia_job_")  # fmt: skip
 """Of programs of others, and of nodes: test_prometheus asks real ones for the first three."""
@@ -41,7 +43,11 @@ def own() -> set[str]:
     names = {f"{one.name}{end}" for one in families for end in ENDS.get(one.type, [""])}
     expected = monitoring.expected({}, [], nodes=1, managers=1, certificate_ends=1)
     rules = yaml.safe_load(expected)["groups"][0]["rules"]
-    return names | {rule["record"] for rule in rules} | {"sophia_expected_tasks", "up"}
+    return names | records(rules) | records(RECORDED) | {"sophia_expected_tasks", "up"}
+
+
+def records(rules: list[dict[str, str]]) -> set[str]:
+    return {rule["record"] for rule in rules}
 
 
 ENDS = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
@@ -57,6 +63,20 @@ def test_whatever_is_asked_for_is_exported():
     assert len(asked) > 50
     assert {name for name in asked if not name.startswith(OTHERS)} - own() == set()
     assert asked - recorded.metrics() == set()
+
+
+def test_whatever_is_recorded_is_asked_for():
+    assert records(RECORDED) <= all_metrics(DASHBOARDS.values())
+    source = {name for rule in RECORDED for name in metrics_of(rule["expr"])}
+    assert {name for name in source if not name.startswith(OTHERS)} <= own()
+
+
+def test_what_many_series_have_is_not_asked_for_over_days():
+    """A range of days decodes every sample of what is in `rate()`: that has to be few series."""
+    many = {"mcp_tool_calls_total", "mcp_tool_call_duration_seconds_bucket"}
+    many |= {"node_cpu_seconds_total"}
+    asked = [(panel.title, panel.metrics & many) for _, panel in PANELS if panel.kind == "lines"]
+    assert [one for one in asked if one[1]] == []
 
 
 def test_a_renamed_metric_is_noticed():
