@@ -49,6 +49,7 @@ async def test_what_an_open_page_asks_all_the_time_is_not_logged(world: World, c
     backend = await world.backend()
     with caplog.at_level(logging.INFO, "sophia_mcp.app"):
         assert (await backend.get("/api/fleet")).status_code == 200
+        assert (await backend.get("/api/dashboards")).status_code == 200
         assert (await backend.get("/api/servers")).status_code == 200
     assert [line.path for line in caplog.records if hasattr(line, "path")] == ["/api/servers"]
     assert 'route="/api/fleet"' in (await backend.get("/metrics")).text
