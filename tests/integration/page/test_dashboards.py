@@ -155,6 +155,9 @@ async def test_updates_keep_the_focus_and_are_announced(service: Service, view: 
     assert await view.focused() == "Calls by server over time"
     assert await view.js("kept.isConnected")
     assert await view.text("#said") == ALERT["summary"]
+    service.routes[FLEET] = changed("Calls", alerts=({**ALERT, "summary": "It has a new number."},))
+    await view.sees("It has a new number.")
+    assert await view.text("#said") == ALERT["summary"]
 
 
 async def test_updates_stop_when_they_are_paused(service: Service, view: Viewer) -> None:

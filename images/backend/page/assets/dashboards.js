@@ -123,9 +123,10 @@ function layout(about, asked, panelOf) {
     of.label(data.parameter === 'node' ? 'Node' : 'Server');
     of.fill([...(data.parameter === 'node' ? [['', 'all nodes']] : []),
       ...data.choices.map((one) => [one, one])], data.chosen);
-    const firing = data.alerts.map((one) => one.summary).join(' ');
+    // A summary may have a number that changes all the time.
+    const firing = data.alerts.map((one) => `${one.name} ${one.since}`).join(' ');
     if (alerts.dataset.firing !== undefined && alerts.dataset.firing !== firing) {
-      say(firing || 'No alert fires.');
+      say(data.alerts.map((one) => one.summary).join(' ') || 'No alert fires.');
     }
     const fresh = el('section.alerts', { 'aria-label': 'Alerts', 'data-firing': firing },
       data.alerts.length ? el('ul', {}, data.alerts.map(alert))
