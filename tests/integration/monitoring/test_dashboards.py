@@ -90,7 +90,7 @@ async def test_every_panel_has_something_to_show(backend: httpx2.AsyncClient, na
 
 
 def test_what_is_recorded_is_the_rate(watched: Watched) -> None:
-    file = "dashboards_test.yml"
+    file = "rates.yml"
     said = docker(
         *("run", "--rm", "--volume", f"{HERE}/{file}:/etc/sophia/{file}:ro"),
         *(watched.image, "promtool", "test", "rules", f"/etc/sophia/{file}"),
