@@ -11,6 +11,7 @@ from components.plan.backup import Repository
 from components.plan.gateway import Caller
 from components.plan.monitoring import Email
 from components.plan.nodes import NodeGroup
+from components.plan.tracing import Tracing
 from components.reading import Fault
 
 NAMED_AFTER = "named_after"
@@ -159,7 +160,7 @@ class Settings:
     """A whole platform's configuration.
 
     stack: the name after which objects are named, see NAMED_AFTER.
-    backup: None for no backups.
+    backup: None for no backups. tracing: None for no traces.
     servers: the catalog entries to deploy, with the operator's own settings. credentials: from the
     operator, by server and then by environment variable.
     refresh_images: a word; a different one rebuilds all images.
@@ -187,6 +188,7 @@ class Settings:
     backend: Backend
     monitoring: Monitoring
     backup: Backup | None
+    tracing: Tracing | None
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]

@@ -14,6 +14,7 @@ from components import (
     settings_nodes,
     settings_overlay,
     settings_servers,
+    settings_tracing,
 )
 from components.catalog.loader import Catalog
 from components.plan import database, names, networks, policies, volumes, workloads
@@ -84,6 +85,7 @@ def read(
         backend=settings_backend.read(top),
         monitoring=monitoring,
         backup=backup,
+        tracing=settings_tracing.read(top),
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,

@@ -7,7 +7,16 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, backup, database, gateway, mcp_service, monitoring, provided
+from components.plan import (
+    backend,
+    backup,
+    database,
+    gateway,
+    mcp_service,
+    monitoring,
+    provided,
+    tracing,
+)
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -30,18 +39,10 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
     every = (
         *_database(settings),
         *(
-            _server(server, settings.prefix, settings.credentials[server.name])
+            _traced(_server(server, settings.prefix, settings.credentials[server.name]), settings)
             for server in settings.servers
         ),
-        backend.workload(
-            BACKEND,
-            settings.prefix,
-            settings.servers,
-            health=settings.backend.health,
-            env=settings.backend.env,
-            secrets=settings.backend.secrets,
-            probed=settings.monitoring.enabled,
-        ),
+        _backend(settings),
         gateway.publisher(gateways),
         gateways,
         *_monitoring(settings),
@@ -51,6 +52,26 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         replace(one, networks=attached(one.networks, layouts, former.get(one.name, ())))
         for one in every
     )
+
+
+def _traced(workload: Workload, settings: Settings) -> Workload:
+    """With what its runtime needs to send spans."""
+    return replace(workload, env={**workload.env, **tracing.environment(settings.tracing)})
+
+
+def _backend(settings: Settings) -> Workload:
+    """The platform's own, or the operator's, who traces it in a way of their own."""
+    own = settings.backend
+    made = backend.workload(
+        BACKEND,
+        settings.prefix,
+        settings.servers,
+        health=own.health,
+        env=own.env,
+        secrets=own.secrets,
+        probed=settings.monitoring.enabled,
+    )
+    return made if own.image else _traced(made, settings)
 
 
 def _database(settings: Settings) -> tuple[Workload, ...]:
