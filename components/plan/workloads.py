@@ -71,7 +71,8 @@ def _backend(settings: Settings) -> Workload:
         health=own.health,
         env=own.env,
         secrets=own.secrets,
-        probed=settings.monitoring.enabled,
+        monitored=settings.monitoring.enabled,
+        runbooks=settings.monitoring.runbooks,
     )
     return made if own.image else _traced(made, settings)
 
