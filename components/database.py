@@ -1,14 +1,16 @@
-"""The platform's database: one PostgreSQL server, its data on one node's disk, and its backups."""
+"""The platform's database: one PostgreSQL server, its data on one node's disk, who may log in, and
+its backups."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_random as random
 
 from components.handles import Ground, ServiceHandle, VolumeHandle
-from components.plan import backup
+from components.plan import backup, database_roles
 from components.plan import database as plan
 from components.plan.workload import Workload
 from components.workload import Given, deploy, deploy_job
@@ -29,12 +31,17 @@ class Backups:
 
 @dataclass(frozen=True)
 class DatabaseArgs:
-    """image: with its digest. backups: None for none."""
+    """image: with its digest. admission, revocation: the jobs of `database_roles`.
+    rotate: another text makes another password. backups: None for none.
+    """
 
     workload: Workload
+    admission: Workload
+    revocation: Workload
     ground: Ground
     image: pulumi.Input[str]
     volume: VolumeHandle
+    rotate: str = ""
     backups: Backups | None = None
 
 
@@ -43,7 +50,8 @@ class Database(pulumi.ComponentResource):
     stay on the node when it is destroyed.
 
     handle: for services on the same network. url: secret, with the password; what uses it is
-    created after the database is healthy. passphrase: secret, of the backups; "" for none.
+    created after the database is healthy and knows the password. passphrase: secret, of the
+    backups; "" for none.
     """
 
     handle: ServiceHandle
@@ -56,22 +64,35 @@ class Database(pulumi.ComponentResource):
         super().__init__("sophia:index:Database", name, None, opts)
         # No punctuation: clients build addresses with it.
         password = random.RandomPassword(
-            f"{name}-password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
+            f"{name}-password",
+            length=32,
+            special=False,
+            keepers={"rotate": args.rotate} if args.rotate else None,
+            opts=pulumi.ResourceOptions(parent=self),
         )
+        self._args = args
+        self._password = {database_roles.PASSWORD_SECRET: password.result}
         access = self._access(args.backups) if args.backups else {}
         self.passphrase = pulumi.Output.secret(access.get(backup.PASSPHRASE, ""))
-        contents = {plan.PASSWORD_SECRET: password.result, **access}
-        given = Given(args.image, contents, args.volume)
+        given = Given(args.image, access, args.volume)
         self.handle = deploy(args.workload, args.ground, given, self)
+        given = Given(args.image, self._password, args.volume, [self.handle])
+        self._admitted = deploy_job(args.admission, args.ground, given, self)
         if args.backups:
             given = Given(args.image, access, args.volume, [self.handle])
             deploy_job(args.backups.job, args.ground, given, self)
         self.url = pulumi.Output.secret(
-            pulumi.Output.all(self.handle.dns_name, password.result).apply(
-                lambda known: plan.url(known[0], known[1])
-            )
+            pulumi.Output.all(
+                self.handle.dns_name, password.result, self._admitted.ready.urn
+            ).apply(lambda known: plan.url(known[0], known[1]))
         )
         self.register_outputs({"dns_name": self.handle.dns_name, "url": self.url})
+
+    def revoke_former(self, clients: Sequence[ServiceHandle]) -> None:
+        """Takes the former passwords away once all clients run with this one."""
+        args = self._args
+        given = Given(args.image, self._password, args.volume, [self._admitted, *clients])
+        deploy_job(args.revocation, args.ground, given, self)
 
     def _access(self, backups: Backups) -> dict[str, pulumi.Input[str]]:
         """What the server and the job need for the repository, by the files' names."""

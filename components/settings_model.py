@@ -137,10 +137,12 @@ class Firewall:
 
 @dataclass(frozen=True)
 class Rotation:
-    """Tokens; another text makes a new login key, or new join tokens."""
+    """Tokens; another text makes a new login key, new join tokens, a new password of the
+    database."""
 
     login_key: str
     join_tokens: str
+    database: str
 
 
 @dataclass(frozen=True)

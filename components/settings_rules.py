@@ -211,7 +211,9 @@ def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
 def _rotation(top: Reader) -> Rotation:
     reader = top.inner("rotate")
     found = Rotation(
-        login_key=reader.token("loginKey", ""), join_tokens=reader.token("joinTokens", "")
+        login_key=reader.token("loginKey", ""),
+        join_tokens=reader.token("joinTokens", ""),
+        database=reader.token("database", ""),
     )
     reader.finish()
     return found

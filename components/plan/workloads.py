@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, backup, database, gateway, mcp_service, monitoring, provided
+from components.plan import (
+    backend,
+    backup,
+    database,
+    database_roles,
+    gateway,
+    mcp_service,
+    monitoring,
+    provided,
+)
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -27,12 +36,13 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         settings.gateway.port,
         [*(server.name for server in settings.servers), BACKEND],
     )
+    servers = [
+        _server(server, settings.prefix, settings.credentials[server.name])
+        for server in settings.servers
+    ]
     every = (
-        *_database(settings),
-        *(
-            _server(server, settings.prefix, settings.credentials[server.name])
-            for server in settings.servers
-        ),
+        *_database(settings, [server.name for server in servers if DATABASE in server.needs]),
+        *servers,
         backend.workload(
             BACKEND,
             settings.prefix,
@@ -53,15 +63,18 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
     )
 
 
-def _database(settings: Settings) -> tuple[Workload, ...]:
-    """Its server, and the job that backs it up where that is configured."""
+def _database(settings: Settings, clients: Sequence[str]) -> tuple[Workload, ...]:
+    """Its server, the jobs for its password, and the one that backs it up where that is
+    configured. clients: names of those that log in."""
     server = database.workload(DATABASE)
+    roles = database_roles.jobs(server, clients)
     if settings.backup is None:
-        return (server,)
+        return (server, *roles)
     repository = settings.backup.repository
     return (
         backup.archiving(server, repository),
         backup.job(BACKUP, server, repository),
+        *roles,
     )
 
 
