@@ -10,6 +10,7 @@ import pulumi
 
 from components.database import Backups, Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
+from components.gateway_certificate import OwnCa
 from components.handles import Ground, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.mcp_service import McpService, McpServiceArgs
@@ -130,7 +131,7 @@ class Services:
         publisher: Workload,
         needed: Sequence[ServiceHandle],
     ) -> Gateway:
-        settings = self._settings.gateway
+        all_of_it, settings = self._settings, self._settings.gateway
         [backend] = (handle for handle in needed if handle.name == workloads.BACKEND)
         return Gateway(
             workload.name,
@@ -144,8 +145,11 @@ class Services:
                 hosts=settings.hosts,
                 origins=settings.origins,
                 callers=settings.callers,
+                last_tokens={name: secret(one) for name, one in all_of_it.last_tokens.items()},
+                former_tokens={name: secret(one) for name, one in all_of_it.former_tokens.items()},
                 certificate=settings.certificate,
                 private_key=secret(settings.private_key),
+                own_ca=OwnCa(all_of_it.rotation.gateway_ca, settings.keep_former_ca),
             ),
             self._opts,
         )

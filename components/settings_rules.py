@@ -214,6 +214,7 @@ def _rotation(top: Reader) -> Rotation:
         login_key=reader.token("loginKey", ""),
         join_tokens=reader.token("joinTokens", ""),
         database=reader.token("database", ""),
+        gateway_ca=reader.token("gatewayCa", ""),
     )
     reader.finish()
     return found
