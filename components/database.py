@@ -49,12 +49,13 @@ class Database(pulumi.ComponentResource):
     """Done when the server answers queries, and the first backup is made and verified. Its data
     stay on the node when it is destroyed.
 
-    handle: for services on the same network. url: secret, with the password; what uses it is
-    created after the database is healthy and knows the password. passphrase: secret, of the
-    backups; "" for none.
+    handle: for services on the same network. monitor_password: secret, of the role that watches;
+    for a workload that has it. url: secret, with the password; what uses it is created after the
+    database is healthy and knows the password. passphrase: secret, of the backups; "" for none.
     """
 
     handle: ServiceHandle
+    monitor_password: pulumi.Output[str]
     url: pulumi.Output[str]
     passphrase: pulumi.Output[str]
 
@@ -62,19 +63,16 @@ class Database(pulumi.ComponentResource):
         self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:Database", name, None, opts)
-        # No punctuation: clients build addresses with it.
-        password = random.RandomPassword(
-            f"{name}-password",
-            length=32,
-            special=False,
-            keepers={"rotate": args.rotate} if args.rotate else None,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        password = self._random(f"{name}-password", args.rotate)
         self._args = args
-        self._password = {database_roles.PASSWORD_SECRET: password.result}
+        self._password = {database_roles.PASSWORD_SECRET: password}
         access = self._access(args.backups) if args.backups else {}
         self.passphrase = pulumi.Output.secret(access.get(backup.PASSPHRASE, ""))
-        given = Given(args.image, access, args.volume)
+        contents: dict[str, pulumi.Input[str]] = {**access}
+        if plan.MONITOR_SECRET in [file.target for file in args.workload.secrets]:
+            self.monitor_password = self._random(f"{name}-monitor-password")
+            contents[plan.MONITOR_SECRET] = self.monitor_password
+        given = Given(args.image, contents, args.volume)
         self.handle = deploy(args.workload, args.ground, given, self)
         given = Given(args.image, self._password, args.volume, [self.handle])
         self._admitted = deploy_job(args.admission, args.ground, given, self)
@@ -82,9 +80,9 @@ class Database(pulumi.ComponentResource):
             given = Given(args.image, access, args.volume, [self.handle])
             deploy_job(args.backups.job, args.ground, given, self)
         self.url = pulumi.Output.secret(
-            pulumi.Output.all(
-                self.handle.dns_name, password.result, self._admitted.ready.urn
-            ).apply(lambda known: plan.url(known[0], known[1]))
+            pulumi.Output.all(self.handle.dns_name, password, self._admitted.ready.urn).apply(
+                lambda known: plan.url(known[0], known[1])
+            )
         )
         self.register_outputs({"dns_name": self.handle.dns_name, "url": self.url})
 
@@ -93,6 +91,16 @@ class Database(pulumi.ComponentResource):
         args = self._args
         given = Given(args.image, self._password, args.volume, [self._admitted, *clients])
         deploy_job(args.revocation, args.ground, given, self)
+
+    def _random(self, name: str, rotate: str = "") -> pulumi.Output[str]:
+        """A password without punctuation: clients build addresses with it."""
+        return random.RandomPassword(
+            name,
+            length=32,
+            special=False,
+            keepers={"rotate": rotate} if rotate else None,
+            opts=pulumi.ResourceOptions(parent=self),
+        ).result
 
     def _access(self, backups: Backups) -> dict[str, pulumi.Input[str]]:
         """What the server and the job need for the repository, by the files' names."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from components.plan import networks
 from components.plan.volumes import DATA, VolumePlan
-from components.plan.workload import MountedVolume, Workload
+from components.plan.workload import File, MountedVolume, Workload
 from providers.swarm.services.model import Health, Mount, Resources
 
 USER_ID = 10002
@@ -17,6 +18,8 @@ VOLUME = VolumePlan("database", f"{DATA}/postgres", USER_ID)
 DATABASE = "sophia"
 """The database, and the role that owns it, which can't log in: see `database_roles`. Superusers
 connect through the local socket only."""
+MONITOR, MONITOR_SECRET = "monitor", "monitor_password"
+"""The role that reads the server's statistics (`pg_monitor`), and its password's file."""
 
 
 def workload(name: str, memory_mb: int = 1024) -> Workload:
@@ -61,6 +64,11 @@ def workload(name: str, memory_mb: int = 1024) -> Workload:
         labels={"sophia.platform": name},
         networks=(networks.DATA,),
     )
+
+
+def watched(server: Workload) -> Workload:
+    """The server, with a role for the one who watches it."""
+    return replace(server, secrets=(*server.secrets, File("monitor-password-file", MONITOR_SECRET)))
 
 
 def memory(limit_mb: int) -> dict[str, str]:

@@ -18,6 +18,7 @@ from components.plan import (
     provided,
 )
 from components.plan.networks import attached
+from components.plan.nodes import nodes
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
@@ -40,8 +41,10 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         _server(server, settings.prefix, settings.credentials[server.name])
         for server in settings.servers
     ]
+    clients = [server.name for server in servers if DATABASE in server.needs]
+    database_server, *jobs = _database(settings, clients)
     every = (
-        *_database(settings, [server.name for server in servers if DATABASE in server.needs]),
+        *(database_server, *jobs),
         *servers,
         backend.workload(
             BACKEND,
@@ -54,7 +57,7 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         ),
         gateway.publisher(gateways),
         gateways,
-        *_monitoring(settings),
+        *_monitoring(settings, database_server),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(
@@ -68,6 +71,8 @@ def _database(settings: Settings, clients: Sequence[str]) -> tuple[Workload, ...
     configured. clients: names of those that log in."""
     server = database.workload(DATABASE)
     roles = database_roles.jobs(server, clients)
+    if settings.monitoring.enabled:
+        server = database.watched(server)
     if settings.backup is None:
         return (server, *roles)
     repository = settings.backup.repository
@@ -78,14 +83,19 @@ def _database(settings: Settings, clients: Sequence[str]) -> tuple[Workload, ...
     )
 
 
-def _monitoring(settings: Settings) -> tuple[Workload, ...]:
-    """Started last: what isn't there yet would be missed."""
+def _monitoring(settings: Settings, server: Workload) -> tuple[Workload, ...]:
+    """Started last: what isn't there yet would be missed. server: the database's."""
     wanted = settings.monitoring
     if not wanted.enabled:
         return ()
-    told_by_slack = bool(wanted.slack.reveal())
+    with_gpus = any(node.gpus for node in nodes(settings.node_groups))
     return monitoring.workloads(
-        settings.prefix, (GATEWAY,), slack=told_by_slack, email=wanted.email
+        settings.prefix,
+        (GATEWAY,),
+        server,
+        gpus=with_gpus and bool(wanted.gpu_exporter),
+        slack=bool(wanted.slack.reveal()),
+        email=wanted.email,
     )
 
 

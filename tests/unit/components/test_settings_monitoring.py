@@ -22,12 +22,18 @@ def test_it_is_off_unless_it_is_wanted():
     assert faults == []
     assert settings.monitoring.enabled is False
     assert settings.monitoring.email is None
+    assert settings.monitoring.gpu_exporter == ""
+    assert settings.monitoring.max_usd_per_month == 0
 
 
 def test_all_of_it():
+    image = f"nvcr.io/nvidia/k8s/dcgm-exporter:4@sha256:{64 * 'a'}"
     given = {"enabled": True, "slack": WEBHOOK, "email": EMAIL}
+    given |= {"gpuExporter": image, "maxUsdPerMonth": 1500}
     settings, faults = check(changed(monitoring=given))
     assert faults == []
+    assert settings.monitoring.gpu_exporter == image
+    assert settings.monitoring.max_usd_per_month == 1500
     assert settings.monitoring.slack.reveal() == WEBHOOK
     assert settings.monitoring.email == Email(
         "smtp.example.com:587",
