@@ -108,7 +108,8 @@ class Backend:
 class Monitoring:
     """Whether the platform is watched, and how people are told. slack: where Slack takes messages,
     "" for none. email: None for none; password: of its user. gpu_exporter: NVIDIA's image with its
-    digest, "" for none. max_usd_per_month: what the machines may cost, 0 for no limit.
+    digest, "" for none. max_usd_per_month: what the machines may cost, 0 for no limit. runbooks:
+    below which address people read this repository's files, "" for none.
     """
 
     enabled: bool
@@ -117,6 +118,7 @@ class Monitoring:
     slack: Sensitive
     email: Email | None
     password: Sensitive
+    runbooks: str
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from components.settings_model import Monitoring, Sensitive
 _ADDRESS = r"[^@\s,<>]+@[^@\s,<>]+"
 _SMARTHOST = r"[A-Za-z0-9.-]+:[0-9]{1,5}"
 _WEBHOOK = r"https://[^\s/@]+/\S+"
+_PAGES = r"https?://[^\s/@]+(/\S*)?"
 _EXPORTER = "NVIDIA's image with its digest, such as nvcr.io/nvidia/k8s/dcgm-exporter@sha256:…"
 
 
@@ -28,8 +29,11 @@ def read(top: Reader) -> Monitoring:
     email, password = _email(reader.inner("email"), given=reader.has("email"))
     exporter = reader.text("gpuExporter", "", pattern=f"({IMAGE})?", expected=_EXPORTER)
     most = reader.number("maxUsdPerMonth", 0.0, low=0, high=1_000_000_000)
+    pages = "an address such as https://github.com/example/sophia/blob/main"
+    runbooks = reader.text("runbooks", "", pattern=_PAGES, expected=pages)
     reader.finish()
-    return Monitoring(enabled, exporter, most, Sensitive(slack), email, Sensitive(password))
+    ways = (Sensitive(slack), email, Sensitive(password))
+    return Monitoring(enabled, exporter, most, *ways, runbooks)
 
 
 def _email(reader: Reader, *, given: bool) -> tuple[Email | None, str]:

@@ -21,6 +21,8 @@ NAMES = (PROMETHEUS, ALERTMANAGER, *exporters.NAMES)
 METRICS_PORT, ALERTS_PORT = 9090, 9093
 CONFIG_FILE, EXPECTED_FILE = "/etc/sophia/prometheus.yml", "/etc/sophia/expected.yml"
 ALERTS_FILE = "/etc/sophia/alertmanager.yml"
+RULES = ("/etc/sophia/alerts.yml", "/etc/sophia/dashboards.yml")
+"""Files of images/monitoring/rules."""
 SLACK_SECRET, PASSWORD_SECRET = "slack_webhook", "smtp_password"
 """Files below /run/secrets: the address that Slack takes messages at; the mail server's password.
 """
@@ -170,7 +172,7 @@ def config(prefix: str, jobs: Sequence[Job]) -> str:
         prefix=prefix,
         jobs=jobs,
         scrape_s=SCRAPE_S,
-        rules="/etc/sophia/alerts.yml",
+        rules=RULES,
         expected=EXPECTED_FILE,
         alertmanager={"service": ALERTMANAGER, "port": ALERTS_PORT},
     )

@@ -24,11 +24,13 @@ def test_it_is_off_unless_it_is_wanted():
     assert settings.monitoring.email is None
     assert settings.monitoring.gpu_exporter == ""
     assert settings.monitoring.max_usd_per_month == 0
+    assert settings.monitoring.runbooks == ""
 
 
 def test_all_of_it():
     image = f"nvcr.io/nvidia/k8s/dcgm-exporter:4@sha256:{64 * 'a'}"
-    given = {"enabled": True, "slack": WEBHOOK, "email": EMAIL}
+    pages = "https://github.com/example/sophia/blob/main"
+    given = {"enabled": True, "slack": WEBHOOK, "email": EMAIL, "runbooks": pages}
     given |= {"gpuExporter": image, "maxUsdPerMonth": 1500}
     settings, faults = check(changed(monitoring=given))
     assert faults == []
@@ -42,6 +44,7 @@ def test_all_of_it():
         "sophia",
     )
     assert settings.monitoring.password.reveal() == "nobody-may-see"
+    assert settings.monitoring.runbooks == pages
 
 
 def test_a_mail_server_may_ask_for_no_password():
@@ -62,6 +65,10 @@ def test_a_mail_server_may_ask_for_no_password():
                 "sophia:monitoring.enabled: got 'yes', expected true or false",
                 "sophia:monitoring.slack: got a str (not shown), expected the address of a Slack",
             ],
+        ),
+        (
+            {"runbooks": "docs/"},
+            ["sophia:monitoring.runbooks: got 'docs/', expected an address such as https://github"],
         ),
         (
             {"email": {"smarthost": "smtp.example.com", "to": ["ops"], "password": "nobody-may"}},

@@ -43,6 +43,21 @@ def test_only_prometheus_reaches_the_servers_and_no_server_alertmanager():
     assert not [name for name in watched if networks.MONITORING in on[name]]
 
 
+def test_the_backend_is_told_where_the_numbers_are():
+    pages = "https://example.com/sophia"
+    settings, _ = check(changed(monitoring={"enabled": True, "runbooks": pages}))
+    plain, _ = check(changed(monitoring={"runbooks": pages}))
+    of_backend = [
+        next(one for one in workloads.planned(of) if one.name == workloads.BACKEND).env
+        for of in (settings, plain)
+    ]
+    at = f"tasks.{settings.prefix}-prometheus:9090"
+    assert [env.get("SOPHIA_PROMETHEUS") for env in of_backend] == [at, None]
+    assert [env.get("SOPHIA_RUNBOOKS") for env in of_backend] == [pages, None]
+    assert PLANNED[workloads.BACKEND].env.keys().isdisjoint({"SOPHIA_RUNBOOKS"})
+    assert networks.EDGE in PLANNED[workloads.BACKEND].networks
+
+
 def test_what_is_not_there_yet_is_not_missed():
     order = [workload.name for workload in workloads.in_order(PLANNED.values())]
     assert order.index("gateway") < order.index(plan.PROMETHEUS)
