@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,12 @@ import pulumi
 
 from components.database import Backups, Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
+from components.gateway_certificate import OwnCa
 from components.handles import Ground, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
-from components.plan import cost, monitoring, nodes, provided, workloads
+from components.plan import cost, database_roles, monitoring, nodes, provided, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -57,11 +58,15 @@ class Services:
         for workload in workloads.in_order(planned):
             needed = [made[name] for name in workload.needs]
             if workload.name == workloads.DATABASE:
-                job = next((one for one in planned if one.name == workloads.BACKUP), None)
-                database = self._database(workload, job, volume)
+                database = self._database({one.name: one for one in planned}, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP, *monitoring.NAMES):
+            elif workload.name == database_roles.REVOCATION:
+                database.revoke_former(needed)
+            elif workload.name in (
+                *(workloads.PUBLISHER, workloads.BACKUP, database_roles.ADMISSION),
+                *monitoring.NAMES,
+            ):
                 continue  # the gateway's, the database's and the last component create these
             elif workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
@@ -86,20 +91,30 @@ class Services:
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
         return Running(gateway, database, running.apply(lambda _: attached))
 
-    def _database(self, workload: Workload, job: Workload | None, volume: VolumeHandle) -> Database:
-        """job: that backs it up."""
-        image = self._image(workload.name, "images", self._settings.base_image).reference
-        backups, settings = None, self._settings.backup
-        if job and settings:
-            own = settings.passphrase
+    def _database(self, planned: Mapping[str, Workload], volume: VolumeHandle) -> Database:
+        """planned: all workloads, by name."""
+        workload, settings = planned[workloads.DATABASE], self._settings
+        image = self._image(workload.name, "images", settings.base_image).reference
+        backups = None
+        if settings.backup:
+            own = settings.backup.passphrase
             backups = Backups(
-                job,
-                access_key=secret(settings.access_key),
-                secret_key=secret(settings.secret_key),
+                planned[workloads.BACKUP],
+                access_key=secret(settings.backup.access_key),
+                secret_key=secret(settings.backup.secret_key),
                 passphrase=secret(own) if own.reveal() else None,
-                authority=settings.repository.authority,
+                authority=settings.backup.repository.authority,
             )
-        args = DatabaseArgs(workload, self._ground, image, volume, backups)
+        args = DatabaseArgs(
+            workload=workload,
+            admission=planned[database_roles.ADMISSION],
+            revocation=planned[database_roles.REVOCATION],
+            ground=self._ground,
+            image=image,
+            volume=volume,
+            rotate=settings.rotation.database,
+            backups=backups,
+        )
         return Database(workload.name, args, self._opts)
 
     def _backend(self, workload: Workload, base: Image) -> ServiceHandle:
@@ -116,7 +131,7 @@ class Services:
         publisher: Workload,
         needed: Sequence[ServiceHandle],
     ) -> Gateway:
-        settings = self._settings.gateway
+        all_of_it, settings = self._settings, self._settings.gateway
         [backend] = (handle for handle in needed if handle.name == workloads.BACKEND)
         return Gateway(
             workload.name,
@@ -130,8 +145,11 @@ class Services:
                 hosts=settings.hosts,
                 origins=settings.origins,
                 callers=settings.callers,
+                last_tokens={name: secret(one) for name, one in all_of_it.last_tokens.items()},
+                former_tokens={name: secret(one) for name, one in all_of_it.former_tokens.items()},
                 certificate=settings.certificate,
                 private_key=secret(settings.private_key),
+                own_ca=OwnCa(all_of_it.rotation.gateway_ca, settings.keep_former_ca),
             ),
             self._opts,
         )

@@ -19,7 +19,14 @@ from components.plan import cost, networks, nodes
 from components.plan import database as plan
 from components.platform_services import Services
 from components.sensitive import secret
-from components.settings_model import LOGIN_KEY, NAMED_AFTER, SUBNET_SIZE, Settings
+from components.settings_model import (
+    FORMER_TOKENS,
+    LOGIN_KEY,
+    NAMED_AFTER,
+    SUBNET_SIZE,
+    TOKENS,
+    Settings,
+)
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from components.version import VERSION
@@ -84,7 +91,8 @@ class PlatformStack(pulumi.ComponentResource):
             "gateway_url": gateway.url,
             "gateway_urls": gateway.urls,
             "gateway_token": gateway.token,
-            "gateway_tokens": gateway.tokens,
+            TOKENS: gateway.tokens,
+            FORMER_TOKENS: gateway.former_tokens,
             "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,

@@ -17,7 +17,7 @@ from components import (
     settings_tracing,
 )
 from components.catalog.loader import Catalog
-from components.plan import database, names, networks, policies, volumes, workloads
+from components.plan import database, database_roles, names, networks, policies, volumes, workloads
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
@@ -133,7 +133,7 @@ def _long_names(key: str, settings: Settings) -> list[Fault]:
         (server.name, f"mcp_catalog/{server.name}/server.yaml: name", names.LONGEST)
         for server in settings.servers
     ]
-    wanted.append((workloads.PUBLISHER, "project and stack", names.LONGEST))
+    wanted.append((database_roles.REVOCATION, "project and stack", names.LONGEST))
     faults = []
     for name, where, longest in wanted:
         full = f"{settings.prefix}-{name}"
@@ -213,7 +213,10 @@ def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
 def _rotation(top: Reader) -> Rotation:
     reader = top.inner("rotate")
     found = Rotation(
-        login_key=reader.token("loginKey", ""), join_tokens=reader.token("joinTokens", "")
+        login_key=reader.token("loginKey", ""),
+        join_tokens=reader.token("joinTokens", ""),
+        database=reader.token("database", ""),
+        gateway_ca=reader.token("gatewayCa", ""),
     )
     reader.finish()
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -11,6 +11,7 @@ from components.plan import (
     backend,
     backup,
     database,
+    database_roles,
     gateway,
     mcp_service,
     monitoring,
@@ -37,17 +38,19 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         settings.gateway.port,
         [*(server.name for server in settings.servers), BACKEND],
     )
-    server, *backups = _database(settings)
+    servers = [
+        _traced(_server(server, settings.prefix, settings.credentials[server.name]), settings)
+        for server in settings.servers
+    ]
+    clients = [server.name for server in servers if DATABASE in server.needs]
+    database_server, *jobs = _database(settings, clients)
     every = (
-        *(server, *backups),
-        *(
-            _traced(_server(server, settings.prefix, settings.credentials[server.name]), settings)
-            for server in settings.servers
-        ),
+        *(database_server, *jobs),
+        *servers,
         _backend(settings),
         gateway.publisher(gateways),
         gateways,
-        *_monitoring(settings, server),
+        *_monitoring(settings, database_server),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(
@@ -77,17 +80,20 @@ def _backend(settings: Settings) -> Workload:
     return made if own.image else _traced(made, settings)
 
 
-def _database(settings: Settings) -> tuple[Workload, ...]:
-    """Its server, and the job that backs it up where that is configured."""
+def _database(settings: Settings, clients: Sequence[str]) -> tuple[Workload, ...]:
+    """Its server, the jobs for its password, and the one that backs it up where that is
+    configured. clients: names of those that log in."""
     server = database.workload(DATABASE)
+    roles = database_roles.jobs(server, clients)
     if settings.monitoring.enabled:
         server = database.watched(server)
     if settings.backup is None:
-        return (server,)
+        return (server, *roles)
     repository = settings.backup.repository
     return (
         backup.archiving(server, repository),
         backup.job(BACKUP, server, repository),
+        *roles,
     )
 
 

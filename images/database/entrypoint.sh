@@ -1,10 +1,9 @@
 #!/bin/sh
-# Makes the database on an empty data directory, sets the password, and becomes the server.
+# Makes the database on an empty data directory, and becomes the server.
 # Arguments go to the server: -c name=value …
 #
 # DATABASE (and its owner's name)  default: sophia
 # VOLUME                           the id that the volume's marker must have
-# /run/secrets/postgres_password   the owner's password; a new one applies from the next start
 # /run/secrets/monitor_password    of the role that watches; without it there is no such role
 # BACKUP_BUCKET                    turns backups on, see backup.py: WAL goes to the bucket, and an
 #                                  empty volume is filled from it
@@ -13,18 +12,20 @@
 # a temporary name and renamed when complete, so a start that was killed half-way simply starts
 # over, and a directory with a PG_VERSION is never initialised. A volume that has lost its cluster
 # is refused.
+#
+# Nobody can log in over the network before the job `roles admit` (roles.py).
 set -eu
 
 data=/var/lib/postgresql/data
 version=15
 cluster=$data/$version
 unfinished=$data/.initialising
-sockets=$PGHOST
+sockets=$PGHOST,$data/.socket # the second one: where jobs on the volume meet the server
 archive_mode=off
 archive_push="pgbackrest --config=/tmp/pgbackrest.conf --stanza=database archive-push %p"
 initialised=$data/.initialised
-database=${DATABASE:-sophia}
-password_file=/run/secrets/postgres_password
+export DATABASE="${DATABASE:-sophia}"
+database=$DATABASE
 monitor_file=/run/secrets/monitor_password
 
 fail() {
@@ -50,7 +51,7 @@ initialise() {
 	host  all all      all scram-sha-256
 	HBA
     run_sql "$unfinished" postgres <<-SQL
-	CREATE ROLE "$database" LOGIN
+	CREATE ROLE "$database"
 	CREATE DATABASE "$database" OWNER "$database"
 	SQL
     sync "$unfinished/pg_hba.conf" "$unfinished"
@@ -61,7 +62,6 @@ initialise() {
 case $database in
     *[!a-z0-9_]* | '') fail "DATABASE=$database: expected small letters, digits and '_'" ;;
 esac
-[ -s "$password_file" ] || fail "$password_file is missing or empty: give the service its secret"
 [ -w "$data" ] || fail "$data is not writable for uid $(id -u): the node's directory must be owned by it"
 [ -n "${VOLUME:-}" ] || fail "VOLUME is missing: expected the id of the volume at $data"
 marker=$(cat "$data/.volume" 2>/dev/null) || fail "$data has no marker, expected volume $VOLUME"
@@ -71,15 +71,13 @@ marker=$(cat "$data/.volume" 2>/dev/null) || fail "$data has no marker, expected
 exec 9>"$data/.lock"
 flock --wait 60 9 || fail "another container on this node still uses $data"
 # So a killed server's pid file is stale, even if another process has that number by now.
-rm -f "$cluster/postmaster.pid"
+rm -f "$cluster/postmaster.pid" "$data"/.socket/.s.PGSQL.*
+mkdir -p -m 0700 "$data/.socket"
 
 if [ -n "${BACKUP_BUCKET:-}" ]; then
     backup configure
     backup asked
     archive_mode=on
-    # Where the job that makes backups meets the server.
-    mkdir -p -m 0700 "$data/.socket"
-    sockets=$PGHOST,$data/.socket
     # A WAL file that isn't full is archived after this time: what a lost disk may cost.
     set -- -c archive_timeout=120 -c archive_command="$archive_push" "$@"
 fi
@@ -103,9 +101,8 @@ if [ ! -s "$cluster/PG_VERSION" ]; then
 fi
 [ -e "$initialised" ] || { : >"$initialised"; sync "$initialised" "$data"; }
 
-# The literal is quoted here, and never logged.
-printf "ALTER ROLE \"%s\" PASSWORD '%s'\n" "$database" "$(sed "s/'/''/g" "$password_file")" |
-    run_sql "$cluster" postgres || fail "the password of $database could not be set"
+sql=$(roles again)
+echo "$sql" | run_sql "$cluster" postgres || fail "the roles of $database could not be set"
 # Only a superuser may do this, and none can connect from outside.
 echo "CREATE EXTENSION IF NOT EXISTS vector" |
     run_sql "$cluster" "$database" || fail "pgvector could not be installed in $database"

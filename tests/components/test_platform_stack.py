@@ -245,9 +245,31 @@ def test_no_stand_in_of_the_plan_is_deployed(seen):
 def test_every_service_is_planned_so_that_its_rules_are_checked_and_its_logs_are_found(
     seen, exports, preview
 ):
-    services = {item.name for item in seen.values() if item.type == "swarm:index:Service"}
+    kinds = ("service", "job")
+    running = {
+        item.name.removesuffix(f"-{kind}")
+        for kind in kinds
+        for item in seen.values()
+        if item.type == f"swarm:index:{kind.capitalize()}"
+    }
     if not preview:
-        assert {f"{name}-service" for name in exports["networks"]} == services
+        assert {*exports["networks"]} == running
+
+
+def test_a_former_password_goes_after_everything_that_logs_in_has_the_new_one(seen, preview):
+    assert "database-service" in reached(seen, "database-admission-job")
+    assert "database-admission-job" in reached(seen, "ai_memory-service")
+    assert "database-admission-job" not in reached(seen, "database-service")
+    assert "ai_memory-service" in reached(seen, "database-revocation-job")
+    assert "lambda_labs_cli-service" not in reached(seen, "database-revocation-job")
+    if not preview:
+        assert "secrets" not in seen["database-service"].inputs, "a password restarts no server"
+
+
+def test_another_text_makes_another_password_of_the_database(registered, tmp_path, monkeypatch):
+    for rotate, keepers in (({}, None), ({"database": 2}, {"rotate": "2"})):
+        seen = run(registered, tmp_path, monkeypatch, {}, rotate=rotate)
+        assert seen["database-password"].inputs.get("keepers") == keepers
 
 
 def test_services_wait_for_every_member(seen):

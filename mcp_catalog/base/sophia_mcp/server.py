@@ -143,7 +143,7 @@ class Server(MCPServer[Any]):
             return result
         except UnexpectedToolError as error:
             outcome = "crash"
-            raise _incident(name, error) from None
+            raise _incident(name, error, request.request_id) from None
         except ToolError as error:
             if outcome == "cancelled":
                 invalid = isinstance(error.__cause__, ValidationError)
@@ -215,12 +215,11 @@ def _request(context: Context[Any, Any] | None) -> audit.Request:
     return audit.request_of(request.scope if request is not None else {})
 
 
-def _incident(tool: str, error: UnexpectedToolError) -> ToolError:
+def _incident(tool: str, error: UnexpectedToolError, request_id: str) -> ToolError:
     """The model's message about a crash: no internals, only an id to find it in the log."""
     incident = uuid4().hex[:12]
-    logger.error(
-        "tool crashed", exc_info=error.__cause__, extra={"tool": tool, "incident": incident}
-    )
+    where = {"tool": tool, "incident": incident, "request_id": request_id}
+    logger.error("tool crashed", exc_info=error.__cause__, extra=where)
     return ToolError(
         f"Error executing tool {tool}: an internal error, logged as incident {incident}. "
         "Retrying may help; if it does not, report this id."
