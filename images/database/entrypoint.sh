@@ -7,6 +7,7 @@
 # /run/secrets/postgres_password   the owner's password; a new one applies from the next start
 # BACKUP_BUCKET                    turns backups on, see backup.py: WAL goes to the bucket, and an
 #                                  empty volume is filled from it
+# MEMBERS                          makes it one of two members, see member.py
 #
 # The cluster is in a directory named after its version, below the mounted one. It is created under
 # a temporary name and renamed when complete, so a start that was killed half-way simply starts
@@ -21,6 +22,7 @@ unfinished=$data/.initialising
 sockets=$PGHOST
 archive_mode=off
 archive_push="pgbackrest --config=/tmp/pgbackrest.conf --stanza=database archive-push %p"
+archive_get="pgbackrest --config=/tmp/pgbackrest.conf --stanza=database archive-get %f %p"
 initialised=$data/.initialised
 database=${DATABASE:-sophia}
 password_file=/run/secrets/postgres_password
@@ -36,17 +38,21 @@ run_sql() { # directory database
         -c log_checkpoints=off -c archive_mode="$archive_mode" "$2" >/dev/null
 }
 
-initialise() {
-    echo "database: $data is empty, making the cluster"
-    rm -rf "$unfinished"
-    initdb --pgdata="$unfinished" --username=postgres --encoding=UTF8 --locale=C.UTF-8 \
-        --auth-local=peer --auth-host=scram-sha-256 --data-checksums >/dev/null
-    cat >"$unfinished/pg_hba.conf" <<-HBA
+hba() {
+    cat <<-HBA
 	local all postgres peer
 	local all all      scram-sha-256
 	host  all postgres all reject
 	host  all all      all scram-sha-256
 	HBA
+}
+
+initialise() {
+    echo "database: $data is empty, making the cluster"
+    rm -rf "$unfinished"
+    initdb --pgdata="$unfinished" --username=postgres --encoding=UTF8 --locale=C.UTF-8 \
+        --auth-local=peer --auth-host=scram-sha-256 --data-checksums >/dev/null
+    hba >"$unfinished/pg_hba.conf"
     run_sql "$unfinished" postgres <<-SQL
 	CREATE ROLE "$database" LOGIN
 	CREATE DATABASE "$database" OWNER "$database"
@@ -82,7 +88,8 @@ if [ -n "${BACKUP_BUCKET:-}" ]; then
     set -- -c archive_timeout=120 -c archive_command="$archive_push" "$@"
 fi
 
-if [ ! -s "$cluster/PG_VERSION" ]; then
+# A member without a cluster gets it from the other one, once that has it.
+if [ ! -s "$cluster/PG_VERSION" ] && ! { [ -n "${MEMBERS:-}" ] && member elsewhere; }; then
     [ ! -e "$initialised" ] || fail "the cluster of volume $VOLUME is gone: restore $cluster"
     for entry in "$data"/* "$data"/.[!.]*; do
         case $entry in
@@ -100,6 +107,22 @@ if [ ! -s "$cluster/PG_VERSION" ]; then
     esac
 fi
 [ -e "$initialised" ] || { : >"$initialised"; sync "$initialised" "$data"; }
+
+if [ -n "${MEMBERS:-}" ]; then
+    if [ "$archive_mode" = on ]; then
+        # Both archive, so nothing is missing after the primary was lost: the other one has it.
+        set -- -c archive_mode=always -c restore_command="$archive_get" "$@"
+    fi
+    exec member run -c unix_socket_directories="$sockets" "$@"
+fi
+if [ -e "$cluster/postgresql.base.conf" ]; then
+    # It was a member. What the other one may have must not be lost, so somebody has said it.
+    [ -e "$data/.alone" ] ||
+        fail "volume $VOLUME is one of two members: run \`make alone\` before database.standby is turned off"
+    mv "$cluster/postgresql.base.conf" "$cluster/postgresql.conf"
+    hba >"$cluster/pg_hba.conf"
+    rm -f "$data/.alone"
+fi
 
 # The literal is quoted here, and never logged.
 printf "ALTER ROLE \"%s\" PASSWORD '%s'\n" "$database" "$(sed "s/'/''/g" "$password_file")" |
