@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from components.plan import networks
@@ -81,6 +82,10 @@ def memory(limit_mb: int) -> dict[str, str]:
     }
 
 
-def url(host: str, password: str) -> str:
-    """The address for clients on the platform's network. It holds the password."""
-    return f"postgresql://{DATABASE}:{quote(password, safe='')}@{host}:{PORT}/{DATABASE}"
+def url(hosts: Sequence[str], password: str) -> str:
+    """The address for clients on the platform's network. It holds the password. hosts: one, or two
+    of which libpq finds the primary.
+    """
+    at = ",".join(f"{host}:{PORT}" for host in hosts)
+    found = "?target_session_attrs=read-write" if len(hosts) > 1 else ""
+    return f"postgresql://{DATABASE}:{quote(password, safe='')}@{at}/{DATABASE}{found}"

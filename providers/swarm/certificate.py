@@ -31,6 +31,9 @@ class CertificateInputs:
     ca_private_key: str = prop(default="", replace=True, secret=True, doc="PEM, unencrypted.")
     is_ca: bool = prop(default=False, replace=True, doc="A self-signed CA instead of a leaf.")
     validity_days: int = prop(default=365, replace=True, doc="Days from now.")
+    mutual: bool = prop(
+        default=False, replace=True, doc="A leaf that its holder also shows as a client."
+    )
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,10 @@ def _issue(inputs: CertificateInputs) -> tuple[x509.Certificate, ec.EllipticCurv
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     if not inputs.is_ca:
-        server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        builder = builder.add_extension(server, critical=False)
+        uses = [ExtendedKeyUsageOID.SERVER_AUTH]
+        if inputs.mutual:
+            uses.append(ExtendedKeyUsageOID.CLIENT_AUTH)
+        builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
     return builder.sign(issuer_key, hashes.SHA256()), key
 
 
