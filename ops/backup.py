@@ -2,7 +2,7 @@
 
 Both work without the engine. A backup is a run of the job that the schedule runs. A restore is
 asked for by a file on the database's volume, which the next start of the server finds
-(images/database/backup.py).
+(images/database/backup/restore.py).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 # DATABASE (and its owner's name)  default: sophia
 # VOLUME                           the id that the volume's marker must have
 # /run/secrets/postgres_password   the owner's password; a new one applies from the next start
-# BACKUP_BUCKET                    turns backups on, see backup.py: WAL goes to the bucket, and an
+# BACKUP_BUCKET                    turns backups on, see backup/: WAL goes to the bucket, and an
 #                                  empty volume is filled from it
 # MEMBERS                          makes it one of two members, see member.py
 #
