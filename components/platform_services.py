@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 
-from components.database import Backups, Database, DatabaseArgs
+from components.database import Backups, Database, DatabaseArgs, Standby
 from components.gateway import Gateway, GatewayArgs
 from components.handles import Ground, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
-from components.plan import monitoring, provided, workloads
+from components.plan import monitoring, provided, standby, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -47,23 +47,25 @@ class Services:
         )
         self._images = ImageBuilder("images", builder, self._opts)
 
-    def deploy(self, volume: VolumeHandle) -> Running:
-        """Every workload, each created once what it needs is healthy. volume: the database's."""
+    def deploy(self, volumes: Sequence[VolumeHandle]) -> Running:
+        """Every workload, each created once what it needs is healthy. volumes: the database's, and
+        its standby's."""
         settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
         installed = {server.name: server.packages for server in settings.servers}
         sources = {provided.ACCOUNT: secret(settings.lambda_api_key)}
         made: dict[str, ServiceHandle] = {}
         for workload in workloads.in_order(planned):
-            needed = [made[name] for name in workload.needs]
             if workload.name == workloads.DATABASE:
-                job = next((one for one in planned if one.name == workloads.BACKUP), None)
-                database = self._database(workload, job, volume)
+                parts = {one.name: one for one in planned if one.name in workloads.OF_DATABASE}
+                database = self._database(workload, parts, volumes)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP, *monitoring.NAMES):
+                continue
+            if workload.name in (workloads.PUBLISHER, *workloads.OF_DATABASE, *monitoring.NAMES):
                 continue  # the gateway's, the database's and the last component create these
-            elif workload.name == workloads.GATEWAY:
+            needed = [made[name] for name in workload.needs]
+            if workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, needed)
                 made[workload.name] = gateway.handle
@@ -86,20 +88,27 @@ class Services:
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
         return Running(gateway, database, running.apply(lambda _: attached))
 
-    def _database(self, workload: Workload, job: Workload | None, volume: VolumeHandle) -> Database:
-        """job: that backs it up."""
+    def _database(
+        self, workload: Workload, parts: Mapping[str, Workload], volumes: Sequence[VolumeHandle]
+    ) -> Database:
+        """parts: the jobs that back it up and its standby, by name."""
         image = self._image(workload.name, "images", self._settings.base_image).reference
         backups, settings = None, self._settings.backup
-        if job and settings:
+        if settings:
             own = settings.passphrase
             backups = Backups(
-                job,
+                parts[workloads.BACKUP],
                 access_key=secret(settings.access_key),
                 secret_key=secret(settings.secret_key),
                 passphrase=secret(own) if own.reveal() else None,
                 authority=settings.repository.authority,
+                standby_job=parts.get(workloads.STANDBY_BACKUP),
             )
-        args = DatabaseArgs(workload, self._ground, image, volume, backups)
+        second = None
+        if self._settings.standby:
+            quorum = [parts[name] for name in standby.QUORUM]
+            second = Standby(parts[standby.SECOND], volumes[1], quorum)
+        args = DatabaseArgs(workload, self._ground, image, volumes[0], backups, second)
         return Database(workload.name, args, self._opts)
 
     def _backend(self, workload: Workload, base: Image) -> ServiceHandle:

@@ -9,7 +9,7 @@ from typing import Any
 
 from components.plan import names, networks
 from components.plan.backup import LONGEST_RESTORE_S
-from components.plan.database import USER_ID, VOLUME
+from components.plan.database import USER_ID
 from components.plan.volumes import DATA, VolumePlan
 from components.plan.workload import File, MountedVolume, Workload, on_node
 from providers.swarm.services.model import Health, Mount, Placement, Resources
@@ -55,7 +55,8 @@ def members(server: Workload, prefix: str, managers: Sequence[str]) -> tuple[Wor
     They are rolled out one after the other, the next one when this one is healthy.
     """
     both = {name: host(prefix, name) for name in (server.name, SECOND)}
-    assert server.volume is not None and server.health is not None
+    assert server.volume is not None
+    assert server.health is not None
     first = replace(
         server,
         env={**server.env, **_quorum(prefix), "MEMBER": server.name, "MEMBERS": _listed(both)},

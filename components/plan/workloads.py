@@ -7,8 +7,18 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, backup, database, gateway, mcp_service, monitoring, provided
+from components.plan import (
+    backend,
+    backup,
+    database,
+    gateway,
+    mcp_service,
+    monitoring,
+    provided,
+    standby,
+)
 from components.plan.networks import attached
+from components.plan.nodes import nodes
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
@@ -16,6 +26,10 @@ from providers.swarm import calendar
 from providers.swarm.services.rules import faults_of, job_faults
 
 DATABASE, BACKUP, BACKEND, GATEWAY = "database", "backup", "backend", "gateway"
+STANDBY_BACKUP = "backup-2"
+"""The job on the second member's volume: only the primary's makes a backup."""
+OF_DATABASE = (BACKUP, STANDBY_BACKUP, standby.SECOND, *standby.QUORUM)
+"""Created with the database."""
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
@@ -54,15 +68,21 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
 
 
 def _database(settings: Settings) -> tuple[Workload, ...]:
-    """Its server, and the job that backs it up where that is configured."""
+    """Its server, or members, and the jobs that back it up where that is configured."""
     server = database.workload(DATABASE)
-    if settings.backup is None:
-        return (server,)
-    repository = settings.backup.repository
-    return (
-        backup.archiving(server, repository),
-        backup.job(BACKUP, server, repository),
-    )
+    repository = settings.backup.repository if settings.backup else None
+    jobs = []
+    if repository:
+        jobs.append(backup.job(BACKUP, server, repository))
+        server = backup.archiving(server, repository)
+    if not settings.standby:
+        return (server, *jobs)
+    managers = [node.name for node in nodes(settings.node_groups) if node.role == "manager"]
+    members = standby.members(server, settings.prefix, managers)
+    if repository:
+        second = next(one for one in members if one.name == standby.SECOND)
+        jobs.append(backup.job(STANDBY_BACKUP, second, repository))
+    return (*members, *jobs)
 
 
 def _monitoring(settings: Settings) -> tuple[Workload, ...]:

@@ -77,8 +77,24 @@ flock --wait 60 9 || fail "another container on this node still uses $data"
 # So a killed server's pid file is stale, even if another process has that number by now.
 rm -f "$cluster/postmaster.pid"
 
+if [ -n "${MEMBERS:-}" ]; then
+    : >"$data/.member"
+    # `make restore` works on the other member, and says then how this one goes on.
+    [ ! -e "$data/.hold" ] || echo "database: waiting for the restore of the other member"
+    while [ -e "$data/.hold" ]; do sleep 1; done
+    if [ -e "$data/.rebuild" ]; then
+        rm -rf "$cluster.before"
+        [ ! -e "$cluster" ] || mv -T "$cluster" "$cluster.before"
+        rm "$data/.rebuild"
+    fi
+elif [ -e "$data/.member" ]; then
+    # What only the other one may have must not be lost.
+    fail "volume $VOLUME is one of two members: run \`make alone\` before database.standby is turned off"
+fi
+
 if [ -n "${BACKUP_BUCKET:-}" ]; then
     backup configure
+    [ -z "${MEMBERS:-}" ] || [ ! -e "$data/.restore" ] || member forget
     backup asked
     archive_mode=on
     # Where the job that makes backups meets the server.
@@ -94,7 +110,7 @@ if [ ! -s "$cluster/PG_VERSION" ] && ! { [ -n "${MEMBERS:-}" ] && member elsewhe
     for entry in "$data"/* "$data"/.[!.]*; do
         case $entry in
             "$data/*" | "$data/.[!.]*" | "$data/.lock" | "$data/.volume" | "$data/lost+found" | "$unfinished") ;;
-            "$data/.socket" | "$data/.restoring" | "$data/.restore-result" | "$data/.drill") ;;
+            "$data/.socket" | "$data/.restoring" | "$data/.restore-result" | "$data/.drill" | "$data/.member") ;;
             *) fail "$entry is there, but no $cluster/PG_VERSION: neither empty nor a cluster of PostgreSQL $version. Restore it or move it away" ;;
         esac
     done
@@ -116,12 +132,9 @@ if [ -n "${MEMBERS:-}" ]; then
     exec member run -c unix_socket_directories="$sockets" "$@"
 fi
 if [ -e "$cluster/postgresql.base.conf" ]; then
-    # It was a member. What the other one may have must not be lost, so somebody has said it.
-    [ -e "$data/.alone" ] ||
-        fail "volume $VOLUME is one of two members: run \`make alone\` before database.standby is turned off"
+    # Patroni's settings, over those of the cluster's birth.
     mv "$cluster/postgresql.base.conf" "$cluster/postgresql.conf"
     hba >"$cluster/pg_hba.conf"
-    rm -f "$data/.alone"
 fi
 
 # The literal is quoted here, and never logged.

@@ -3,6 +3,7 @@
 
     member elsewhere  ends with 0 if the cluster exists already, with 1 if it doesn't: whether an
                       empty volume is filled from the other member
+    member forget     makes etcd forget what the cluster was like: it is restored to another time
     member run ARGS…  becomes Patroni. ARGS: those of the server, -c name=value …
     member roles …    what the primary's roles need, at each start of one and each promotion
     member healthy    ends with 0 while it is one: the container's health check
@@ -29,7 +30,7 @@ from typing import Any, NoReturn
 
 VERSION = "15"
 DATA = Path("/var/lib/postgresql/data")
-CLUSTER, ALONE = DATA / VERSION, DATA / ".alone"
+CLUSTER = DATA / VERSION
 CONFIG, READY = Path("/tmp/patroni.json"), Path("/tmp/ready")
 SECRETS = Path("/run/secrets")
 AUTHORITY, PAIR = SECRETS / "quorum_authority", SECRETS / "quorum_pair"
@@ -132,7 +133,7 @@ def configuration(
             "pg_hba": HBA,
             "recovery_conf": {"restore_command": restore} if restore else {},
             "basebackup": {"checkpoint": "fast"},
-            "callbacks": {event: "member roles" for event in ("on_start", "on_role_change")},
+            "callbacks": dict.fromkeys(("on_start", "on_role_change"), "member roles"),
             "remove_data_directory_on_rewind_failure": True,
             "remove_data_directory_on_diverged_timelines": True,
         },
@@ -156,6 +157,14 @@ def elsewhere() -> None:
         time.sleep(1)
 
 
+def forget() -> None:
+    """The other member is held meanwhile, or it would be promoted."""
+    for key in ("leader", "sync", "status", "history", "failover", "failsafe"):
+        while etcdctl("del", f"/service/{SCOPE}/{key}") is None:
+            say("etcd doesn't answer: waiting")
+            time.sleep(1)
+
+
 def run() -> NoReturn:
     name, hosts = os.environ["MEMBER"], parsed(os.environ["MEMBERS"])
     settings = given(sys.argv[2:])
@@ -165,11 +174,13 @@ def run() -> NoReturn:
     with open(os.open(CONFIG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(config, file)
     READY.unlink(missing_ok=True)
-    # As the image has it, not as it was written at the cluster's birth.
-    while etcdctl("put", f"/service/{SCOPE}/config", json.dumps(shared(settings))) is None:
+    # As the image has it, not as it was written at the cluster's birth. Also ends a pause.
+    while (
+        name == next(iter(hosts))
+        and etcdctl("put", f"/service/{SCOPE}/config", json.dumps(shared(settings))) is None
+    ):
         say("etcd doesn't answer: waiting")
         time.sleep(1)
-    ALONE.unlink(missing_ok=True)
     os.execvp("patroni", ["patroni", str(CONFIG)])
 
 
@@ -283,5 +294,5 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    commands = (elsewhere, run, roles, healthy, primary, state)
+    commands = (elsewhere, forget, run, roles, healthy, primary, state)
     {one.__name__: one for one in commands}[sys.argv[1]]()

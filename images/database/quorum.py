@@ -114,7 +114,10 @@ def run(name: str, hosts: Mapping[str, str]) -> NoReturn:
 def _joined(name: str, url: str, others: Sequence[str], known: Sequence[Member]) -> bool:
     """Whether the others took it as a new member."""
     for one in known:
-        if url in one["peerURLs"] and _etcdctl(others, "member", "remove", f"{one['ID']:x}") is None:
+        if (
+            url in one["peerURLs"]
+            and _etcdctl(others, "member", "remove", f"{one['ID']:x}") is None
+        ):
             return False
     return _etcdctl(others, "member", "add", name, f"--peer-urls={url}") is not None
 

@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
 
 from components.plan import database, standby
-from components.plan.database import DATABASE, PORT
 from components.plan.workload import Workload, service_inputs
 from providers.runtime.declare import Context
 from providers.swarm.certificate import Certificate, CertificateInputs, CertificateOutputs
@@ -255,7 +255,7 @@ class Writer(threading.Thread):
     def pause(self) -> float:
         """The longest time between two."""
         moments = [moment for _, moment in self.acknowledged]
-        return max(after - before for before, after in zip(moments, moments[1:], strict=False))
+        return max(after - before for before, after in pairwise(moments))
 
     def missing(self) -> set[int]:
         """Numbers that were acknowledged, and aren't there."""

@@ -8,12 +8,15 @@ import time
 from datetime import UTC, datetime
 
 from .choices import ended, kind
-from .places import DATA, DRILL, Failed, say
+from .places import DATA, DRILL, SOCKETS, Failed, say
 from .repository import backups, pgbackrest
 from .restore import files, recover
 
 
 def run() -> None:
+    if is_standby():
+        say("this member is the standby: the primary's job makes the backup")
+        return
     began = time.monotonic()
     pgbackrest("stanza-create")
     wanted = kind(backups(), datetime.now(UTC))
@@ -35,6 +38,14 @@ def run() -> None:
     )
     if wanted == "full":
         drill(info["size"])
+
+
+def is_standby() -> bool:
+    """By the server's own word; one that says nothing fails later, with its reason."""
+    asked = ["psql", "-XqAt", f"--host={SOCKETS}", "--username=postgres", "--dbname=postgres"]
+    sql = "SELECT pg_is_in_recovery()"
+    done = subprocess.run([*asked, "-c", sql], capture_output=True, text=True, check=False)
+    return done.stdout.strip() == "t"
 
 
 def drill(size: int) -> None:

@@ -122,7 +122,12 @@ def files(cluster: Path, *options: str) -> None:
 
 def recover(cluster: Path, *settings: str, quiet: bool = False) -> str:
     """Runs a server that nobody can reach until it has read all WAL it should. Its timeline."""
-    alone = ("listen_addresses=", f"unix_socket_directories={cluster}", "hot_standby=off")
+    alone = (
+        *("listen_addresses=", f"unix_socket_directories={cluster}", "hot_standby=off"),
+        # A member's files name those of its own place, and its standby.
+        *(f"{name}_file={cluster}/pg_{name}.conf" for name in ("hba", "ident")),
+        "synchronous_standby_names=",
+    )
     command = ["postgres", "-D", str(cluster)]
     for setting in (*alone, *settings):
         command += ["-c", setting]

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from components.plan import standby
 from tests.support.docker import docker
-from tests.support.members import FIRST, Members, Writer
+from tests.support.members import Members, Writer
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -65,7 +64,9 @@ def test_no_acknowledged_row_is_lost_with_the_primary(
     assert members.primary() == heir
     assert writer.missing() == set()
     with capsys.disabled():
-        print(f"\n{lost} {loss}: {len(writer.acknowledged)} rows, no write for {writer.pause():.1f} s")
+        print(
+            f"\n{lost} {loss}: {len(writer.acknowledged)} rows, no write for {writer.pause():.1f} s"
+        )
 
 
 def in_step(members: Members, leader: str, follower: str) -> None:
