@@ -95,7 +95,7 @@ class Database(pulumi.ComponentResource):
                 deploy_job(args.backups.standby_job, args.ground, given, self)
         self.url = pulumi.Output.secret(
             pulumi.Output.all(password.result, *(one.dns_name for one in members)).apply(
-                lambda known: plan.url(known[1:], known[0])
+                lambda known: plan.url(*known)
             )
         )
         self.register_outputs({"dns_name": self.handle.dns_name, "url": self.url})

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from components import (
     settings_backend,
     settings_backup,
-    settings_database,
     settings_firewall,
     settings_gateway,
     settings_monitoring,
     settings_nodes,
     settings_overlay,
     settings_servers,
+    settings_standby,
 )
 from components.catalog.loader import Catalog
 from components.plan import database, names, networks, policies, volumes, workloads
@@ -54,7 +54,7 @@ def read(
     servers = chosen.servers
     monitoring = settings_monitoring.read(top)
     backup = settings_backup.read(top, names.prefix(project, stack))
-    standby = settings_database.standby(top, groups)
+    standby = settings_standby.read(top, groups)
     settings = Settings(
         project=project,
         stack=stack,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import quote
 
 from components.plan import networks
@@ -82,7 +81,7 @@ def memory(limit_mb: int) -> dict[str, str]:
     }
 
 
-def url(hosts: Sequence[str], password: str) -> str:
+def url(password: str, *hosts: str) -> str:
     """The address for clients on the platform's network. It holds the password. hosts: one, or two
     of which libpq finds the primary.
     """

@@ -89,7 +89,7 @@ if [ -n "${MEMBERS:-}" ]; then
     fi
 elif [ -e "$data/.member" ]; then
     # What only the other one may have must not be lost.
-    fail "volume $VOLUME is one of two members: run \`make alone\` before database.standby is turned off"
+    fail "volume $VOLUME is one of two members: run \`make alone\` before standby.enabled is turned off"
 fi
 
 if [ -n "${BACKUP_BUCKET:-}" ]; then

@@ -8,6 +8,8 @@
     member roles …    what the primary's roles need, at each start of one and each promotion
     member healthy    ends with 0 while it is one: the container's health check
     member state      prints what Patroni knows of both, as JSON
+    member hand-over X makes X the primary
+    member alone      keeps this primary one, with nobody to take over: the standby is given up
     member primary    ends with 0 on the primary, with 1 elsewhere, with 2 if nobody knows
 
 MEMBER is its name, MEMBERS both: `database=host,database-2=host`; QUORUM etcd's, see quorum.py.
@@ -30,7 +32,7 @@ from typing import Any, NoReturn
 
 VERSION = "15"
 DATA = Path("/var/lib/postgresql/data")
-CLUSTER = DATA / VERSION
+CLUSTER, MARK = DATA / VERSION, DATA / ".member"
 CONFIG, READY = Path("/tmp/patroni.json"), Path("/tmp/ready")
 SECRETS = Path("/run/secrets")
 AUTHORITY, PAIR = SECRETS / "quorum_authority", SECRETS / "quorum_pair"
@@ -246,6 +248,23 @@ def primary() -> None:
     sys.exit(0 if status == 200 else 1 if status == 503 else 2)
 
 
+def hand_over() -> None:
+    ctl("switchover", "--force", f"--candidate={sys.argv[2]}")
+
+
+def alone() -> None:
+    """Until it starts as a member again. The mark is what a server without a standby refuses."""
+    if asked("/primary") != 200:
+        sys.exit("it is not the primary")
+    ctl("pause", "--wait")
+    MARK.unlink(missing_ok=True)
+
+
+def ctl(*arguments: str) -> None:
+    """patronictl's, whose exit status is not always the truth."""
+    subprocess.run(["patronictl", "-c", str(CONFIG), *arguments, SCOPE], check=True)
+
+
 def state() -> None:
     print(json.dumps(json.loads(_get("/cluster")[1])))
 
@@ -294,5 +313,5 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    commands = (elsewhere, forget, run, roles, healthy, primary, state)
-    {one.__name__: one for one in commands}[sys.argv[1]]()
+    every = (elsewhere, forget, run, roles, healthy, primary, state, hand_over, alone)
+    {one.__name__.replace("_", "-"): one for one in every}[sys.argv[1]]()

@@ -7,6 +7,8 @@ import ipaddress
 import json
 import os
 import secrets
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,9 +19,10 @@ from pathlib import Path
 import psycopg
 
 from components.plan import database, standby
-from components.plan.workload import Workload, service_inputs
+from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from providers.runtime.declare import Context
 from providers.swarm.certificate import Certificate, CertificateInputs, CertificateOutputs
+from providers.swarm.services.model import TaskInputs
 from tests.support.docker import docker
 from tests.support.polling import until
 
@@ -32,13 +35,15 @@ PASSWORD = "it's-a %\\ password"
 class Members:
     """Containers of one stack's plan, each with a fixed address, so that it keeps it.
 
-    change: of the first server's plan, such as its backups. keys: more secrets, by file name.
+    change: of the first server's plan, such as its backups. keys: more secrets and configs, by
+    file name. hosts: names that containers find, with their addresses.
     """
 
     image: str
     folder: Path
     change: Callable[[Workload], Workload] = lambda server: server
     keys: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
     running: dict[str, str] = field(default_factory=dict)
     """Names of containers, by workload."""
@@ -82,9 +87,10 @@ class Members:
         return folder
 
     def start(self, name: str, plan: Workload | None = None) -> None:
-        """A new container of that workload."""
+        """A new container of that workload; a job's plan has its member's volume, and no address of
+        its own."""
         plan = plan or self.plan[name]
-        planned = service_inputs(plan, PREFIX)
+        planned: TaskInputs = (job_inputs if plan.kind in JOBS else service_inputs)(plan, PREFIX)
         container = f"{self.network}-{name}-{secrets.token_hex(2)}"
         self.made.append(container)
         files = self.folder / "files"
@@ -97,26 +103,44 @@ class Members:
             source.chmod(0o444)
             mounts.append(f"{source}:/run/secrets/{file.target}:ro")
         for file in planned.configs:
-            source = files / "authority"
-            source.write_text(self.contents["authority"])
+            source = files / Path(file.target).name
+            source.write_text(self.contents[source.name])
+            source.chmod(0o444)
             mounts.append(f"{source}:{file.target}:ro")
         env = {**planned.env, **({"VOLUME": f"{name}-1"} if plan.volume else {})}
         entry, *command = planned.command or [""]
         docker(
             *("run", "--detach", "--init", "--name", container, "--user", planned.user),
-            *("--network", self.network, "--ip", self.address(name)),
-            *("--network-alias", standby.host(PREFIX, name)),
+            *self._place(name, plan),
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *("--tmpfs", "/tmp:size=16m", "--memory", f"{planned.resources.memory_mb}m"),
             *("--pids-limit", str(planned.resources.pids)),
             *(word for item in env.items() for word in ("--env", "=".join(item))),
             *(word for mount in mounts for word in ("--volume", mount)),
+            *(word for host in self.hosts.items() for word in ("--add-host", ":".join(host))),
             *(("--entrypoint", entry) if entry else ()),
             self.image,
             *command,
             *planned.args,
         )
         self.running[name] = container
+
+    def _place(self, name: str, plan: Workload) -> tuple[str, ...]:
+        if plan.kind in JOBS:
+            return ("--network", self.network)
+        alias = standby.host(PREFIX, name)
+        return ("--network", self.network, "--ip", self.address(name), "--network-alias", alias)
+
+    def run_job(self, name: str, plan: Workload) -> str:
+        """Runs a job on that member's volume to its end; what it printed."""
+        server = self.running[name]
+        self.start(name, plan)
+        container, self.running[name] = self.running[name], server
+        status = docker("wait", container)
+        told = subprocess.run(["docker", "logs", container], capture_output=True, text=True)
+        said = told.stdout + told.stderr
+        assert status == "0", said
+        return said
 
     def start_all(self) -> None:
         """In the order of a rollout."""
@@ -147,7 +171,10 @@ class Members:
             raise
 
     def logs(self, name: str) -> str:
-        return docker("logs", "--tail", "60", self.running[name])
+        told = subprocess.run(
+            ["docker", "logs", "--tail", "60", self.running[name]], capture_output=True, text=True
+        )
+        return told.stdout + told.stderr
 
     def primary(self, seconds: float = 90) -> str:
         """The member that takes writes, once there is exactly one."""
@@ -174,16 +201,30 @@ class Members:
             *("--alias", standby.host(PREFIX, name), self.network, self.running[name]),
         )
 
+    def empty(self, name: str) -> None:
+        """What is on its disk is lost with its node."""
+        docker("wait", self.running[name])
+        shutil.rmtree(self.folder / name)
+
     def kill(self, name: str) -> None:
         docker("kill", self.running[name])
 
-    def state(self, name: str) -> dict[str, str]:
-        """What `member state` says of both: role and state."""
+    def roles(self, name: str) -> dict[str, str]:
+        """What `member state` says of both."""
         told = json.loads(self.inside(name, "member", "state") or '{"members": []}')
-        return {one["name"]: f"{one['role']}, {one['state']}" for one in told["members"]}
+        return {one["name"]: one["role"] for one in told["members"]}
+
+    def in_step(self, leader: str, seconds: float = 120) -> None:
+        """Waits until the other one has each commit, and could take over."""
+        wanted = {leader: "leader", self.other(leader): "sync_standby"}
+        try:
+            until(lambda: self.roles(leader), lambda seen: seen == wanted, "in step", seconds)
+        except AssertionError:
+            print(self.logs(self.other(leader)))
+            raise
 
     def url(self, *names: str) -> str:
-        return database.url([self.address(name) for name in names], PASSWORD)
+        return database.url(PASSWORD, *(self.address(name) for name in names))
 
     def remove(self) -> None:
         for container in self.made:
@@ -200,9 +241,9 @@ def _issued(inputs: CertificateInputs) -> CertificateOutputs:
 class Writer(threading.Thread):
     """Adds a number a time, and notes each that was acknowledged, with when."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, first: int = 1) -> None:
         super().__init__(daemon=True)
-        self._url = url
+        self._url, self._first = url, first
         self._over = threading.Event()
         self.acknowledged: list[tuple[int, float]] = []
         self.errors: list[str] = []
@@ -229,7 +270,7 @@ class Writer(threading.Thread):
         )
 
     def run(self) -> None:
-        number = 0
+        number = self._first - 1
         while not self._over.is_set():
             try:
                 with self._connected() as connection:

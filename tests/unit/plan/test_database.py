@@ -37,7 +37,7 @@ def test_everything_together_stays_below_the_limit(limit):
 
 @given(st.text(min_size=1).filter(lambda text: text.isprintable()))
 def test_any_password_survives_the_address(password):
-    parts = urlsplit(plan.url("tasks.p-database", password))
+    parts = urlsplit(plan.url(password, "tasks.p-database"))
 
     assert unquote(parts.password) == password
     assert (parts.hostname, parts.port, parts.path) == ("tasks.p-database", 5432, "/sophia")
