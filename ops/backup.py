@@ -31,9 +31,7 @@ _LONGEST = 3600.0
 def make(outputs: Json, prefix: str) -> None:
     """Makes a backup now, and prints its size and how long it took. Raises NotUp if it fails."""
     _needed(outputs)
-    on_second = members.primary(outputs, prefix).name == standby.SECOND
-    job = workloads.STANDBY_BACKUP if on_second else workloads.BACKUP
-    service = names.physical(prefix, job)
+    service = names.physical(prefix, _job(outputs, prefix))
     before, state = jobs.last(nodes.asked(outputs, jobs.LOOK), service)
     if not state.startswith("under way"):
         nodes.asked(outputs, f"docker service update --quiet --force --detach {service}")
@@ -63,7 +61,7 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> None:
     _needed(outputs)
     request = json.dumps({"at": moment(at), "timeline": _number(timeline)})
     every = members.of(outputs, prefix)
-    member = _restored(outputs, prefix, every)
+    member = _restored(outputs, every)
     node, folder = member.node, member.folder
     checked = member.inside(outputs, f"backup check {shlex.quote(request)}")
     if checked.returncode not in (0, members.NOT_RUNNING):
@@ -97,10 +95,18 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> None:
     make(outputs, prefix)
 
 
-def _restored(outputs: Json, prefix: str, every: Sequence[Member]) -> Member:
+def _job(outputs: Json, prefix: str) -> str:
+    """The one on the primary's volume: the other one would find a standby."""
+    if not members.have_standby(outputs):
+        return workloads.BACKUP
+    on_second = members.primary(outputs, members.of(outputs, prefix)).name == standby.SECOND
+    return workloads.STANDBY_BACKUP if on_second else workloads.BACKUP
+
+
+def _restored(outputs: Json, every: Sequence[Member]) -> Member:
     """The member that is restored: the primary, or the first one if there is none."""
     try:
-        return members.primary(outputs, prefix)
+        return members.primary(outputs, every)
     except NotUp:
         return every[0]
 
@@ -110,7 +116,7 @@ def lines(outputs: Json, prefix: str) -> list[str]:
     if not _are_on(outputs):
         return []
     try:
-        member = members.primary(outputs, prefix)
+        member = members.primary(outputs, members.of(outputs, prefix))
     except NotUp as failure:
         return [f"{'backups':<12} unknown: {failure}"]
     told = member.inside(outputs, "backup state")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from subprocess import CompletedProcess
 from typing import Any, TypeVar
@@ -78,9 +78,8 @@ def of(outputs: Json, prefix: str) -> list[Member]:
     ]
 
 
-def primary(outputs: Json, prefix: str) -> Member:
+def primary(outputs: Json, members: Sequence[Member]) -> Member:
     """The one that takes writes; without a standby the only one, whatever it does. Raises NotUp."""
-    members = of(outputs, prefix)
     if len(members) == 1:
         return members[0]
     for member in members:
@@ -128,8 +127,8 @@ def alone(outputs: Json, prefix: str) -> None:
     Raises NotUp."""
     if not have_standby(outputs):
         raise NotUp("the database has no standby: there is nothing to prepare")
-    first, _ = of(outputs, prefix)
-    now = primary(outputs, prefix)
+    first, second = of(outputs, prefix)
+    now = primary(outputs, (first, second))
     if now != first:
         say(f"{now.name} on {now.node} hands over to {first.name} on {first.node}")
         command = f"member hand-over {first.name}"

@@ -184,9 +184,12 @@ class Members:
 
         return until(look, lambda found: len(found) == 1, "one primary", seconds)[0]
 
+    def sql(self, name: str, text: str, where: str = "postgres") -> str:
+        """As the superuser, who comes in by the socket only."""
+        return self.inside(name, "psql", "-XqAtU", "postgres", "-d", where, "-c", text)
+
     def is_primary(self, name: str) -> bool:
-        sql = "SELECT NOT pg_is_in_recovery()"
-        return self.inside(name, "psql", "-XAtU", "postgres", "-d", "postgres", "-c", sql) == "t"
+        return self.sql(name, "SELECT NOT pg_is_in_recovery()") == "t"
 
     def other(self, name: str) -> str:
         return FIRST if name == standby.SECOND else standby.SECOND
@@ -249,8 +252,7 @@ class Writer(threading.Thread):
         self.errors: list[str] = []
 
     def __enter__(self) -> Writer:
-        with self._connected() as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS written (number bigint)")
+        until(self._table, bool, "a table to write to", 90)
         self.start()
         self.more()
         return self
@@ -258,6 +260,11 @@ class Writer(threading.Thread):
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self.join(60)
+
+    def _table(self) -> bool:
+        with self._connected() as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS written (number bigint)")
+        return True
 
     def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(

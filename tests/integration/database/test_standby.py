@@ -13,7 +13,7 @@ import pytest
 
 from components.plan import standby
 from tests.support.docker import docker
-from tests.support.members import FIRST, Members, Writer
+from tests.support.members import Members, Writer
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
