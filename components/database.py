@@ -118,7 +118,7 @@ class Database(pulumi.ComponentResource):
             **standby.certificate(args.ground.prefix, args.workload.name),
         )
         password = random.RandomPassword(
-            f"{name}-member-password",
+            f"{name}-replication",
             length=32,
             special=False,
             opts=pulumi.ResourceOptions(parent=self),
