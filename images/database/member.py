@@ -191,6 +191,9 @@ def roles() -> None:
     _, _, _, role, *_ = sys.argv
     if role not in ("master", "primary"):
         return
+    # Patroni calls this when it has asked for the promotion; another change of role ends this.
+    while psql("postgres", "SELECT pg_is_in_recovery();").strip() != "f":
+        time.sleep(0.5)
     database = os.environ.get("DATABASE", "sophia")
     literals = {
         database: (SECRETS / "postgres_password").read_text().strip("\n"),
@@ -219,17 +222,19 @@ def roles() -> None:
     READY.touch()
 
 
-def psql(database: str, sql: str) -> None:
-    command = ["psql", "--no-psqlrc", "--quiet", "--username=postgres", f"--dbname={database}"]
+def psql(database: str, sql: str) -> str:
+    """What it prints. Raises CalledProcessError."""
+    command = ["psql", "-XqAt", "--username=postgres", f"--dbname={database}"]
     # A password is never logged, and nothing here waits for the other member.
     quiet = "-c log_min_error_statement=panic -c synchronous_commit=local -c log_statement=none"
-    subprocess.run(
-        [*command, "--set=ON_ERROR_STOP=1", "--output=/dev/null"],
+    return subprocess.run(
+        [*command, "--set=ON_ERROR_STOP=1"],
         input=f"SET client_min_messages = warning;\n{sql}",
         env={**os.environ, "PGOPTIONS": quiet},
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
-    )
+    ).stdout
 
 
 def healthy() -> None:
