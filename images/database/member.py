@@ -192,7 +192,7 @@ def roles() -> None:
     if role not in ("master", "primary"):
         return
     # Patroni calls this when it has asked for the promotion; another change of role ends this.
-    while psql("postgres", "SELECT pg_is_in_recovery();").strip() != "f":
+    while not writable():
         time.sleep(0.5)
     database = os.environ.get("DATABASE", "sophia")
     literals = {
@@ -220,6 +220,13 @@ def roles() -> None:
     # Only a superuser may do this, and none can connect from outside.
     psql(database, "CREATE EXTENSION IF NOT EXISTS vector;\n")
     READY.touch()
+
+
+def writable() -> bool:
+    try:
+        return psql("postgres", "SELECT pg_is_in_recovery();").strip() == "f"
+    except subprocess.CalledProcessError:
+        return False
 
 
 def psql(database: str, sql: str) -> str:
