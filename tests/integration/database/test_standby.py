@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from components.plan import standby
+from components.plan import database, standby
 from tests.support.docker import docker
-from tests.support.members import Members, Writer
+from tests.support.members import FIRST, Members, Writer
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -29,6 +29,11 @@ Told = Callable[[str], None]
 def members(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
     made = Members(image, Path(tmp_path_factory.mktemp("members")))
     try:
+        # One that was alone before.
+        made.start(FIRST, database.workload(FIRST, 512))
+        until(lambda: made.sql(FIRST, "SELECT 1", database.DATABASE), bool, "it serves", 60)
+        made.sql(FIRST, "CREATE TABLE kept AS SELECT 'from before' AS text", database.DATABASE)
+        made.stop(FIRST)
         made.start_all()
         yield made
     finally:
@@ -42,6 +47,11 @@ def told(capsys: pytest.CaptureFixture[str]) -> Told:
             print(f"\n{line}")
 
     return tell
+
+
+def test_a_database_that_was_alone_keeps_its_rows_and_both_have_them(members: Members) -> None:
+    for name in (FIRST, standby.SECOND):
+        assert members.sql(name, "SELECT text FROM kept", database.DATABASE) == "from before"
 
 
 @pytest.mark.parametrize("loss", ["killed", "cut off", "stopped"])
