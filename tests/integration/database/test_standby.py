@@ -132,6 +132,7 @@ def test_members_without_their_disk_come_back(members: Members) -> None:
     leader = members.primary()
     members.in_step(leader)
     lost, gone = standby.QUORUM[0], members.other(leader)
+    members.healthy(lost)
     before = number(members, lost)
     with Writer(members.url(leader, gone)) as writer:
         for name in (lost, gone):
@@ -145,6 +146,7 @@ def test_members_without_their_disk_come_back(members: Members) -> None:
         members.start(leader)
         members.in_step(gone)
     assert writer.missing() == set()
+    members.healthy(lost)
     assert number(members, lost) != before
 
 
