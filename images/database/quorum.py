@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from typing import Any, NoReturn
 
 FOLDER = Path("/var/lib/etcd")
 STATE, NUMBER = FOLDER / "state", FOLDER / "number"
-"""NUMBER: what this member is called by the others, written when it is healthy first."""
+"""NUMBER: what this member is called by the others, noted once it knows."""
 AUTHORITY, PAIR = "/run/secrets/quorum_authority", "/run/secrets/quorum_pair"
 CLIENTS, PEERS = 2379, 2380
 PAUSE_S = 2.0
@@ -40,21 +41,22 @@ def parsed(members: str) -> dict[str, str]:
     return dict(one.split("=", 1) for one in members.split(","))
 
 
-def way(url: str, number: str, known: Sequence[Member] | None) -> str:
+def way(url: str, number: str | None, known: Sequence[Member] | None) -> str:
     """How to start: `found` a cluster, `continue`, or `join`, which forgets what is on the disk.
     Pure.
 
-    number: its own by what is on the disk, "" for an empty one. known: what the others say, None
-    if none of them answers.
+    number: its own by what is on the disk, "" before it has noted that, None for an empty disk.
+    known: what the others say, None if none of them answers.
     """
     if known is None:
-        return "continue" if number else "found"
+        return "found" if number is None else "continue"
     mine = [one for one in known if url in one["peerURLs"]]
-    if not number:
+    if number is None:
         # Founders have a name from the start, and addresses once they were there.
         expected = mine and mine[0].get("name") and not mine[0].get("clientURLs")
         return "found" if expected else "join"
-    return "continue" if any(str(one["ID"]) == number for one in known) else "join"
+    remembered = not number or any(str(one["ID"]) == number for one in known)
+    return "continue" if remembered else "join"
 
 
 def command(name: str, hosts: Mapping[str, str], state: str, founders: Sequence[str]) -> list[str]:
@@ -91,7 +93,9 @@ def run(name: str, hosts: Mapping[str, str]) -> NoReturn:
     url = _peer(hosts[name])
     others = [host for one, host in hosts.items() if one != name]
     while True:
-        number = NUMBER.read_text().strip() if NUMBER.exists() else ""
+        number = None
+        if (STATE / "member").exists():
+            number = NUMBER.read_text().strip() if NUMBER.exists() else ""
         known = _members(others)
         chosen = way(url, number, known)
         if chosen != "join":
@@ -123,17 +127,17 @@ def _joined(name: str, url: str, others: Sequence[str], known: Sequence[Member])
 
 
 def healthy(name: str, hosts: Mapping[str, str]) -> None:
-    """A founder waits for the second one: being there is enough until it was a member once."""
+    """While it listens to the others, with a leader or without: Swarm gives its name to nobody
+    before it is healthy, and they choose the leader."""
     told = _etcdctl(["127.0.0.1"], "endpoint", "status", "--write-out=json")
-    if told is None:
-        sys.exit(0 if not NUMBER.exists() else "etcd has no leader")
-    status = json.loads(told)[0]["Status"]
-    if not status.get("leader"):
-        sys.exit("etcd has no leader")
-    if not NUMBER.exists():
+    if told is not None and not NUMBER.exists():
         unfinished = NUMBER.with_suffix(".new")
-        unfinished.write_text(str(status["header"]["member_id"]))
+        unfinished.write_text(str(json.loads(told)[0]["Status"]["header"]["member_id"]))
         unfinished.rename(NUMBER)
+    try:
+        socket.create_connection(("127.0.0.1", PEERS), timeout=5).close()
+    except OSError as error:
+        sys.exit(f"etcd does not listen: {error}")
 
 
 def _members(hosts: Sequence[str]) -> list[Member] | None:

@@ -117,6 +117,7 @@ def test_what_members_know_each_other_by_is_secret_and_the_same_for_all(register
         both = [seen[f"{name}-{file}"] for name in ("database", "database-2")]
         assert all("data" in one.secrets for one in both)
         assert both[0].inputs["data"] == both[1].inputs["data"]
+    assert seen["database-member-password"].inputs["data"] == "random-database-replication"
 
 
 def test_clients_get_both_addresses_once_both_are_there(registered, preview):

@@ -13,7 +13,7 @@ import pytest
 
 from components.plan import database, standby
 from tests.support.docker import docker
-from tests.support.members import PASSWORD, Members, Writer
+from tests.support.members import FIRST, PASSWORD, Members, Writer
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -29,6 +29,11 @@ Told = Callable[[str], None]
 def members(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
     made = Members(image, Path(tmp_path_factory.mktemp("members")))
     try:
+        # One that was alone before.
+        made.start(FIRST, database.workload(FIRST, 512))
+        until(lambda: made.sql(FIRST, "SELECT 1", database.DATABASE), bool, "it serves", 60)
+        made.sql(FIRST, "CREATE TABLE kept AS SELECT 'from before' AS text", database.DATABASE)
+        made.stop(FIRST)
         made.start_all()
         yield made
     finally:
@@ -42,6 +47,11 @@ def told(capsys: pytest.CaptureFixture[str]) -> Told:
             print(f"\n{line}")
 
     return tell
+
+
+def test_a_database_that_was_alone_keeps_its_rows_and_both_have_them(members: Members) -> None:
+    for name in (FIRST, standby.SECOND):
+        assert members.sql(name, "SELECT text FROM kept", database.DATABASE) == "from before"
 
 
 @pytest.mark.parametrize("loss", ["killed", "cut off", "stopped"])
@@ -148,6 +158,7 @@ def test_members_without_their_disk_come_back(members: Members) -> None:
     leader = members.primary()
     members.in_step(leader)
     lost, gone = standby.QUORUM[0], members.other(leader)
+    members.healthy(lost)
     before = number(members, lost)
     with Writer(members.url(leader, gone)) as writer:
         for name in (lost, gone):
@@ -161,6 +172,7 @@ def test_members_without_their_disk_come_back(members: Members) -> None:
         members.start(leader)
         members.in_step(gone)
     assert writer.missing() == set()
+    members.healthy(lost)
     assert number(members, lost) != before
 
 

@@ -35,7 +35,7 @@ def test_no_member_makes_a_cluster_by_itself():
     assert "bootstrap" not in told()
 
 
-def test_superusers_come_in_by_the_socket_and_changes_need_a_certificate():
+def test_superusers_come_in_by_the_socket_and_nobody_is_heard_without_a_certificate():
     config = told()
     assert config["postgresql"]["authentication"]["superuser"] == {"username": "postgres"}
     rules = config["postgresql"]["pg_hba"]
@@ -43,6 +43,6 @@ def test_superusers_come_in_by_the_socket_and_changes_need_a_certificate():
         "host all all all scram-sha-256"
     )
     assert (config["restapi"]["verify_client"], config["etcd3"]["protocol"]) == (
-        "optional",
+        "required",
         "https",
     )

@@ -17,11 +17,13 @@ OTHER = {"ID": 8, "name": "etcd-2", "peerURLs": ["https://b:2380"], "clientURLs"
 @pytest.mark.parametrize(
     ("number", "known", "way"),
     [
-        ("", None, "found"),
-        ("", [EXPECTED, OTHER], "found"),
-        ("", [THERE, OTHER], "join"),
-        ("", [ADDED, OTHER], "join"),
-        ("", [OTHER], "join"),
+        (None, None, "found"),
+        (None, [EXPECTED, OTHER], "found"),
+        (None, [THERE, OTHER], "join"),
+        (None, [ADDED, OTHER], "join"),
+        (None, [OTHER], "join"),
+        ("", None, "continue"),
+        ("", [THERE, OTHER], "continue"),
         ("7", None, "continue"),
         ("7", [THERE, OTHER], "continue"),
         ("7", [ADDED, OTHER], "join"),
