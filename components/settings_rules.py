@@ -17,7 +17,7 @@ from components import (
     settings_standby,
 )
 from components.catalog.loader import Catalog
-from components.plan import database, names, networks, policies, volumes, workloads
+from components.plan import database, database_roles, names, networks, policies, volumes, workloads
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.plan.standby import SECOND_VOLUME
 from components.reading import Fault, Reader, closest, listed
@@ -137,7 +137,7 @@ def _long_names(key: str, settings: Settings) -> list[Fault]:
         (server.name, f"mcp_catalog/{server.name}/server.yaml: name", names.LONGEST)
         for server in settings.servers
     ]
-    wanted.append((workloads.PUBLISHER, "project and stack", names.LONGEST))
+    wanted.append((database_roles.REVOCATION, "project and stack", names.LONGEST))
     faults = []
     for name, where, longest in wanted:
         full = f"{settings.prefix}-{name}"
