@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans backup restore audit sbom preflight preview deploy verify \
+.PHONY: help doctor up down purge status logs ssh orphans backup alone restore audit sbom preflight preview deploy verify \
   drift deployments destroy migrate-state tools env new-server import-compose serve tool-schemas lock docs test test-fast \
   test-long check clean
 
@@ -61,6 +61,9 @@ sbom: $(VENV)/.ready ## list the contents of a stack's images, and check them fo
 
 backup: $(VENV)/.ready ## make a backup of the database now
 	@exec $(BIN)/python -m ops backup --stack "$(STACK)"
+
+alone: $(VENV)/.ready ## prepare the database for standby.enabled: false
+	@exec $(BIN)/python -m ops alone --stack "$(STACK)"
 
 restore: $(VENV)/.ready ## restore the database: make restore AT=latest, AT='2026-11-27 12:00:00' (UTC)
 	@exec $(BIN)/python -m ops restore --stack "$(STACK)" --timeline "$(TIMELINE)" "$(AT)"

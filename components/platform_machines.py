@@ -40,7 +40,7 @@ def machines(
     settings: Settings,
     planned: Sequence[NodePlan],
     login: LoginHandle,
-    home: swarm.VolumeHome,
+    homes: Sequence[swarm.VolumeHome],
     parent: pulumi.Resource,
 ) -> list[NodeHandle]:
     """All machines, with one key of the account and one firewall for the stack."""
@@ -77,7 +77,7 @@ def machines(
         pulumi.ResourceOptions(parent=parent, providers=[account]),
     )
     # A change that would lose the volume is refused before any of it reaches the state.
-    of_machines = pulumi.ResourceOptions(parent=parent, providers=[account], depends_on=[home])
+    of_machines = pulumi.ResourceOptions(parent=parent, providers=[account], depends_on=[*homes])
     made = [
         LambdaInstance(
             node.name,
@@ -93,7 +93,7 @@ def machines(
                 registry_ca=settings.registry.ca,
                 watched=settings.monitoring.enabled,
                 gpu_probe=settings.gpu_probe,
-                volumes=volumes.held_by(node.name, [home]),
+                volumes=volumes.held_by(node.name, homes),
                 confirm_data_loss=settings.confirm_data_loss,
                 firewall_rulesets=firewall.rulesets_of(node),
             ),

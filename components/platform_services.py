@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pulumi
 
-from components.database import Backups, Database, DatabaseArgs
+from components.database import Backups, Database, DatabaseArgs, Standby
 from components.gateway import Gateway, GatewayArgs
 from components.gateway_certificate import OwnCa
 from components.handles import Ground, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
-from components.plan import cost, database_roles, monitoring, nodes, provided, workloads
+from components.plan import cost, database_roles, monitoring, nodes, provided, standby, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -48,27 +48,30 @@ class Services:
         )
         self._images = ImageBuilder("images", builder, self._opts)
 
-    def deploy(self, volume: VolumeHandle) -> Running:
-        """Every workload, each created once what it needs is healthy. volume: the database's."""
+    def deploy(self, volumes: Sequence[VolumeHandle]) -> Running:
+        """Every workload, each created once what it needs is healthy. volumes: the database's, and
+        its standby's."""
         settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
         installed = {server.name: server.packages for server in settings.servers}
         sources = {provided.ACCOUNT: secret(settings.lambda_api_key)}
         made: dict[str, ServiceHandle] = {}
         for workload in workloads.in_order(planned):
-            needed = [made[name] for name in workload.needs]
             if workload.name == workloads.DATABASE:
-                database = self._database({one.name: one for one in planned}, volume)
+                database = self._database({one.name: one for one in planned}, volumes)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name == database_roles.REVOCATION:
-                database.revoke_former(needed)
-            elif workload.name in (
-                *(workloads.PUBLISHER, workloads.BACKUP, database_roles.ADMISSION),
-                *monitoring.NAMES,
+                continue
+            if workload.name == database_roles.revocation(workloads.DATABASE):
+                database.revoke_former([made[name] for name in workload.needs])
+                continue
+            if workload.name in (
+                *(workloads.PUBLISHER, *workloads.OF_DATABASE, *monitoring.NAMES),
+                database_roles.revocation(standby.SECOND),
             ):
                 continue  # the gateway's, the database's and the last component create these
-            elif workload.name == workloads.GATEWAY:
+            needed = [made[name] for name in workload.needs]
+            if workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, needed)
                 made[workload.name] = gateway.handle
@@ -91,11 +94,13 @@ class Services:
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
         return Running(gateway, database, running.apply(lambda _: attached))
 
-    def _database(self, planned: Mapping[str, Workload], volume: VolumeHandle) -> Database:
+    def _database(
+        self, planned: Mapping[str, Workload], volumes: Sequence[VolumeHandle]
+    ) -> Database:
         """planned: all workloads, by name."""
         workload, settings = planned[workloads.DATABASE], self._settings
         image = self._image(workload.name, "images", settings.base_image).reference
-        backups = None
+        backups = second = None
         if settings.backup:
             own = settings.backup.passphrase
             backups = Backups(
@@ -104,16 +109,26 @@ class Services:
                 secret_key=secret(settings.backup.secret_key),
                 passphrase=secret(own) if own.reveal() else None,
                 authority=settings.backup.repository.authority,
+                standby_job=planned.get(workloads.STANDBY_BACKUP),
+            )
+        if settings.standby:
+            second = Standby(
+                planned[standby.SECOND],
+                planned[database_roles.admission(standby.SECOND)],
+                planned[database_roles.revocation(standby.SECOND)],
+                volumes[1],
+                [planned[name] for name in standby.QUORUM],
             )
         args = DatabaseArgs(
             workload=workload,
-            admission=planned[database_roles.ADMISSION],
-            revocation=planned[database_roles.REVOCATION],
+            admission=planned[database_roles.admission(workload.name)],
+            revocation=planned[database_roles.revocation(workload.name)],
             ground=self._ground,
             image=image,
-            volume=volume,
+            volume=volumes[0],
             rotate=settings.rotation.database,
             backups=backups,
+            standby=second,
         )
         return Database(workload.name, args, self._opts)
 

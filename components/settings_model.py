@@ -172,7 +172,7 @@ class Settings:
     """A whole platform's configuration.
 
     stack: the name after which objects are named, see NAMED_AFTER.
-    backup: None for no backups. tracing: None for no traces.
+    backup: None for no backups. tracing: None for no traces. standby: whether the database has one.
     servers: the catalog entries to deploy, with the operator's own settings. credentials: from the
     operator, by server and then by environment variable.
     refresh_images: a word; a different one rebuilds all images.
@@ -202,6 +202,7 @@ class Settings:
     monitoring: Monitoring
     backup: Backup | None
     tracing: Tracing | None
+    standby: bool
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]
@@ -226,7 +227,11 @@ class Settings:
     @property
     def networks(self) -> tuple[str, ...]:
         """Those that each layout has."""
-        return networks.needed(backups=self.backup is not None, monitored=self.monitoring.enabled)
+        return networks.needed(
+            backups=self.backup is not None,
+            monitored=self.monitoring.enabled,
+            standby=self.standby,
+        )
 
     @property
     def prefix(self) -> str:

@@ -14,11 +14,13 @@ from components import (
     settings_nodes,
     settings_overlay,
     settings_servers,
+    settings_standby,
     settings_tracing,
 )
 from components.catalog.loader import Catalog
 from components.plan import database, database_roles, names, networks, policies, volumes, workloads
 from components.plan.nodes import NodeGroup, node_names, nodes
+from components.plan.standby import SECOND_VOLUME
 from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
 
@@ -53,6 +55,7 @@ def read(
     servers = chosen.servers
     monitoring = settings_monitoring.read(top)
     backup = settings_backup.read(top, names.prefix(project, stack))
+    standby = settings_standby.read(top, groups)
     settings = Settings(
         project=project,
         stack=stack,
@@ -79,18 +82,21 @@ def read(
             top,
             groups,
             servers,
-            networks.needed(backups=backup is not None, monitored=monitoring.enabled),
+            networks.needed(
+                backups=backup is not None, monitored=monitoring.enabled, standby=standby
+            ),
         ),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
         monitoring=monitoring,
         backup=backup,
+        standby=standby,
         tracing=settings_tracing.read(top),
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,
         credentials=chosen.credentials,
-        volumes=_volumes(top, groups),
+        volumes=_volumes(top, groups, standby),
         confirm_data_loss=top.text(
             "confirmDataLoss",
             "",
@@ -192,18 +198,21 @@ def _registry(top: Reader) -> Registry:
     return registry
 
 
-def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
+def _volumes(top: Reader, groups: Sequence[NodeGroup], standby: bool) -> dict[str, str]:
     """The wanted node of each volume that has one in the configuration."""
     new, old = f"{top.path}:volumes.database", f"{top.path}:databaseNode"
     move = f"`pulumi config set --path '{new}' {top.plain('databaseNode')}`"
     top.retired("databaseNode", "volumes.database", f"run {move} and `pulumi config rm {old}`")
     known = [candidate["name"] for candidate in volumes.candidates(nodes(groups))]
     reader = top.inner("volumes")
-    found = {}
-    for volume in (database.VOLUME.name,):
+    found: dict[str, str] = {}
+    second = (SECOND_VOLUME.name,) if standby else ()
+    for volume in (database.VOLUME.name, *second):
         name = reader.text(volume, "")
         if name and known and name not in known:
             reader.fault(volume, name, listed(known), closest(name, known))
+        if name and name in found.values():
+            reader.fault(volume, name, "another node than the first member's")
         if name:
             found[volume] = name
     reader.finish()

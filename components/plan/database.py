@@ -92,7 +92,10 @@ def role(password: str) -> str:
     return f"{DATABASE}_{hashlib.sha256(password.encode()).hexdigest()[:8]}"
 
 
-def url(host: str, password: str) -> str:
+def url(password: str, *hosts: str) -> str:
     """The address for clients on the platform's network. It holds the password, of letters and
-    digits."""
-    return f"postgresql://{role(password)}:{password}@{host}:{PORT}/{DATABASE}"
+    digits. hosts: one, or two of which libpq finds the primary.
+    """
+    at = ",".join(f"{host}:{PORT}" for host in hosts)
+    found = "?target_session_attrs=read-write" if len(hosts) > 1 else ""
+    return f"postgresql://{role(password)}:{password}@{at}/{DATABASE}{found}"

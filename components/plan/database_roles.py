@@ -11,17 +11,26 @@ from collections.abc import Iterable
 from components.plan.workload import File, Workload
 from providers.swarm.services.model import Mount, Resources
 
-ADMISSION, REVOCATION = "database-admission", "database-revocation"
 PASSWORD_SECRET = "database_password"
 """File below /run/secrets with the password."""
+
+
+def admission(member: str) -> str:
+    """The first job's name. member: of the database, on whose volume it runs."""
+    return f"{member}-admission"
+
+
+def revocation(member: str) -> str:
+    """The second job's."""
+    return f"{member}-revocation"
 
 
 def jobs(server: Workload, clients: Iterable[str]) -> tuple[Workload, Workload]:
     """server: the database's. clients: names of what logs in, which starts after the first job; the
     second one runs after all of them."""
     return (
-        _job(ADMISSION, server, "admit", (server.name,)),
-        _job(REVOCATION, server, "revoke", (server.name, *clients)),
+        _job(admission(server.name), server, "admit", (server.name,)),
+        _job(revocation(server.name), server, "revoke", (server.name, *clients)),
     )
 
 

@@ -16,6 +16,7 @@ from components.plan import (
     mcp_service,
     monitoring,
     provided,
+    standby,
     tracing,
 )
 from components.plan.networks import attached
@@ -27,6 +28,13 @@ from providers.swarm import calendar
 from providers.swarm.services.rules import faults_of, job_faults
 
 DATABASE, BACKUP, BACKEND, GATEWAY = "database", "backup", "backend", "gateway"
+STANDBY_BACKUP = "backup-2"
+"""The job on the second member's volume: only the primary's makes a backup."""
+OF_DATABASE = (
+    *(BACKUP, STANDBY_BACKUP, standby.SECOND, *standby.QUORUM),
+    *(database_roles.admission(name) for name in (DATABASE, standby.SECOND)),
+)
+"""Created with the database."""
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
@@ -81,20 +89,27 @@ def _backend(settings: Settings) -> Workload:
 
 
 def _database(settings: Settings, clients: Sequence[str]) -> tuple[Workload, ...]:
-    """Its server, the jobs for its password, and the one that backs it up where that is
-    configured. clients: names of those that log in."""
+    """Its server, or members, the jobs that back it up where that is configured, and those for its
+    password. clients: names of those that log in."""
     server = database.workload(DATABASE)
-    roles = database_roles.jobs(server, clients)
+    bare = server
+    repository = settings.backup.repository if settings.backup else None
+    jobs = []
     if settings.monitoring.enabled:
         server = database.watched(server)
-    if settings.backup is None:
-        return (server, *roles)
-    repository = settings.backup.repository
-    return (
-        backup.archiving(server, repository),
-        backup.job(BACKUP, server, repository),
-        *roles,
-    )
+    if repository:
+        jobs.append(backup.job(BACKUP, server, repository))
+        server = backup.archiving(server, repository)
+    if not settings.standby:
+        return (server, *jobs, *database_roles.jobs(bare, clients))
+    managers = [node.name for node in nodes(settings.node_groups) if node.role == "manager"]
+    members = standby.members(server, settings.prefix, managers)
+    second = next(one for one in members if one.name == standby.SECOND)
+    if repository:
+        jobs.append(backup.job(STANDBY_BACKUP, second, repository))
+    beside = replace(bare, name=second.name, volume=second.volume, labels=second.labels)
+    roles = [job for one in (bare, beside) for job in database_roles.jobs(one, clients)]
+    return (*members, *jobs, *roles)
 
 
 def _monitoring(settings: Settings, server: Workload) -> tuple[Workload, ...]:

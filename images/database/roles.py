@@ -123,9 +123,28 @@ def _note(owner: str) -> None:
     unfinished.rename(NOTED)
 
 
+def _is_standby(owner: str) -> bool:
+    return _run(owner, "SELECT pg_is_in_recovery()") == ["t"]
+
+
+def _until(owner: str, known: str, what: str) -> None:
+    """Waits for the other member's job, which does it on the primary. known: SQL for a boolean."""
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while _run(owner, f"SELECT {known}") != ["t"]:
+        if time.monotonic() > deadline:
+            raise Failed(f"this is the standby, and {what} did not arrive from the primary")
+        time.sleep(1)
+    _note(owner)
+    print(f"roles: this is the standby, {what} is here")
+
+
 def admit(owner: str) -> None:
     password = _password()
     name = role(owner, password)
+    if _is_standby(owner):
+        may = f"EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}' AND rolcanlogin)"
+        _until(owner, may, name)
+        return
     _run(owner, *admission(owner, name, verifier(password, secrets.token_bytes(16))))
     _note(owner)
     print(f"roles: {name} may log in")
@@ -133,6 +152,13 @@ def admit(owner: str) -> None:
 
 def revoke(owner: str) -> None:
     name = role(owner, _password())
+    if _is_standby(owner):
+        members = f"{_OF_OWNER.format(owner=owner)} UNION SELECT '{owner}'"
+        others = f"SELECT FROM pg_roles WHERE rolname IN ({members}) AND rolcanlogin"
+        _until(
+            owner, f"NOT EXISTS ({others} AND rolname != '{name}')", f"the end of all but {name}"
+        )
+        return
     [known] = _run(owner, f"SELECT count(*) FROM pg_roles WHERE rolname = '{name}' AND rolcanlogin")
     if known != "1":
         raise Failed(f"{name} may not log in, so nobody could: nothing is taken away")
@@ -170,7 +196,7 @@ def main() -> None:
             case ["again"]:
                 lines = NOTED.read_text().splitlines() if NOTED.exists() else []
                 noted = dict(line.split(" ", 1) for line in lines)
-                print("\n".join(again(owner, noted)))
+                print("".join(f"{statement};\n" for statement in again(owner, noted)))
             case _:
                 sys.exit(__doc__)
     except (Failed, OSError) as failure:

@@ -35,6 +35,9 @@ class CertificateInputs:
     generation: str = prop(
         default="", doc="Of a CA: another text makes another one, which keeps the former one."
     )
+    mutual: bool = prop(
+        default=False, replace=True, doc="A leaf that its holder also shows as a client."
+    )
 
 
 @dataclass(frozen=True)
@@ -176,8 +179,10 @@ def _issue(inputs: CertificateInputs) -> tuple[x509.Certificate, ec.EllipticCurv
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     if not inputs.is_ca:
-        server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        builder = builder.add_extension(server, critical=False)
+        uses = [ExtendedKeyUsageOID.SERVER_AUTH]
+        if inputs.mutual:
+            uses.append(ExtendedKeyUsageOID.CLIENT_AUTH)
+        builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
     return builder.sign(issuer_key, hashes.SHA256()), key
 
 

@@ -496,3 +496,25 @@ def test_a_passphrase_of_ones_own_is_used(registered, preview, tmp_path, monkeyp
 
 def test_without_backups_nothing_of_them_is_there(seen):
     assert not [name for name in seen if "backup" in name]
+
+
+def test_a_standby_adds_a_member_elsewhere_a_quorum_and_a_job_and_changes_no_name(
+    registered, tmp_path, monkeypatch, preview
+):
+    on = {"standby": {"enabled": True}, "backup": BACKUP}
+    seen = run(registered, tmp_path, monkeypatch, **on)
+    added = {"database-2-service", "database-2-home", "database-2-volume", "backup-2-job"}
+    assert added <= set(seen)
+    assert {"database-service", "database-home", "database-volume", "backup-job"} <= set(seen)
+    for machine in MACHINES:
+        assert {"database-home", "database-2-home"} <= reached(seen, machine)
+    assert "database-2-service" in reached(seen, "ai_memory-service")
+    if not preview:
+        on_quorum = {
+            name for name, one in seen.items() if "id-of-quorum" in str(one.inputs.get("networks"))
+        }
+        servers = {f"{name}-service" for name in ("etcd-1", "etcd-2", "etcd-3")}
+        assert on_quorum == servers | {"database-service", "database-2-service"}
+        (other,) = [seen["database-2-home"].inputs["candidates"]]
+        first = seen["database-home"].inputs["candidates"]
+        assert [one for one in first if one not in other], "the first one's home is left out"

@@ -10,7 +10,8 @@ import pytest
 from components.plan import backup as plan
 from components.plan import database
 from components.plan.backup import Repository
-from images.database import backup
+from images.database.backup import choices
+from images.database.backup.places import Failed
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 KEYS = {"backup_access_key": "AKIA", "backup_secret_key": "a/b+c=", "backup_passphrase": "p" * 48}
@@ -24,7 +25,7 @@ def made(kind: str, ago: timedelta) -> dict:
 
 def options(repository: Repository, **keys: str) -> dict[str, str]:
     env = plan.archiving(database.workload("database"), repository).env
-    lines = backup.configuration(env, KEYS | keys).splitlines()
+    lines = choices.configuration(env, KEYS | keys).splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
@@ -40,7 +41,7 @@ def test_amazon_is_found_by_its_region_and_others_by_their_endpoint():
 
 @pytest.mark.parametrize("value", ["", "two words", "one\nrepo1-path=/other"])
 def test_a_secret_that_is_more_than_a_word_never_gets_into_the_configuration(value):
-    with pytest.raises(backup.Failed, match="backup_passphrase: expected one line") as failed:
+    with pytest.raises(Failed, match="backup_passphrase: expected one line") as failed:
         options(REPOSITORY, backup_passphrase=value)
     assert "other" not in str(failed.value)
 
@@ -56,22 +57,22 @@ def test_a_secret_that_is_more_than_a_word_never_gets_into_the_configuration(val
     ],
 )
 def test_a_full_backup_is_made_once_a_week(before, kind):
-    assert backup.kind(before, NOW) == kind
+    assert choices.kind(before, NOW) == kind
 
 
 def test_a_restore_begins_with_the_newest_backup_before_its_time():
     old, new = made("full", timedelta(days=7)), made("diff", timedelta(days=1))
-    assert backup.candidates("latest", [old, new]) == [new, old]
-    assert backup.candidates("2026-11-26 12:00:00", [old, new]) == [new, old]
-    assert backup.candidates("2026-11-26 11:59:59", [old, new]) == [old]
+    assert choices.candidates("latest", [old, new]) == [new, old]
+    assert choices.candidates("2026-11-26 12:00:00", [old, new]) == [new, old]
+    assert choices.candidates("2026-11-26 11:59:59", [old, new]) == [old]
 
 
 def test_a_restore_to_a_time_that_is_not_there_names_the_times_that_are():
     there = [made("full", timedelta(days=7)), made("diff", timedelta(days=1))]
-    assert backup.refusal("latest", there, NOW) == ""
-    assert backup.refusal("2026-11-20 12:00:00", there, NOW) == ""
-    assert backup.refusal("2026-11-27T13:00:00+02:00", there, NOW) == ""
+    assert choices.refusal("latest", there, NOW) == ""
+    assert choices.refusal("2026-11-20 12:00:00", there, NOW) == ""
+    assert choices.refusal("2026-11-27T13:00:00+02:00", there, NOW) == ""
     expected = "expected latest, or a time from 2026-11-20 12:00:00 to now in UTC"
     for at in ("2026-11-20 11:59:59", "2026-11-27 12:00:01", "yesterday", "2026-11-20T12:00+02:00"):
-        assert backup.refusal(at, there, NOW) == f"got {at!r}, {expected}"
-    assert backup.refusal("latest", [], NOW) == "the repository has no backup"
+        assert choices.refusal(at, there, NOW) == f"got {at!r}, {expected}"
+    assert choices.refusal("latest", [], NOW) == "the repository has no backup"

@@ -36,7 +36,7 @@ def test_everything_together_stays_below_the_limit(limit):
 
 def test_a_password_is_in_the_address_with_its_role_which_the_image_knows_too():
     password = "a1B2" * 8
-    parts = urlsplit(plan.url("tasks.p-database", password))
+    parts = urlsplit(plan.url(password, "tasks.p-database"))
 
     assert (parts.username, parts.password) == (roles.role(plan.DATABASE, password), password)
     assert (parts.hostname, parts.port, parts.path) == ("tasks.p-database", 5432, "/sophia")

@@ -1,0 +1,24 @@
+"""Where things are in the container and on the volume; how a failure and a line are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+VERSION = "15"
+DATA = Path("/var/lib/postgresql/data")
+CLUSTER, BEFORE = DATA / VERSION, DATA / f"{VERSION}.before"
+UNFINISHED, FINISHED = DATA / ".restoring", DATA / ".restored"
+DRILL = DATA / ".drill"
+REQUEST, RESULT = DATA / ".restore", DATA / ".restore-result"
+SOCKETS = DATA / ".socket"
+"""Where the job meets the server: it is on the same volume, and on no network of the server's."""
+SECRETS = Path("/run/secrets")
+CONFIG = Path("/tmp/pgbackrest.conf")
+
+
+class Failed(Exception):
+    """Something that can't be done, and why."""
+
+
+def say(line: str) -> None:
+    print(f"backup: {line}", flush=True)
