@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -154,6 +156,12 @@ class Service:
                 return True
         return False
 
+    def encrypt(self, file: Path) -> None:
+        """From now on it speaks TLS. file: its certificate and key, as PEM."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+
     def close(self) -> None:
         """Ends it, including hanging requests."""
         self._ended.set()
@@ -166,6 +174,7 @@ class Service:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def handle_any(self) -> None:
                 parts = urlsplit(self.path)
