@@ -57,11 +57,13 @@ class Database(pulumi.ComponentResource):
     """Done when the server answers queries, a standby has each commit, and the first backup is made
     and verified. Its data stay on the node when it is destroyed.
 
-    handle: for services on the same network. url: secret, with the password; what uses it is
+    handle: for services on the same network. monitor_password: secret, of the role that watches;
+    for a workload that has it. url: secret, with the password; what uses it is
     created after the database is healthy. passphrase: secret, of the backups; "" for none.
     """
 
     handle: ServiceHandle
+    monitor_password: pulumi.Output[str]
     url: pulumi.Output[str]
     passphrase: pulumi.Output[str]
 
@@ -69,13 +71,13 @@ class Database(pulumi.ComponentResource):
         self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:Database", name, None, opts)
-        # No punctuation: clients build addresses with it.
-        password = random.RandomPassword(
-            f"{name}-password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
-        )
+        password = self._password(f"{name}-password")
         access = self._access(args.backups) if args.backups else {}
         self.passphrase = pulumi.Output.secret(access.get(backup.PASSPHRASE, ""))
-        contents = {plan.PASSWORD_SECRET: password.result, **access}
+        contents: dict[str, pulumi.Input[str]] = {plan.PASSWORD_SECRET: password, **access}
+        if plan.MONITOR_SECRET in [file.target for file in args.workload.secrets]:
+            self.monitor_password = self._password(f"{name}-monitor-password")
+            contents[plan.MONITOR_SECRET] = self.monitor_password
         quorum: list[ServiceHandle] = []
         if args.standby:
             shared = self._shared(name, args)
@@ -94,7 +96,7 @@ class Database(pulumi.ComponentResource):
                 given = Given(args.image, access, args.standby.volume, members)
                 deploy_job(args.backups.standby_job, args.ground, given, self)
         self.url = pulumi.Output.secret(
-            pulumi.Output.all(password.result, *(one.dns_name for one in members)).apply(
+            pulumi.Output.all(password, *(one.dns_name for one in members)).apply(
                 lambda known: plan.url(*known)
             )
         )
@@ -117,16 +119,10 @@ class Database(pulumi.ComponentResource):
             opts=child,
             **standby.certificate(args.ground.prefix, args.workload.name),
         )
-        password = random.RandomPassword(
-            f"{name}-replication",
-            length=32,
-            special=False,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
         return {
             standby.AUTHORITY: authority.certificate,
             standby.PAIR: pulumi.Output.concat(pair.certificate, pair.private_key),
-            standby.PASSWORD: password.result,
+            standby.PASSWORD: self._password(f"{name}-replication"),
         }
 
     def _quorum(
@@ -138,6 +134,11 @@ class Database(pulumi.ComponentResource):
             given = Given(args.image, contents, needed=[*made])
             made.append(deploy(workload, args.ground, given, self))
         return made
+
+    def _password(self, name: str) -> pulumi.Output[str]:
+        """A random one, without punctuation: clients build addresses with it."""
+        opts = pulumi.ResourceOptions(parent=self)
+        return random.RandomPassword(name, length=32, special=False, opts=opts).result
 
     def _access(self, backups: Backups) -> dict[str, pulumi.Input[str]]:
         """What the server and the job need for the repository, by the files' names."""

@@ -14,7 +14,7 @@ from components.handles import Ground, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
-from components.plan import monitoring, provided, standby, workloads
+from components.plan import cost, monitoring, nodes, provided, standby, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -82,7 +82,7 @@ class Services:
                 server = McpServiceArgs(workload, self._ground, image, secrets, needed)
                 made[workload.name] = McpService(workload.name, server, self._opts).handle
         if settings.monitoring.enabled:
-            watched = self._monitoring(planned, gateway)
+            watched = self._monitoring(planned, gateway, database)
             made |= {handle.name: handle for handle in watched.handles}
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
@@ -145,7 +145,9 @@ class Services:
             self._opts,
         )
 
-    def _monitoring(self, planned: Sequence[Workload], gateway: Gateway) -> Monitoring:
+    def _monitoring(
+        self, planned: Sequence[Workload], gateway: Gateway, database: Database
+    ) -> Monitoring:
         settings, wanted = self._settings, self._settings.monitoring
         slack = wanted.slack.reveal()
         if not slack and wanted.email is None:
@@ -159,10 +161,16 @@ class Services:
             MonitoringArgs(
                 planned=planned,
                 scraped=scraped,
-                nodes=sum(group.count for group in settings.node_groups),
-                managers=len(self._ground.cluster.managers),
+                machines=nodes.nodes(settings.node_groups),
                 ground=self._ground,
                 image=self._image("monitoring", "images", settings.base_image).reference,
+                gpu_image=wanted.gpu_exporter,
+                budget=monitoring.Budget(
+                    cost.a_month(settings.node_groups, settings.prices),
+                    round(wanted.max_usd_per_month * 100),
+                ),
+                database=database.handle,
+                database_password=database.monitor_password,
                 certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),
                 slack=secret(wanted.slack) if slack else None,
                 email=wanted.email,

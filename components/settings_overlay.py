@@ -63,8 +63,8 @@ def addresses(
 
     `services`: its two ends and its router; one per machine; each server and the backend twice,
     while it is updated; the database; a gateway per manager, and the service with their
-    configuration; a Prometheus per manager. `monitoring`: an exporter per machine, and two watchers
-    per manager.
+    configuration; a Prometheus per manager. `monitoring`: an exporter per machine and per machine
+    with GPUs, the database's twice, and two watchers per manager.
     """
     machines = sum(group.count for group in groups)
     managers = sum(group.count for group in groups if group.role == "manager")
@@ -72,7 +72,7 @@ def addresses(
     services = 3 + machines + 2 * replicas + 1 + managers + 1
     if not monitored:
         return services
-    return max(services + managers, 3 + 2 * machines + 2 * managers)
+    return max(services + managers, 3 + 3 * machines + 2 + 2 * managers)
 
 
 def no_room(project: str, overlay: Overlay, networks: Sequence[str]) -> Fault | None:

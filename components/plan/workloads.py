@@ -41,8 +41,10 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         settings.gateway.port,
         [*(server.name for server in settings.servers), BACKEND],
     )
+    of_database = _database(settings)
+    server = next(one for one in of_database if one.name == DATABASE)
     every = (
-        *_database(settings),
+        *of_database,
         *(
             _server(server, settings.prefix, settings.credentials[server.name])
             for server in settings.servers
@@ -54,11 +56,12 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
             health=settings.backend.health,
             env=settings.backend.env,
             secrets=settings.backend.secrets,
-            probed=settings.monitoring.enabled,
+            monitored=settings.monitoring.enabled,
+            runbooks=settings.monitoring.runbooks,
         ),
         gateway.publisher(gateways),
         gateways,
-        *_monitoring(settings),
+        *_monitoring(settings, server),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(
@@ -70,6 +73,8 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
 def _database(settings: Settings) -> tuple[Workload, ...]:
     """Its server, or members, and the jobs that back it up where that is configured."""
     server = database.workload(DATABASE)
+    if settings.monitoring.enabled:
+        server = database.watched(server)
     repository = settings.backup.repository if settings.backup else None
     jobs = []
     if repository:
@@ -85,14 +90,19 @@ def _database(settings: Settings) -> tuple[Workload, ...]:
     return (*members, *jobs)
 
 
-def _monitoring(settings: Settings) -> tuple[Workload, ...]:
-    """Started last: what isn't there yet would be missed."""
+def _monitoring(settings: Settings, server: Workload) -> tuple[Workload, ...]:
+    """Started last: what isn't there yet would be missed. server: the database's."""
     wanted = settings.monitoring
     if not wanted.enabled:
         return ()
-    told_by_slack = bool(wanted.slack.reveal())
+    with_gpus = any(node.gpus for node in nodes(settings.node_groups))
     return monitoring.workloads(
-        settings.prefix, (GATEWAY,), slack=told_by_slack, email=wanted.email
+        settings.prefix,
+        (GATEWAY,),
+        server,
+        gpus=with_gpus and bool(wanted.gpu_exporter),
+        slack=bool(wanted.slack.reveal()),
+        email=wanted.email,
     )
 
 

@@ -216,10 +216,24 @@ def roles() -> None:
         f"ALTER ROLE \"{role}\" PASSWORD '{literal.replace(chr(39), chr(39) * 2)}';\n"
         for role, literal in literals.items()
     )
-    psql("postgres", made + grants + passwords)
+    psql("postgres", made + grants + passwords + monitor())
     # Only a superuser may do this, and none can connect from outside.
     psql(database, "CREATE EXTENSION IF NOT EXISTS vector;\n")
     READY.touch()
+
+
+def monitor() -> str:
+    """SQL for the role that may read statistics, and no row of any table."""
+    file = SECRETS / "monitor_password"
+    if not file.exists():
+        return "DROP ROLE IF EXISTS monitor;\n"
+    password = file.read_text().strip().replace("'", "''")
+    return (
+        "SELECT 'CREATE ROLE monitor'"
+        " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitor') \\gexec\n"
+        "GRANT pg_monitor TO monitor;\n"
+        f"ALTER ROLE monitor LOGIN CONNECTION LIMIT 4 PASSWORD '{password}';\n"
+    )
 
 
 def writable() -> bool:

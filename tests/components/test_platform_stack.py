@@ -344,14 +344,21 @@ def test_who_watches_comes_last_and_its_secrets_are_files(
         )
         assert seen["prometheus-service"].inputs["networks"] == watching
         assert seen["alertmanager-service"].inputs["networks"] == alerts
-        assert set(exports["networks"]) >= {"prometheus", "alertmanager", "node-exporter"}
+        watchers = {"prometheus", "alertmanager", "node-exporter", "database-exporter"}
+        assert set(exports["networks"]) >= watchers
         expected = seen["prometheus-expected"].inputs["data"]
         assert "sophia_expected_nodes, expr: vector(4)" in expected
         assert "sophia_expected_managers, expr: vector(3)" in expected
         assert "sophia_certificate_ends_seconds, expr: vector(1927627200)" in expected
         exporter = seen["node-exporter-service"].inputs
         assert exporter["hostname"] == "{{.Node.Hostname}}"
-        assert "mounts" not in exporter, "nothing of a node is given"
+        (mount,) = exporter["mounts"]
+        assert (mount["source"], mount["readOnly"]) == ("/var/lib/sophia-report", True)
+        files = {one["path"] for one in seen["swarm-worker-1-setup"].inputs["files"]}
+        assert "/etc/systemd/system/sophia-report.service" in files
+        for secret in ("database-monitor-password-file", "database-exporter-password"):
+            assert seen[secret].secrets == {"data"}
+    assert "database-service" in reached(seen, "database-exporter-service")
 
 
 def test_nobody_being_told_is_a_warning(registered, tmp_path, monkeypatch):

@@ -124,16 +124,17 @@ class Service:
     sent: bytes of huge answers that went out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.routes: dict[str, Answers] = {}
         self.queue: deque[Reply] = deque()
         self.asked: list[Request] = []
         self.left = self.sent = self.at_once = self.most_at_once = 0
         self._ended = threading.Event()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http = ThreadingHTTPServer((address, port), self._handler())
         self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self.port = self._http.server_port
+        self.url = f"http://{address}:{self.port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -218,9 +219,9 @@ class Service:
 
 
 @contextmanager
-def serving() -> Iterator[Service]:
-    """A service on this machine."""
-    service = Service()
+def serving(address: str = "127.0.0.1", port: int = 0) -> Iterator[Service]:
+    """A service on this machine; by default at a free port."""
+    service = Service(address, port)
     try:
         yield service
     finally:
