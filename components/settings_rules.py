@@ -18,7 +18,16 @@ from components import (
     settings_tracing,
 )
 from components.catalog.loader import Catalog
-from components.plan import database, database_roles, names, networks, policies, volumes, workloads
+from components.plan import (
+    database,
+    database_roles,
+    names,
+    networks,
+    policies,
+    standby,
+    volumes,
+    workloads,
+)
 from components.plan.nodes import NodeGroup, node_names, nodes
 from components.plan.standby import SECOND_VOLUME
 from components.reading import Fault, Reader, closest, listed
@@ -139,13 +148,14 @@ def _long_names(key: str, settings: Settings) -> list[Fault]:
         (server.name, f"mcp_catalog/{server.name}/server.yaml: name", names.LONGEST)
         for server in settings.servers
     ]
-    wanted.append((database_roles.REVOCATION, "project and stack", names.LONGEST))
+    longest = database_roles.revocation(standby.SECOND if settings.standby else workloads.DATABASE)
+    wanted.append((longest, "project and stack", names.LONGEST))
     faults = []
-    for name, where, longest in wanted:
+    for name, where, most in wanted:
         full = f"{settings.prefix}-{name}"
-        if len(full) > longest:
+        if len(full) > most:
             got = f"{full!r}, {len(full)} characters"
-            faults.append(Fault(where, got, f"{longest} characters at most", advice))
+            faults.append(Fault(where, got, f"{most} characters at most", advice))
     return faults
 
 

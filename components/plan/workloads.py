@@ -51,14 +51,15 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         for server in settings.servers
     ]
     clients = [server.name for server in servers if DATABASE in server.needs]
-    database_server, *jobs = _database(settings, clients)
+    of_database = _database(settings, clients)
+    server = next(one for one in of_database if one.name == DATABASE)
     every = (
-        *(database_server, *jobs),
+        *of_database,
         *servers,
         _backend(settings),
         gateway.publisher(gateways),
         gateways,
-        *_monitoring(settings, database_server),
+        *_monitoring(settings, server),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(

@@ -209,10 +209,25 @@ def roles() -> None:
         f"SELECT 'CREATE ROLE {REPLICATOR} LOGIN REPLICATION'"
         f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{REPLICATOR}') \\gexec\n"
     )
-    psql("postgres", f"{made}{grants}ALTER ROLE {REPLICATOR} PASSWORD '{password}';\n")
+    own = f"ALTER ROLE {REPLICATOR} PASSWORD '{password}';\n"
+    psql("postgres", made + grants + own + monitor())
     # Only a superuser may do this, and none can connect from outside.
     psql(database, "CREATE EXTENSION IF NOT EXISTS vector;\n")
     READY.touch()
+
+
+def monitor() -> str:
+    """SQL for the role that may read statistics, and no row of any table."""
+    file = SECRETS / "monitor_password"
+    if not file.exists():
+        return "DROP ROLE IF EXISTS monitor;\n"
+    password = file.read_text().strip().replace("'", "''")
+    return (
+        "SELECT 'CREATE ROLE monitor'"
+        " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitor') \\gexec\n"
+        "GRANT pg_monitor TO monitor;\n"
+        f"ALTER ROLE monitor LOGIN CONNECTION LIMIT 4 PASSWORD '{password}';\n"
+    )
 
 
 def writable() -> bool:
