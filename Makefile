@@ -13,8 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans backup restore audit sbom preflight preview deploy verify \
-  drift drill deployments destroy migrate-state tools env new-server import-compose serve tool-schemas docs test test-fast \
+.PHONY: help doctor up down purge status logs ssh orphans backup alone restore audit sbom preflight preview deploy verify \
+  drift drill deployments destroy migrate-state tools env new-server import-compose serve tool-schemas lock docs test test-fast \
   test-long check clean
 
 help: ## list these targets
@@ -62,6 +62,9 @@ sbom: $(VENV)/.ready ## list the contents of a stack's images, and check them fo
 backup: $(VENV)/.ready ## make a backup of the database now
 	@exec $(BIN)/python -m ops backup --stack "$(STACK)"
 
+alone: $(VENV)/.ready ## prepare the database for standby.enabled: false
+	@exec $(BIN)/python -m ops alone --stack "$(STACK)"
+
 restore: $(VENV)/.ready ## restore the database: make restore AT=latest, AT='2026-11-27 12:00:00' (UTC)
 	@exec $(BIN)/python -m ops restore --stack "$(STACK)" --timeline "$(TIMELINE)" "$(AT)"
 
@@ -94,6 +97,9 @@ serve: $(VENV)/.ready ## run one server alone, on 127.0.0.1:8000: make serve NAM
 tool-schemas: $(VENV)/.ready ## write what every server shows to a model: mcp_catalog/*/tools.json
 	@PYTHONPATH=mcp_catalog/base $(BIN)/python -m ops.tool_schemas
 
+lock: ## lock the packages of requirements*.txt by hash; their newest versions: make lock LOCK=--upgrade
+	@exec ops/lock $(LOCK)
+
 docs: $(VENV)/.ready ## generate docs/reference/ from the code
 	@$(BIN)/python -m ops.docs
 
@@ -116,5 +122,5 @@ clean: ## remove the caches of this checkout, but nothing that runs
 	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.ready: requirements.txt requirements-dev.txt
+$(VENV)/.ready: requirements-lock.txt
 	@exec ops/make-venv $(VENV)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import pulumi
 import pulumi_random as random
 
+from components.gateway_certificate import OwnCa, given, made
 from components.handles import Ground, ServiceHandle
 from components.plan import gateway as plan
-from components.plan import own_certificate
 from components.plan.workload import Workload
 from components.workload import Given, deploy
-from providers.swarm import resources as swarm
-from providers.swarm.certificate import RENEWAL
-
-CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 
 
 @dataclass(frozen=True)
@@ -28,6 +24,7 @@ class GatewayArgs:
     hosts: DNS names, besides the managers' addresses, by which clients may call it.
     origins: websites whose scripts may call it. callers: in addition to the default one, which
     may be listed, too.
+    last_tokens, former_tokens: what callers had after the last `up`, and before it; by name.
     certificate, private_key: the operator's, PEM, valid for all hosts; without them, the platform's
     own CA signs one for hosts and addresses.
     """
@@ -41,23 +38,11 @@ class GatewayArgs:
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
     callers: Sequence[plan.Caller] = ()
+    last_tokens: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    former_tokens: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     certificate: str = ""
     private_key: pulumi.Input[str] = ""
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """What clients are shown. pem: chain and key; authority: PEM of the platform's CA, "" if
-    another signed it.
-
-    ends: ISO 8601, UTC; renew: how long before that; renewed_by: who does it.
-    """
-
-    pem: pulumi.Output[str]
-    authority: pulumi.Output[str]
-    ends: pulumi.Output[str]
-    renew: timedelta
-    renewed_by: str
+    own_ca: OwnCa = OwnCa()
 
 
 class Gateway(pulumi.ComponentResource):
@@ -65,7 +50,7 @@ class Gateway(pulumi.ComponentResource):
 
     handle: the service.
     tokens: what clients send as `Authorization: Bearer <token>`, by the caller's name, secret;
-    token: the default caller's.
+    token: the default caller's. former_tokens: those before them that are still good, secret.
     ca_certificate: PEM that clients trust; "" with the operator's certificate.
     certificate: when it `ends`, from when to renew it (`renew_from`), and by whom (`renewed_by`).
     urls: its addresses, by each DNS name, then at each manager; url: the first of them.
@@ -75,6 +60,7 @@ class Gateway(pulumi.ComponentResource):
     handle: ServiceHandle
     token: pulumi.Output[str]
     tokens: pulumi.Output[dict[str, str]]
+    former_tokens: pulumi.Output[dict[str, str]]
     ca_certificate: pulumi.Output[str]
     certificate: pulumi.Output[dict[str, str]]
     url: pulumi.Output[str]
@@ -91,16 +77,31 @@ class Gateway(pulumi.ComponentResource):
         default = plan.Caller(plan.DEFAULT_CALLER)
         callers = {caller.name: caller for caller in (default, *args.callers)}
         tokens = {caller.name: self._token(name, caller) for caller in callers.values()}
-        shown = self._given(args) if args.certificate else self._made(name, args, addresses)
-        known = pulumi.Output.all(*(token.apply(plan.digest) for token in tokens.values()))
-        digests = pulumi.Output.unsecret(known).apply(
-            lambda made: dict(zip(made, callers.values(), strict=True))
+        self.former_tokens = self._former(args, callers, tokens)
+        if args.certificate:
+            shown = given(args.certificate, args.private_key, self)
+        else:
+            opts = pulumi.ResourceOptions(parent=self, provider=args.ground.cluster.provider)
+            common_name = f"{args.ground.prefix} gateway"
+            shown = made(name, common_name, args.hosts, addresses, args.own_ca, opts)
+        known = pulumi.Output.all(pulumi.Output.all(**tokens), self.former_tokens)
+        # Hashes of tokens tell nothing.
+        digests = pulumi.Output.unsecret(
+            known.apply(
+                lambda both: {
+                    plan.digest(token): callers[name]
+                    for some in both
+                    for name, token in some.items()
+                }
+            )
         )
         config = {plan.CONFIG_FILE: self._config(args, addresses, digests)}
-        given = Given(args.image, config, needed=[*args.servers, args.backend])
-        publisher = deploy(args.publisher, args.ground, given, self)
-        given = Given(args.image, {plan.CERTIFICATE_SECRET: shown.pem}, needed=[publisher])
-        self.handle = deploy(args.workload, args.ground, given, self)
+        needed = [*args.servers, args.backend]
+        publisher = deploy(
+            args.publisher, args.ground, Given(args.image, config, needed=needed), self
+        )
+        tls = Given(args.image, {plan.CERTIFICATE_SECRET: shown.pem}, needed=[publisher])
+        self.handle = deploy(args.workload, args.ground, tls, self)
 
         self.token = tokens[plan.DEFAULT_CALLER]
         self.tokens = pulumi.Output.secret(pulumi.Output.all(**tokens))
@@ -138,48 +139,27 @@ class Gateway(pulumi.ComponentResource):
         )
         return pulumi.Output.secret(made.result)
 
-    def _given(self, args: GatewayArgs) -> _Shown:
-        """The operator's certificate. Only the operator can renew it."""
-        ends = own_certificate.ends(args.certificate)
-        if datetime.now(UTC) > ends - own_certificate.NOTICE:
-            when = f"{ends:%Y-%m-%d %H:%M} UTC"
-            pulumi.log.warn(f"the gateway's certificate ends on {when}: set a new one", self)
-        return _Shown(
-            pem=pulumi.Output.secret(
-                pulumi.Output.concat(args.certificate.rstrip(), "\n", args.private_key)
-            ),
-            authority=pulumi.Output.from_input(""),
-            ends=pulumi.Output.from_input(ends.isoformat()),
-            renew=own_certificate.NOTICE,
-            renewed_by="you",
-        )
-
-    def _made(self, name: str, args: GatewayArgs, addresses: pulumi.Output[list[str]]) -> _Shown:
-        """A certificate for all names and addresses, signed by the platform's own CA."""
-        child = pulumi.ResourceOptions(parent=self, provider=args.ground.cluster.provider)
-        authority = swarm.Certificate(
-            f"{name}-ca",
-            common_name=f"{args.ground.prefix} gateway CA",
-            is_ca=True,
-            validity_days=CA_DAYS,
-            opts=child,
-        )
-        leaf = swarm.Certificate(
-            f"{name}-certificate",
-            common_name=f"{args.ground.prefix} gateway",
-            dns_names=list(args.hosts),
-            ip_addresses=addresses,
-            ca_certificate=authority.certificate,
-            ca_private_key=authority.private_key,
-            validity_days=CERTIFICATE_DAYS,
-            opts=child,
-        )
-        return _Shown(
-            pem=pulumi.Output.concat(leaf.certificate, leaf.private_key),
-            authority=authority.certificate,
-            ends=leaf.not_after,
-            renew=timedelta(days=CERTIFICATE_DAYS) * RENEWAL,
-            renewed_by="pulumi up",
+    @staticmethod
+    def _former(
+        args: GatewayArgs,
+        callers: Mapping[str, plan.Caller],
+        tokens: Mapping[str, pulumi.Output[str]],
+    ) -> pulumi.Output[dict[str, str]]:
+        """Of the callers that keep it, by name."""
+        none = pulumi.Output.from_input("")
+        keeping = [name for name, caller in callers.items() if caller.keep_former]
+        found = [
+            pulumi.Output.all(
+                tokens[name], args.last_tokens.get(name, none), args.former_tokens.get(name, none)
+            ).apply(lambda known: plan.former(*known))
+            for name in keeping
+        ]
+        return pulumi.Output.secret(
+            pulumi.Output.all(*found).apply(
+                lambda known: {
+                    name: token for name, token in zip(keeping, known, strict=True) if token
+                }
+            )
         )
 
     def _config(

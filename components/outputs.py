@@ -8,8 +8,10 @@ OUTPUTS = {
     "gateway_urls": "Your own names, then every manager's address: all of them work.",
     "gateway_token": "Secret. The token of the caller `default`.",
     "gateway_tokens": "Secret. All tokens, by the names of `gateway.callers`, and `default`.",
+    "gateway_former_tokens": "Secret. Tokens of before a rotation that are still good; by caller.",
     "gateway_certificate": "When the gateway's certificate ends, when to renew it, and who does.",
-    "ca_certificate": "The platform's CA in PEM, for clients; empty with your own certificate.",
+    "ca_certificate": "The platform's CA in PEM, for clients, or the new and the former one; empty "
+    "with your own certificate.",
     "backup_passphrase": "Secret. What the database's backups are encrypted with; empty without.",
     "mcp_endpoints": "By server, its address for MCP clients, at `gateway_url`.",
     "nodes": "By node: address, host key, machine's id, role, tier and ssh user.",

@@ -77,7 +77,7 @@ def machines(
         pulumi.ResourceOptions(parent=parent, providers=[account]),
     )
     # A change that would lose the volume is refused before any of it reaches the state.
-    of_machines = pulumi.ResourceOptions(parent=parent, providers=[account], depends_on=homes)
+    of_machines = pulumi.ResourceOptions(parent=parent, providers=[account], depends_on=[*homes])
     made = [
         LambdaInstance(
             node.name,

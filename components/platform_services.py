@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 
-from components.database import Backups, Database, DatabaseArgs
+from components.database import Backups, Database, DatabaseArgs, Standby
 from components.gateway import Gateway, GatewayArgs
+from components.gateway_certificate import OwnCa
 from components.handles import Ground, JobHandle, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.own_database import OwnDatabase, OwnDatabaseArgs
-from components.plan import cost, monitoring, nodes, provided, workloads
+from components.plan import cost, database_roles, monitoring, nodes, provided, standby, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -50,9 +51,9 @@ class Services:
         )
         self._images = ImageBuilder("images", builder, self._opts)
 
-    def deploy(self, volume: VolumeHandle | None) -> Running:
-        """Every workload, each created once what it needs is healthy. volume: the database's, None
-        for a database of the operator's."""
+    def deploy(self, volumes: Sequence[VolumeHandle]) -> Running:
+        """Every workload, each created once what it needs is healthy. volumes: the database's, and
+        its standby's; none for a database of the operator's."""
         settings, planned = self._settings, workloads.planned(self._settings)
         base = self._image("base", CATALOG, settings.base_image)
         installed = {server.name: server.packages for server in settings.servers}
@@ -61,21 +62,28 @@ class Services:
             sources[workloads.DATABASE] = secret(settings.database.url)
         database: Database | None = None
         made: dict[str, ServiceHandle] = {}
-        succeeded: dict[str, JobHandle] = {}
+        checked: dict[str, JobHandle] = {}
         for workload in workloads.in_order(planned):
-            needed = [made[name] for name in workload.needs if name in made]
-            after = [succeeded[name] for name in workload.needs if name in succeeded]
             if workload.name == workloads.DATABASE:
-                job = next((one for one in planned if one.name == workloads.BACKUP), None)
-                assert volume is not None, "the platform's own database has one"
-                database = self._database(workload, job, volume)
+                database = self._database({one.name: one for one in planned}, volumes)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name == workloads.CHECK:
-                succeeded[workload.name] = self._checked(workload)
-            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP, *monitoring.NAMES):
+                continue
+            if workload.name == workloads.CHECK:
+                checked[workload.name] = self._checked(workload)
+                continue
+            if workload.name == database_roles.revocation(workloads.DATABASE):
+                assert database is not None, "in_order has it first"
+                database.revoke_former([made[name] for name in workload.needs])
+                continue
+            if workload.name in (
+                *(workloads.PUBLISHER, *workloads.OF_DATABASE, *monitoring.NAMES),
+                database_roles.revocation(standby.SECOND),
+            ):
                 continue  # the gateway's, the database's and the last component create these
-            elif workload.name == workloads.GATEWAY:
+            needed = [made[name] for name in workload.needs if name in made]
+            after = [checked[name] for name in workload.needs if name in checked]
+            if workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, needed)
                 made[workload.name] = gateway.handle
@@ -99,20 +107,42 @@ class Services:
         passphrase = database.passphrase if database else pulumi.Output.secret("")
         return Running(gateway, passphrase, running.apply(lambda _: attached))
 
-    def _database(self, workload: Workload, job: Workload | None, volume: VolumeHandle) -> Database:
-        """job: that backs it up."""
-        image = self._image(workload.name, "images", self._settings.base_image).reference
-        backups, settings = None, self._settings.backup
-        if settings:
-            own = settings.passphrase
+    def _database(
+        self, planned: Mapping[str, Workload], volumes: Sequence[VolumeHandle]
+    ) -> Database:
+        """planned: all workloads, by name."""
+        workload, settings = planned[workloads.DATABASE], self._settings
+        image = self._image(workload.name, "images", settings.base_image).reference
+        backups = second = None
+        if settings.backup:
+            own = settings.backup.passphrase
             backups = Backups(
-                job,
-                access_key=secret(settings.access_key),
-                secret_key=secret(settings.secret_key),
+                planned.get(workloads.BACKUP),
+                access_key=secret(settings.backup.access_key),
+                secret_key=secret(settings.backup.secret_key),
                 passphrase=secret(own) if own.reveal() else None,
-                authority=settings.repository.authority,
+                authority=settings.backup.repository.authority,
+                standby_job=planned.get(workloads.STANDBY_BACKUP),
             )
-        args = DatabaseArgs(workload, self._ground, image, volume, backups)
+        if settings.standby:
+            second = Standby(
+                planned[standby.SECOND],
+                planned[database_roles.admission(standby.SECOND)],
+                planned[database_roles.revocation(standby.SECOND)],
+                volumes[1],
+                [planned[name] for name in standby.QUORUM],
+            )
+        args = DatabaseArgs(
+            workload=workload,
+            admission=planned[database_roles.admission(workload.name)],
+            revocation=planned[database_roles.revocation(workload.name)],
+            ground=self._ground,
+            image=image,
+            volume=volumes[0],
+            rotate=settings.rotation.database,
+            backups=backups,
+            standby=second,
+        )
         return Database(workload.name, args, self._opts)
 
     def _checked(self, workload: Workload) -> JobHandle:
@@ -137,7 +167,7 @@ class Services:
         publisher: Workload,
         needed: Sequence[ServiceHandle],
     ) -> Gateway:
-        settings = self._settings.gateway
+        all_of_it, settings = self._settings, self._settings.gateway
         [backend] = (handle for handle in needed if handle.name == workloads.BACKEND)
         return Gateway(
             workload.name,
@@ -151,8 +181,11 @@ class Services:
                 hosts=settings.hosts,
                 origins=settings.origins,
                 callers=settings.callers,
+                last_tokens={name: secret(one) for name, one in all_of_it.last_tokens.items()},
+                former_tokens={name: secret(one) for name, one in all_of_it.former_tokens.items()},
                 certificate=settings.certificate,
                 private_key=secret(settings.private_key),
+                own_ca=OwnCa(all_of_it.rotation.gateway_ca, settings.keep_former_ca),
             ),
             self._opts,
         )

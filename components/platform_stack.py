@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import pulumi
@@ -17,12 +17,22 @@ from components.handles import (
 )
 from components.plan import cost, networks, nodes
 from components.plan import database as plan
+from components.plan.standby import SECOND_VOLUME
+from components.plan.volumes import VolumePlan
 from components.platform_services import Services
 from components.sensitive import secret
-from components.settings_model import LOGIN_KEY, NAMED_AFTER, SUBNET_SIZE, Settings
+from components.settings_model import (
+    FORMER_TOKENS,
+    LOGIN_KEY,
+    NAMED_AFTER,
+    SUBNET_SIZE,
+    TOKENS,
+    Settings,
+)
 from components.swarm_cluster import SwarmCluster, SwarmClusterArgs
 from components.swarm_network import SwarmNetwork, SwarmNetworkArgs
 from components.version import VERSION
+from providers.swarm import resources as swarm
 
 
 class PlatformStack(pulumi.ComponentResource):
@@ -42,17 +52,10 @@ class PlatformStack(pulumi.ComponentResource):
             pulumi.log.info(networks.SWAP, self)
         login = platform_machines.login(settings, self._child)
         planned = nodes.nodes(settings.node_groups)
-        home = None
-        if not settings.database:
-            home = volumes.home(
-                plan.VOLUME,
-                planned,
-                settings.volumes.get(plan.VOLUME.name, ""),
-                settings.confirm_data_loss,
-                self._child,
-            )
-        homes = [home] if home else []
-        machines = platform_machines.machines(settings, planned, login, homes, self)
+        homes = self._homes(planned)
+        machines = platform_machines.machines(
+            settings, planned, login, [home for _, home in homes], self
+        )
         cluster = SwarmCluster(
             "swarm",
             SwarmClusterArgs(
@@ -72,13 +75,12 @@ class PlatformStack(pulumi.ComponentResource):
             username=settings.registry.username,
             password=secret(settings.registry.password),
         )
-        volume = None
-        if home:
-            volume = volumes.directory(
-                plan.VOLUME, home, machines, cluster, settings.confirm_data_loss, self
-            )
+        directories = [
+            volumes.directory(volume, home, machines, cluster, settings.confirm_data_loss, self)
+            for volume, home in homes
+        ]
         ground = Ground(settings.prefix, cluster, self._networks(cluster), registry)
-        running = Services(settings, ground, self).deploy(volume)
+        running = Services(settings, ground, self).deploy(directories)
         gateway = running.gateway
 
         managers = cluster.managers
@@ -89,7 +91,8 @@ class PlatformStack(pulumi.ComponentResource):
             "gateway_url": gateway.url,
             "gateway_urls": gateway.urls,
             "gateway_token": gateway.token,
-            "gateway_tokens": gateway.tokens,
+            TOKENS: gateway.tokens,
+            FORMER_TOKENS: gateway.former_tokens,
             "gateway_certificate": gateway.certificate,
             "ca_certificate": gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
@@ -103,6 +106,27 @@ class PlatformStack(pulumi.ComponentResource):
             networks.LAYOUTS: running.attached.apply(lambda _: [*map(asdict, settings.layouts)]),
         }
         self.register_outputs({})
+
+    def _homes(
+        self, planned: Sequence[nodes.NodePlan]
+    ) -> list[tuple[VolumePlan, swarm.VolumeHome]]:
+        """The database's volumes, the standby's on another node; none for a database of the
+        operator's."""
+        settings = self._settings
+        if settings.database:
+            return []
+        made: list[tuple[VolumePlan, swarm.VolumeHome]] = []
+        for volume in (plan.VOLUME, *([SECOND_VOLUME] if settings.standby else [])):
+            home = volumes.home(
+                volume,
+                planned,
+                settings.volumes.get(volume.name, ""),
+                settings.confirm_data_loss,
+                self._child,
+                apart=made[0][1] if made else None,
+            )
+            made.append((volume, home))
+        return made
 
     def _networks(self, cluster: ClusterHandle) -> dict[str, NetworkHandle]:
         """By name, the networks of this run's layouts; those of the former one stay unchanged."""

@@ -20,9 +20,11 @@ from components.reading import Fault
 from components.settings_account import Account
 from components.settings_environment import with_credentials, with_environment, with_variables
 from components.settings_model import (
+    FORMER_TOKENS,
     LOGIN_KEY,
     NAMED_AFTER,
     SUBNET_SIZE,
+    TOKENS,
     Sensitive,
     Settings,
     SettingsError,
@@ -81,6 +83,8 @@ def load(catalog: Catalog) -> Settings:
     settings = replace(
         settings,
         former_login=Sensitive(str(kept.get(LOGIN_KEY, ""))),
+        last_tokens=_sensitive(kept.get(TOKENS)),
+        former_tokens=_sensitive(kept.get(FORMER_TOKENS)),
         former_networks=cast(Mapping[str, list[str]], former),
         former_layouts=_former_layouts(kept),
     )
@@ -89,6 +93,11 @@ def load(catalog: Catalog) -> Settings:
     ):
         raise SettingsError((narrow,))
     return settings
+
+
+def _sensitive(kept: object) -> dict[str, Sensitive]:
+    texts = cast(Mapping[str, str], kept or {})
+    return {name: Sensitive(text) for name, text in texts.items()}
 
 
 def _former_layouts(kept: Mapping[str, object]) -> list[networks.Layout]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.plan import own_database
-from components.reading import Reader
+from components.reading import Fault, Reader
 from components.settings_model import OwnDatabase, Sensitive
 
 
-def read(top: Reader) -> OwnDatabase | None:
-    """The setting, None without it; what is wrong goes to the reader's faults."""
+def read(top: Reader, *, standby: bool, rotate: str) -> OwnDatabase | None:
+    """The setting, None without it; what is wrong goes to the reader's faults.
+
+    standby, rotate: what is set for the platform's own: whether it has one, and the password's.
+    """
     # Whoever puts the address where the mapping belongs is not shown it.
     reader = top.inner("database", hidden=not isinstance(top.plain("database") or {}, Mapping))
     if not top.has("database"):
@@ -23,6 +26,13 @@ def read(top: Reader) -> OwnDatabase | None:
     if top.has("backup"):
         expected = f"none with {key}: whoever runs that database backs it up"
         top.fault("backup", {}, expected, "remove one of them", hidden=True)
+    if standby:
+        expected = f"false with {key}: whoever runs that database gives it one"
+        advice = "turn it off, or remove that key"
+        top.faults.append(Fault(top.key("standby.enabled"), "true", expected, advice))
+    if rotate:
+        expected = f"none with {key}, in which that database's password is"
+        top.fault("rotate.database", rotate, expected, "change it there, and remove this key")
     try:
         return OwnDatabase(Sensitive(own_database.parsed(url).variables), Sensitive(url), backups)
     except ValueError as wrong:

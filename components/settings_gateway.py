@@ -30,6 +30,7 @@ def read(top: Reader, servers: Sequence[str]) -> Gateway:
     reader = top.inner("gateway", hidden=not isinstance(top.plain("gateway") or {}, Mapping))
     port, hosts, origins = _port(reader), _hosts(reader), _origins(reader)
     callers = _callers(reader.inner("callers"), servers)
+    keep_former_ca = reader.flag("keepFormerCa", default=False)
     before = len(top.faults)
     # People paste both into one key: never show either.
     pair = (reader.secret("certificate", ""), reader.secret("privateKey", ""))
@@ -37,7 +38,9 @@ def read(top: Reader, servers: Sequence[str]) -> Gateway:
         now = datetime.now(UTC)
         top.faults.extend(own_certificate.faults(reader.path, *pair, hosts, now))
     reader.finish()
-    return Gateway(port, hosts, origins, callers, pair[0], Sensitive(pair[1]))
+    return Gateway(
+        port, hosts, origins, callers, pair[0], Sensitive(pair[1]), keep_former_ca=keep_former_ca
+    )
 
 
 def _port(reader: Reader) -> int:
@@ -70,7 +73,14 @@ def _callers(reader: Reader, servers: Sequence[str]) -> tuple[Caller, ...]:
             expected = "a caller's name: 1 to 32 small letters, digits, '.', '-' and '_'"
             reader.fault("", name, expected, "for example alice")
         entry = reader.inner(name)
-        callers.append(Caller(name, _may_use(entry, servers), entry.token("rotate", "")))
+        callers.append(
+            Caller(
+                name,
+                _may_use(entry, servers),
+                entry.token("rotate", ""),
+                entry.flag("keepFormer", default=False),
+            )
+        )
         entry.finish()
     return tuple(callers)
 

@@ -11,6 +11,7 @@ from components.plan.backup import Repository
 from components.plan.gateway import Caller
 from components.plan.monitoring import Email
 from components.plan.nodes import NodeGroup
+from components.plan.tracing import Tracing
 from components.reading import Fault
 
 NAMED_AFTER = "named_after"
@@ -18,6 +19,8 @@ NAMED_AFTER = "named_after"
 `pulumi stack rename` renames none of them."""
 SUBNET_SIZE = "subnet_size"
 """Output of a stack: the prefix length of its networks, which is fixed once the Swarm exists."""
+TOKENS, FORMER_TOKENS = "gateway_tokens", "gateway_former_tokens"
+"""Outputs of a stack: its callers' tokens, and those before them that are still good; by name."""
 LOGIN_KEY = "ssh_private_key"
 """Output of a stack: the newest private key for logging in to its machines."""
 
@@ -77,6 +80,7 @@ class Gateway:
     origins: websites whose scripts may call (`https://app.example.com`).
     callers: those with their own token.
     certificate: the operator's PEM chain, "" for one of the platform's CA; private_key: its key.
+    keep_former_ca: whether the platform's former CA is still the one that signs.
     """
 
     port: int
@@ -85,6 +89,7 @@ class Gateway:
     callers: tuple[Caller, ...]
     certificate: str
     private_key: Sensitive
+    keep_former_ca: bool
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,13 @@ class Firewall:
 
 @dataclass(frozen=True)
 class Rotation:
-    """Tokens; another text makes a new login key, or new join tokens."""
+    """Tokens; another text makes a new login key, new join tokens, a new password of the
+    database, a new CA of the gateway."""
 
     login_key: str
     join_tokens: str
+    database: str
+    gateway_ca: str
 
 
 @dataclass(frozen=True)
@@ -176,7 +184,8 @@ class Settings:
     """A whole platform's configuration.
 
     stack: the name after which objects are named, see NAMED_AFTER.
-    backup: None for no backups. database: None for the platform's own.
+    backup: None for no backups. database: None for the platform's own. tracing: None for no traces.
+    standby: whether the database has one.
     servers: the catalog entries to deploy, with the operator's own settings. credentials: from the
     operator, by server and then by environment variable.
     refresh_images: a word; a different one rebuilds all images.
@@ -185,7 +194,8 @@ class Settings:
     recover_on: name of the manager that continues alone after the majority is lost, or "".
     prices: US cents per hour, by instance type, as far as the cloud reports them.
     max_usd_per_hour: what all machines may cost, 0 for no limit.
-    former_login: the last `up`'s output LOGIN_KEY, or "". former_networks: where it left each
+    former_login: the last `up`'s output LOGIN_KEY, or "". last_tokens, former_tokens: what callers
+    had after it, and what they had before; by name. former_networks: where it left each
     workload; former_layouts: of its networks, newest first.
     """
 
@@ -205,6 +215,8 @@ class Settings:
     monitoring: Monitoring
     backup: Backup | None
     database: OwnDatabase | None
+    tracing: Tracing | None
+    standby: bool
     firewall: Firewall
     gpu_probe: bool
     servers: tuple[Server, ...]
@@ -216,6 +228,8 @@ class Settings:
     rotation: Rotation
     max_usd_per_hour: float
     former_login: Sensitive = Sensitive("")
+    last_tokens: Mapping[str, Sensitive] = field(default_factory=dict)
+    former_tokens: Mapping[str, Sensitive] = field(default_factory=dict)
     former_networks: Mapping[str, Collection[str]] = field(default_factory=dict)
     former_layouts: Sequence[networks.Layout] = ()
 
@@ -227,7 +241,11 @@ class Settings:
     @property
     def networks(self) -> tuple[str, ...]:
         """Those that each layout has."""
-        return networks.needed(backups=self.backup is not None, monitored=self.monitoring.enabled)
+        return networks.needed(
+            backups=self.backup is not None,
+            monitored=self.monitoring.enabled,
+            standby=self.standby,
+        )
 
     @property
     def prefix(self) -> str:

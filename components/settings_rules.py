@@ -15,10 +15,22 @@ from components import (
     settings_nodes,
     settings_overlay,
     settings_servers,
+    settings_standby,
+    settings_tracing,
 )
 from components.catalog.loader import Catalog
-from components.plan import database, names, networks, policies, volumes, workloads
+from components.plan import (
+    database,
+    database_roles,
+    names,
+    networks,
+    policies,
+    standby,
+    volumes,
+    workloads,
+)
 from components.plan.nodes import NodeGroup, node_names, nodes
+from components.plan.standby import SECOND_VOLUME
 from components.reading import Fault, Reader, closest, listed
 from components.settings_model import Offers, Pace, Registry, Rotation, Sensitive, Settings
 
@@ -53,7 +65,9 @@ def read(
     servers = chosen.servers
     monitoring = settings_monitoring.read(top)
     backup = settings_backup.read(top, names.prefix(project, stack))
-    own_database = settings_database.read(top)
+    standby = settings_standby.read(top, groups, backup)
+    rotation = _rotation(top)
+    own_database = settings_database.read(top, standby=standby, rotate=rotation.database)
     settings = Settings(
         project=project,
         stack=stack,
@@ -80,18 +94,22 @@ def read(
             top,
             groups,
             servers,
-            networks.needed(backups=backup is not None, monitored=monitoring.enabled),
+            networks.needed(
+                backups=backup is not None, monitored=monitoring.enabled, standby=standby
+            ),
         ),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
         monitoring=monitoring,
         backup=backup,
         database=own_database,
+        standby=standby,
+        tracing=settings_tracing.read(top),
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
         servers=servers,
         credentials=chosen.credentials,
-        volumes=_volumes(top, groups),
+        volumes=_volumes(top, groups, standby),
         confirm_data_loss=top.text(
             "confirmDataLoss",
             "",
@@ -100,7 +118,7 @@ def read(
         ),
         recover_on=_recover_on(top, groups),
         prices=offers.prices if offers else {},
-        rotation=_rotation(top),
+        rotation=rotation,
         max_usd_per_hour=_price_limit(top),
     )
     top.finish()
@@ -134,13 +152,14 @@ def _long_names(key: str, settings: Settings) -> list[Fault]:
         (server.name, f"mcp_catalog/{server.name}/server.yaml: name", names.LONGEST)
         for server in settings.servers
     ]
-    wanted.append((workloads.PUBLISHER, "project and stack", names.LONGEST))
+    longest = database_roles.revocation(standby.SECOND if settings.standby else workloads.DATABASE)
+    wanted.append((longest, "project and stack", names.LONGEST))
     faults = []
-    for name, where, longest in wanted:
+    for name, where, most in wanted:
         full = f"{settings.prefix}-{name}"
-        if len(full) > longest:
+        if len(full) > most:
             got = f"{full!r}, {len(full)} characters"
-            faults.append(Fault(where, got, f"{longest} characters at most", advice))
+            faults.append(Fault(where, got, f"{most} characters at most", advice))
     return faults
 
 
@@ -193,18 +212,21 @@ def _registry(top: Reader) -> Registry:
     return registry
 
 
-def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
+def _volumes(top: Reader, groups: Sequence[NodeGroup], standby: bool) -> dict[str, str]:
     """The wanted node of each volume that has one in the configuration."""
     new, old = f"{top.path}:volumes.database", f"{top.path}:databaseNode"
     move = f"`pulumi config set --path '{new}' {top.plain('databaseNode')}`"
     top.retired("databaseNode", "volumes.database", f"run {move} and `pulumi config rm {old}`")
     known = [candidate["name"] for candidate in volumes.candidates(nodes(groups))]
     reader = top.inner("volumes")
-    found = {}
-    for volume in (database.VOLUME.name,):
+    found: dict[str, str] = {}
+    second = (SECOND_VOLUME.name,) if standby else ()
+    for volume in (database.VOLUME.name, *second):
         name = reader.text(volume, "")
         if name and known and name not in known:
             reader.fault(volume, name, listed(known), closest(name, known))
+        if name and name in found.values():
+            reader.fault(volume, name, "another node than the first member's")
         if name:
             found[volume] = name
     reader.finish()
@@ -214,7 +236,10 @@ def _volumes(top: Reader, groups: Sequence[NodeGroup]) -> dict[str, str]:
 def _rotation(top: Reader) -> Rotation:
     reader = top.inner("rotate")
     found = Rotation(
-        login_key=reader.token("loginKey", ""), join_tokens=reader.token("joinTokens", "")
+        login_key=reader.token("loginKey", ""),
+        join_tokens=reader.token("joinTokens", ""),
+        database=reader.token("database", ""),
+        gateway_ca=reader.token("gatewayCa", ""),
     )
     reader.finish()
     return found

@@ -79,30 +79,35 @@ class SwarmCluster(pulumi.ComponentResource):
                 parent=self, provider=joining, depends_on=[setups[node.name] for node in managers]
             ),
         )
-        members: list[swarm.Member] = []
-        # A chain, managers first: members join and, above all, leave one at a time.
-        for node in (*managers, *workers):
-            members.append(
-                swarm.Member(
-                    f"{name}-{node.name}",
-                    node_name=node.physical_name,
-                    address=node.address,
-                    host_key=node.host_key,
-                    advertise_address=node.private_address,
-                    instance_id=node.instance_id,
-                    role=node.role,
-                    labels=dict(node.labels),
-                    cluster_id=cluster.cluster_id,
-                    manager_token=cluster.manager_token,
-                    worker_token=cluster.worker_token,
-                    opts=pulumi.ResourceOptions(
-                        parent=self,
-                        provider=joining,
-                        depends_on=[setups[node.name], *node.admitted, *members[-1:]],
-                        deleted_with=cluster,
-                    ),
-                )
+
+        def member(node: NodeHandle, after: Sequence[swarm.Member]) -> swarm.Member:
+            return swarm.Member(
+                f"{name}-{node.name}",
+                node_name=node.physical_name,
+                address=node.address,
+                host_key=node.host_key,
+                advertise_address=node.private_address,
+                instance_id=node.instance_id,
+                role=node.role,
+                labels=dict(node.labels),
+                cluster_id=cluster.cluster_id,
+                manager_token=cluster.manager_token,
+                worker_token=cluster.worker_token,
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    provider=joining,
+                    depends_on=[setups[node.name], *node.admitted, *after],
+                    deleted_with=cluster,
+                ),
             )
+
+        members: list[swarm.Member] = []
+        # A chain of managers: each changes who is a majority. The provider lets workers in a few at
+        # a time, and out one at a time; a chain of them is too long for the SDK at 1,000 nodes.
+        for node in managers:
+            members.append(member(node, members[-1:]))
+        last = members[-1:]
+        members += [member(node, last) for node in workers]
         provider = provider_of(
             f"{name}-services",
             pulumi.ResourceOptions(parent=self),

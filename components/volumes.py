@@ -19,12 +19,17 @@ def home(
     wanted: str,
     confirm_data_loss: str,
     opts: pulumi.ResourceOptions,
+    apart: swarm.VolumeHome | None = None,
 ) -> swarm.VolumeHome:
-    """The volume's node, known before the machines. wanted: a node's name, "" for any."""
+    """The volume's node, known before the machines. wanted: a node's name, "" for any. apart: the
+    home of a volume that must be on another node.
+    """
     return swarm.VolumeHome(
         f"{volume.name}-home",
         name=volume.name,
-        candidates=plan.candidates(nodes),
+        candidates=apart.home.apply(lambda other: plan.candidates(nodes, other))
+        if apart
+        else plan.candidates(nodes),
         node=wanted,
         confirm_data_loss=confirm_data_loss,
         opts=opts,

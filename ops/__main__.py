@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ops import backup, inspect, orphans, platform, state_backup
+from ops import backup, inspect, members, orphans, platform, state_backup
 from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
 from ops.progress import say
@@ -30,6 +30,7 @@ def main() -> int:
     commands.add_parser("ssh", parents=[one]).add_argument("node")
     commands.add_parser("orphans", parents=[one])
     commands.add_parser("backup", parents=[one])
+    commands.add_parser("alone", parents=[one])
     restoring = commands.add_parser("restore", parents=[one])
     restoring.add_argument("at")
     restoring.add_argument("--timeline", default="")
@@ -57,6 +58,8 @@ def main() -> int:
                 orphans.show(inspect.stack_named(arguments.stack))
             case "backup":
                 _backup(arguments.stack)
+            case "alone":
+                members.alone(*inspect.known(arguments.stack))
             case "restore":
                 found = inspect.known(arguments.stack)
                 backup.restore(*found, arguments.at, arguments.timeline)

@@ -10,24 +10,22 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from components.plan import backup as plan
-from components.plan import database, names, workloads
-from components.plan.workload import on_node
-from ops import jobs, nodes
+from components.plan import names, standby, workloads
+from ops import jobs, members, nodes
+from ops.members import Member
 from ops.nodes import NotUp
 from ops.progress import say
 
-T = TypeVar("T")
 Json = dict[str, Any]
 
 _LONGEST = 3600.0
 """Seconds that a backup is waited for."""
-_EVERY = 3.0
-"""Seconds between two looks."""
 
 
 def make(outputs: Json, prefix: str) -> None:
@@ -35,7 +33,7 @@ def make(outputs: Json, prefix: str) -> None:
     _needed(outputs)
     if not are_own(outputs):
         raise NotUp("this stack reads the backups of another one, and makes none")
-    service = names.physical(prefix, workloads.BACKUP)
+    service = names.physical(prefix, _job(outputs, prefix))
     before, state = jobs.last(nodes.asked(outputs, jobs.LOOK), service)
     if not state.startswith("under way"):
         nodes.asked(outputs, f"docker service update --quiet --force --detach {service}")
@@ -48,7 +46,7 @@ def make(outputs: Json, prefix: str) -> None:
         running = begun == before or state.startswith(("under way", "has no task"))
         return None if running else (begun, state)
 
-    begun, state = _until(ended, "the backup", _LONGEST)
+    begun, state = members.until(ended, "the backup", _LONGEST)
     told = nodes.asked(outputs, f"docker service logs --raw --since {begun} {service}")
     for line in told.splitlines():
         say(line)
@@ -65,31 +63,35 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> Json:
     """
     _needed(outputs)
     request = json.dumps({"at": moment(at), "timeline": _number(timeline)})
-    node, service = _home(outputs, prefix), names.physical(prefix, workloads.DATABASE)
-    checked = nodes.on(
-        outputs, node, _in_container(service, f"backup check {shlex.quote(request)}")
-    )
-    if checked.returncode not in (0, _NOT_RUNNING):
+    every = members.of(outputs, prefix)
+    member = _restored(outputs, every)
+    node, folder = member.node, member.folder
+    checked = member.inside(outputs, f"backup check {shlex.quote(request)}")
+    if checked.returncode not in (0, members.NOT_RUNNING):
         raise NotUp(f"nothing was changed: {checked.stdout.strip().removeprefix('backup: ')}")
     began = time.monotonic()
-    say(f"the database on {node} stops, and starts with what it restores to {at}")
-    asked = nodes.on(outputs, node, _ask(service, request))
-    if asked.returncode:
-        raise NotUp(f"{node} does not take the request: {asked.stdout.strip()}")
 
     def result() -> Json | None:
-        told = nodes.on(outputs, node, f"sudo cat {_FOLDER}/.restore-result 2>/dev/null")
+        told = nodes.on(outputs, node, f"sudo cat {folder}/.restore-result 2>/dev/null")
         return json.loads(told.stdout) if told.returncode == 0 else None
 
-    told = _until(result, "the restore", plan.LONGEST_RESTORE_S)
-    if "error" in told:
-        raise NotUp(f"nothing was restored, the database is as it was: {told['error']}")
-    healthy = _in_container(service, "healthcheck.sh")
-    _until(lambda: nodes.on(outputs, node, healthy).returncode == 0 or None, "the database", 120)
+    with _held(outputs, [one for one in every if one != member]):
+        say(f"the database on {node} stops, and starts with what it restores to {at}")
+        asked = nodes.on(outputs, node, _ask(member, request))
+        if asked.returncode:
+            raise NotUp(f"{node} does not take the request: {asked.stdout.strip()}")
+        told = members.until(result, "the restore", plan.LONGEST_RESTORE_S)
+        if "error" in told:
+            raise NotUp(f"nothing was restored, the database is as it was: {told['error']}")
+        members.until(
+            lambda: member.inside(outputs, "healthcheck.sh").returncode == 0 or None,
+            "the database",
+            120,
+        )
     say(
         f"restored to {at} on timeline {told['timeline']}; the database answers again after"
         f" {time.monotonic() - began:.0f} s. What it had before is on {node} in"
-        f" {_FOLDER}/15.before until the next restore"
+        f" {folder}/15.before until the next restore"
     )
     if there := told.get("content"):
         say(f"{there['rows']} rows in {there['tables']} tables were compared with what was noted")
@@ -100,6 +102,22 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> Json:
         say("making a backup of it")
         make(outputs, prefix)
     return told
+
+
+def _job(outputs: Json, prefix: str) -> str:
+    """The one on the primary's volume: the other one would find a standby."""
+    if not members.have_standby(outputs):
+        return workloads.BACKUP
+    on_second = members.primary(outputs, members.of(outputs, prefix)).name == standby.SECOND
+    return workloads.STANDBY_BACKUP if on_second else workloads.BACKUP
+
+
+def _restored(outputs: Json, every: Sequence[Member]) -> Member:
+    """The member that is restored: the primary, or the first one if there is none."""
+    try:
+        return members.primary(outputs, every)
+    except NotUp:
+        return every[0]
 
 
 def lines(outputs: Json, prefix: str) -> list[str]:
@@ -115,10 +133,10 @@ def lines(outputs: Json, prefix: str) -> list[str]:
 def state(outputs: Json, prefix: str) -> Json:
     """What there is, as images/database/backup/state.py tells it. Raises NotUp."""
     _needed(outputs)
-    node, service = _home(outputs, prefix), names.physical(prefix, workloads.DATABASE)
-    told = nodes.on(outputs, node, _in_container(service, "backup state"))
+    member = members.primary(outputs, members.of(outputs, prefix))
+    told = member.inside(outputs, "backup state")
     if told.returncode:
-        said = told.stdout.strip().splitlines() or [f"the database does not run on {node}"]
+        said = told.stdout.strip().splitlines() or [f"the database does not run on {member.node}"]
         raise NotUp(said[-1])
     found: Json = json.loads(told.stdout.splitlines()[-1])
     return found
@@ -182,53 +200,33 @@ def _needed(outputs: Json) -> None:
         raise NotUp("this stack has no backups: docs/how-to/backups.md tells how to turn them on")
 
 
-def _home(outputs: Json, prefix: str) -> str:
-    """The node that the database's volume is on."""
-    look = "docker service inspect --format '{{json .Spec.TaskTemplate.Placement.Constraints}}'"
-    service = names.physical(prefix, workloads.DATABASE)
-    constraints: list[str] = json.loads(nodes.asked(outputs, f"{look} {service}"))
-    known: list[str] = list(outputs["nodes"])
-    return next(node for node in known if on_node(node) in constraints)
-
-
-_FOLDER = database.VOLUME.path
-_NOT_RUNNING = 64
-"""Exit status where no container of the service runs on the node."""
-
-
-def _in_container(service: str, command: str) -> str:
-    """Runs a command in the service's container on this node."""
-    return (
-        f"container=$({nodes.containers(service)})"
-        f' && [ "$container" ] || exit {_NOT_RUNNING}\n'
-        f'exec docker exec "$container" {command}'
-    )
-
-
-def _ask(service: str, request: str) -> str:
+def _ask(member: Member, request: str) -> str:
     """Leaves the request on the volume and stops the server, which Swarm starts anew. One that
     can't start finds it by itself."""
-    new = f"{_FOLDER}/.restore.new"
+    folder, new = member.folder, f"{member.folder}/.restore.new"
     return (
-        f"set -e\nsudo rm -f {_FOLDER}/.restore-result\n"
+        f"set -e\nsudo rm -f {folder}/.restore-result\n"
         f"echo {shlex.quote(request)} | sudo tee {new} >/dev/null\n"
-        f"sudo chmod 0644 {new}\nsudo mv {new} {_FOLDER}/.restore\n"
-        f"{nodes.containers(service)} | xargs --no-run-if-empty docker stop --time 60 >/dev/null"
+        f"sudo chmod 0644 {new}\nsudo mv {new} {folder}/.restore\n"
+        f"{member.stop}"
     )
 
 
-def _until(look: Callable[[], T | None], what: str, seconds: float) -> T:
-    """Waits until there is something to see. Raises NotUp."""
-    ends, told = time.monotonic() + seconds, time.monotonic()
-    while True:
-        if (found := look()) is not None:
-            return found
-        if time.monotonic() > ends:
-            raise NotUp(f"{what} has not ended within {seconds:.0f} s, and continues")
-        if time.monotonic() - told > 15:
-            told = time.monotonic()
-            say(f"    waiting for {what}")
-        time.sleep(_EVERY)
+@contextmanager
+def _held(outputs: Json, others: Sequence[Member]) -> Iterator[None]:
+    """Holds the other member until the restore has ended: it would take over. It is copied anew
+    then; after a failure it continues as it was."""
+    for member in others:
+        say(f"{member.name} on {member.node} waits meanwhile")
+        member.on_node(outputs, f"set -e\nsudo touch {member.folder}/.hold\n{member.stop}")
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        for member in others:
+            rebuilt = f"sudo touch {member.folder}/.rebuild\n" if done else ""
+            member.on_node(outputs, f"set -e\n{rebuilt}sudo rm -f {member.folder}/.hold")
 
 
 def _age(seconds: float) -> str:

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from components.plan import monitoring, names
-from ops import backup, client, gateways, jobs, nodes
+from ops import backup, client, gateways, jobs, members, nodes
 from ops.nodes import NotUp, asked
 from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
@@ -28,7 +28,11 @@ def status(name: str) -> None:
     for node, about in sorted(outputs["nodes"].items()):
         say(f"{node:<12} {about['address']:<16} {about['role']}, {about['tier']}")
     sys.stdout.write(asked(outputs, "docker node ls && docker service ls"))
-    for line in (*jobs.lines(asked(outputs, jobs.LOOK), prefix), *backup.lines(outputs, prefix)):
+    for line in (
+        *jobs.lines(asked(outputs, jobs.LOOK), prefix),
+        *members.lines(outputs, prefix),
+        *backup.lines(outputs, prefix),
+    ):
         say(line)
 
 

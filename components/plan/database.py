@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
-from urllib.parse import quote
 
 from components.plan import networks
 from components.plan.volumes import DATA, VolumePlan
@@ -16,9 +16,8 @@ PORT = 5432
 VOLUME = VolumePlan("database", f"{DATA}/postgres", USER_ID)
 """The image keeps the cluster in a directory below it, named after its version."""
 DATABASE = "sophia"
-"""The database, and the role that owns it. Superusers connect through the local socket only."""
-PASSWORD_SECRET = "postgres_password"
-"""File below /run/secrets with the role's password."""
+"""The database, and the role that owns it, which can't log in: see `database_roles`. Superusers
+connect through the local socket only."""
 MONITOR, MONITOR_SECRET = "monitor", "monitor_password"
 """The role that reads the server's statistics (`pg_monitor`), and its password's file."""
 
@@ -37,7 +36,6 @@ def workload(name: str, memory_mb: int = 1024) -> Workload:
             word for key, value in memory(memory_mb).items() for word in ("-c", f"{key}={value}")
         ),
         env={"DATABASE": DATABASE},
-        secrets=(File("password-file", PASSWORD_SECRET),),
         # It starts on that volume only.
         volume=MountedVolume(VOLUME, "/var/lib/postgresql/data", "VOLUME"),
         mounts=(
@@ -89,6 +87,15 @@ def memory(limit_mb: int) -> dict[str, str]:
     }
 
 
-def url(host: str, password: str) -> str:
-    """The address for clients on the platform's network. It holds the password."""
-    return f"postgresql://{DATABASE}:{quote(password, safe='')}@{host}:{PORT}/{DATABASE}"
+def role(password: str) -> str:
+    """The role that logs in with that password. As in images/database/roles.py."""
+    return f"{DATABASE}_{hashlib.sha256(password.encode()).hexdigest()[:8]}"
+
+
+def url(password: str, *hosts: str) -> str:
+    """The address for clients on the platform's network. It holds the password, of letters and
+    digits. hosts: one, or two of which libpq finds the primary.
+    """
+    at = ",".join(f"{host}:{PORT}" for host in hosts)
+    found = "?target_session_attrs=read-write" if len(hosts) > 1 else ""
+    return f"postgresql://{role(password)}:{password}@{at}/{DATABASE}{found}"

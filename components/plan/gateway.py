@@ -93,11 +93,13 @@ class Caller:
     """Somebody who may call, with their own token.
 
     servers: those that they may call, None for all. rotate: another text makes another token.
+    keep_former: whether the one before is good, too.
     """
 
     name: str
     servers: tuple[str, ...] | None = None
     rotate: str = ""
+    keep_former: bool = False
 
 
 CALLER = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
@@ -109,6 +111,12 @@ DEFAULT_CALLER = "default"
 def digest(token: str) -> str:
     """A token as the configuration has it. 256 random bits can't be guessed from a plain hash."""
     return hashlib.sha256(f"Bearer {token}".encode()).hexdigest()
+
+
+def former(token: str, last: str, before: str) -> str:
+    """The token before this one, "" for none. last: what the last `up` left as the token; before:
+    what it left as its former one."""
+    return before if token == last else last
 
 
 def url(host: str, port: int) -> str:
@@ -128,7 +136,8 @@ def config(
 
     routes: the servers. backend: serves `/mcp` itself, `/api/` and the page.
     hosts: names and addresses that clients may use in Host and Origin, without a port.
-    callers: by the `digest` of their token. rate: requests of each in RATE_PERIOD_S.
+    callers: by the `digest` of their tokens, of which one may have two.
+    rate: requests of each in RATE_PERIOD_S.
     origins: other websites whose scripts may call, as browsers send them in Origin.
     Raises ValueError for what the configuration can't hold, with all errors at once.
     """
@@ -145,7 +154,8 @@ def config(
         backend=backend,
         hosts=sorted(set(hosts)),
         origins=sorted(set(origins)),
-        callers=sorted(callers.items(), key=lambda item: item[1].name),
+        digests=sorted(callers.items(), key=lambda item: (item[1].name, item[0])),
+        callers=sorted({*callers.values()}, key=lambda caller: caller.name),
         cors_methods="GET, POST, DELETE",
         cors_request_headers=", ".join(CORS_REQUEST_HEADERS),
         cors_response_headers=", ".join(CORS_RESPONSE_HEADERS),
@@ -264,7 +274,7 @@ def _host_faults(hosts: Sequence[str]) -> list[str]:
 
 def _caller_faults(callers: Mapping[str, Caller]) -> list[str]:
     return [
-        *_repeated("caller", [caller.name for caller in callers.values()]),
+        *_repeated("caller", [caller.name for caller in {*callers.values()}]),
         *(
             f"caller {caller.name!r}: expected 1 to 32 small letters, digits, '.', '-' and '_'"
             for caller in callers.values()

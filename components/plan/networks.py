@@ -18,8 +18,10 @@ BACKUP = "backup"
 MONITORING = "monitoring"
 """What watches the platform, and an exporter on every node, where it is monitored. A separate
 network, so that no server can silence an alert."""
-NETWORKS = (EDGE, DATA, BACKUP, MONITORING)
-INTERNAL = frozenset({DATA})
+QUORUM = "quorum"
+"""The database's two members and those that choose the primary, where it has a standby."""
+NETWORKS = (EDGE, DATA, BACKUP, MONITORING, QUORUM)
+INTERNAL = frozenset({DATA, QUORUM})
 """Those without a way out: what has the database's password needs neither the internet nor a
 machine's metadata by it. A workload that publishes a port has to be on another one, too."""
 
@@ -57,9 +59,9 @@ class Layout:
         return network if self.generation == 1 else f"{network}-{self.generation}"
 
 
-def needed(*, backups: bool, monitored: bool) -> tuple[str, ...]:
+def needed(*, backups: bool, monitored: bool, standby: bool) -> tuple[str, ...]:
     """Those that the platform has."""
-    there = {EDGE: True, DATA: True, BACKUP: backups, MONITORING: monitored}
+    there = {EDGE: True, DATA: True, BACKUP: backups, MONITORING: monitored, QUORUM: standby}
     return tuple(network for network in NETWORKS if there[network])
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from components.plan import cost, workloads
+from components.plan import cost, standby, workloads
 from components.plan.workload import JOBS, Workload
 from components.reading import Fault
 from components.settings_model import Settings
@@ -31,12 +31,13 @@ def published_ports(settings: Settings, planned: Sequence[Workload]) -> Iterator
 def protected_volumes(_: Settings, planned: Sequence[Workload]) -> Iterator[Fault]:
     """A workload that keeps data has a volume, guarded by VolumeHome, and never two tasks at once.
 
-    A global workload has the same on every node: what one of them keeps may be lost with it.
+    What a global workload keeps on each node, or a member of the quorum on its own, may be lost
+    with it: the others have the same.
     """
     for workload in planned:
         for mount in workload.mounts:
-            each_node_its_own = workload.kind == "global" and workload.order == "stop-first"
-            if mount.type == "volume" and each_node_its_own:
+            others_have_it = workload.kind == "global" or workload.name in standby.QUORUM
+            if mount.type == "volume" and others_have_it and workload.order == "stop-first":
                 continue
             if mount.type != "tmpfs" and not mount.read_only:
                 kept = f"{mount.type} {mount.source!r} to write to"

@@ -21,8 +21,10 @@ class VolumePlan:
     mode: str = "0700"
 
 
-def candidates(nodes: Iterable[NodePlan]) -> list[dict[str, str]]:
-    """Nodes that may hold a volume: those on tier primary, else all of them."""
+def candidates(nodes: Iterable[NodePlan], other: str = "") -> list[dict[str, str]]:
+    """Nodes that may hold a volume: those on tier primary, else all of them. other: the node of a
+    volume that must not share it.
+    """
     every = list(nodes)
     chosen = [node for node in every if node.tier == "primary"] or every
-    return [{"name": node.name, "machine": node.machine} for node in chosen]
+    return [{"name": node.name, "machine": node.machine} for node in chosen if node.name != other]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -11,11 +11,14 @@ from components.plan import (
     backend,
     backup,
     database,
+    database_roles,
     gateway,
     mcp_service,
     monitoring,
     own_database,
     provided,
+    standby,
+    tracing,
 )
 from components.plan.networks import attached
 from components.plan.nodes import nodes
@@ -28,6 +31,13 @@ from providers.swarm.services.rules import faults_of, job_faults
 DATABASE, BACKUP, BACKEND, GATEWAY = "database", "backup", "backend", "gateway"
 CHECK = "database-check"
 """In place of the database where the operator has one."""
+STANDBY_BACKUP = "backup-2"
+"""The job on the second member's volume: only the primary's makes a backup."""
+OF_DATABASE = (
+    *(BACKUP, STANDBY_BACKUP, standby.SECOND, *standby.QUORUM),
+    *(database_roles.admission(name) for name in (DATABASE, standby.SECOND)),
+)
+"""Created with the database."""
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 
@@ -39,23 +49,17 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         settings.gateway.port,
         [*(server.name for server in settings.servers), BACKEND],
     )
-    server, *backups = _database(settings)
+    servers = [_traced(_server(one, settings), settings) for one in settings.servers]
+    clients = [server.name for server in servers if DATABASE in server.needs]
+    of_database = _database(settings, clients)
+    server = next((one for one in of_database if one.name == DATABASE), None)
     every = (
-        *(server, *backups),
-        *(_server(one, settings) for one in settings.servers),
-        backend.workload(
-            BACKEND,
-            settings.prefix,
-            settings.servers,
-            health=settings.backend.health,
-            env=settings.backend.env,
-            secrets=settings.backend.secrets,
-            monitored=settings.monitoring.enabled,
-            runbooks=settings.monitoring.runbooks,
-        ),
+        *of_database,
+        *servers,
+        _backend(settings),
         gateway.publisher(gateways),
         gateways,
-        *_monitoring(settings, None if settings.database else server),
+        *_monitoring(settings, server),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(
@@ -64,21 +68,52 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
     )
 
 
-def _database(settings: Settings) -> tuple[Workload, ...]:
-    """Its server, and the job that backs it up where that is configured; or the check of the
-    operator's own."""
+def _traced(workload: Workload, settings: Settings) -> Workload:
+    """With what its runtime needs to send spans."""
+    return replace(workload, env={**workload.env, **tracing.environment(settings.tracing)})
+
+
+def _backend(settings: Settings) -> Workload:
+    """The platform's own, or the operator's, who traces it in a way of their own."""
+    own = settings.backend
+    made = backend.workload(
+        BACKEND,
+        settings.prefix,
+        settings.servers,
+        health=own.health,
+        env=own.env,
+        secrets=own.secrets,
+        monitored=settings.monitoring.enabled,
+        runbooks=settings.monitoring.runbooks,
+    )
+    return made if own.image else _traced(made, settings)
+
+
+def _database(settings: Settings, clients: Sequence[str]) -> tuple[Workload, ...]:
+    """Its server, or members, the jobs that back it up where that is configured, and those for its
+    password; or the check of the operator's own. clients: names of those that log in."""
     if settings.database:
         return (own_database.check(CHECK, settings.database.backups),)
     server = database.workload(DATABASE)
+    bare = server
+    repository = settings.backup.repository if settings.backup else None
+    jobs = []
     if settings.monitoring.enabled:
         server = database.watched(server)
-    if settings.backup is None:
-        return (server,)
-    repository = settings.backup.repository
-    filled = backup.archiving(server, repository)
-    if repository.restore_only:
-        return (filled,)
-    return filled, backup.job(BACKUP, server, repository)
+    if repository:
+        if not repository.restore_only:
+            jobs.append(backup.job(BACKUP, server, repository))
+        server = backup.archiving(server, repository)
+    if not settings.standby:
+        return (server, *jobs, *database_roles.jobs(bare, clients))
+    managers = [node.name for node in nodes(settings.node_groups) if node.role == "manager"]
+    members = standby.members(server, settings.prefix, managers)
+    second = next(one for one in members if one.name == standby.SECOND)
+    if repository:
+        jobs.append(backup.job(STANDBY_BACKUP, second, repository))
+    beside = replace(bare, name=second.name, volume=second.volume, labels=second.labels)
+    roles = [job for one in (bare, beside) for job in database_roles.jobs(one, clients)]
+    return (*members, *jobs, *roles)
 
 
 def _monitoring(settings: Settings, server: Workload | None) -> tuple[Workload, ...]:

@@ -12,7 +12,16 @@ from typing import Any
 from components.plan import names
 from ops import backup, inspect, state_backup
 from ops.audit import backups, canary, certificates, cis_containers, cis_daemon, nodes, ports, sshd
-from ops.audit.findings import ACCEPTED, Check, Unusable, failed, judged, read_accepted, table
+from ops.audit.findings import (
+    ACCEPTED,
+    Check,
+    Unusable,
+    failed,
+    judged,
+    overdue,
+    read_accepted,
+    table,
+)
 from ops.audit.sbom import NAMES
 from ops.nodes import NotUp
 from ops.platform import STACK
@@ -29,6 +38,7 @@ def main() -> int:
         entries = read_accepted(ACCEPTED.read_text(), arguments.stack)
         accepted = [one for one in entries if one.check not in NAMES]
         rows = judged(_checks(inspect.stack_named(arguments.stack)), accepted)
+        rows += overdue(entries, datetime.now(UTC).date())
     except (StackError, ToolchainError, NotUp, Unusable) as failure:
         say(f"error: {failure}")
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -30,13 +31,14 @@ class Check:
 class Accepted:
     """An accepted finding. check, subject, problem: patterns with `*`.
 
-    by: who answers for it. stack: pattern of the stacks that it is for. varies: depends on the
-    machine or the stack, and may be absent.
+    by: who answers for it. again: when they have to decide again. stack: pattern of the stacks that
+    it is for. varies: depends on the machine or the stack, and may be absent.
     """
 
     check: str
     by: str
     reason: str
+    again: date
     subject: str = "*"
     problem: str = "*"
     stack: str = "*"
@@ -66,6 +68,8 @@ def read_accepted(text: str, stack: str) -> list[Accepted]:
             continue
         empty = [key for key in ("check", "by", "reason") if not str(getattr(one, key)).strip()]
         faults += [f"[{number}].{key}: got nothing, expected a text" for key in empty]
+        if type(one.again) is not date:
+            faults.append(f"[{number}].again: got {one.again!r}, expected a date as 2027-05-27")
         found.append(one)
     if faults:
         raise Unusable("accepted.yaml: " + "\n".join(faults))
@@ -115,6 +119,20 @@ def judged(checks: Iterable[Check], accepted: Sequence[Accepted]) -> list[Row]:
         for entry in stale
     ]
     return rows
+
+
+def overdue(accepted: Iterable[Accepted], today: date) -> list[Row]:
+    """A row that fails for each entry whose date has come."""
+    return [
+        Row(
+            one.check,
+            "an accepted finding",
+            FAIL,
+            (f"{one.by} had to decide again by {one.again}: fix it or set another date",),
+        )
+        for one in accepted
+        if one.again <= today
+    ]
 
 
 def _grouped(problems: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

@@ -95,7 +95,9 @@ def small(values: Mapping[str, str]) -> Json:
         "nodeGroups": [kept | {"count": 1, "tier": "primary"}],
         "servers": {_SERVER: settings},
         "gateway": {"port": port} if port else {},
-        **{key: {} for key in ("monitoring", "backend", "volumes", "recover")},
+        **{
+            key: {} for key in ("monitoring", "tracing", "standby", "backend", "volumes", "recover")
+        },
         "startUnconfigured": True,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -31,13 +32,25 @@ class CertificateInputs:
     ca_private_key: str = prop(default="", replace=True, secret=True, doc="PEM, unencrypted.")
     is_ca: bool = prop(default=False, replace=True, doc="A self-signed CA instead of a leaf.")
     validity_days: int = prop(default=365, replace=True, doc="Days from now.")
+    generation: str = prop(
+        default="", doc="Of a CA: another text makes another one, which keeps the former one."
+    )
+    mutual: bool = prop(
+        default=False, replace=True, doc="A leaf that its holder also shows as a client."
+    )
 
 
 @dataclass(frozen=True)
 class CertificateOutputs:
-    certificate: str = prop(doc="PEM, without the CA's.")
-    private_key: str = prop(secret=True, doc="PEM (PKCS 8, P-256), unencrypted.")
-    not_after: str = prop(doc="End of validity, ISO 8601, UTC.")
+    certificate: str = prop(
+        volatile=True, doc="PEM, without the CA's; of a CA, followed by the former one's."
+    )
+    private_key: str = prop(
+        secret=True,
+        volatile=True,
+        doc="PEM (PKCS 8, P-256), unencrypted; of a CA, followed by the former one's.",
+    )
+    not_after: str = prop(volatile=True, doc="End of validity, ISO 8601, UTC.")
 
 
 class Certificate(Lifecycle[CertificateInputs, CertificateOutputs]):
@@ -64,6 +77,8 @@ class Certificate(Lifecycle[CertificateInputs, CertificateOutputs]):
             faults.append(
                 Fault("validityDays", f"got {inputs.validity_days}, expected 1 day or more")
             )
+        if inputs.generation and not inputs.is_ca:
+            faults.append(Fault("generation", "a leaf has none: it follows its CA"))
         signed = bool(inputs.ca_certificate and inputs.ca_private_key)
         if inputs.is_ca and (inputs.ca_certificate or inputs.ca_private_key):
             faults.append(Fault("caCertificate", "a CA signs itself: leave out caCertificate"))
@@ -89,20 +104,47 @@ class Certificate(Lifecycle[CertificateInputs, CertificateOutputs]):
     async def create(
         self, context: Context, inputs: CertificateInputs
     ) -> Created[CertificateOutputs]:
-        certificate, key = _issue(inputs)
-        pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-        private = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode()
-        ends = certificate.not_valid_after_utc.isoformat()
-        return Created(f"{certificate.serial_number:x}", CertificateOutputs(pem, private, ends))
+        serial, made = _made(inputs)
+        return Created(f"{serial:x}", made)
+
+    async def update(
+        self,
+        context: Context,
+        id: str,
+        old: CertificateInputs,
+        outputs: CertificateOutputs,
+        new: CertificateInputs,
+    ) -> CertificateOutputs:
+        """Another CA. The id of the first one stays."""
+        _, made = _made(new)
+        return CertificateOutputs(
+            made.certificate + separate(outputs.certificate)[0],
+            made.private_key + separate(outputs.private_key)[0],
+            made.not_after,
+        )
 
     async def delete(
         self, context: Context, id: str, inputs: CertificateInputs, outputs: CertificateOutputs
     ) -> None:
         """Only the state holds it."""
+
+
+def separate(pem: str) -> list[str]:
+    """The PEM blocks in a text, in order; anything else is returned unchanged."""
+    return re.findall(r".+?-----END [^\n]+\n?|.+", pem, re.DOTALL)
+
+
+def _made(inputs: CertificateInputs) -> tuple[int, CertificateOutputs]:
+    """Serial number, and what it is."""
+    certificate, key = _issue(inputs)
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+    ends = certificate.not_valid_after_utc.isoformat()
+    return certificate.serial_number, CertificateOutputs(pem, private, ends)
 
 
 def _issue(inputs: CertificateInputs) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -137,8 +179,10 @@ def _issue(inputs: CertificateInputs) -> tuple[x509.Certificate, ec.EllipticCurv
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     if not inputs.is_ca:
-        server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        builder = builder.add_extension(server, critical=False)
+        uses = [ExtendedKeyUsageOID.SERVER_AUTH]
+        if inputs.mutual:
+            uses.append(ExtendedKeyUsageOID.CLIENT_AUTH)
+        builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
     return builder.sign(issuer_key, hashes.SHA256()), key
 
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 
-from providers.runtime.declare import Context, Created, Fault, Found, Incomplete, Lifecycle, prop
+from providers.runtime.declare import (
+    Cancelled,
+    Context,
+    Created,
+    Fault,
+    Found,
+    Incomplete,
+    Lifecycle,
+    prop,
+)
 from providers.swarm import departure, membership
 from providers.swarm.entry import SETTLE, Entry, Wanted
 from providers.swarm.errors import NoManager, NotFound, NotSettled, SwarmError
@@ -44,8 +56,10 @@ class MemberOutputs:
 
 
 class Member(Lifecycle[MemberInputs, MemberOutputs]):
-    """Joins, changes and leaves through any living manager; members should form a chain.
+    """Joins, changes and leaves through any living manager.
 
+    Managers should form a chain, and workers follow the last one: they join a few at a time. Within
+    a provider, one node at a time leaves or changes its role, so that tasks can move to the others.
     A replacing member may be created before or after the replaced one is deleted.
     """
 
@@ -81,7 +95,8 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
             token=inputs.manager_token if is_role_manager else inputs.worker_token,
             availability=inputs.availability,
         )
-        id = await join(context, self._pool, node, inputs.cluster_id, joiner)
+        async with nullcontext() if is_role_manager else _turn(context, self._pool.joins):
+            id = await join(context, self._pool, node, inputs.cluster_id, joiner)
         entry = Entry(self._pool, inputs.cluster_id, id, inputs.node_name)
         try:
             state = await entry.settle(context, _wanted(inputs))
@@ -133,7 +148,9 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         entry = Entry(self._pool, new.cluster_id, id, new.node_name)
         was_down = outputs.state == "down" and old.role == new.role
         try:
-            state = await entry.settle(context, _wanted(new, old), _RETURN if was_down else SETTLE)
+            async with nullcontext() if old.role == new.role else _turn(context, self._pool.turn):
+                within = _RETURN if was_down else SETTLE
+                state = await entry.settle(context, _wanted(new, old), within)
         except NotSettled as error:
             if not was_down:
                 raise
@@ -145,12 +162,24 @@ class Member(Lifecycle[MemberInputs, MemberOutputs]):
         self, context: Context, id: str, inputs: MemberInputs, outputs: MemberOutputs
     ) -> None:
         """The last manager ends the swarm. This doesn't need the node itself to be alive."""
-        await departure.depart(
-            context,
-            Entry(self._pool, inputs.cluster_id, id, inputs.node_name),
-            self._pool.node(inputs.address, inputs.host_key),
-            inputs.instance_id,
-        )
+        async with _turn(context, self._pool.turn):
+            await departure.depart(
+                context,
+                Entry(self._pool, inputs.cluster_id, id, inputs.node_name),
+                self._pool.node(inputs.address, inputs.host_key),
+                inputs.instance_id,
+            )
+
+
+@asynccontextmanager
+async def _turn(context: Context, turn: asyncio.Lock | asyncio.Semaphore) -> AsyncIterator[None]:
+    """Waits for it, and holds it. Raises `Cancelled` if the user has interrupted meanwhile."""
+    if turn.locked():
+        context.progress("waits for other nodes")
+    async with turn:
+        if context.cancelled.is_set():
+            raise Cancelled(f"{context.name}: interrupted")
+        yield
 
 
 def _wanted(inputs: MemberInputs, old: MemberInputs | None = None) -> Wanted:

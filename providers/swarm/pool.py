@@ -31,6 +31,8 @@ ABSENCE = 20.0
 """Seconds to wait in all while no manager answers: there is no election, and a blip is over."""
 TRUST = 5.0
 """Seconds for which a checked manager is used without another check."""
+JOINS = 10
+"""Workers that join at the same time: the leader signs a certificate for each."""
 _GRUDGE = 60.0
 """Seconds after an unsuccessful wait in which managers are asked only once, without waiting."""
 _ROUND = 0.5
@@ -75,7 +77,10 @@ class Pool:
         self.holders: dict[str, str] = {}
         """URNs of the resources that this process has created or read, by their objects' ids."""
         self.turn = asyncio.Lock()
-        """Held by the operation that takes a node out of service for a moment."""
+        """Held by the operation that takes a node out of service, for a moment or for good, or
+        changes its role."""
+        self.joins = asyncio.Semaphore(JOINS)
+        """Held by workers that join."""
         self.broken = ""
         """What went wrong with a node that was out of service: no other node follows it."""
         self._engines: dict[Endpoint, Engine] = {}

@@ -1,5 +1,7 @@
 """The gateway's parts: what is secret, what depends on the managers' addresses, its outputs."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pulumi
@@ -184,7 +186,15 @@ def handed_out(registered, **changes):
 
     def program():
         gateway(made, **changes)
-        for name in ("tokens", "url", "urls", "endpoints", "ca_certificate", "certificate"):
+        for name in (
+            "tokens",
+            "former_tokens",
+            "url",
+            "urls",
+            "endpoints",
+            "ca_certificate",
+            "certificate",
+        ):
             getattr(made[0], name).apply(lambda value, name=name: values.update({name: value}))
         for name in ("token", "tokens"):
             pulumi.Output.from_input(getattr(made[0], name).is_secret()).apply(
@@ -227,3 +237,38 @@ def test_a_name_stands_before_the_managers_addresses(registered, preview):
         addresses = ["https://192.0.2.1", "https://192.0.2.2"]
         assert values["urls"] == ["https://mcp.example", "https://b.example", *addresses]
         assert values["endpoints"] == {"github": "https://mcp.example/mcp/github"}
+
+
+def known_digests(seen):
+    config = seen["gateway-config-haproxy"].inputs["data"]
+    return set(re.findall(r"str\(alice\) if { var\(txn.digest\) -m str (\w+) }", config))
+
+
+ALICE, NOW = plan.Caller("alice", ("github",), "2", keep_former=True), "random-gateway-token-alice"
+
+
+@pytest.mark.parametrize(
+    ("caller", "last", "before", "good"),
+    [
+        # The run that rotates; one after it; one that another rotation follows.
+        (ALICE, "first", "", {NOW, "first"}),
+        (ALICE, NOW, "first", {NOW, "first"}),
+        (ALICE, "second", "first", {NOW, "second"}),
+        (ALICE, NOW, "", {NOW}),
+        (replace(ALICE, keep_former=False), "first", "zeroth", {NOW}),
+    ],
+)
+def test_a_callers_former_token_is_good_as_long_as_it_is_kept(
+    registered, preview, caller, last, before, good
+):
+    given = {
+        "last_tokens": {"alice": pulumi.Output.secret(last)},
+        "former_tokens": {"alice": pulumi.Output.secret(before)} if before else {},
+        "callers": [caller],
+    }
+    if preview:
+        return
+    assert known_digests(registered(lambda: gateway(**given))) == set(map(plan.digest, good))
+    values = handed_out(registered, **given)
+    assert values["tokens"]["alice"] == NOW
+    assert set(values["former_tokens"].values()) == good - {NOW}

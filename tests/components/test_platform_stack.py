@@ -245,9 +245,31 @@ def test_no_stand_in_of_the_plan_is_deployed(seen):
 def test_every_service_is_planned_so_that_its_rules_are_checked_and_its_logs_are_found(
     seen, exports, preview
 ):
-    services = {item.name for item in seen.values() if item.type == "swarm:index:Service"}
+    kinds = ("service", "job")
+    running = {
+        item.name.removesuffix(f"-{kind}")
+        for kind in kinds
+        for item in seen.values()
+        if item.type == f"swarm:index:{kind.capitalize()}"
+    }
     if not preview:
-        assert {f"{name}-service" for name in exports["networks"]} == services
+        assert {*exports["networks"]} == running
+
+
+def test_a_former_password_goes_after_everything_that_logs_in_has_the_new_one(seen, preview):
+    assert "database-service" in reached(seen, "database-admission-job")
+    assert "database-admission-job" in reached(seen, "ai_memory-service")
+    assert "database-admission-job" not in reached(seen, "database-service")
+    assert "ai_memory-service" in reached(seen, "database-revocation-job")
+    assert "lambda_labs_cli-service" not in reached(seen, "database-revocation-job")
+    if not preview:
+        assert "secrets" not in seen["database-service"].inputs, "a password restarts no server"
+
+
+def test_another_text_makes_another_password_of_the_database(registered, tmp_path, monkeypatch):
+    for rotate, keepers in (({}, None), ({"database": 2}, {"rotate": "2"})):
+        seen = run(registered, tmp_path, monkeypatch, {}, rotate=rotate)
+        assert seen["database-password"].inputs.get("keepers") == keepers
 
 
 def test_services_wait_for_every_member(seen):
@@ -509,3 +531,25 @@ def test_a_database_of_ones_own_is_checked_before_what_uses_it_and_none_is_made(
 
 def test_without_backups_nothing_of_them_is_there(seen):
     assert not [name for name in seen if "backup" in name]
+
+
+def test_a_standby_adds_a_member_elsewhere_a_quorum_and_a_job_and_changes_no_name(
+    registered, tmp_path, monkeypatch, preview
+):
+    on = {"standby": {"enabled": True}, "backup": BACKUP}
+    seen = run(registered, tmp_path, monkeypatch, **on)
+    added = {"database-2-service", "database-2-home", "database-2-volume", "backup-2-job"}
+    assert added <= set(seen)
+    assert {"database-service", "database-home", "database-volume", "backup-job"} <= set(seen)
+    for machine in MACHINES:
+        assert {"database-home", "database-2-home"} <= reached(seen, machine)
+    assert "database-2-service" in reached(seen, "ai_memory-service")
+    if not preview:
+        on_quorum = {
+            name for name, one in seen.items() if "id-of-quorum" in str(one.inputs.get("networks"))
+        }
+        servers = {f"{name}-service" for name in ("etcd-1", "etcd-2", "etcd-3")}
+        assert on_quorum == servers | {"database-service", "database-2-service"}
+        (other,) = [seen["database-2-home"].inputs["candidates"]]
+        first = seen["database-home"].inputs["candidates"]
+        assert [one for one in first if one not in other], "the first one's home is left out"

@@ -1,4 +1,4 @@
-"""The Swarm: one identity, a chain of members, and providers that speak to the managers."""
+"""The Swarm: one identity, its members, and providers that speak to the managers."""
 
 import itertools
 import json
@@ -42,6 +42,7 @@ def cluster(handles=None):
         node("manager-1", "manager", "primary"),
         node("manager-2", "manager", "primary"),
         node("manager-3", "manager", "primary"),
+        node("worker-2", "worker", "secondary"),
     ]
     made = SwarmCluster(
         "swarm",
@@ -57,13 +58,17 @@ def cluster(handles=None):
         handles.append(made.handle)
 
 
-def test_members_form_a_chain_managers_first(registered):
+def test_managers_form_a_chain_and_workers_follow_the_last_of_them(registered):
     seen = registered(cluster)
-    chain = ["swarm-manager-1", "swarm-manager-2", "swarm-manager-3", "swarm-worker-1"]
-    for earlier, later in itertools.pairwise(chain):
-        assert earlier in seen[later].dependencies
-        assert later not in seen[earlier].dependencies
-    assert {seen[name].parent for name in chain} == {"swarm"}
+    managers = ["swarm-manager-1", "swarm-manager-2", "swarm-manager-3"]
+    workers = ["swarm-worker-1", "swarm-worker-2"]
+    for worker in workers:
+        for earlier, later in itertools.pairwise([*managers, worker]):
+            assert earlier in seen[later].dependencies
+            assert later not in seen[earlier].dependencies
+    # One by one, 1,000 of them would be more than the SDK's recursion follows.
+    assert not set(workers) & {*seen[workers[0]].dependencies, *seen[workers[1]].dependencies}
+    assert {seen[name].parent for name in (*managers, *workers)} == {"swarm"}
 
 
 def test_every_member_waits_for_its_own_machine_and_for_the_cluster(registered):
@@ -84,7 +89,7 @@ def test_the_cluster_waits_for_every_manager_since_each_is_asked(registered):
 def test_a_node_is_set_up_over_ssh_with_the_login_key_and_its_files(registered, preview):
     seen = registered(cluster)
     setups = {name: one for name, one in seen.items() if one.type == "swarm:index:NodeSetup"}
-    assert len(setups) == 4
+    assert len(setups) == 5
     for name, setup in setups.items():
         assert setup.provider == "swarm-machines"
         others = set(setups) - {name}
@@ -124,7 +129,7 @@ def test_services_get_a_provider_that_believes_this_cluster_only(registered, pre
         ]
     (handle,) = handles
     assert [manager.name for manager in handle.managers] == ["manager-1", "manager-2", "manager-3"]
-    assert len(handle.members) == 4
+    assert len(handle.members) == 5
 
 
 def test_what_is_in_the_cluster_ends_with_it(registered):

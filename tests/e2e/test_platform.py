@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ import pytest
 from simulator import cloud
 from tests.support import docker, scanning
 from tests.support.checkout import Checkout, copy_of_the_tree
+from tests.support.load import Target, load
 from tests.support.mcp_calls import LEGACY, MODERN, connected, http_client
 from tests.support.polling import until
 
@@ -325,6 +327,58 @@ def test_keys_and_tokens_rotate_while_everything_runs(platform):
     assert only_key() != rotated_to
     platform.run("ops", "up")  # which forgets the key of the one before
     assert docker.tasks(platform.home, AI_MEMORY) == before
+
+
+async def listing(outputs: dict[str, Any], server: str, over: asyncio.Event) -> list[str]:
+    """Asks for the server's tools all the time. What came instead of them."""
+    faults = []
+    async with http_client(outputs) as client:
+        client.headers["accept"] = "application/json, text/event-stream"
+        while not over.is_set():
+            answer = await client.post(outputs["mcp_endpoints"][server], json=CALL)
+            if answer.status_code != 200 or '"tools"' not in answer.text:
+                faults.append(f"{answer.status_code} {answer.text[:200]}")
+            await asyncio.sleep(0.05)
+    return faults
+
+
+async def test_passwords_and_credentials_rotate_and_no_call_fails(platform, outputs, canaries):
+    """Of the database, with two replicas of its client; of Slack, with one."""
+    configuration = platform.root / "Pulumi.dev.yaml"
+    text = configuration.read_text()
+    configuration.write_text(text.replace("sophia:rotate: {", "sophia:rotate: {database: 2, "))
+    canaries["SLACK_BOT_TOKEN"] = f"canary-{token_hex(12)}"
+    (database,) = docker.tasks(platform.home, "sophia-dev-database")
+    before = docker.tasks(platform.home, AI_MEMORY), docker.tasks(platform.home, "sophia-dev-slack")
+
+    def roles() -> set[str]:
+        node, container = database
+        told = docker.docker(
+            *("exec", node, "docker", "exec", container, "psql", "-U", "postgres", "-qAtc"),
+            "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'sophia%'",
+        )
+        return set(told.split())
+
+    former, over = roles(), asyncio.Event()
+    target = Target(
+        outputs["mcp_endpoints"]["ai_memory"], "get_memory_stats",
+        authority=outputs["ca_certificate"], token=outputs["gateway_token"],
+    )  # fmt: skip
+    slack = asyncio.create_task(listing(outputs, "slack", over))
+    try:
+        async with load(target, clients=2) as calls:
+            await asyncio.to_thread(platform.run, "ops", "up")
+    finally:
+        over.set()
+    assert await slack == []
+    assert [call.fault for call in calls if call.fault] == []
+    assert len(calls) > 50
+    now = docker.tasks(platform.home, AI_MEMORY), docker.tasks(platform.home, "sophia-dev-slack")
+    assert not {*before[0], *before[1]} & {*now[0], *now[1]}, "all replicas are new"
+    assert docker.tasks(platform.home, "sophia-dev-database") == [database], "it never restarted"
+    assert len(former) == len(roles()) == 1
+    assert former != roles()
+    assert changed(platform.pulumi("preview", "--json")) == set()
 
 
 GROUP = """    - name: core

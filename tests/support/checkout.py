@@ -135,5 +135,7 @@ def copy_of_the_tree(
             target = folder / "checkout" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+    # Older than those packages: `make` installs none.
+    os.utime(folder / "checkout" / "requirements-lock.txt", (0, 0))
     (folder / "checkout" / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
     return Checkout(folder / "checkout", home or folder / "home", variables or {})

@@ -81,8 +81,8 @@ def fresh_clone(repository: Path, folder: Path) -> None:
     """As actions/checkout leaves it, with the packages of this run in place."""
     git(folder, "clone", "--quiet", str(repository), ".")
     (folder / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
-    for file in ("requirements.txt", "requirements-dev.txt"):
-        os.utime(folder / file, (0, 0))  # older than those packages: `make` installs none
+    # Older than those packages: `make` installs none.
+    os.utime(folder / "requirements-lock.txt", (0, 0))
 
 
 @contextmanager

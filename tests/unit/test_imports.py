@@ -83,9 +83,10 @@ PLATFORM = [f"components.{file.stem}" for file in (ROOT / "components").glob("pl
 
 HELPERS = {
     "components.images": ("components.image_cache",),
+    "components.gateway": ("components.workload", "components.gateway_certificate"),
     **dict.fromkeys(
         (
-            *("components.database", "components.gateway", "components.mcp_service"),
+            *("components.database", "components.mcp_service"),
             *("components.monitoring", "components.own_database"),
         ),
         ("components.workload",),

@@ -6,7 +6,8 @@ from time import perf_counter
 from typing import Any
 
 from mcp.shared.exceptions import MCPError
-from sophia_mcp import audit
+from opentelemetry.trace import Span, SpanKind
+from sophia_mcp import audit, tracing
 from sophia_mcp.metrics import Metrics
 
 from . import wire
@@ -40,6 +41,19 @@ class Calls:
             Problem: the server gave none.
             MCPError: it refused the request.
         """
+        about = {"gen_ai.tool.name": tool.name, "sophia.request_id": caller.request.request_id}
+        within = tracing.of_caller(caller.request.trace)
+        with tracing.span(f"tools/call {tool.full_name}", SpanKind.SERVER, about, within) as span:
+            return await self._called(caller, tool, arguments, progress, span)
+
+    async def _called(
+        self,
+        caller: Caller,
+        tool: Tool,
+        arguments: dict[str, Any],
+        progress: Progress | None,
+        span: Span,
+    ) -> dict[str, Any]:
         caller.request.calls += 1
         started, outcome, reason = perf_counter(), "cancelled", None
         try:
@@ -53,6 +67,7 @@ class Calls:
             outcome = "protocol_error"
             raise
         finally:
+            tracing.came_to(span, outcome, failed=outcome != "ok")
             seconds = perf_counter() - started
             self._metrics.tool_calls.labels(tool.full_name, outcome).inc()
             self._metrics.tool_seconds.labels(tool.full_name).observe(seconds)
@@ -107,7 +122,7 @@ class Calls:
                         f"{replica.url}/mcp",
                         "tools/call",
                         {"name": tool.name, "arguments": arguments},
-                        headers={**server.headers, **caller.headers},
+                        headers={**server.headers, **caller.headers, **tracing.headers()},
                         seconds=CALL_S,
                         progress=progress,
                     )

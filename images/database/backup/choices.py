@@ -42,6 +42,8 @@ def configuration(env: Mapping[str, str], secrets: Mapping[str, str]) -> str:
         "start-fast": "y",
         # Beyond it WAL is given up, and the disk stays free: the server goes before the archive.
         "archive-push-queue-max": "8GiB",
+        # With a standby both servers archive the same files.
+        "archive-mode-check": "n",
         "io-timeout": "20",
         "lock-path": "/tmp/pgbackrest",
         "log-level-console": "warn",

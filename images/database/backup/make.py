@@ -16,6 +16,9 @@ from .restore import files, recover, until
 
 
 def run() -> None:
+    if is_standby():
+        say("this member is the standby: the primary's job makes the backup")
+        return
     began = time.monotonic()
     pgbackrest("stanza-create")
     wanted = kind(backups(), datetime.now(UTC))
@@ -38,6 +41,14 @@ def run() -> None:
     there = note(newest["label"])
     if wanted == "full":
         drill(info["size"], there)
+
+
+def is_standby() -> bool:
+    """By the server's own word; one that says nothing fails later, with its reason."""
+    asked = ["psql", "-XqAt", f"--host={SOCKETS}", "--username=postgres", "--dbname=postgres"]
+    sql = "SELECT pg_is_in_recovery()"
+    done = subprocess.run([*asked, "-c", sql], capture_output=True, text=True, check=False)
+    return done.stdout.strip() == "t"
 
 
 def note(label: str) -> Content:

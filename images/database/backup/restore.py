@@ -150,7 +150,12 @@ def recover(
 
     Its timeline; and with `look`, what it holds then, before anybody changes it.
     """
-    alone = ("listen_addresses=", f"unix_socket_directories={cluster}", "hot_standby=off")
+    alone = (
+        *("listen_addresses=", f"unix_socket_directories={cluster}", "hot_standby=off"),
+        # A member's files name those of its own place, and its standby.
+        *(f"{name}_file={cluster}/pg_{name}.conf" for name in ("hba", "ident")),
+        "synchronous_standby_names=",
+    )
     command = ["postgres", "-D", str(cluster)]
     for setting in (*alone, *settings):
         command += ["-c", setting]

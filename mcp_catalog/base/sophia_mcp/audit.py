@@ -11,6 +11,8 @@ from uuid import uuid4
 
 from starlette.types import Scope
 
+from . import tracing
+
 _log = logging.getLogger(__name__)
 # No LOG_LEVEL silences it.
 _log.setLevel(logging.INFO)
@@ -30,11 +32,13 @@ class Cost:
 
 @dataclass
 class Request:
-    """An HTTP request. caller: the gateway's name for it. calls: its tool calls."""
+    """An HTTP request. caller: the gateway's name for it. calls: its tool calls. trace: the headers
+    that name the caller's span."""
 
     request_id: str = field(default_factory=lambda: uuid4().hex)
     caller: str | None = None
     calls: int = 0
+    trace: dict[str, str] = field(default_factory=dict)
 
 
 _current: ContextVar[Cost | None] = ContextVar("cost", default=None)
@@ -43,11 +47,11 @@ _current: ContextVar[Cost | None] = ContextVar("cost", default=None)
 def arrived(scope: Scope) -> Request:
     """The arriving request, with the X-Request-Id and X-Sophia-Caller that the gateway set (after
     removing any from the client), as far as they are safe to log."""
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    request = Request()
-    if _ID.fullmatch(given := headers.get(b"x-request-id", "")):
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    request = Request(trace=tracing.received(headers))
+    if _ID.fullmatch(given := headers.get("x-request-id", "")):
         request.request_id = given
-    if _CALLER.fullmatch(given := headers.get(b"x-sophia-caller", "")):
+    if _CALLER.fullmatch(given := headers.get("x-sophia-caller", "")):
         request.caller = given
     scope[_KEY] = request
     return request
@@ -75,9 +79,9 @@ def count_upstream(seconds: float) -> None:
 
 def note(request: Request, **what: object) -> None:
     """Logs one call. what: must not contain the caller's data."""
-    _log.info(
-        "tool call", extra={"request_id": request.request_id, "caller": request.caller, **what}
-    )
+    traced = {"trace_id": trace} if (trace := tracing.trace_id()) else {}
+    who = {"request_id": request.request_id, "caller": request.caller, **traced}
+    _log.info("tool call", extra={**who, **what})
 
 
 def sizes(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, int]:

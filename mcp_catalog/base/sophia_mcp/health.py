@@ -76,7 +76,7 @@ class Health:
 
     def _unforeseen(self, error: Exception) -> DependencyError:
         """A crash of the check counts as a failure; its text may hold anything, so only its kind is
-        shown. The log has it once."""
+        shown. The log has where it was, once."""
         told = DependencyError(f"the check failed: {type(error).__name__}")
         if str(told) != str(self._error):
             logger.warning("the check failed", exc_info=error)

@@ -3,13 +3,17 @@
 import json
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: time, level, logger, message, the fields of `extra=`, and the traceback."""
+    """A record as JSON: time, level, logger, message, the fields of `extra=`, and the traceback,
+    without exceptions' texts: they may hold a call's data.
+    """
 
     def __init__(self, constant: dict[str, str]) -> None:
         super().__init__()
@@ -24,9 +28,23 @@ class JsonFormatter(logging.Formatter):
             **self._constant,
         }
         line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1]:
+            line["traceback"] = "".join(_without_texts(record.exc_info[1], set())).rstrip()
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _without_texts(error: BaseException, seen: set[int]) -> Iterator[str]:
+    """Frames and types, causes first, as Python prints them."""
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    if before := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        yield from _without_texts(before, seen)
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__module__}.{type(error).__qualname__}\n"
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _without_texts(one, seen)
 
 
 def configure(level: str, **constant: str) -> None:

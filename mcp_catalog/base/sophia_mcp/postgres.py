@@ -51,6 +51,7 @@ def options(server: str) -> dict[str, Any]:
         "connect_timeout": 3,
         "tcp_user_timeout": 5_000,
         "keepalives_idle": 10,
+        "keepalives_interval": 5,
         # Plan each call for its values. A pooler between us and Postgres may give the next call
         # # another session, where nothing is prepared.
         "prepare_threshold": None,

@@ -13,7 +13,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from . import logs
+from . import logs, tracing
 from .app import make_app
 from .errors import RuntimeFault
 from .health import Health
@@ -100,11 +100,13 @@ def run(name: str, make: Make) -> None:
     try:
         settings = read_settings(name, os.environ)
         logs.configure(settings.log_level, server=name, replica=settings.replica)
+        tracing.start(settings)
         app, health = make(settings)
     except RuntimeFault as fault:
         logger.critical(str(fault))
         sys.exit(2)
     serve(app, health, settings)
+    tracing.stop()
 
 
 def main(name: str, build: Build | None = None) -> None:

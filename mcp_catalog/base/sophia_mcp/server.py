@@ -13,9 +13,10 @@ from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
+from opentelemetry.trace import Span, SpanKind
 from pydantic import ValidationError
 
-from . import audit, pages, policy
+from . import audit, pages, policy, tracing
 from .activity import Activity
 from .arguments import Arguments
 from .metrics import Metrics
@@ -101,10 +102,24 @@ class Server(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Like MCPServer's, but limited in time and size, counted, and logged in one line. An
-        unknown tool is a protocol error, as the specification says, not a result."""
+        """Like MCPServer's, but limited in time and size, counted, traced, and logged in one line.
+        An unknown tool is a protocol error, as the specification says, not a result."""
         tool = name if name in self._kinds else "unknown"
         request = _request(context)
+        about = {"gen_ai.tool.name": tool, "sophia.request_id": request.request_id}
+        within = tracing.of_caller(request.trace)
+        with tracing.span(f"tools/call {tool}", SpanKind.SERVER, about, within) as span:
+            return await self._called(name, tool, arguments, context, request, span)
+
+    async def _called(
+        self,
+        name: str,
+        tool: str,
+        arguments: dict[str, Any],
+        context: Context[Any, Any] | None,
+        request: audit.Request,
+        span: Span,
+    ) -> CallToolResult | InputRequiredResult:
         request.calls += 1
         cost, started = audit.begin(), perf_counter()
         outcome, reason = "cancelled", None
@@ -128,7 +143,7 @@ class Server(MCPServer[Any]):
             return result
         except UnexpectedToolError as error:
             outcome = "crash"
-            raise _incident(name, error) from None
+            raise _incident(name, error, request.request_id) from None
         except ToolError as error:
             if outcome == "cancelled":
                 invalid = isinstance(error.__cause__, ValidationError)
@@ -144,6 +159,7 @@ class Server(MCPServer[Any]):
             self.metrics.tool_calls.labels(tool, outcome).inc()
             self.metrics.tool_seconds.labels(tool).observe(seconds)
             ms = round(seconds * 1000, 1)
+            tracing.came_to(span, outcome, failed=outcome != "ok")
             self.activity.note(tool, request.caller, outcome, reason, request.request_id, ms)
             audit.note(
                 request,
@@ -199,12 +215,11 @@ def _request(context: Context[Any, Any] | None) -> audit.Request:
     return audit.request_of(request.scope if request is not None else {})
 
 
-def _incident(tool: str, error: UnexpectedToolError) -> ToolError:
+def _incident(tool: str, error: UnexpectedToolError, request_id: str) -> ToolError:
     """The model's message about a crash: no internals, only an id to find it in the log."""
     incident = uuid4().hex[:12]
-    logger.error(
-        "tool crashed", exc_info=error.__cause__, extra={"tool": tool, "incident": incident}
-    )
+    where = {"tool": tool, "incident": incident, "request_id": request_id}
+    logger.error("tool crashed", exc_info=error.__cause__, extra=where)
     return ToolError(
         f"Error executing tool {tool}: an internal error, logged as incident {incident}. "
         "Retrying may help; if it does not, report this id."

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from components.plan import backup
+from components.plan import backup, database_roles
 from components.plan import database as plan
 from components.plan.backup import Repository
 from components.plan.workload import Workload, job_inputs, service_inputs
@@ -41,7 +41,7 @@ class Database:
     image: str
     prefix: str
     folder: Path
-    password: str = "it's-a %\\ password"
+    password: str = "a1B2" * 8
     name: str = ""
     made: list[str] = field(default_factory=list)
     repository: Repository | None = None
@@ -64,18 +64,28 @@ class Database:
         """Starts a container with the limits and mounts of the service's plan. more: arguments."""
         self.name = self._name()
         planned = service_inputs(self.workload, "test")
-        docker("run", "--detach", "--init", *self._like(planned), self.image, *planned.args, *more)
+        like = self._like(self.name, planned, self.password)
+        docker("run", "--detach", "--init", *like, self.image, *planned.args, *more)
 
     def back_up(self) -> str:
         """Runs the job that makes a backup, to its end. What it printed, both streams."""
         assert self.repository is not None
-        self.name, server = self._name(), self.name
-        planned = job_inputs(backup.job("backup", self.workload, self.repository), "test")
+        return self._run(backup.job("backup", self.workload, self.repository), self.password)
+
+    def admit(self, password: str) -> str:
+        """The same for the job that lets a password in."""
+        return self._run(database_roles.jobs(self.workload, ())[0], password)
+
+    def revoke_others(self, password: str) -> str:
+        """The same for the job that takes all other passwords away."""
+        return self._run(database_roles.jobs(self.workload, ())[1], password)
+
+    def _run(self, job: Workload, password: str) -> str:
+        planned = job_inputs(job, "test")
         entry, *rest = planned.command
-        like = self._like(planned)
+        like = self._like(self._name(), planned, password)
         command = ["docker", "run", "--init", "--entrypoint", entry, *like, self.image, *rest]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        self.name = server
         said = done.stdout + done.stderr
         if done.returncode:
             raise Failed(said)
@@ -85,11 +95,11 @@ class Database:
         self.made.append(f"{self.prefix}-{secrets.token_hex(2)}")
         return self.made[-1]
 
-    def _like(self, planned: TaskInputs) -> list[str]:
+    def _like(self, name: str, planned: TaskInputs, password: str) -> list[str]:
         """Options of `docker run`, as the plan has it."""
-        files = self.folder / "files"
-        files.mkdir(exist_ok=True)
-        contents = {plan.PASSWORD_SECRET: self.password, **self.keys}
+        files = self.folder / name
+        files.mkdir()
+        contents = {database_roles.PASSWORD_SECRET: password, **self.keys}
         authority = self.repository.authority if self.repository else ""
         mounts = {}
         for file in (*planned.secrets, *planned.configs):
@@ -98,7 +108,7 @@ class Database:
             source.chmod(0o444)
             mounts[source] = str(Path("/run/secrets") / file.target)
         return [
-            *("--name", self.name, "--user", planned.user),
+            *("--name", name, "--user", planned.user),
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *("--memory", f"{planned.resources.memory_mb}m", "--tmpfs", "/tmp:size=16m"),
             *("--pids-limit", str(planned.resources.pids)),
@@ -115,24 +125,38 @@ class Database:
     def stop(self) -> None:
         docker("stop", "--time", "30", self.name)
 
-    def query(self, sql: str, *, user: str = plan.DATABASE, password: str | None = None) -> list:
+    @property
+    def address(self) -> str:
         # Docker 29 has it for each network only.
         where = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        address = docker("inspect", "--format", where, self.name)
-        with psycopg.connect(
-            host=address,
+        return docker("inspect", "--format", where, self.name)
+
+    def connect(self, user: str = "", password: str = "") -> psycopg.Connection:
+        """With the database's own password, unless another one is given, and that one's role."""
+        password = password or self.password
+        return psycopg.connect(
+            host=self.address,
             port=plan.PORT,
             dbname=plan.DATABASE,
-            user=user,
-            password=self.password if password is None else password,
+            user=user or plan.role(password),
+            password=password,
             connect_timeout=5,
             autocommit=True,
-        ) as connection:
+        )
+
+    def query(self, sql: str, user: str = "", password: str = "") -> list:
+        with self.connect(user, password) as connection:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
+    def healthy(self) -> None:
+        check = ("exec", self.name, "healthcheck.sh")
+        until(lambda: docker(*check), lambda _: True, f"{self.name} answers", 60)
+
     def ready(self) -> None:
-        until(lambda: self.query("SELECT 1"), bool, f"{self.name} answers", 60)
+        """Healthy, and its password let in."""
+        self.healthy()
+        self.admit(self.password)
 
     def logs(self) -> str:
         """Everything the newest container said (both streams)."""

@@ -308,7 +308,7 @@ def test_without_s3_the_database_serves_and_says_so(backed_up, storage):
     storage.stop()
     began = time.monotonic()
     database.start()
-    database.ready()
+    database.healthy()
     assert time.monotonic() - began < 15
     insert(database, 10)
     sql(database, "SELECT pg_switch_wal()")

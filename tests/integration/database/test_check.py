@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from urllib.parse import quote
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.support.docker import docker
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
+PASSWORD = "it's-a %\\ password"
 
 
 def checked(database, elsewhere: str = "", **changes: str) -> tuple[int, str]:
@@ -20,7 +22,7 @@ def checked(database, elsewhere: str = "", **changes: str) -> tuple[int, str]:
     place = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     address = own_database.parsed(
         "postgresql://{user}:{password}@{host}:{port}/sophia?connect_timeout=3".format(
-            **{"user": plan.DATABASE, "password": "it%27s-a%20%25%5C%20password"}
+            **{"user": "operator", "password": quote(PASSWORD)}
             | {"host": docker("inspect", "--format", place, database.name), "port": plan.PORT}
             | changes
         )
@@ -35,13 +37,24 @@ def checked(database, elsewhere: str = "", **changes: str) -> tuple[int, str]:
     command += ["--volume", f"{folder}:/run/secrets:ro", "--entrypoint", planned.command[0]]
     done = subprocess.run([*command, database.image], capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
-    assert "a %\\ password" not in said
+    assert PASSWORD not in said
     return done.returncode, said
 
 
+def started(database, *arguments: str) -> None:
+    """With a role of the operator's. arguments: of the server."""
+    database.start(*arguments)
+    database.healthy()
+    administer(database, "CREATE ROLE operator LOGIN PASSWORD $$" + PASSWORD + "$$")
+
+
+def administer(database, sql: str) -> str:
+    """As the superuser, who comes in by the socket only."""
+    return docker("exec", database.name, "psql", "-qAt", "--username=postgres", "-c", sql)
+
+
 def test_it_is_reached_or_the_reason_is_one_line(database):
-    database.start()
-    database.ready()
+    started(database)
     status, said = checked(database)
     assert status == 1
     assert "answers\n" in said
@@ -55,7 +68,7 @@ def test_it_is_reached_or_the_reason_is_one_line(database):
 
     status, said = checked(database, elsewhere="by the provider", password="wrong")
     assert (status, len(said.splitlines())) == (1, 1)
-    assert 'password authentication failed for user "sophia"' in said
+    assert 'password authentication failed for user "operator"' in said
     status, said = checked(database, port="5433")
     assert (status, len(said.splitlines())) == (1, 1)
     assert ":5433 can't be used from the cluster: " in said
@@ -63,11 +76,9 @@ def test_it_is_reached_or_the_reason_is_one_line(database):
 
 
 def test_the_age_of_its_archive_is_told(database):
-    database.start("-c", "archive_mode=on", "-c", "archive_command=true")
-    database.ready()
+    started(database, "-c", "archive_mode=on", "-c", "archive_command=true")
     assert "its WAL was never archived" in checked(database)[1]
-    archived = "SELECT pg_switch_wal()"
-    docker("exec", database.name, "psql", "-qAt", "--username=postgres", "-c", archived)
+    administer(database, "SELECT pg_switch_wal()")
     until(lambda: checked(database)[1], _archived, "the archive", 30)
     assert checked(database)[0] == 0
 

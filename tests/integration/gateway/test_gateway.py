@@ -299,6 +299,22 @@ def test_the_log_tells_each_call_in_a_line_and_never_the_token(gateway):
     assert "token=query" not in everything
 
 
+def test_a_callers_trace_reaches_the_server_and_the_log(gateway):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    parent = f"00-{trace}-00f067aa0ba902b7-01"
+    logged = {}
+    for given in (parent, f'00-{trace}"x'):
+        answer = gateway.call("GET", HERE, traceparent=given)
+        assert json.loads(answer.body)["headers"]["traceparent"] == given
+        logged[given] = answer.headers["x-request-id"]
+
+    def of(id):
+        return [line["trace"] for line in gateway.logs() if line["id"] == id]
+
+    for given, seen in ((parent, [trace]), (f'00-{trace}"x', ["-"])):
+        until(lambda id=logged[given]: of(id), lambda found, seen=seen: found == seen, given)
+
+
 def test_haproxy_accepts_a_large_platform(gateway, tmp_path):
     routes = [plan.Route(f"server-{n}", f"tasks.server-{n}", 9000 + n) for n in range(60)]
     hosts = [f"192.0.2.{n}" for n in range(1, 80)]

@@ -126,6 +126,38 @@ def test_servers_and_callers_come_and_go_without_a_restart_and_no_stream_is_cut(
     gateway.replicas.remove(slack)
 
 
+def test_a_callers_token_rotates_and_no_call_fails(changeable):
+    """The client takes the new one while both are good."""
+    gateway, held = changeable, [ALICES]
+    alice = CALLERS[plan.digest(ALICES)]
+    kept, rotated = dict(CALLERS), dict(CALLERS)
+    kept[plan.digest("newer")] = rotated[plan.digest("newer")] = alice
+    del rotated[plan.digest(ALICES)]
+
+    def answer(token):
+        return gateway.call("GET", "/mcp/github", Authorization=f"Bearer {token}").status
+
+    seen, over = Counter(), threading.Event()
+
+    def calls():
+        while not over.is_set():
+            seen[answer(held[0])] += 1
+
+    with ThreadPoolExecutor() as clients:
+        made = clients.submit(calls)
+        try:
+            gateway.configure(configuration(gateway.prefix, HOSTS, callers=kept))
+            until(lambda: answer("newer"), lambda status: status != 401, "the new one is good")
+            held[0] = "newer"
+            gateway.configure(configuration(gateway.prefix, HOSTS, callers=rotated))
+            until(lambda: answer(ALICES), lambda status: status == 401, "the former one is not")
+        finally:
+            over.set()
+        made.result()
+    assert sum(seen.values()) > 20
+    assert 401 not in seen
+
+
 def test_a_configuration_that_haproxy_refuses_changes_nothing(changeable):
     with calling(changeable) as seen:
         changeable.configure("global\n    nonsense\n")

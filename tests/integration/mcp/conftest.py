@@ -141,21 +141,16 @@ def postgres(
 ) -> Iterator[Postgres]:
     """The platform's own database image with an empty database."""
     image = build(ROOT / "images" / "database", debian)
-    password = tmp_path_factory.mktemp("secret") / "postgres_password"
-    password.write_text(PASSWORD)
-    password.chmod(0o644)
-    password.parent.chmod(0o755)
     marker = tmp_path_factory.mktemp("volume") / ".volume"
     marker.write_text("database-0a1b2c3d\n")
     port = free_port()
-    # The password's folders are root's alone, so the file is copied in instead of mounted.
+    # The marker's folders are root's alone, so the file is copied in instead of mounted.
     name = f"{PREFIX}-database"
     docker(
         "create", "--name", name, "--network", network, "--network-alias", "database",
         "--publish", f"127.0.0.1:{port}:5432", "--env", "VOLUME=database-0a1b2c3d", image,
     )  # fmt: skip
     try:
-        docker("cp", str(password.parent), f"{name}:/run/secrets")
         docker("cp", str(marker), f"{name}:/var/lib/postgresql/data/.volume")
         docker("start", name)
         until(
@@ -164,6 +159,9 @@ def postgres(
             f"{name} healthy",
             seconds=60,
         )
+        # An operator's own database may have any password.
+        login = f"ALTER ROLE sophia LOGIN PASSWORD '{PASSWORD}'"
+        docker("exec", name, "psql", "--username=postgres", "--command", login)
         yield Postgres(name, DATABASE_URL.replace("database:5432", f"127.0.0.1:{port}"))
     finally:
         remove("database")

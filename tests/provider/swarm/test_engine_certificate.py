@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 import toolchain
 from tests.support.checkout import ROOT
@@ -21,16 +25,15 @@ runtime: {{name: python, options: {{virtualenv: {ROOT / ".venv"}}}}}
 plugins: {{providers: [{{name: swarm, path: {ROOT / "providers" / "swarm"}}}]}}
 """
 PROGRAM = f"""\
-import sys
+import json, pathlib, sys
 sys.path.insert(0, {str(ROOT)!r})
 import pulumi
-from providers.swarm import resources as swarm
-ca = swarm.Certificate("ca", common_name="CA", is_ca=True, validity_days=3650)
-leaf = swarm.Certificate("leaf", common_name="gateway", dns_names=["mcp.example"],
-    ca_certificate=ca.certificate, ca_private_key=ca.private_key, validity_days=90)
-pulumi.export("ca", ca.certificate)
-pulumi.export("leaf", leaf.certificate)
-pulumi.export("ends", leaf.not_after)
+from components import gateway_certificate as plan
+own = json.loads(pathlib.Path("own.json").read_text())
+shown = plan.made("gateway", "gateway", own.pop("hosts"), [], plan.OwnCa(**own), None)
+pulumi.export("ca", shown.authority)
+pulumi.export("leaf", shown.pem.apply(lambda pem: pem.partition("-----BEGIN PRIVATE")[0]))
+pulumi.export("ends", shown.ends)
 """
 
 
@@ -40,6 +43,7 @@ class Stack:
         (folder / "Pulumi.yaml").write_text(PROJECT)
         (folder / "__main__.py").write_text(PROGRAM)
         (folder / "state").mkdir()
+        self.configure()
         self.environment = {
             **os.environ,
             **toolchain.environment(),
@@ -59,8 +63,13 @@ class Stack:
         assert done.returncode == 0, f"pulumi {arguments}:\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def configure(self, hosts: Sequence[str] = ("mcp.example",), **own: object) -> None:
+        """own: of OwnCa."""
+        (self.folder / "own.json").write_text(json.dumps({"hosts": hosts, **own}))
+
     def outputs(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads(self("stack", "output", "--json"))
+        told = self("stack", "output", "--json", "--show-secrets")
+        found: dict[str, str] = json.loads(told)
         return found
 
     def ages(self, name: str, left: timedelta) -> None:
@@ -82,18 +91,58 @@ def test_a_plain_up_renews_in_the_last_third_and_clients_trust_the_same_ca(stack
     stack("up", "--yes", "--skip-preview")
     first = stack.outputs()
 
-    stack.ages("leaf", timedelta(days=31))
+    stack.ages("gateway-certificate", timedelta(days=122))
     stack("up", "--yes", "--skip-preview", "--expect-no-changes")
 
-    stack.ages("leaf", timedelta(days=29))
+    stack.ages("gateway-certificate", timedelta(days=121))
     preview = json.loads(stack("preview", "--json"))
     planned = {step["urn"].rpartition("::")[2]: step["op"] for step in preview["steps"]}
-    assert "replace" in planned["leaf"]
-    assert "ca" not in planned
+    assert "replace" in planned["gateway-certificate"]
+    assert "gateway-ca" not in planned
     stack("up", "--yes", "--skip-preview")
     second = stack.outputs()
     assert second["ca"] == first["ca"]
     assert second["leaf"] != first["leaf"]
     ends = datetime.fromisoformat(second["ends"])
-    assert ends - datetime.now(UTC) > timedelta(days=89)
+    assert ends - datetime.now(UTC) > timedelta(days=364)
+    stack("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def trusts(authorities: str, leaf: str) -> bool:
+    """Whether a client with these CAs trusts that certificate."""
+    (certificate,) = x509.load_pem_x509_certificates(leaf.encode())
+    for authority in x509.load_pem_x509_certificates(authorities.encode()):
+        with contextlib.suppress(ValueError, InvalidSignature):
+            certificate.verify_directly_issued_by(authority)
+            return True
+    return False
+
+
+def test_a_new_ca_takes_over_once_clients_have_both(stack: Stack) -> None:
+    stack("up", "--yes", "--skip-preview")
+    first = stack.outputs()
+    assert first["ca"].count("BEGIN") == 1
+
+    # Both are handed out, and the former one still signs: whoever has the first one trusts it.
+    stack.configure(generation="2", keep_former=True)
+    stack("up", "--yes", "--skip-preview")
+    between = stack.outputs()
+    assert between["leaf"] == first["leaf"]
+    assert between["ca"].count("BEGIN") == 2
+    assert between["ca"].endswith(first["ca"])
+    # Again, and for other names: it doesn't forget who signs.
+    stack("up", "--yes", "--skip-preview", "--expect-no-changes")
+    stack.configure(("a.example",), generation="2", keep_former=True)
+    stack("up", "--yes", "--skip-preview")
+    other = stack.outputs()
+    assert other["leaf"] != first["leaf"]
+    assert trusts(first["ca"], other["leaf"])
+
+    stack.configure(("a.example",), generation="2")
+    stack("up", "--yes", "--skip-preview")
+    last = stack.outputs()
+    assert trusts(between["ca"], last["leaf"]), "who took both needs nothing"
+    assert trusts(last["ca"], last["leaf"])
+    assert not trusts(first["ca"], last["leaf"])
+    assert last["ca"] == between["ca"].removesuffix(first["ca"])
     stack("up", "--yes", "--skip-preview", "--expect-no-changes")

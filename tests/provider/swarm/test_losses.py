@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -113,6 +114,39 @@ async def test_any_member_may_be_lost(fleet, monkeypatch):
         info = await pool.node(machine.address, machine.host_key).request("GET", "/info")
         assert info["Swarm"]["LocalNodeState"] == "inactive"
     await pool.close()
+
+
+async def test_workers_join_together_and_leave_in_turn(fleet):
+    anna, gert, hans = await fleet.start("anna5", "gert5", "hans5")
+    load_image(node_image.ensure(print), [one.container for one in (anna, gert, hans)])
+    pool = Pool(fleet.config(anna))
+    cluster = (await Cluster(pool).create(make_context(), cluster_inputs(anna))).outputs
+    member = Member(pool)
+    await member.create(make_context(), member_inputs(anna, cluster))
+    wanted = [member_inputs(one, cluster, role="worker") for one in (gert, hans)]
+    joined = await asyncio.gather(*(member.create(make_context(), inputs) for inputs in wanted))
+    assert [one.outputs.state for one in joined] == ["ready", "ready"]
+    await Service(pool).create(make_context(), service("pair", replicas=2))
+
+    out: list[list[str]] = []
+    leaving = asyncio.gather(
+        *(
+            member.delete(make_context(), one.id, inputs, one.outputs)
+            for one, inputs in zip(joined, wanted, strict=True)
+        )
+    )
+    while not leaving.done():
+        nodes = await pool.request("GET", "/nodes", cluster_id=cluster.cluster_id)
+        out.append([n["ID"] for n in nodes if n["Spec"]["Availability"] == "drain"])
+        await asyncio.sleep(0.05)
+    await leaving
+    assert max(map(len, out)) == 1, f"one drains at a time: {out}"
+    assert {id for ids in out for id in ids} == {one.id for one in joined}
+    tasks = await pool.request("GET", "/tasks", cluster_id=cluster.cluster_id)
+    running = [task for task in tasks if task["Status"]["State"] == "running"]
+    assert len(running) == 2, "both replicas moved"
+    await pool.close()
+    fleet.remove(anna, gert, hans)
 
 
 async def test_a_node_leaves_once_its_tasks_run_elsewhere(fleet, monkeypatch):

@@ -214,6 +214,25 @@ def test_a_refusal_on_the_way_is_not_blamed_on_the_key(configured):
     assert "403" in about
 
 
+def test_callers_tokens_of_the_last_run_are_known_and_never_shown(configured, monkeypatch):
+    outputs = {
+        "named_after": "dev",
+        "subnet_size": 24.0,
+        "gateway_tokens": {"alice": "newer-token"},
+    }
+    outputs["gateway_former_tokens"] = {"alice": "older-token"}
+    monkeypatch.setattr(settings, "handed_out", lambda: outputs)
+    monkeypatch.setattr(settings_account.Account, "offers", lambda *given: None)
+    values = {**GOOD, "servers": {}}
+    configured([(key, json.dumps(value)) for key, value in values.items()], secret=values)
+    found = settings.load(NO_SERVERS)
+    assert found.last_tokens["alice"].reveal() == "newer-token"
+    assert found.former_tokens["alice"].reveal() == "older-token"
+    assert "-token" not in str(found)
+    monkeypatch.setattr(settings, "handed_out", dict)
+    assert settings.load(NO_SERVERS).last_tokens == {}
+
+
 def test_other_networks_beside_the_former_ones_need_room(configured, monkeypatch):
     former = [{"encrypted": True, "mtu": 1400.0, "generation": 2.0}]
     outputs = {"named_after": "dev", "subnet_size": 24.0, "network_layouts": former}

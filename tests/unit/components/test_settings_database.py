@@ -9,6 +9,7 @@ import pytest
 from components.plan import workloads
 from components.settings import SECRETS
 from tests.unit.components.samples import changed, check
+from tests.unit.components.test_settings_standby import MANAGERS
 
 URL = "postgresql://me:password-nobody-may-see@db.example.com/memories"
 OWN = {"url": URL, "backups": "by the provider, daily"}
@@ -31,7 +32,8 @@ def test_it_replaces_the_database_and_what_needs_one_starts_after_its_check():
     assert faults == []
     assert settings.database.url.reveal() == URL
     every = planned(settings)
-    assert "database" not in every
+    assert not [name for name in every if name in ("database", *workloads.OF_DATABASE)]
+    assert not [name for name in every if name.endswith("-revocation")]
     assert every["ai_memory"].needs == ("database-check",)
     assert every["ai_memory"].networks == ("services",)
     assert [file.target for file in every["ai_memory"].secrets] == ["MEMORY_DATABASE_URL"]
@@ -66,6 +68,15 @@ def test_the_platform_makes_no_backups_of_it():
     backup = {"bucket": "sophia-backups", "accessKey": "a", "secretKey": "nobody-may-see"}
     _, (fault,) = check(changed(database=OWN, backup=backup))
     assert fault.startswith("sophia:backup: got a dict (not shown), expected none with sophia:data")
+
+
+def test_a_standby_and_a_rotation_are_the_platforms_own_and_refused_at_once():
+    wanted = {"standby": {"enabled": True}, "rotate": {"database": 2}, "nodeGroups": [MANAGERS]}
+    standby, rotation = check(changed(database=OWN, **wanted))[1]
+    assert standby.startswith("sophia:standby.enabled: got true, expected false with sophia:data")
+    assert rotation.startswith("sophia:rotate.database: got '2', expected none with sophia:data")
+    off = {"standby": {"enabled": False}, "rotate": {"database": ""}}
+    assert check(changed(database=OWN, **off))[1] == []
 
 
 def test_its_address_is_looked_for_in_plain_text():

@@ -43,6 +43,8 @@ def test_the_rules_of_services_are_told_when_nothing_else_is_wrong(monkeypatch):
     _, faults = check(GOOD | {"servers": ["lambda_labs_cli"]})
     assert [fault.split(": ")[:2] for fault in faults] == [
         ["workload database", "placement.constraints[0]"],
+        ["workload database-admission", "placement.constraints[0]"],
+        ["workload database-revocation", "placement.constraints[0]"],
         ["workload lambda_labs_cli", "placement.constraints[0]"],
         ["workload backend", "placement.constraints[0]"],
         ["workload gateway-config", "placement.constraints[0]"],
@@ -114,10 +116,12 @@ def test_a_stack_name_that_leaves_no_room_for_a_rulesets():
 
 
 def test_rotation_takes_tokens():
-    settings, faults = check(changed(rotate={"loginKey": 2, "joinTokens": "b"}))
+    settings, faults = check(
+        changed(rotate={"loginKey": 2, "joinTokens": "b", "database": 3, "gatewayCa": 4})
+    )
     assert faults == []
-    assert settings.rotation == Rotation("2", "b")
-    assert check(GOOD)[0].rotation == Rotation("", "")
+    assert settings.rotation == Rotation("2", "b", "3", "4")
+    assert check(GOOD)[0].rotation == Rotation("", "", "", "")
     _, faults = check(changed(rotate={"hostKey": 2}))
     assert faults[0].startswith("sophia:rotate.hostKey: got an unknown key")
 
@@ -667,10 +671,10 @@ def test_faults_of_a_certificate_come_with_all_others_and_show_no_key():
 
 
 def test_callers_are_read_with_what_they_may_use():
-    callers = {"ci": None, "alice": {"servers": ["ai_memory"], "rotate": 2}}
+    callers = {"ci": None, "alice": {"servers": ["ai_memory"], "rotate": 2, "keepFormer": True}}
     settings, faults = check(changed(gateway={"callers": callers}))
     assert faults == []
-    assert settings.gateway.callers == (Caller("ci"), Caller("alice", ("ai_memory",), "2"))
+    assert settings.gateway.callers == (Caller("ci"), Caller("alice", ("ai_memory",), "2", True))
 
 
 @pytest.mark.parametrize("gateway", ["-----BEGIN PRIVATE KEY-----", {"privateKey": ["MIGH"]}])

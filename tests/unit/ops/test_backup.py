@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from ops import backup, jobs, nodes
+from ops import backup, jobs, members, nodes
+from ops.members import Member
 from ops.nodes import NotUp
 from tests.unit.ops.test_jobs import SERVICE, TASK
 
@@ -66,7 +67,7 @@ def cluster(monkeypatch):
 
     monkeypatch.setattr(nodes, "on", on)
     monkeypatch.setattr(nodes, "asked", lambda outputs, text: on(outputs, "any", text).stdout)
-    monkeypatch.setattr(backup, "_EVERY", 0)
+    monkeypatch.setattr(members, "_EVERY", 0)
     answers["asked"] = asked
     return answers
 
@@ -211,19 +212,42 @@ def test_what_runs_on_the_node_leaves_a_whole_request_and_stops_the_server(tmp_p
     for name, script in stand_ins.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
-    monkeypatch.setattr(backup, "_FOLDER", str(volume))
+    member = Member("database", "sophia-dev-database", "here", str(volume))
     path = f"{tmp_path}:/usr/bin:/bin"
 
     def run(script: str) -> int:
         return subprocess.run(["sh", "-c", script], env={"PATH": path}, check=False).returncode
 
     request = json.dumps({"at": "it's", "timeline": ""})
-    assert run(backup._ask("sophia-dev-database", request)) == 0
+    assert run(backup._ask(member, request)) == 0
     assert [file.name for file in volume.iterdir()] == [".restore"]
     assert json.loads((volume / ".restore").read_text())["at"] == "it's"
     assert log.read_text().splitlines()[-1] == "stop --time 60 c0ffee"
 
-    assert run(backup._in_container("s", "backup check 'a b'")) == 0
+    monkeypatch.setattr(nodes, "on", lambda _, node, script: done(run(script)))
+    assert member.inside({}, "backup check 'a b'").returncode == 0
     assert log.read_text().splitlines()[-1] == "exec c0ffee backup check a b"
     (tmp_path / "docker").write_text("#!/bin/sh\n")
-    assert run(backup._in_container("s", "backup state")) == 64
+    assert member.inside({}, "backup state").returncode == members.NOT_RUNNING
+
+
+def test_the_other_member_waits_for_a_restore_and_is_then_copied_anew(monkeypatch):
+    ran: list[tuple[str, str]] = []
+    monkeypatch.setattr(nodes, "on", lambda _, node, script: ran.append((node, script)) or done(0))
+    other = Member("database-2", "p-database-2", "manager-2", "/data/postgres-2")
+    with backup._held({}, [other]):
+        ((node, script),) = ran
+        assert node == "manager-2"
+        assert "touch /data/postgres-2/.hold" in script
+        assert "docker stop" in script
+    assert "touch /data/postgres-2/.rebuild" in ran[1][1]
+    assert "rm -f /data/postgres-2/.hold" in ran[1][1]
+
+    def failing() -> None:
+        with backup._held({}, [other]):
+            raise NotUp("nothing was restored")
+
+    with pytest.raises(NotUp, match="nothing was restored"):
+        failing()
+    assert ".rebuild" not in ran[3][1]
+    assert "rm -f /data/postgres-2/.hold" in ran[3][1]

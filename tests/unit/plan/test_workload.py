@@ -73,8 +73,8 @@ def test_a_global_one_is_global_and_the_rules_see_its_ports():
 
 
 def test_a_files_physical_name_follows_its_target_unless_it_is_called_otherwise():
-    assert File("password-file", "postgres_password").prefix("p-dev", "database") == (
-        "p-dev-database-postgres_password"
+    assert File("password-file", "smtp_password").prefix("p-dev", "alertmanager") == (
+        "p-dev-alertmanager-smtp_password"
     )
     assert File("config", "/etc/haproxy.cfg", "haproxy").prefix("p-dev", "gateway") == (
         "p-dev-gateway-haproxy"

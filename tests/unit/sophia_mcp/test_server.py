@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -5,6 +6,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from sophia_mcp.errors import NotConfigured
+from sophia_mcp.logs import JsonFormatter
 from sophia_mcp.server import Server
 
 MODES = ["2026-07-28", "legacy"]
@@ -41,6 +43,7 @@ async def test_what_a_tool_says_reaches_the_model_and_not_the_log(toy_in_process
 
 
 async def test_a_crash_shows_an_id_and_nothing_from_inside(toy_in_process: Server, caplog):
+    caplog.set_level(logging.INFO)
     async with Client(toy_in_process) as client:
         result = await client.call_tool("crash", {})
     text = result.content[0].text
@@ -49,6 +52,12 @@ async def test_a_crash_shows_an_id_and_nothing_from_inside(toy_in_process: Serve
     (record,) = [record for record in caplog.records if record.message == "tool crashed"]
     assert f"incident {record.incident}." in text
     assert record.exc_info[0] is KeyError
+    (call,) = [record for record in caplog.records if record.message == "tool call"]
+    assert record.request_id == call.request_id
+    # Its line of the code is in the log, the data that it failed with is not.
+    written = [json.loads(JsonFormatter({}).format(record)) for record in caplog.records]
+    assert any(", in crash" in line.get("traceback", "") for line in written)
+    assert not [line for line in written if "detail 42" in str(line)]
     assert calls(toy_in_process, "crash", "crash") == 1
 
 

@@ -24,7 +24,7 @@ async def refuse() -> str:
 
 async def crash() -> str:
     """Fail as a tool may not."""
-    raise KeyError("inner detail")
+    raise KeyError(f"inner detail {6 * 7}")
 
 
 async def slow(seconds: float) -> str:

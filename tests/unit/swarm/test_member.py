@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from providers.runtime.declare import Context
+from providers.runtime.declare import Cancelled, Context
 from providers.swarm import joining
 from providers.swarm import member as member_module
+from providers.swarm.entry import Entry
 from providers.swarm.errors import NotSettled
 from providers.swarm.joining import Joiner
 from providers.swarm.member import Member, MemberInputs, MemberOutputs
@@ -32,6 +33,10 @@ class Swarm:
 
     def __init__(self, *looks):
         self.looks, self.deleted = list(looks), []
+        self.turn, self.joins = asyncio.Lock(), asyncio.Semaphore(2)
+
+    def node(self, address, host_key):
+        return address
 
     async def request(self, method, path, *, body=None, **options):
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -138,3 +143,62 @@ async def test_a_node_whose_machine_is_gone_gives_its_address_free(context):
     swarm.request = gone
     await joining._room(context, swarm, "ours", JOINER)
     assert swarm.deleted == ["/nodes/n"]
+
+
+class Crowd:
+    """Counts how many are inside at once, at most."""
+
+    def __init__(self):
+        self.inside = self.most = 0
+
+    async def __call__(self, *arguments):
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await asyncio.sleep(0.01)
+        self.inside -= 1
+        return "n"
+
+
+async def test_workers_join_a_few_at_a_time(context, monkeypatch):
+    crowd = Crowd()
+    monkeypatch.setattr(member_module, "join", crowd)
+    member = Member(Swarm(node("ready")))
+    made = await asyncio.gather(*(member.create(context, INPUTS) for _ in range(5)))
+    assert [one.id for one in made] == ["n"] * 5
+    assert crowd.most == 2
+
+
+async def test_nodes_leave_and_change_their_role_one_at_a_time(context, monkeypatch):
+    """Two that leave together may have both replicas of a service."""
+    crowd = Crowd()
+    monkeypatch.setattr(member_module.departure, "depart", crowd)
+    monkeypatch.setattr(Entry, "settle", crowd)
+    member, ready = Member(Swarm(node("ready"))), MemberOutputs("n", "ready")
+    manager = replace(INPUTS, role="manager")
+    await asyncio.gather(
+        *(member.delete(context, "n", INPUTS, ready) for _ in range(3)),
+        *(member.update(context, "n", manager, ready, INPUTS) for _ in range(3)),
+    )
+    assert crowd.most == 1
+    labelled = replace(INPUTS, labels={"tier": "primary"})
+    await asyncio.gather(
+        *(member.update(context, "n", INPUTS, ready, labelled) for _ in range(3)),
+    )
+    assert crowd.most == 3, "others don't wait"
+
+
+async def test_who_waits_to_leave_stays_when_the_user_interrupts(context, monkeypatch):
+    left = []
+
+    async def interrupted(context, *arguments):
+        left.append(context)
+        context.cancelled.set()
+        await context.sleep(10)
+
+    monkeypatch.setattr(member_module.departure, "depart", interrupted)
+    member, ready = Member(Swarm(node("ready"))), MemberOutputs("n", "ready")
+    ends = await asyncio.gather(
+        *(member.delete(context, "n", INPUTS, ready) for _ in range(2)), return_exceptions=True
+    )
+    assert [type(end) for end in ends] == [Cancelled, Cancelled]
+    assert len(left) == 1

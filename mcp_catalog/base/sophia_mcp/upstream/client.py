@@ -18,8 +18,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 from mcp.server.mcpserver.exceptions import ToolError
+from opentelemetry.trace import SpanKind
 
-from sophia_mcp import audit
+from sophia_mcp import audit, tracing
 from sophia_mcp.arguments import given
 from sophia_mcp.errors import DependencyError, NotConfigured, Refused, Unusable, UpstreamError
 from sophia_mcp.metrics import Metrics
@@ -98,7 +99,7 @@ class Upstream:
         lasts: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.name = name
-        self._url = url.rstrip("/")
+        self._url, self._host = url.rstrip("/"), urlsplit(url).hostname or ""
         self._auth = auth or Auth()
         self._headers = headers or {}
         needed = (*self._auth.credentials, *needs)
@@ -238,10 +239,25 @@ class Upstream:
         async with self._pace.turn():
             if (seconds := self._breaker.refusal()) is not None:
                 raise self._wording.left_alone(self._last_failure, seconds)
-            started, outcome = perf_counter(), "crash"
+            answer = await self._exchanged(call, timer)
+            if answer.status >= 300:
+                wait = retry.retry_after(answer.headers, datetime.now(UTC))
+                raise self._wording.refusal(
+                    answer.status, wait, answer.content, doubtful=not call.repeatable
+                )
+            return answer
+
+    async def _exchanged(self, call: _Call, timer: asyncio.Timeout) -> Answer:
+        """One request: measured, counted, traced. An error's status is an answer, too."""
+        started, outcome = perf_counter(), "crash"
+        # A path may hold what the caller asked for.
+        about = {"http.request.method": call.method, "server.address": self._host}
+        with tracing.span(f"{call.method} {self.name}", SpanKind.CLIENT, about) as span:
             try:
                 answer = await self._exchange(call)
                 outcome = f"{answer.status // 100}xx"
+                span.set_attribute("http.response.status_code", answer.status)
+                return answer
             except httpx2.RequestError as error:
                 failure = self._wording.unreached(error, doubtful=not call.repeatable)
                 outcome = failure.reason
@@ -257,25 +273,21 @@ class Upstream:
                 audit.count_upstream(seconds)
                 self._measured().upstream_try(self.name, call.method, outcome, seconds)
                 self._note(outcome)
-            if answer.status >= 300:
-                wait = retry.retry_after(answer.headers, datetime.now(UTC))
-                raise self._wording.refusal(
-                    answer.status, wait, answer.content, doubtful=not call.repeatable
-                )
-            return answer
+                tracing.came_to(span, outcome, failed=outcome not in ("2xx", "3xx"))
 
     async def _exchange(self, call: _Call) -> Answer:
         assert self._http is not None, f"{self.name} is not opened: give it to Server(upstreams=…)"
         most, last = self._limits.answer_bytes, call.last
         raw = call.body if isinstance(call.body, bytes) else None
         ours = {**self._headers, **await self._auth.headers()} if call.signed else {}
+        told = tracing.headers_for(self._host) if call.signed else {}
         async with self._http.stream(
             call.method,
             call.url,
             params=call.params,
             content=raw,
             json=call.body if raw is None else None,
-            headers={**ours, **call.headers},
+            headers={**ours, **call.headers, **told},
         ) as response:
             there = elsewhere(response, httpx2.URL(self._url)) if last is not None else None
             if there is None:

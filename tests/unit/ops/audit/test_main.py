@@ -25,7 +25,7 @@ from ops.nodes import NotUp
 def test_it_says_whether_anything_fails(monkeypatch, capsys, tmp_path, checks, status):
     monkeypatch.setattr("sys.argv", ["ops.audit"])
     accepted = tmp_path / "accepted.yaml"  # what is accepted of packages is not stale here
-    accepted.write_text("- {check: debian-updates, by: ops, reason: why}\n")
+    accepted.write_text("- {check: debian-updates, by: ops, reason: why, again: 2999-01-01}\n")
     monkeypatch.setattr(audit, "ACCEPTED", accepted)
     monkeypatch.setattr(inspect, "stack_named", lambda name: name)
     monkeypatch.setattr(audit, "_checks", lambda stack: checks)

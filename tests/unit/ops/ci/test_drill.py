@@ -28,6 +28,8 @@ def production(**changes: object) -> dict[str, str]:
 def test_a_drill_rents_one_manager_with_the_server_that_uses_the_database():
     values = production(
         monitoring={"enabled": True},
+        standby={"enabled": True},
+        tracing={"endpoint": "https://collector.example:4318"},
         gateway={"port": 443, "hosts": ["mcp.example"], "callers": {"ann": {"servers": ["slack"]}}},
         servers={"ai_memory": {"replicas": 3}, "slack": {}},
         volumes={"database": "manager-3"},
@@ -52,7 +54,7 @@ def test_a_drill_rents_one_manager_with_the_server_that_uses_the_database():
     [server] = settings.servers
     assert (server.name, server.deploy.replicas) == ("ai_memory", 3)
     assert (settings.gateway.port, settings.gateway.callers) == (443, ())
-    assert not settings.monitoring.enabled
+    assert (settings.monitoring.enabled, settings.standby, settings.tracing) == (False, False, None)
     assert settings.overlay.encrypted, "the rest stays"
 
 
