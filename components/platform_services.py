@@ -12,9 +12,10 @@ from components.database import Backups, Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
 from components.handles import Ground, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
+from components.logs import Logs, LogsArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
-from components.plan import monitoring, provided, workloads
+from components.plan import logs, monitoring, provided, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -61,8 +62,11 @@ class Services:
                 database = self._database(workload, job, volume)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-            elif workload.name in (workloads.PUBLISHER, workloads.BACKUP, *monitoring.NAMES):
-                continue  # the gateway's, the database's and the last component create these
+            elif workload.name in (
+                *(workloads.PUBLISHER, workloads.BACKUP),
+                *(*monitoring.NAMES, *logs.NAMES),
+            ):
+                continue  # the gateway's, the database's and the last components create these
             elif workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, needed)
@@ -82,6 +86,9 @@ class Services:
         if settings.monitoring.enabled:
             watched = self._monitoring(planned, gateway)
             made |= {handle.name: handle for handle in watched.handles}
+        if settings.logs:
+            kept = self._logs(planned)
+            made |= {handle.name: handle for handle in kept.handles}
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
         return Running(gateway, database, running.apply(lambda _: attached))
@@ -162,6 +169,10 @@ class Services:
             ),
             self._opts,
         )
+
+    def _logs(self, planned: Sequence[Workload]) -> Logs:
+        image = self._image("logs", "images", self._settings.base_image).reference
+        return Logs("log-keepers", LogsArgs(planned, self._ground, image), self._opts)
 
     def _image(
         self, name: str, place: str, base: str | Image, packages: Sequence[str] = ()

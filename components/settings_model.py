@@ -165,6 +165,7 @@ class Settings:
     refresh_images: a word; a different one rebuilds all images.
     volumes: the wanted node of a volume, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
+    logs: whether logs of all nodes are kept in one place.
     recover_on: name of the manager that continues alone after the majority is lost, or "".
     prices: US cents per hour, by instance type, as far as the cloud reports them.
     max_usd_per_hour: what all machines may cost, 0 for no limit.
@@ -186,6 +187,7 @@ class Settings:
     gateway: Gateway
     backend: Backend
     monitoring: Monitoring
+    logs: bool
     backup: Backup | None
     firewall: Firewall
     gpu_probe: bool
@@ -209,7 +211,11 @@ class Settings:
     @property
     def networks(self) -> tuple[str, ...]:
         """Those that each layout has."""
-        return networks.needed(backups=self.backup is not None, monitored=self.monitoring.enabled)
+        return networks.needed(
+            backups=self.backup is not None,
+            monitored=self.monitoring.enabled,
+            logged=self.logs,
+        )
 
     @property
     def prefix(self) -> str:

@@ -51,6 +51,7 @@ def read(
     chosen = settings_servers.read(top, catalog, api_url)
     servers = chosen.servers
     monitoring = settings_monitoring.read(top)
+    logged = _logs(top)
     backup = settings_backup.read(top, names.prefix(project, stack))
     settings = Settings(
         project=project,
@@ -78,11 +79,14 @@ def read(
             top,
             groups,
             servers,
-            networks.needed(backups=backup is not None, monitored=monitoring.enabled),
+            networks.needed(
+                backups=backup is not None, monitored=monitoring.enabled, logged=logged
+            ),
         ),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
         monitoring=monitoring,
+        logs=logged,
         backup=backup,
         firewall=settings_firewall.read(top, groups),
         gpu_probe=top.flag("gpuProbe", False),
@@ -225,6 +229,13 @@ def _refresh(top: Reader) -> str:
         reader.fault("refresh", word, expected)
     reader.finish()
     return word
+
+
+def _logs(top: Reader) -> bool:
+    reader = top.inner("logs")
+    enabled = reader.flag("enabled", False)
+    reader.finish()
+    return enabled
 
 
 def _price_limit(top: Reader) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from components.catalog.model import PORT, Server
-from components.plan import mcp_service, names, networks
+from components.plan import logs, mcp_service, names, networks
 from components.plan.nodes import NODE_LABEL
 from components.plan.workload import Workload
 from providers.swarm.services.model import Health, Placement, Resources
@@ -19,6 +19,9 @@ SERVERS = "SOPHIA_SERVERS"
 """The variable that says where the servers' replicas are: a JSON object, `host:port` by name."""
 PROBES = "SOPHIA_PROBES"
 """The variable that says which tool of each server is called once a minute: a JSON object."""
+LOGS = "SOPHIA_LOGS"
+"""The variable that says where logs are searched: a JSON object with the store's `url`, and the
+`prefix` of services' names there."""
 REPLICAS = 2
 """So that the endpoint survives the loss of a machine."""
 GRACE_S = 110
@@ -34,12 +37,13 @@ def workload(
     env: Mapping[str, str],
     secrets: Iterable[str],
     probed: bool = False,
+    logged: bool = False,
 ) -> Workload:
     """The backend. It needs no other workload: it serves while servers are down.
 
     prefix: of physical names. health: the command that checks it. env, secrets: further variables,
     and names of files below /run/secrets, for the operator's own backend. probed: whether servers
-    are called once a minute, see `Server.probe`.
+    are called once a minute, see `Server.probe`. logged: whether there are logs to search.
     """
     own = names.physical(prefix, name)
     every = list(servers)
@@ -47,6 +51,7 @@ def workload(
         server.name: f"tasks.{names.physical(prefix, server.name)}:{PORT}" for server in every
     }
     probes = {server.name: asdict(server.probe) for server in every if server.probe}
+    searched = {"url": logs.address(prefix), "prefix": names.physical(prefix, "")}
     return Workload(
         name=name,
         user=mcp_service.UID,
@@ -57,6 +62,7 @@ def workload(
             **mcp_service.environment(own, GRACE_S),
             SERVERS: json.dumps(replicas_of, sort_keys=True),
             **({PROBES: json.dumps(probes, sort_keys=True)} if probed else {}),
+            **({LOGS: json.dumps(searched, sort_keys=True)} if logged else {}),
         },
         secrets=mcp_service.files(secrets),
         mounts=mcp_service.SCRATCH,
@@ -69,5 +75,5 @@ def workload(
         placement=Placement(spread=[f"node.labels.{NODE_LABEL}"]),
         stop_grace_s=mcp_service.stop_grace_s(GRACE_S),
         labels={"sophia.platform": name},
-        networks=(networks.EDGE,),
+        networks=(networks.EDGE, networks.LOGS) if logged else (networks.EDGE,),
     )

@@ -18,8 +18,10 @@ BACKUP = "backup"
 MONITORING = "monitoring"
 """What watches the platform, and an exporter on every node, where it is monitored. A separate
 network, so that no server can silence an alert."""
-NETWORKS = (EDGE, DATA, BACKUP, MONITORING)
-INTERNAL = frozenset({DATA})
+LOGS = "logs"
+"""The stores of logs, what fills them on every node, and the backend, which searches."""
+NETWORKS = (EDGE, DATA, BACKUP, MONITORING, LOGS)
+INTERNAL = frozenset({DATA, LOGS})
 """Those without a way out: what has the database's password needs neither the internet nor a
 machine's metadata by it. A workload that publishes a port has to be on another one, too."""
 
@@ -57,9 +59,9 @@ class Layout:
         return network if self.generation == 1 else f"{network}-{self.generation}"
 
 
-def needed(*, backups: bool, monitored: bool) -> tuple[str, ...]:
+def needed(*, backups: bool, monitored: bool, logged: bool = False) -> tuple[str, ...]:
     """Those that the platform has."""
-    there = {EDGE: True, DATA: True, BACKUP: backups, MONITORING: monitored}
+    there = {EDGE: True, DATA: True, BACKUP: backups, MONITORING: monitored, LOGS: logged}
     return tuple(network for network in NETWORKS if there[network])
 
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from components.catalog.model import Server
-from components.plan import backend, backup, database, gateway, mcp_service, monitoring, provided
+from components.plan import (
+    backend,
+    backup,
+    database,
+    gateway,
+    logs,
+    mcp_service,
+    monitoring,
+    provided,
+)
 from components.plan.networks import attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -41,10 +50,12 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
             env=settings.backend.env,
             secrets=settings.backend.secrets,
             probed=settings.monitoring.enabled,
+            logged=settings.logs,
         ),
         gateway.publisher(gateways),
         gateways,
         *_monitoring(settings),
+        *(logs.workloads(settings.prefix, GATEWAY) if settings.logs else ()),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(

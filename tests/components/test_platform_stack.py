@@ -459,3 +459,26 @@ def test_a_passphrase_of_ones_own_is_used(registered, preview, tmp_path, monkeyp
 
 def test_without_backups_nothing_of_them_is_there(seen):
     assert not [name for name in seen if "backup" in name]
+
+
+def test_logs_are_shipped_once_there_is_a_store(
+    registered, preview, exports, tmp_path, monkeypatch
+):
+    seen = run(registered, tmp_path, monkeypatch, exports, logs={"enabled": True})
+    stores = {"logs-service", "audit-log-service"}
+    assert stores <= reached(seen, "log-shipper-service")
+    if not preview:
+        for name in (*stores, "log-shipper-service"):
+            assert seen[name].inputs["networks"] == ["id-of-logs-overlay"]
+            assert "@sha256:" in seen[name].inputs["image"]
+        mount = seen["log-shipper-service"].inputs["mounts"][0]
+        assert (mount["readOnly"], mount["recursive"]) == (True, False)
+        assert seen["log-shipper-service"].inputs["user"] == "0:0"
+        assert seen["logs-overlay"].inputs["internal"] is True
+        backend = seen["backend-service"].inputs
+        assert "id-of-logs-overlay" in backend["networks"]
+        assert set(exports["networks"]) >= {"logs", "audit-log", "log-shipper"}
+
+
+def test_without_logs_there_is_nothing_of_them(seen):
+    assert not [name for name in seen if "log-" in name or name.startswith("logs")]

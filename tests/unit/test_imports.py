@@ -75,7 +75,7 @@ HELPERS = {
     **dict.fromkeys(
         (
             *("components.database", "components.gateway", "components.mcp_service"),
-            "components.monitoring",
+            *("components.logs", "components.monitoring"),
         ),
         ("components.workload",),
     ),

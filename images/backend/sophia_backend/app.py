@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from . import api, page
+from . import api, logs, page
 from .aggregate import Aggregate
 from .calls import Calls
 from .fleet import Fleet
@@ -28,13 +28,18 @@ QUIET = runtime.QUIET | {"/api/fleet"}
 
 def make(settings: Settings) -> tuple[ASGIApp, Health]:
     """The ASGI application, and its health."""
-    return make_app(Fleet(read_places(settings)), settings, read_probes(settings))
+    fleet, kept = Fleet(read_places(settings)), logs.read_place(settings)
+    return make_app(fleet, settings, read_probes(settings), kept)
 
 
 def make_app(
-    fleet: Fleet, settings: Settings, wanted: Mapping[str, Probe] = {}, **pace: float
+    fleet: Fleet,
+    settings: Settings,
+    wanted: Mapping[str, Probe] = {},
+    kept: logs.Place | None = None,
+    **pace: float,
 ) -> tuple[ASGIApp, Health]:
-    """The same, for a fleet. wanted, pace: of its probes."""
+    """The same, for a fleet. wanted, pace: of its probes. kept: where logs are."""
     metrics = Metrics(settings.server)
     health = Health(settings.server, settings.replica, fleet.check)
     calls, search = Calls(fleet, metrics), Search(fleet)
@@ -53,7 +58,7 @@ def make_app(
     )
     app.router.routes += [
         *runtime.operation(metrics, health),
-        *api.routes(fleet, calls, search),
+        *api.routes(fleet, calls, search, kept),
         *page.routes(),
     ]
     app.add_exception_handler(Problem, answer_problem)
@@ -63,7 +68,14 @@ def make_app(
 
 def _route(path: str) -> str:
     """The name under which a path is counted."""
-    known = ("/api/fleet", "/api/servers", "/api/tools", "/api/openapi.json", "/assets")
+    known = (
+        "/api/fleet",
+        "/api/servers",
+        "/api/tools",
+        "/api/logs",
+        "/api/openapi.json",
+        "/assets",
+    )
     for route in known:
         if path == route or path.startswith(f"{route}/"):
             return route

@@ -182,7 +182,9 @@ def _rollout(update: Update, failure_action: str) -> Json:
 def _mount(mount: Mount) -> Json:
     rendered: Json = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.type != "tmpfs":
-        return rendered | {"Source": mount.source}
+        # Omitted by default: writing it would restart existing services.
+        how = {} if mount.recursive else {"BindOptions": {"NonRecursive": True}}
+        return rendered | {"Source": mount.source, **how}
     size = {} if mount.size_mb is None else {"SizeBytes": mount.size_mb * _MIB}
     return rendered | {"TmpfsOptions": {**size, "Mode": 0o1777}}
 

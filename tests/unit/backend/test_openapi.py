@@ -55,6 +55,8 @@ ASKED = [
     ("GET", "/api/tools", "?limit=2", "*", 200),
     ("GET", "/api/tools", f"?query={quote('add numbers')}", "*", 200),
     ("GET", "/api/tools", "?limit=x", "*", 400),
+    ("GET", "/api/logs", "", "*", 404),
+    ("GET", "/api/logs", "", "toy", 403),
     ("POST", "/api/tools/toy/add", '{"a": 1, "b": 2}', "*", 200),
     ("POST", "/api/tools/toy/refuse", "{}", "*", 200),
     ("POST", "/api/tools/toy/nothing", "{}", "*", 404),
