@@ -5,11 +5,14 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from . import audit
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: time, level, logger, message, the fields of `extra=`, and the traceback."""
+    """A record as JSON: time, level, logger, message, the id of the request whose call it is from,
+    the fields of `extra=`, and the traceback."""
 
     def __init__(self, constant: dict[str, str]) -> None:
         super().__init__()
@@ -23,6 +26,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **self._constant,
         }
+        if request_id := audit.request_id():
+            line["request_id"] = request_id
         line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -106,7 +106,7 @@ class Server(MCPServer[Any]):
         tool = name if name in self._kinds else "unknown"
         request = _request(context)
         request.calls += 1
-        cost, started = audit.begin(), perf_counter()
+        cost, started = audit.begin(request), perf_counter()
         outcome, reason = "cancelled", None
         try:
             if name not in self._kinds:
