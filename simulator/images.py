@@ -23,6 +23,9 @@ from simulator.process import alone
 
 Progress = Callable[[str], None]
 SUITE = "bookworm"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+"""Debian's keys, which apt of another distribution doesn't trust; mmdebstrap finds them itself only
+where gpg is installed."""
 PULLED_BASE = "python:3.11-slim-bookworm"
 EVERY = 15.0
 """Seconds between two lines about the same work."""
@@ -126,6 +129,7 @@ def _build(recipe: Recipe) -> str:
             "TERM",
             "mmdebstrap",
             *OPTIONS,
+            f"--keyring={KEYRING}",
             f"--include={','.join(recipe.packages)}",
         ]
         command += [f"--customize-hook={hook}", SUITE, "-"]
