@@ -83,12 +83,12 @@ class Services:
                 image = self._image(workload.name, CATALOG, base, packages).reference
                 server = McpServiceArgs(workload, self._ground, image, secrets, needed)
                 made[workload.name] = McpService(workload.name, server, self._opts).handle
-        if settings.monitoring.enabled:
-            watched = self._monitoring(planned, gateway)
-            made |= {handle.name: handle for handle in watched.handles}
         if settings.logs:
-            kept = self._logs(planned)
-            made |= {handle.name: handle for handle in kept.handles}
+            made |= {handle.name: handle for handle in self._logs(planned).handles}
+        if settings.monitoring.enabled:
+            there = [made[name] for name in (workloads.GATEWAY, *logs.NAMES) if name in made]
+            watched = self._monitoring(planned, gateway, there)
+            made |= {handle.name: handle for handle in watched.handles}
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
         return Running(gateway, database, running.apply(lambda _: attached))
@@ -143,7 +143,9 @@ class Services:
             self._opts,
         )
 
-    def _monitoring(self, planned: Sequence[Workload], gateway: Gateway) -> Monitoring:
+    def _monitoring(
+        self, planned: Sequence[Workload], gateway: Gateway, needed: Sequence[ServiceHandle]
+    ) -> Monitoring:
         settings, wanted = self._settings, self._settings.monitoring
         slack = wanted.slack.reveal()
         if not slack and wanted.email is None:
@@ -165,7 +167,7 @@ class Services:
                 slack=secret(wanted.slack) if slack else None,
                 email=wanted.email,
                 password=secret(wanted.password),
-                needed=[gateway.handle],
+                needed=needed,
             ),
             self._opts,
         )

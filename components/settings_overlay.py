@@ -68,7 +68,8 @@ def addresses(
     `services`: its two ends and its router; one per machine; each server and the backend twice,
     while it is updated; the database; a gateway per manager, and the service with their
     configuration; a Prometheus per manager. `monitoring`: an exporter per machine, and two watchers
-    per manager. `logs`: what fills the stores per machine, two stores per manager, and the backend.
+    per manager. `logs`: what fills the stores per machine, two stores and a Prometheus per manager,
+    and the backend.
     """
     machines = sum(group.count for group in groups)
     managers = sum(group.count for group in groups if group.role == "manager")
@@ -78,7 +79,7 @@ def addresses(
     return max(
         services + managers * monitored,
         both * monitored,
-        (both + 2 * backend.REPLICAS) * logged,
+        (both + 2 * backend.REPLICAS + managers * monitored) * logged,
     )
 
 

@@ -14,7 +14,7 @@ USER_ID = 10005
 """uid and gid of the stores, as in images/logs/Dockerfile."""
 PORT = 9428
 KEPT_DAYS, AUDIT_KEPT_DAYS = 14, 90
-KEPT_AT_MOST, AUDIT_KEPT_AT_MOST = "2GB", "1GB"
+KEPT_AT_MOST, AUDIT_KEPT_AT_MOST = "2GB", "4GB"
 """How much room each takes on a manager before the oldest day goes. Today and yesterday stay."""
 LEFT_FREE = "2GB"
 """With less free on the node's disk a store takes nothing: lines wait in Docker's files."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.catalog.model import PORT
-from components.plan import gateway, names, networks, templates
+from components.plan import gateway, logs, names, networks, templates
 from components.plan.workload import File, Workload
 from providers.swarm.services.model import Health, Mount, Placement, Resources
 
@@ -193,6 +193,7 @@ def jobs(planned: Iterable[Workload], servers: Iterable[str]) -> tuple[Job, ...]
         Job("node", NODE_PORT, (EXPORTER,)),
         Job("prometheus", METRICS_PORT, (PROMETHEUS,)),
         Job("alertmanager", ALERTS_PORT, (ALERTMANAGER,)),
+        Job("logs", logs.PORT, (logs.STORE, logs.AUDIT)),
     )
     return tuple(job for job in every if job.services and there.issuperset(job.services))
 

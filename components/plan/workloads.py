@@ -17,7 +17,7 @@ from components.plan import (
     monitoring,
     provided,
 )
-from components.plan.networks import attached
+from components.plan.networks import LOGS, attached
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
@@ -82,8 +82,14 @@ def _monitoring(settings: Settings) -> tuple[Workload, ...]:
     if not wanted.enabled:
         return ()
     told_by_slack = bool(wanted.slack.reveal())
-    return monitoring.workloads(
+    watchers = monitoring.workloads(
         settings.prefix, (GATEWAY,), slack=told_by_slack, email=wanted.email
+    )
+    if not settings.logs:
+        return watchers
+    return tuple(
+        replace(one, networks=(*one.networks, LOGS)) if one.name == monitoring.PROMETHEUS else one
+        for one in watchers
     )
 
 

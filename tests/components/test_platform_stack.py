@@ -480,5 +480,10 @@ def test_logs_are_shipped_once_there_is_a_store(
         assert set(exports["networks"]) >= {"logs", "audit-log", "log-shipper"}
 
 
+def test_what_keeps_logs_is_there_before_it_is_watched(registered, tmp_path, monkeypatch):
+    seen = run(registered, tmp_path, monkeypatch, logs={"enabled": True}, monitoring=WATCHED)
+    assert {"logs-service", "log-shipper-service"} <= reached(seen, "prometheus-service")
+
+
 def test_without_logs_there_is_nothing_of_them(seen):
     assert not [name for name in seen if "log-" in name or name.startswith("logs")]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ _MOST_BYTES = 1024 * 1024
 _SLICE = 64 * 1024
 _LONGEST = 128 * 1024
 """Characters of a line; Docker splits one into pieces of 16 KiB."""
-_LOOK_S = 1.0
 _MOST_FILES = 2000
 _ID = re.compile(r"[0-9a-f]{64}")
 _DISORDER = 30 * 10**9
@@ -56,6 +54,7 @@ class _File:
         about = os.fstat(self._descriptor)
         self.key, self._changed = (about.st_dev, about.st_ino), about.st_mtime_ns
         self.listed = self.fresh = True
+        self.given_up = False
         self._rest = b""
 
     def skip(self, had: Had) -> None:
@@ -77,7 +76,10 @@ class _File:
 
 
 class Follower:
-    """Reads for one store. had: what it has of a container; may raise, then nothing is lost."""
+    """Reads for one store. had: what it has of a container; may raise, then nothing is lost.
+
+    One thread looks, another one reads: a store that answers late keeps nobody from opening files.
+    """
 
     def __init__(self, had: Callable[[str], Had], folder: Path = FOLDER) -> None:
         self._ask, self._folder = had, folder
@@ -85,13 +87,9 @@ class Follower:
         self._files: dict[tuple[int, int], _File] = {}
         self._begun: dict[tuple[str, str], tuple[int, str]] = {}
         self._found: list[Line] = []
-        self._look_at = 0.0
 
     def look(self) -> None:
         """Opens what is new. What is open can be read, whatever becomes of it."""
-        if time.monotonic() < self._look_at:
-            return
-        self._look_at = time.monotonic() + _LOOK_S
         listed = set()
         for container, path in _paths(self._folder):
             try:
@@ -100,21 +98,23 @@ class Follower:
                 if key not in self._files:
                     file = _File(path, container[:12], _service(path.parent))
                     key = file.key
-                    self._files.setdefault(key, file)
+                    if self._files.setdefault(key, file) is not file:  # renamed meanwhile
+                        file.close()
                 listed.add(key)
             except OSError:  # removed or renamed meanwhile: the next look sees it
                 continue
-        gone = [key for key in self._files if key not in listed]
-        for key in gone:
-            self._files[key].listed = False
-        for key in gone[: max(0, len(self._files) - _MOST_FILES)]:
-            self._drop(key)
+        gone = [(key, file) for key, file in list(self._files.items()) if key not in listed]
+        for place, (_, file) in enumerate(gone):
+            file.listed, file.given_up = False, place < len(self._files) - _MOST_FILES
 
     def read(self) -> list[Line]:
         """The next lines that the store hasn't; [] if there are none now."""
-        self.look()
         size = 0
         for key, file in list(self._files.items()):
+            if file.given_up:
+                self._drop(key)
+                continue
+            last = not file.listed
             if file.container not in self._had:
                 self._had[file.container] = self._ask(file.container)
             had = self._had[file.container]
@@ -123,7 +123,7 @@ class Follower:
             while size < _MOST_BYTES and (read := file.read()):
                 size += sum(map(len, read))
                 self._found += (line for line in self._lines(file, read) if not had.takes(line.at))
-            if size < _MOST_BYTES and not file.listed:
+            if size < _MOST_BYTES and last:
                 self._drop(key)
         found, self._found = self._found, []
         return found
@@ -146,7 +146,7 @@ class Follower:
     def _drop(self, key: tuple[int, int]) -> None:
         gone = self._files.pop(key)
         gone.close()
-        if not any(file.container == gone.container for file in self._files.values()):
+        if not any(file.container == gone.container for file in list(self._files.values())):
             self._had.pop(gone.container, None)
             for begun in [begun for begun in self._begun if begun[0] == gone.container]:
                 del self._begun[begun]

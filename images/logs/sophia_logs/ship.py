@@ -34,7 +34,7 @@ _MARGIN = 60 * 10**9
 """Nanoseconds before its newest line in which a store is asked for what it has exactly."""
 _AWAY_S = 3600.0
 """A store without an address for so long won't come back."""
-_LOOK_S = 2.0
+_LOOK_S = 1.0
 
 
 class Sender(threading.Thread):
@@ -65,9 +65,12 @@ class Sender(threading.Thread):
                 if not failing:
                     print(f"store {error}: its lines wait", flush=True)
                 failing, busy = True, False
-                self._follower.look()
             if not busy:
                 self.over.wait(_RETRY_S if failing else _PAUSE_S)
+
+    def look(self) -> None:
+        """Opens files of new lines; for another thread."""
+        self._follower.look()
 
     def turn(self) -> bool:
         """Sends what is new; whether there was anything. Raises StoreError."""
@@ -139,6 +142,8 @@ def main(logs: str, audit: str, gateway: str) -> None:
                 sys.exit(f"the thread for {key} ended")
             if sender.seen < time.monotonic() - _AWAY_S:
                 senders.pop(key).over.set()
+            else:
+                sender.look()
         ALIVE.touch()
         time.sleep(_LOOK_S)
 

@@ -183,7 +183,9 @@ def _mount(mount: Mount) -> Json:
     rendered: Json = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.type != "tmpfs":
         # Omitted by default: writing it would restart existing services.
-        how = {} if mount.recursive else {"BindOptions": {"NonRecursive": True}}
+        # The Engine answers with its default of Propagation where there is any option.
+        options = {"NonRecursive": True, "Propagation": "rprivate"}
+        how = {} if mount.recursive else {"BindOptions": options}
         return rendered | {"Source": mount.source, **how}
     size = {} if mount.size_mb is None else {"SizeBytes": mount.size_mb * _MIB}
     return rendered | {"TmpfsOptions": {**size, "Mode": 0o1777}}

@@ -10,9 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sophia_logs import follow
 from sophia_logs.follow import Follower, Had
-from sophia_logs.lines import moment
+from sophia_logs.lines import Line, moment
 
 BEGAN = 1_700_000_000 * 10**9
 SECOND = 10**9
@@ -45,11 +44,6 @@ class Container:
         self.log.touch()
 
 
-@pytest.fixture(autouse=True)
-def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_LOOK_S", 0.0)
-
-
 @pytest.fixture
 def container(tmp_path: Path) -> Container:
     return Container(tmp_path)
@@ -60,13 +54,18 @@ def follower(tmp_path: Path) -> Follower:
     return Follower(lambda container: Had(), tmp_path)
 
 
+def read(follower: Follower) -> list[Line]:
+    follower.look()
+    return follower.read()
+
+
 def texts(follower: Follower) -> list[str]:
-    return [line.text for line in follower.read()]
+    return [line.text for line in read(follower)]
 
 
 def test_each_line_comes_once_with_its_service(container, follower):
     container.write("a\n", "b\n")
-    first, second = follower.read()
+    first, second = read(follower)
     assert (first.text, second.text) == ("a", "b")
     assert first.container == container.id[:12]
     assert (first.service, first.stream, first.at) == ("sophia-dev-slack", "stdout", BEGAN)
@@ -77,7 +76,7 @@ def test_each_line_comes_once_with_its_service(container, follower):
 
 def test_a_container_that_is_none_of_swarms_has_its_own_name(tmp_path, follower):
     Container(tmp_path, service="").write("a\n")
-    assert [line.service for line in follower.read()] == ["by-hand"]
+    assert [line.service for line in read(follower)] == ["by-hand"]
 
 
 def test_what_is_half_written_waits(container, follower):
@@ -94,7 +93,7 @@ def test_dockers_pieces_are_one_line_and_streams_stay_apart(container, follower)
     container.write("other\n", stream="stderr")
     assert texts(follower) == ["other"]
     container.write("y\n", at=BEGAN + 1)
-    (line,) = follower.read()
+    (line,) = read(follower)
     assert (line.text, line.at) == ("x" * 16384 + "y", BEGAN)
 
 
@@ -113,6 +112,14 @@ def test_full_files_are_read_to_their_end_in_their_order(container, follower):
     assert texts(follower) == ["0", "1", "2", "3", "4"], "the first file is gone by now"
 
 
+def test_the_oldest_file_is_read_first_by_who_starts_now(container, follower):
+    for number in range(3):
+        container.write(f"{number}\n")
+        container.rotate()
+    container.write("3\n")
+    assert texts(follower) == ["1", "2", "3"], "Docker has removed the first"
+
+
 def test_a_removed_container_is_read_to_its_end_and_then_let_go(container, follower, tmp_path):
     container.write("a\n")
     follower.look()
@@ -121,6 +128,19 @@ def test_a_removed_container_is_read_to_its_end_and_then_let_go(container, follo
     before = len(os.listdir("/proc/self/fd"))
     assert texts(follower) == ["a", "b"]
     assert len(os.listdir("/proc/self/fd")) == before - 1
+
+
+def test_too_many_open_files_of_what_is_gone_are_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("sophia_logs.follow._MOST_FILES", 2)
+    follower = Follower(lambda _: Had(), tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(4):
+        gone = Container(tmp_path)
+        gone.write(f"{number}\n")
+        follower.look()
+        shutil.rmtree(gone.folder)
+    assert texts(follower) == ["2", "3"], "the oldest two"
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_what_the_store_has_is_not_sent_again(container, tmp_path):
@@ -136,7 +156,7 @@ def test_what_the_store_has_is_not_sent_again(container, tmp_path):
 def test_files_from_long_before_are_not_even_read(container, tmp_path, monkeypatch):
     container.write("old\n", at=BEGAN)
     os.utime(container.log, ns=(BEGAN, BEGAN))
-    monkeypatch.setattr(follow, "nanoseconds", None)
+    monkeypatch.setattr(Follower, "_lines", None)
     had = Had(BEGAN + 3600 * SECOND)
     assert texts(Follower(lambda _: had, tmp_path)) == []
 
@@ -155,7 +175,7 @@ def test_a_store_that_can_not_say_what_it_has_costs_nothing(container, tmp_path)
 
     follower = Follower(ask, tmp_path)
     with pytest.raises(ConnectionError):
-        follower.read()
+        read(follower)
     assert sorted(texts(follower)) == ["a", "b"]
 
 
@@ -167,7 +187,8 @@ def test_a_broken_entry_is_passed_over(container, follower, raw):
 
 
 def test_other_files_and_folders_are_not_looked_into(tmp_path, container, follower):
-    (tmp_path / "lost+found").mkdir()
-    (container.folder / "other.log").write_text("x\n")
+    (tmp_path / "backup").mkdir()
     container.write("a\n")
+    shutil.copy(container.log, tmp_path / "backup" / "backup-json.log")
+    (container.folder / "other.log").write_text("x\n")
     assert texts(follower) == ["a"]

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from components.plan import backend, logs, networks, policies, workloads
+from components.plan import backend, logs, monitoring, networks, policies, workloads
 from components.settings_overlay import addresses
 from tests.unit.components.samples import changed, check
 
@@ -40,6 +40,15 @@ def test_only_the_backend_and_what_fills_them_reach_the_stores():
         assert workload.ports == ()
 
 
+def test_where_the_platform_is_watched_the_stores_are_missed_when_they_are_away():
+    watched, _ = check(changed(logs={"enabled": True}, monitoring={"enabled": True}))
+    planned = {workload.name: workload for workload in workloads.planned(watched)}
+    there = {name for name, workload in planned.items() if networks.LOGS in workload.networks}
+    assert there == {*logs.NAMES, "backend", monitoring.PROMETHEUS}
+    (job,) = [one for one in monitoring.jobs(planned.values(), []) if one.name == "logs"]
+    assert (job.port, set(job.services)) == (logs.PORT, {logs.STORE, logs.AUDIT})
+
+
 def test_each_manager_has_both_stores_and_each_node_a_shipper():
     for store in STORES:
         assert (store.kind, store.placement.constraints) == ("global", ["node.role == manager"])
@@ -55,7 +64,7 @@ def test_what_a_node_gives_is_dockers_files_to_read():
 
 
 @pytest.mark.parametrize(
-    ("store", "kept"), [(STORES[0], ("14d", "2GB")), (STORES[1], ("90d", "1GB"))]
+    ("store", "kept"), [(STORES[0], ("14d", "2GB")), (STORES[1], ("90d", "4GB"))]
 )
 def test_disk_and_age_are_bounded_and_nobody_may_delete(store, kept):
     told = dict(arg.partition("=")[::2] for arg in store.args)
