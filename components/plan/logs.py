@@ -41,7 +41,7 @@ def address(prefix: str) -> str:
 
 def shipper(prefix: str, gateway: str) -> Workload:
     """Reads what Docker keeps of a node's containers, and nothing else: as root, who owns those
-    files, but without a capability, and without the mounts of other containers below them.
+    files, but without a capability, so that it can't read other containers' secrets mounted below.
     """
     stores = (f"tasks.{names.physical(prefix, name)}" for name in (STORE, AUDIT))
     return Workload(

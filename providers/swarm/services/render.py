@@ -183,8 +183,8 @@ def _mount(mount: Mount) -> Json:
     rendered: Json = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.type != "tmpfs":
         # Omitted by default: writing it would restart existing services.
-        # The Engine answers with its default of Propagation where there is any option.
-        options = {"NonRecursive": True, "Propagation": "rprivate"}
+        # Docker takes nothing else for a source below its own folder.
+        options = {"NonRecursive": True, "Propagation": "rslave"}
         how = {} if mount.recursive else {"BindOptions": options}
         return rendered | {"Source": mount.source, **how}
     size = {} if mount.size_mb is None else {"SizeBytes": mount.size_mb * _MIB}
