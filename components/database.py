@@ -42,11 +42,13 @@ class Database(pulumi.ComponentResource):
     """Done when the server answers queries, and the first backup is made and verified. Its data
     stay on the node when it is destroyed.
 
-    handle: for services on the same network. url: secret, with the password; what uses it is
+    handle: for services on the same network. monitor_password: secret, of the role that watches;
+    for a workload that has it. url: secret, with the password; what uses it is
     created after the database is healthy. passphrase: secret, of the backups; "" for none.
     """
 
     handle: ServiceHandle
+    monitor_password: pulumi.Output[str]
     url: pulumi.Output[str]
     passphrase: pulumi.Output[str]
 
@@ -54,24 +56,29 @@ class Database(pulumi.ComponentResource):
         self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sophia:index:Database", name, None, opts)
-        # No punctuation: clients build addresses with it.
-        password = random.RandomPassword(
-            f"{name}-password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
-        )
+        password = self._password(f"{name}-password")
         access = self._access(args.backups) if args.backups else {}
         self.passphrase = pulumi.Output.secret(access.get(backup.PASSPHRASE, ""))
-        contents = {plan.PASSWORD_SECRET: password.result, **access}
+        contents: dict[str, pulumi.Input[str]] = {plan.PASSWORD_SECRET: password, **access}
+        if plan.MONITOR_SECRET in [file.target for file in args.workload.secrets]:
+            self.monitor_password = self._password(f"{name}-monitor-password")
+            contents[plan.MONITOR_SECRET] = self.monitor_password
         given = Given(args.image, contents, args.volume)
         self.handle = deploy(args.workload, args.ground, given, self)
         if args.backups:
             given = Given(args.image, access, args.volume, [self.handle])
             deploy_job(args.backups.job, args.ground, given, self)
         self.url = pulumi.Output.secret(
-            pulumi.Output.all(self.handle.dns_name, password.result).apply(
+            pulumi.Output.all(self.handle.dns_name, password).apply(
                 lambda known: plan.url(known[0], known[1])
             )
         )
         self.register_outputs({"dns_name": self.handle.dns_name, "url": self.url})
+
+    def _password(self, name: str) -> pulumi.Output[str]:
+        """A random one, without punctuation: clients build addresses with it."""
+        opts = pulumi.ResourceOptions(parent=self)
+        return random.RandomPassword(name, length=32, special=False, opts=opts).result
 
     def _access(self, backups: Backups) -> dict[str, pulumi.Input[str]]:
         """What the server and the job need for the repository, by the files' names."""

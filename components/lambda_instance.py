@@ -24,6 +24,7 @@ class LambdaInstanceArgs:
     gpu_probe: use every GPU once before the machine counts as ready.
     firewall_rulesets: by region, ids of the rulesets for a machine that is launched there.
     volumes: ids of those on its disk; confirm_data_loss: the one that may be lost with it, or "".
+    watched: whether the machine reports its numbers.
     """
 
     plan: NodePlan
@@ -39,6 +40,7 @@ class LambdaInstanceArgs:
     volumes: pulumi.Input[Sequence[str]]
     confirm_data_loss: str
     firewall_rulesets: Mapping[str, Sequence[pulumi.Input[str]]] = field(default_factory=dict)
+    watched: bool = False
 
 
 class LambdaInstance(pulumi.ComponentResource):
@@ -117,6 +119,7 @@ class LambdaInstance(pulumi.ComponentResource):
                 gpu=plan.gpu,
                 registry_server=args.registry_server,
                 registry_ca=args.registry_ca,
+                watched=args.watched,
             ),
             labels=plan.labels,
         )

@@ -1,4 +1,4 @@
-"""What watches the platform: Prometheus and Alertmanager on every manager, an exporter a node."""
+"""What watches the platform: Prometheus and Alertmanager on every manager, and the exporters."""
 
 from __future__ import annotations
 
@@ -9,28 +9,35 @@ from datetime import datetime
 import pulumi
 
 from components.handles import Ground, ServiceHandle
+from components.plan import exporters
 from components.plan import monitoring as plan
+from components.plan.database import MONITOR_SECRET
+from components.plan.nodes import NodePlan
 from components.plan.workload import Workload
 from components.workload import Given, deploy
 
 
 @dataclass(frozen=True)
 class MonitoringArgs:
-    """planned: all workloads, these three among them. scraped: names of the MCP servers with the
-    runtime's metrics. nodes, managers: how many there are. image: with its digest.
+    """planned: all workloads, these among them. scraped: names of the MCP servers with the
+    runtime's metrics. machines: all of them. image, gpu_image: with their digests, the latter ""
+    where no GPU is watched.
 
-    certificate_ends: the gateway's, ISO 8601. slack: where it takes messages, None for none.
-    email: None for none; password: of its user. needed: what has to be there before anything is
-    missed.
+    certificate_ends: the gateway's, ISO 8601. database_password: of the role that watches database.
+    slack: where it takes messages, None for none. email: None for none; password: of its user.
+    needed: what has to be there before anything is missed.
     """
 
     planned: Sequence[Workload]
     scraped: Sequence[str]
-    nodes: int
-    managers: int
+    machines: Sequence[NodePlan]
     ground: Ground
     image: pulumi.Input[str]
+    gpu_image: str
+    budget: plan.Budget
     certificate_ends: pulumi.Output[str]
+    database: ServiceHandle
+    database_password: pulumi.Input[str]
     slack: pulumi.Input[str] | None
     email: plan.Email | None
     password: pulumi.Input[str]
@@ -53,12 +60,17 @@ class Monitoring(pulumi.ComponentResource):
             return plan.expected(
                 by_name,
                 jobs,
-                nodes=args.nodes,
-                managers=args.managers,
+                machines=args.machines,
+                budget=args.budget,
                 certificate_ends=int(datetime.fromisoformat(ends).timestamp()),
             )
 
-        exporter = deploy(by_name[plan.EXPORTER], args.ground, Given(args.image), self)
+        exporting = [deploy(by_name[exporters.NODE], args.ground, Given(args.image), self)]
+        given = Given(args.image, {MONITOR_SECRET: args.database_password}, needed=[args.database])
+        exporting.append(deploy(by_name[exporters.DATABASE], args.ground, given, self))
+        if exporters.GPU in by_name:
+            given = Given(args.gpu_image, {exporters.COUNTERS_FILE: exporters.counters()})
+            exporting.append(deploy(by_name[exporters.GPU], args.ground, given, self))
         alerting: dict[str, pulumi.Input[str]] = {
             plan.ALERTS_FILE: plan.alerting(slack=args.slack is not None, email=args.email),
             plan.PASSWORD_SECRET: args.password,
@@ -71,7 +83,7 @@ class Monitoring(pulumi.ComponentResource):
             plan.CONFIG_FILE: plan.config(args.ground.prefix, jobs),
             plan.EXPECTED_FILE: args.certificate_ends.apply(expected),
         }
-        given = Given(args.image, watching, needed=[*args.needed, exporter, alertmanager])
+        given = Given(args.image, watching, needed=[*args.needed, *exporting, alertmanager])
         prometheus = deploy(by_name[plan.PROMETHEUS], args.ground, given, self)
-        self.handles = (exporter, alertmanager, prometheus)
+        self.handles = (*exporting, alertmanager, prometheus)
         self.register_outputs({})

@@ -91,6 +91,7 @@ def machines(
                 private_key=login.private_keys,
                 registry_server=settings.registry.server,
                 registry_ca=settings.registry.ca,
+                watched=settings.monitoring.enabled,
                 gpu_probe=settings.gpu_probe,
                 volumes=volumes.held_by(node.name, [home]),
                 confirm_data_loss=settings.confirm_data_loss,

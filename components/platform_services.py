@@ -15,7 +15,7 @@ from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
 from components.logs import Logs, LogsArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
-from components.plan import logs, monitoring, provided, workloads
+from components.plan import cost, logs, monitoring, nodes, provided, workloads
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -87,7 +87,7 @@ class Services:
             made |= {handle.name: handle for handle in self._logs(planned).handles}
         if settings.monitoring.enabled:
             there = [made[name] for name in (workloads.GATEWAY, *logs.NAMES) if name in made]
-            watched = self._monitoring(planned, gateway, there)
+            watched = self._monitoring(planned, gateway, database, there)
             made |= {handle.name: handle for handle in watched.handles}
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
@@ -144,7 +144,11 @@ class Services:
         )
 
     def _monitoring(
-        self, planned: Sequence[Workload], gateway: Gateway, needed: Sequence[ServiceHandle]
+        self,
+        planned: Sequence[Workload],
+        gateway: Gateway,
+        database: Database,
+        needed: Sequence[ServiceHandle],
     ) -> Monitoring:
         settings, wanted = self._settings, self._settings.monitoring
         slack = wanted.slack.reveal()
@@ -159,10 +163,16 @@ class Services:
             MonitoringArgs(
                 planned=planned,
                 scraped=scraped,
-                nodes=sum(group.count for group in settings.node_groups),
-                managers=len(self._ground.cluster.managers),
+                machines=nodes.nodes(settings.node_groups),
                 ground=self._ground,
                 image=self._image("monitoring", "images", settings.base_image).reference,
+                gpu_image=wanted.gpu_exporter,
+                budget=monitoring.Budget(
+                    cost.a_month(settings.node_groups, settings.prices),
+                    round(wanted.max_usd_per_month * 100),
+                ),
+                database=database.handle,
+                database_password=database.monitor_password,
                 certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),
                 slack=secret(wanted.slack) if slack else None,
                 email=wanted.email,

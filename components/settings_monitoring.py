@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 
 from components.plan.monitoring import Email
+from components.plan.policies import IMAGE
 from components.reading import REQUIRED, Reader
 from components.settings_model import Monitoring, Sensitive
 
 _ADDRESS = r"[^@\s,<>]+@[^@\s,<>]+"
 _SMARTHOST = r"[A-Za-z0-9.-]+:[0-9]{1,5}"
 _WEBHOOK = r"https://[^\s/@]+/\S+"
+_PAGES = r"https?://[^\s/@]+(/\S*)?"
+_EXPORTER = "NVIDIA's image with its digest, such as nvcr.io/nvidia/k8s/dcgm-exporter@sha256:…"
 
 
 def read(top: Reader) -> Monitoring:
@@ -24,8 +27,13 @@ def read(top: Reader) -> Monitoring:
         expected = "the address of a Slack webhook, such as https://hooks.slack.com/services/…"
         reader.fault("slack", slack, expected, hidden=True)
     email, password = _email(reader.inner("email"), given=reader.has("email"))
+    exporter = reader.text("gpuExporter", "", pattern=f"({IMAGE})?", expected=_EXPORTER)
+    most = reader.number("maxUsdPerMonth", 0.0, low=0, high=1_000_000_000)
+    pages = "an address such as https://github.com/example/sophia/blob/main"
+    runbooks = reader.text("runbooks", "", pattern=_PAGES, expected=pages)
     reader.finish()
-    return Monitoring(enabled, Sensitive(slack), email, Sensitive(password))
+    ways = (Sensitive(slack), email, Sensitive(password))
+    return Monitoring(enabled, exporter, most, *ways, runbooks)
 
 
 def _email(reader: Reader, *, given: bool) -> tuple[Email | None, str]:

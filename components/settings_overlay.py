@@ -67,19 +67,18 @@ def addresses(
 
     `services`: its two ends and its router; one per machine; each server and the backend twice,
     while it is updated; the database; a gateway per manager, and the service with their
-    configuration; a Prometheus per manager. `monitoring`: an exporter per machine, and two watchers
-    per manager. `logs`: what fills the stores per machine, two stores and a Prometheus per manager,
-    and the backend.
+    configuration; a Prometheus per manager. `monitoring`: an exporter per machine and per machine
+    with GPUs, the database's twice, and two watchers per manager. `logs`: what fills the stores per
+    machine, two stores and a Prometheus per manager, and the backend.
     """
     machines = sum(group.count for group in groups)
     managers = sum(group.count for group in groups if group.role == "manager")
     replicas = sum(server.deploy.replicas for server in servers) + backend.REPLICAS
     services = 3 + machines + 2 * replicas + 1 + managers + 1
-    both = 3 + 2 * machines + 2 * managers
     return max(
         services + managers * monitored,
-        both * monitored,
-        (both + 2 * backend.REPLICAS + managers * monitored) * logged,
+        (3 + 3 * machines + 2 + 2 * managers) * monitored,
+        (3 + 2 * machines + (2 + monitored) * managers + 2 * backend.REPLICAS) * logged,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,9 +162,9 @@ def _where(path: Iterable[str]) -> str:
     return "sophia:" + ".".join(map(_named, path)).replace(".[]", "[0]")
 
 
-def stale() -> Iterator[str]:
-    """The names of the files that are out of date."""
-    for name, text in pages().items():
+def stale(written: Mapping[str, str]) -> Iterator[str]:
+    """The names of the files that are out of date. written: the pages."""
+    for name, text in written.items():
         file = REFERENCE / name
         if not file.is_file() or file.read_text("utf-8") != text:
             yield name
@@ -172,8 +172,9 @@ def stale() -> Iterator[str]:
 
 def main() -> int:
     REFERENCE.mkdir(exist_ok=True)
-    for name in [*stale()]:
-        (REFERENCE / name).write_text(pages()[name], "utf-8")
+    written = pages()
+    for name in stale(written):
+        (REFERENCE / name).write_text(written[name], "utf-8")
         say(f"docs/reference/{name} is written")
     return 0
 

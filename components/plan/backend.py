@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from components.catalog.model import PORT, Server
-from components.plan import logs, mcp_service, names, networks
+from components.plan import logs, mcp_service, monitoring, names, networks
 from components.plan.nodes import NODE_LABEL
 from components.plan.workload import Workload
 from providers.swarm.services.model import Health, Placement, Resources
@@ -19,6 +19,10 @@ SERVERS = "SOPHIA_SERVERS"
 """The variable that says where the servers' replicas are: a JSON object, `host:port` by name."""
 PROBES = "SOPHIA_PROBES"
 """The variable that says which tool of each server is called once a minute: a JSON object."""
+PROMETHEUS = "SOPHIA_PROMETHEUS"
+"""The variable that says where the platform's numbers are: `host:port`."""
+RUNBOOKS = "SOPHIA_RUNBOOKS"
+"""The variable with the address below which this repository's files can be read."""
 LOGS = "SOPHIA_LOGS"
 """The variable that says where logs are searched: a JSON object with the store's `url`, and the
 `prefix` of services' names there."""
@@ -36,14 +40,17 @@ def workload(
     health: Sequence[str],
     env: Mapping[str, str],
     secrets: Iterable[str],
-    probed: bool = False,
+    monitored: bool = False,
+    runbooks: str = "",
     logged: bool = False,
 ) -> Workload:
     """The backend. It needs no other workload: it serves while servers are down.
 
     prefix: of physical names. health: the command that checks it. env, secrets: further variables,
-    and names of files below /run/secrets, for the operator's own backend. probed: whether servers
-    are called once a minute, see `Server.probe`. logged: whether there are logs to search.
+    and names of files below /run/secrets, for the operator's own backend. monitored: whether
+    there is a Prometheus; then servers are called once a minute, see `Server.probe`. runbooks:
+    where this repository can be read, "" if nowhere. logged: whether there are
+    logs to search.
     """
     own = names.physical(prefix, name)
     every = list(servers)
@@ -61,7 +68,7 @@ def workload(
             **env,
             **mcp_service.environment(own, GRACE_S),
             SERVERS: json.dumps(replicas_of, sort_keys=True),
-            **({PROBES: json.dumps(probes, sort_keys=True)} if probed else {}),
+            **(_monitored(prefix, probes, runbooks) if monitored else {}),
             **({LOGS: json.dumps(searched, sort_keys=True)} if logged else {}),
         },
         secrets=mcp_service.files(secrets),
@@ -77,3 +84,12 @@ def workload(
         labels={"sophia.platform": name},
         networks=(networks.EDGE, networks.LOGS) if logged else (networks.EDGE,),
     )
+
+
+def _monitored(prefix: str, probes: Mapping[str, object], runbooks: str) -> dict[str, str]:
+    prometheus = names.physical(prefix, monitoring.PROMETHEUS)
+    return {
+        PROBES: json.dumps(probes, sort_keys=True),
+        PROMETHEUS: f"tasks.{prometheus}:{monitoring.METRICS_PORT}",
+        **({RUNBOOKS: runbooks} if runbooks else {}),
+    }

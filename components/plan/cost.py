@@ -27,6 +27,12 @@ def expected(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> str:
     return line
 
 
+def a_month(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> int:
+    """US cents a month, each machine counted at the first type of its group."""
+    hour, _ = _added([(group.count, group.instance_types[0]) for group in groups], cents)
+    return hour * HOURS_A_MONTH
+
+
 def at_most(groups: Iterable[NodeGroup], cents: Mapping[str, int]) -> tuple[int, list[str]]:
     """US cents per hour if each machine has the most expensive type of its group, and the parts."""
     dearest = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 from components.plan import networks
@@ -18,6 +19,8 @@ DATABASE = "sophia"
 """The database, and the role that owns it. Superusers connect through the local socket only."""
 PASSWORD_SECRET = "postgres_password"
 """File below /run/secrets with the role's password."""
+MONITOR, MONITOR_SECRET = "monitor", "monitor_password"
+"""The role that reads the server's statistics (`pg_monitor`), and its password's file."""
 
 
 def workload(name: str, memory_mb: int = 1024) -> Workload:
@@ -63,6 +66,11 @@ def workload(name: str, memory_mb: int = 1024) -> Workload:
         labels={"sophia.platform": name},
         networks=(networks.DATA,),
     )
+
+
+def watched(server: Workload) -> Workload:
+    """The server, with a role for the one who watches it."""
+    return replace(server, secrets=(*server.secrets, File("monitor-password-file", MONITOR_SECRET)))
 
 
 def memory(limit_mb: int) -> dict[str, str]:

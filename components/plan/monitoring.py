@@ -1,4 +1,4 @@
-"""What watches the platform and tells people: Prometheus, Alertmanager, an exporter on every node.
+"""What watches the platform and tells people: Prometheus, Alertmanager, and the exporters.
 
 Prometheus and Alertmanager run on every manager, as the gateway does (ADR 35): the loss of any one
 machine is noticed by the others. Whatever is scraped is found by Swarm's DNS. Pure.
@@ -10,30 +10,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.catalog.model import PORT
-from components.plan import gateway, logs, names, networks, templates
+from components.plan import exporters, gateway, logs, names, networks, templates
+from components.plan.exporters import USER_ID
+from components.plan.nodes import NodePlan
 from components.plan.workload import File, Workload
-from providers.swarm.services.model import Health, Mount, Placement, Resources
+from providers.swarm.services.model import Mount, Placement, Resources
 
-PROMETHEUS, ALERTMANAGER, EXPORTER = "prometheus", "alertmanager", "node-exporter"
-NAMES = (PROMETHEUS, ALERTMANAGER, EXPORTER)
-USER_ID = 10004
-"""uid and gid of all three, as in images/monitoring/Dockerfile."""
-METRICS_PORT, ALERTS_PORT, NODE_PORT = 9090, 9093, 9100
+PROMETHEUS, ALERTMANAGER = "prometheus", "alertmanager"
+NAMES = (PROMETHEUS, ALERTMANAGER, *exporters.NAMES)
+METRICS_PORT, ALERTS_PORT = 9090, 9093
 CONFIG_FILE, EXPECTED_FILE = "/etc/sophia/prometheus.yml", "/etc/sophia/expected.yml"
 ALERTS_FILE = "/etc/sophia/alertmanager.yml"
+RULES = ("/etc/sophia/alerts.yml", "/etc/sophia/dashboards.yml")
+"""Files of images/monitoring/rules."""
 SLACK_SECRET, PASSWORD_SECRET = "slack_webhook", "smtp_password"
 """Files below /run/secrets: the address that Slack takes messages at; the mail server's password.
 """
 SCRAPE_S = 10
 KEPT, KEPT_AT_MOST = "15d", "1GB"
 """How long numbers are kept, and how much room they take on each manager, whichever ends first."""
+OLDEST_BACKUP_S = 26 * 3600
+"""Seconds since the last backup after which it is missed: a day, and two hours for it to end."""
 
-_COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "pressure", "uname")
-"""What a container's own /proc tells of the whole machine."""
-_HERE = r"^/(dev|proc|run|sys|etc/hosts|etc/resolv\.conf)($|/)"
-"""Mounts of the exporter's container that say nothing new. /etc/hostname stays: it lies where
-Docker does."""
-_HEALTHCHECK = "/usr/local/lib/sophia/healthcheck.py"
 _ON_MANAGERS = Placement(constraints=["node.role == manager"])
 
 
@@ -62,14 +60,35 @@ class Job:
     scopes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Budget:
+    """US cents a month: what all machines cost, and what they may cost, 0 for no limit."""
+
+    month: int
+    limit: int
+
+
 def workloads(
-    prefix: str, needs: Iterable[str], *, slack: bool, email: Email | None
+    prefix: str,
+    needs: Iterable[str],
+    database: Workload,
+    *,
+    gpus: bool,
+    slack: bool,
+    email: Email | None,
 ) -> tuple[Workload, ...]:
-    """All three. prefix: of physical names. needs: what has to be there before anything is missed.
+    """All of them. prefix: of physical names. needs: what has to be there before anything is
+    missed. database: the platform's. gpus: whether GPUs are watched.
 
     slack, email: how people are told.
     """
-    return (exporter(), alertmanager(prefix, slack=slack, email=email), prometheus(prefix, needs))
+    return (
+        exporters.node(),
+        exporters.of_database(prefix, database),
+        *([exporters.gpu()] if gpus else []),
+        alertmanager(prefix, slack=slack, email=email),
+        prometheus(prefix, needs),
+    )
 
 
 def prometheus(prefix: str, needs: Iterable[str]) -> Workload:
@@ -94,7 +113,7 @@ def prometheus(prefix: str, needs: Iterable[str]) -> Workload:
             File("expected", EXPECTED_FILE, called="expected"),
         ),
         mounts=(_kept(prefix, "metrics"),),
-        health=_health(METRICS_PORT, "/-/ready"),
+        health=exporters.health(METRICS_PORT, "/-/ready"),
         resources=Resources(
             cpus=1.0, memory_mb=400, pids=64, reserve_cpus=0.05, reserve_memory_mb=96
         ),
@@ -132,7 +151,7 @@ def alertmanager(prefix: str, *, slack: bool, email: Email | None) -> Workload:
         secrets=tuple(secrets),
         configs=(File("config", ALERTS_FILE, called="config"),),
         mounts=(_kept(prefix, "alerts"),),
-        health=_health(ALERTS_PORT, "/-/ready"),
+        health=exporters.health(ALERTS_PORT, "/-/ready"),
         resources=Resources(
             cpus=0.5, memory_mb=100, pids=64, reserve_cpus=0.02, reserve_memory_mb=32
         ),
@@ -145,30 +164,6 @@ def alertmanager(prefix: str, *, slack: bool, email: Email | None) -> Workload:
     )
 
 
-def exporter() -> Workload:
-    """Tells of each node what the kernel tells any container; nothing of the node is mounted."""
-    return Workload(
-        name=EXPORTER,
-        kind="global",
-        user=USER_ID,
-        port=NODE_PORT,
-        command=("prometheus-node-exporter",),
-        args=(
-            "--collector.disable-defaults",
-            *(f"--collector.{name}" for name in _COLLECTORS),
-            f"--collector.filesystem.mount-points-exclude={_HERE}",
-            f"--web.listen-address=:{NODE_PORT}",
-        ),
-        hostname="{{.Node.Hostname}}",
-        health=_health(NODE_PORT, "/"),
-        resources=Resources(cpus=0.2, memory_mb=64, pids=32, reserve_memory_mb=16),
-        order="stop-first",
-        stop_grace_s=5,
-        labels={"sophia.platform": EXPORTER},
-        networks=(networks.MONITORING,),
-    )
-
-
 def config(prefix: str, jobs: Sequence[Job]) -> str:
     """The text of prometheus.yml."""
     return templates.render(
@@ -177,7 +172,7 @@ def config(prefix: str, jobs: Sequence[Job]) -> str:
         prefix=prefix,
         jobs=jobs,
         scrape_s=SCRAPE_S,
-        rules="/etc/sophia/alerts.yml",
+        rules=RULES,
         expected=EXPECTED_FILE,
         alertmanager={"service": ALERTMANAGER, "port": ALERTS_PORT},
     )
@@ -190,7 +185,9 @@ def jobs(planned: Iterable[Workload], servers: Iterable[str]) -> tuple[Job, ...]
         Job("server", PORT, tuple(sorted(servers))),
         # Without each replica's numbers, which are ten times as many.
         Job("gateway", gateway.METRICS_PORT, ("gateway",), ("global", "frontend", "backend")),
-        Job("node", NODE_PORT, (EXPORTER,)),
+        Job("node", exporters.NODE_PORT, (exporters.NODE,)),
+        Job("database", exporters.DATABASE_PORT, (exporters.DATABASE,)),
+        Job("gpu", exporters.GPU_PORT, (exporters.GPU,)),
         Job("prometheus", METRICS_PORT, (PROMETHEUS,)),
         Job("alertmanager", ALERTS_PORT, (ALERTMANAGER,)),
         Job("logs", logs.PORT, (logs.STORE, logs.AUDIT)),
@@ -202,22 +199,27 @@ def expected(
     planned: Mapping[str, Workload],
     jobs: Iterable[Job],
     *,
-    nodes: int,
-    managers: int,
+    machines: Sequence[NodePlan],
     certificate_ends: int,
+    budget: Budget,
 ) -> str:
     """Rules that record what the plan says, so that what is gone is missed by whoever starts now.
 
     certificate_ends: the gateway's, as seconds since 1970.
     """
     counted = [planned[service] for job in jobs for service in job.services]
-    tasks = {one.name: _tasks(one, nodes, managers) for one in counted}
+    tasks = {one.name: _tasks(one, machines) for one in counted}
+    # Only crons have to succeed again and again.
+    crons = [one.name for one in planned.values() if one.kind == "cron"]
     return templates.render(
         "monitoring/expected.yml.j2",
         tasks=sorted(tasks.items()),
-        nodes=nodes,
-        managers=managers,
+        jobs=sorted(crons),
+        nodes=len(machines),
+        managers=len(_managers(machines)),
+        gpus=sum(one.gpus for one in machines) if exporters.GPU in planned else 0,
         certificate_ends=certificate_ends,
+        budget=budget,
     )
 
 
@@ -233,22 +235,19 @@ def alerting(*, slack: bool, email: Email | None) -> str:
     )
 
 
-def _tasks(workload: Workload, nodes: int, managers: int) -> int:
+def _tasks(workload: Workload, machines: Sequence[NodePlan]) -> int:
     if workload.kind != "global":
         return workload.replicas
-    return managers if "node.role == manager" in workload.placement.constraints else nodes
+    if exporters.ON_GPU_NODES in workload.placement.constraints:
+        return len([one for one in machines if one.gpus])
+    everywhere = "node.role == manager" not in workload.placement.constraints
+    return len(machines if everywhere else _managers(machines))
+
+
+def _managers(machines: Iterable[NodePlan]) -> list[NodePlan]:
+    return [one for one in machines if one.role == "manager"]
 
 
 def _kept(prefix: str, what: str) -> Mount:
     """A volume of Docker's own on each node, which is lost with it: the others have the same."""
     return Mount(type="volume", source=names.physical(prefix, what), target=f"/data/{what}")
-
-
-def _health(port: int, path: str) -> Health:
-    return Health(
-        test=["CMD", "python3", "-I", "-S", _HEALTHCHECK, str(port), path],
-        interval_s=5,
-        timeout_s=30,  # a busy machine is no broken watcher
-        retries=2,
-        start_period_s=120,
-    )

@@ -54,6 +54,11 @@ class NodePlan:
         """Whether the machine may have GPUs."""
         return any(map(gpus, self.instance_types))
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs the machine has at least, whichever type is rented."""
+        return min(map(gpus, self.instance_types))
+
 
 def gpus(instance_type: str) -> int:
     """How many a machine of that type has. Lambda Cloud's names say so: `gpu_8x_h100_sxm5`."""
@@ -64,6 +69,8 @@ def gpus(instance_type: str) -> int:
 TIER_LABEL = "tier"
 NODE_LABEL = "node"
 """A node's plain name; Swarm can spread only over labels."""
+GPU_LABEL = "gpu"
+"""`true` on a node that has GPUs, whichever type is rented."""
 
 
 def node_names(groups: Iterable[NodeGroup]) -> list[str]:
@@ -74,6 +81,10 @@ def node_names(groups: Iterable[NodeGroup]) -> list[str]:
 def _generation(group: NodeGroup, name: str) -> str:
     """The group's generation, with the machine's own token if it has one."""
     return "/".join(filter(None, (group.generation, group.replace.get(name))))
+
+
+def _gpu_label(group: NodeGroup) -> dict[str, str]:
+    return {GPU_LABEL: "true"} if all(map(gpus, group.instance_types)) else {}
 
 
 def nodes(groups: Iterable[NodeGroup]) -> tuple[NodePlan, ...]:
@@ -87,7 +98,7 @@ def nodes(groups: Iterable[NodeGroup]) -> tuple[NodePlan, ...]:
             regions=group.regions,
             image_family=group.image_family,
             generation=_generation(group, name),
-            labels={TIER_LABEL: group.tier, NODE_LABEL: name},
+            labels={TIER_LABEL: group.tier, NODE_LABEL: name, **_gpu_label(group)},
         )
         for group in groups
         for name in node_names([group])

@@ -18,6 +18,7 @@ from components.plan import (
     provided,
 )
 from components.plan.networks import LOGS, attached
+from components.plan.nodes import nodes
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
 from components.settings_model import Settings
@@ -36,8 +37,9 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         settings.gateway.port,
         [*(server.name for server in settings.servers), BACKEND],
     )
+    server, *backups = _database(settings)
     every = (
-        *_database(settings),
+        *(server, *backups),
         *(
             _server(server, settings.prefix, settings.credentials[server.name])
             for server in settings.servers
@@ -49,12 +51,13 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
             health=settings.backend.health,
             env=settings.backend.env,
             secrets=settings.backend.secrets,
-            probed=settings.monitoring.enabled,
+            monitored=settings.monitoring.enabled,
+            runbooks=settings.monitoring.runbooks,
             logged=settings.logs,
         ),
         gateway.publisher(gateways),
         gateways,
-        *_monitoring(settings),
+        *_monitoring(settings, server),
         *(logs.workloads(settings.prefix, GATEWAY) if settings.logs else ()),
     )
     layouts, former = settings.layouts, settings.former_networks
@@ -67,6 +70,8 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
 def _database(settings: Settings) -> tuple[Workload, ...]:
     """Its server, and the job that backs it up where that is configured."""
     server = database.workload(DATABASE)
+    if settings.monitoring.enabled:
+        server = database.watched(server)
     if settings.backup is None:
         return (server,)
     repository = settings.backup.repository
@@ -76,14 +81,19 @@ def _database(settings: Settings) -> tuple[Workload, ...]:
     )
 
 
-def _monitoring(settings: Settings) -> tuple[Workload, ...]:
-    """Started last: what isn't there yet would be missed."""
+def _monitoring(settings: Settings, server: Workload) -> tuple[Workload, ...]:
+    """Started last: what isn't there yet would be missed. server: the database's."""
     wanted = settings.monitoring
     if not wanted.enabled:
         return ()
-    told_by_slack = bool(wanted.slack.reveal())
+    with_gpus = any(node.gpus for node in nodes(settings.node_groups))
     watchers = monitoring.workloads(
-        settings.prefix, (GATEWAY,), slack=told_by_slack, email=wanted.email
+        settings.prefix,
+        (GATEWAY,),
+        server,
+        gpus=with_gpus and bool(wanted.gpu_exporter),
+        slack=bool(wanted.slack.reveal()),
+        email=wanted.email,
     )
     if not settings.logs:
         return watchers

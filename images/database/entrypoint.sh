@@ -5,6 +5,7 @@
 # DATABASE (and its owner's name)  default: sophia
 # VOLUME                           the id that the volume's marker must have
 # /run/secrets/postgres_password   the owner's password; a new one applies from the next start
+# /run/secrets/monitor_password    of the role that watches; without it there is no such role
 # BACKUP_BUCKET                    turns backups on, see backup.py: WAL goes to the bucket, and an
 #                                  empty volume is filled from it
 #
@@ -24,6 +25,7 @@ archive_push="pgbackrest --config=/tmp/pgbackrest.conf --stanza=database archive
 initialised=$data/.initialised
 database=${DATABASE:-sophia}
 password_file=/run/secrets/postgres_password
+monitor_file=/run/secrets/monitor_password
 
 fail() {
     echo "database: $*" >&2
@@ -107,6 +109,17 @@ printf "ALTER ROLE \"%s\" PASSWORD '%s'\n" "$database" "$(sed "s/'/''/g" "$passw
 # Only a superuser may do this, and none can connect from outside.
 echo "CREATE EXTENSION IF NOT EXISTS vector" |
     run_sql "$cluster" "$database" || fail "pgvector could not be installed in $database"
+
+# It may read statistics, and no row of any table.
+if [ -s "$monitor_file" ]; then
+    cat <<-SQL
+	DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''monitor'') THEN CREATE ROLE monitor; END IF; END'
+	GRANT pg_monitor TO monitor
+	ALTER ROLE monitor LOGIN CONNECTION LIMIT 4 PASSWORD '$(sed "s/'/''/g" "$monitor_file")'
+	SQL
+else
+    echo "DROP ROLE IF EXISTS monitor"
+fi | run_sql "$cluster" postgres || fail "the role monitor could not be set"
 
 exec postgres -D "$cluster" -c listen_addresses='*' -c password_encryption=scram-sha-256 \
     -c unix_socket_directories="$sockets" -c archive_mode="$archive_mode" "$@"

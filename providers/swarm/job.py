@@ -100,7 +100,7 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
     async def _run(self, context: Context, inputs: JobInputs) -> JobOutputs:
         """The outputs of a run for these inputs: one that has succeeded or is under way, or else a
         new one. Raises `JobFailed`."""
-        wanted, auth = render_job(inputs, context.urn), registry_auth(inputs.registry)
+        wanted, auth = render_job(inputs, context.urn), registry_auth(inputs)
         for _ in range(_ATTEMPTS):
             id, found = await ownership.create(
                 self._pool, context, "services", inputs.name, wanted, auth

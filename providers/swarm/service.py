@@ -57,7 +57,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
 
     async def create(self, context: Context, inputs: ServiceInputs) -> Created[ServiceOutputs]:
         """Raises `Incomplete` if it exists but doesn't converge: the next `up` continues."""
-        wanted, auth = render(inputs, context.urn), registry_auth(inputs.registry)
+        wanted, auth = render(inputs, context.urn), registry_auth(inputs)
         id, adopted = await ownership.create(
             self._pool, context, "services", inputs.name, wanted, auth
         )
@@ -144,7 +144,7 @@ class Service(Lifecycle[ServiceInputs, ServiceOutputs]):
         push: post it anyway (new registry credentials can't be seen in the spec).
         force: start new tasks, too.
         """
-        wanted, auth = render(inputs, context.urn), registry_auth(inputs.registry)
+        wanted, auth = render(inputs, context.urn), registry_auth(inputs)
         posted = False
         for _ in range(_ATTEMPTS):
             first = await rollout.observe(self._pool, id, context)

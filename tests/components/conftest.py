@@ -12,6 +12,7 @@ import pulumi
 import pytest
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc
+from pulumi.runtime.proto import source_pb2
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,12 @@ def event_loop_of_the_sdk() -> Iterator[None]:
     yield
     asyncio.set_event_loop(None)
     loop.close()
+
+
+@pytest.fixture(autouse=True)
+def without_source_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the stack at each resource takes a third of a run, and no test looks at it."""
+    monkeypatch.setattr("pulumi.runtime.resource._get_stack_trace", source_pb2.StackTrace)
 
 
 SECRET_KEY = "4dabf18193072939515e22adb298388d"

@@ -1,19 +1,17 @@
 """The whole platform as one graph: what waits for what, what is secret, the outputs."""
 
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pulumi
 import pytest
 
-from components.catalog import loader
 from components.outputs import OUTPUTS
 from components.plan import networks
 from components.platform_stack import PlatformStack
 from components.settings_model import Offers
 from components.settings_rules import read
+from tests.support import catalog
 
-CATALOG = Path(__file__).parents[2] / "mcp_catalog"
 GROUP = {"instanceTypes": ["cpu_4x_general"], "regions": ["us-east-1"]}
 VALUES = {
     "lambdaApiUrl": "https://api.example/api/v1",
@@ -36,9 +34,19 @@ def exports():
     return {}
 
 
+@pytest.fixture(scope="module")
+def unchanged():
+    return {}
+
+
 @pytest.fixture
-def seen(registered, exports, tmp_path, monkeypatch):
-    return run(registered, tmp_path, monkeypatch, exports)
+def seen(registered, preview, exports, unchanged, tmp_path, monkeypatch):
+    """What it registers with VALUES; run once for all tests that change nothing."""
+    if preview not in unchanged:
+        unchanged[preview] = run(registered, tmp_path, monkeypatch, exports), exports
+    found, handed_out = unchanged[preview]
+    exports.update(handed_out)
+    return found
 
 
 def run(registered, tmp_path, monkeypatch, exports=None, former=None, layouts=(), **changes):
@@ -53,7 +61,7 @@ def run(registered, tmp_path, monkeypatch, exports=None, former=None, layouts=()
         {**VALUES, **changes},
         project="sophia",
         stack="dev",
-        catalog=loader.load(CATALOG),
+        catalog=catalog.whole(),
         offers=offers,
     )
     assert faults == ()
@@ -278,12 +286,12 @@ def test_no_servers_credential_is_anywhere_but_in_its_secret(
     registered, preview, tmp_path, monkeypatch
 ):
     """For all servers: `docker inspect` and images show everything that is not secret here."""
-    catalog = loader.load(CATALOG)
-    asked = {secret.env for server in catalog.servers for secret in server.secrets}
+    servers = catalog.whole().servers
+    asked = {secret.env for server in servers for secret in server.secrets}
     canaries = {env: f"canary-{number}-of-{env}" for number, env in enumerate(sorted(asked))}
     needed = {
         server.name: {"env": {one.name: one.example for one in server.variables if one.required}}
-        for server in catalog.servers
+        for server in servers
     }
     own = {
         "image": f"ghcr.io/team/backend@sha256:{64 * '1'}",
@@ -336,14 +344,21 @@ def test_who_watches_comes_last_and_its_secrets_are_files(
         )
         assert seen["prometheus-service"].inputs["networks"] == watching
         assert seen["alertmanager-service"].inputs["networks"] == alerts
-        assert set(exports["networks"]) >= {"prometheus", "alertmanager", "node-exporter"}
+        watchers = {"prometheus", "alertmanager", "node-exporter", "database-exporter"}
+        assert set(exports["networks"]) >= watchers
         expected = seen["prometheus-expected"].inputs["data"]
         assert "sophia_expected_nodes, expr: vector(4)" in expected
         assert "sophia_expected_managers, expr: vector(3)" in expected
         assert "sophia_certificate_ends_seconds, expr: vector(1927627200)" in expected
         exporter = seen["node-exporter-service"].inputs
         assert exporter["hostname"] == "{{.Node.Hostname}}"
-        assert "mounts" not in exporter, "nothing of a node is given"
+        (mount,) = exporter["mounts"]
+        assert (mount["source"], mount["readOnly"]) == ("/var/lib/sophia-report", True)
+        files = {one["path"] for one in seen["swarm-worker-1-setup"].inputs["files"]}
+        assert "/etc/systemd/system/sophia-report.service" in files
+        for secret in ("database-monitor-password-file", "database-exporter-password"):
+            assert seen[secret].secrets == {"data"}
+    assert "database-service" in reached(seen, "database-exporter-service")
 
 
 def test_nobody_being_told_is_a_warning(registered, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Any
 
 from cryptography import x509
@@ -56,17 +57,20 @@ def issue(
     issuer: Issued | None = None,
     *,
     dns: tuple[str, ...] = (),
+    addresses: tuple[IPv4Address, ...] = (),
     starts: datetime | None = None,
     ends: datetime | None = None,
     use: Any = ExtendedKeyUsageOID.SERVER_AUTH,
     told_issuer: bool = False,
     key: Any = None,
 ) -> Issued:
-    """One that `issuer` has signed, or itself. With `dns` it is a server's, without a CA's.
+    """One that `issuer` has signed, or itself. With `dns` or `addresses` it is a server's, without
+    them a CA's.
 
     told_issuer: it says where the issuer's certificate is, as public CAs' do.
     """
     key, now = key or p256(), datetime.now(UTC)
+    named = [*map(x509.DNSName, dns), *map(x509.IPAddress, addresses)]
     signer = issuer.key if issuer else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -77,17 +81,17 @@ def issue(
         .serial_number(x509.random_serial_number())
         .not_valid_before(starts or now - DAY)
         .not_valid_after(ends or now + 90 * DAY)
-        .add_extension(x509.BasicConstraints(ca=not dns, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=not named, path_length=None), critical=True)
         # Python 3.13 and later demand these three (`ssl.VERIFY_X509_STRICT`), as every CA has them.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
         )
     )
-    if not dns:
+    if not named:
         builder = builder.add_extension(SIGNS, critical=True)
     else:
-        names = x509.SubjectAlternativeName([x509.DNSName(one) for one in dns])
+        names = x509.SubjectAlternativeName(named)
         builder = builder.add_extension(names, critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
     if told_issuer:

@@ -25,11 +25,12 @@ BASE = ROOT / "mcp_catalog" / "base"
 
 @dataclass
 class Replica:
-    """A running server; its log is a file of JSON lines."""
+    """A running server; its log is a file of JSON lines. begin: the byte where reading begins."""
 
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    begin: int = 0
 
     @property
     def url(self) -> str:
@@ -51,7 +52,9 @@ class Replica:
 
     def logged(self, message: str) -> list[dict[str, Any]]:
         """The lines with this message."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        with self.log.open("rb") as log:
+            log.seek(self.begin)
+            lines = [json.loads(line) for line in log]
         return [line for line in lines if line["message"] == message]
 
     def terminate(self) -> None:

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.support import upstream
+from sophia_backend.dashboards import read_dashboards
+
+from tests.support import page_dashboards, upstream
 from tests.support.upstream import Reply, Request, Service, ok, refused
 
 PAGE = Path(__file__).parents[2] / "images" / "backend" / "page"
@@ -302,6 +304,9 @@ def play(service: Service) -> None:
     service.routes["GET /api/fleet"] = _signed(lambda _: ok(fleet()))
     service.routes["GET /api/servers/slack"] = _signed(ok(slack))
     service.routes["GET /api/tools"] = _signed(_found)
+    service.routes["GET /api/dashboards"] = _signed(ok(page_dashboards.listed()))
+    for name in read_dashboards():
+        service.routes[f"GET /api/dashboards/{name}"] = _signed(page_dashboards.answering(name))
     for tool in TOOLS:
         service.routes[f"POST /api/tools/slack/{tool['name']}"] = _signed(answer({"done": True}))
 

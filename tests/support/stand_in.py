@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+from mcp.server.mcpserver.tools.base import Tool
 from sophia_mcp.server import Server
 from sophia_mcp.settings import read_settings
 
@@ -55,5 +58,22 @@ class StandIn:
         given = {self.address: f"{service.url}{self.below}", **self.settings, **changed}
         environment = {name: value for name, value in given.items() if value}
         module = importlib.import_module(f"mcp_catalog.{self.server}.server")
-        server: Server = module.build(read_settings(self.server, environment))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Tool, "from_function", _from_function)
+            server: Server = module.build(read_settings(self.server, environment))
         return server
+
+
+_read: dict[object, Tool] = {}
+_original = Tool.from_function
+
+
+def _from_function(function: Callable[..., Any], **given: Any) -> Tool:
+    """The SDK's, but what a method's signature says is read once a process: it takes milliseconds,
+    and tests build a server hundreds of times."""
+    if not inspect.ismethod(function):
+        return _original(function, **given)
+    key = function.__func__, repr(sorted(given.items()))
+    if key not in _read:
+        _read[key] = _original(function, **given)
+    return _read[key].model_copy(update={"fn": function})

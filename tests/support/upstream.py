@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -122,16 +124,17 @@ class Service:
     sent: bytes of huge answers that went out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.routes: dict[str, Answers] = {}
         self.queue: deque[Reply] = deque()
         self.asked: list[Request] = []
         self.left = self.sent = self.at_once = self.most_at_once = 0
         self._ended = threading.Event()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http = ThreadingHTTPServer((address, port), self._handler())
         self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self.port = self._http.server_port
+        self.url = f"http://{address}:{self.port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -154,6 +157,12 @@ class Service:
                 return True
         return False
 
+    def encrypt(self, file: Path) -> None:
+        """From now on it speaks TLS. file: its certificate and key, as PEM."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+
     def close(self) -> None:
         """Ends it, including hanging requests."""
         self._ended.set()
@@ -166,6 +175,7 @@ class Service:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def handle_any(self) -> None:
                 parts = urlsplit(self.path)
@@ -209,9 +219,9 @@ class Service:
 
 
 @contextmanager
-def serving() -> Iterator[Service]:
-    """A service on this machine."""
-    service = Service()
+def serving(address: str = "127.0.0.1", port: int = 0) -> Iterator[Service]:
+    """A service on this machine; by default at a free port."""
+    service = Service(address, port)
     try:
         yield service
     finally:

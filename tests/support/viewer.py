@@ -26,6 +26,8 @@ KEYS = {
     "Enter": (13, "\r"),
     "Escape": (27, ""),
     "ArrowDown": (40, ""),
+    "ArrowLeft": (37, ""),
+    "Home": (36, ""),
 }
 
 

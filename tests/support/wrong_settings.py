@@ -48,7 +48,12 @@ VALUES: dict[str, object] = {
     "gateway": {"port": 2377, "hosts": ["https://mcp.example.com"]},
     "rotate": {"loginKey": ["2"]},
     "backend": {"image": "registry.example/backend:latest", "health": ["true"]},
-    "monitoring": {"slack": f"http://{HIDDEN}.example/", "email": {"to": "ops"}},
+    "monitoring": {
+        "slack": f"http://{HIDDEN}.example/",
+        "email": {"to": "ops"},
+        "gpuExporter": "dcgm-exporter:latest",
+        "maxUsdPerMonth": "much",
+    },
     "policies": {"maxUsdPerHour": -1},
     "secretss": {},
 }
@@ -92,6 +97,8 @@ ERRORS = (
     "sophia:monitoring.email.smarthost: got nothing, expected a mail server's host:port",
     "sophia:monitoring.email.from: got nothing, expected an address such as",
     "sophia:monitoring.email.to: got 'ops', expected a list",
+    "sophia:monitoring.gpuExporter: got 'dcgm-exporter:latest', expected NVIDIA's image with its",
+    "sophia:monitoring.maxUsdPerMonth: got 'much', expected a number",
     "sophia:policies.maxUsdPerHour: got -1, expected a number from 0 to 1000000",
     "sophia:secretss: got an unknown key, expected one of",
 )

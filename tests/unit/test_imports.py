@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,10 @@ def module_name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(tree: ast.AST, module: str) -> set[str]:
+def imported(source: ast.AST, module: str) -> set[str]:
     """Every module named by an import, wherever it stands; `from a import b` names a and a.b."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(source):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -40,8 +41,18 @@ def imported(tree: ast.AST, module: str) -> set[str]:
     return found
 
 
-TREES = {module_name(file): ast.parse(file.read_text(), str(file)) for file in SOURCES}
-IMPORTS = {module: imported(tree, module) for module, tree in TREES.items()}
+FILES = {module_name(file): file for file in SOURCES}
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text(), str(FILES[module]))
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Every module that a module imports."""
+    return frozenset(imported(tree(module), module))
 
 
 def within(module: str, *places: str) -> bool:
@@ -50,11 +61,11 @@ def within(module: str, *places: str) -> bool:
 
 def imports_of(module: str) -> set[str]:
     """The modules of ours that a module imports."""
-    return {name for name in IMPORTS[module] if name in TREES}
+    return {name for name in imports(module) if name in FILES}
 
 
 def modules(*places: str) -> list[str]:
-    return [module for module in TREES if within(module, *places)]
+    return [module for module in FILES if within(module, *places)]
 
 
 def is_pure(module: str) -> bool:
@@ -96,14 +107,14 @@ COMPONENTS = [
 
 def test_there_is_something_to_read():
     assert {"components.settings", "components.lambda_instance", "components.plan.names"} <= set(
-        TREES
+        FILES
     )
     assert len(COMPONENTS) >= 4
 
 
-@pytest.mark.parametrize("module", list(filter(is_pure, TREES)))
+@pytest.mark.parametrize("module", list(filter(is_pure, FILES)))
 def test_pure_code_never_imports_pulumi(module):
-    assert not [name for name in IMPORTS[module] if within(name, "pulumi")]
+    assert not [name for name in imports(module) if within(name, "pulumi")]
 
 
 @pytest.mark.parametrize("module", list(filter(is_pure, modules("components"))))
@@ -127,7 +138,7 @@ def test_components_do_not_import_one_another(module):
 def test_only_the_program_imports_the_platform_and_the_settings():
     drawn = {"components.platform_stack": ["ops.docs_of_graph"]}
     for target in ("components.platform_stack", "components.settings"):
-        users = [module for module in TREES if target in imports_of(module)]
+        users = [module for module in FILES if target in imports_of(module)]
         assert users == ["__main__", *drawn.get(target, [])], f"{target} is imported by {users}"
 
 
@@ -144,14 +155,14 @@ def test_the_program_imports_settings_catalog_and_platform_and_is_short():
 
 @pytest.mark.parametrize("module", modules("simulator"))
 def test_the_simulator_reads_the_api_for_itself(module):
-    assert not [name for name in IMPORTS[module] if within(name, "providers", "components")]
+    assert not [name for name in imports(module) if within(name, "providers", "components")]
 
 
 @pytest.mark.parametrize("module", modules("providers"))
 def test_providers_stand_on_their_own(module):
     foreign = [
         name
-        for name in IMPORTS[module]
+        for name in imports(module)
         if within(name, "components", "simulator", "toolchain", "ops")
     ]
     assert foreign == []
@@ -173,12 +184,12 @@ READERS = (
 
 
 @pytest.mark.parametrize(
-    "module", [module for module in TREES if not within(module, *READERS, "mcp_catalog")]
+    "module", [module for module in FILES if not within(module, *READERS, "mcp_catalog")]
 )
 def test_the_environment_is_read_in_five_places_only(module):
     used = [
         node.lineno
-        for node in ast.walk(TREES[module])
+        for node in ast.walk(tree(module))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "os"
@@ -198,5 +209,5 @@ def test_nothing_is_imported_that_nobody_named():
     }
     standard = set(sys.stdlib_module_names)
     for module in modules("components", "providers"):
-        tops = {name.split(".")[0] for name in IMPORTS[module] if name}
+        tops = {name.split(".")[0] for name in imports(module) if name}
         assert tops <= known | OURS | standard, f"{module}: {tops - known - OURS - standard}"

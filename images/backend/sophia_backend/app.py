@@ -1,7 +1,7 @@
 """The HTTP side of the backend."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from sophia_mcp import app as runtime
 from sophia_mcp import bodies
@@ -12,24 +12,32 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from . import api, logs, page
+from . import api, dashboards_api, logs, page
 from .aggregate import Aggregate
 from .calls import Calls
+from .charts import Charts
 from .fleet import Fleet
 from .places import read_places
 from .probes import Probe, Probes, read_probes
 from .problems import Problem, answer_http, answer_problem
+from .prometheus import Prometheus, read_place
 from .search import Search
 from .statuses import Statuses
 
-QUIET = runtime.QUIET | {"/api/fleet"}
-"""Every open page asks for the fleet every five seconds."""
+QUIET = runtime.QUIET | {"/api/fleet", "/api/dashboards"}
+"""Every open page asks for the fleet every five seconds, or for a dashboard every ten."""
 
 
 def make(settings: Settings) -> tuple[ASGIApp, Health]:
     """The ASGI application, and its health."""
-    fleet, kept = Fleet(read_places(settings)), logs.read_place(settings)
-    return make_app(fleet, settings, read_probes(settings), kept)
+    place = read_place(settings)
+    return make_app(
+        Fleet(read_places(settings)),
+        settings,
+        read_probes(settings),
+        logs.read_place(settings),
+        Prometheus(*place) if place else None,
+    )
 
 
 def make_app(
@@ -37,18 +45,23 @@ def make_app(
     settings: Settings,
     wanted: Mapping[str, Probe] = {},
     kept: logs.Place | None = None,
+    prometheus: Prometheus | None = None,
     **pace: float,
 ) -> tuple[ASGIApp, Health]:
-    """The same, for a fleet. wanted, pace: of its probes. kept: where logs are."""
+    """The same, for a fleet. wanted, pace: of its probes. kept: where logs are. prometheus: None
+    where nothing is monitored."""
     metrics = Metrics(settings.server)
     health = Health(settings.server, settings.replica, fleet.check)
     calls, search = Calls(fleet, metrics), Search(fleet)
     metrics.registry.register(Statuses(fleet))
     probes = Probes(fleet, wanted, metrics.registry, **pace)
+    charts = Charts(prometheus) if prometheus else None
+    runbooks = settings.text(dashboards_api.RUNBOOKS, "")
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with fleet.opened(), probes.opened():
+        watched = prometheus.opened() if prometheus else nullcontext()
+        async with fleet.opened(), probes.opened(), watched:
             yield
 
     app: Starlette = Aggregate(fleet, calls, search, lifespan).server.streamable_http_app(
@@ -59,6 +72,7 @@ def make_app(
     app.router.routes += [
         *runtime.operation(metrics, health),
         *api.routes(fleet, calls, search, kept),
+        *dashboards_api.routes(fleet, charts, runbooks),
         *page.routes(),
     ]
     app.add_exception_handler(Problem, answer_problem)
@@ -72,6 +86,7 @@ def _route(path: str) -> str:
         "/api/fleet",
         "/api/servers",
         "/api/tools",
+        "/api/dashboards",
         "/api/logs",
         "/api/openapi.json",
         "/assets",

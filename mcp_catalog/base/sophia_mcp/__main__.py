@@ -2,8 +2,13 @@
 
 import sys
 
-from .runtime import main
 
-if len(sys.argv) != 2:
-    sys.exit("usage: python -m sophia_mcp NAME, the name of a folder in mcp_catalog/")
-main(sys.argv[1])
+def run() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m sophia_mcp NAME, the name of a folder in mcp_catalog/")
+    from .runtime import main  # it takes a second to load
+
+    main(sys.argv[1])
+
+
+run()

@@ -16,7 +16,6 @@ from providers.swarm.services.model import (
     Health,
     JobInputs,
     Mount,
-    Registry,
     Restart,
     ServiceInputs,
     TaskInputs,
@@ -81,9 +80,13 @@ def fingerprint(template: Json) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def registry_auth(registry: Registry | None) -> dict[str, str]:
-    """The X-Registry-Auth header: the Engine hands it to the nodes, and never shows it again."""
-    if registry is None:
+def registry_auth(inputs: TaskInputs) -> dict[str, str]:
+    """The X-Registry-Auth header: the Engine hands it to the nodes, and never shows it again.
+
+    None for an image from elsewhere: that registry would be sent the password.
+    """
+    registry = inputs.registry
+    if registry is None or not inputs.image.startswith(f"{registry.server}/"):
         return {}
     text = json.dumps(
         {

@@ -34,7 +34,7 @@ class Database:
     """One data directory; containers on it come and go. `name` is the newest one.
 
     repository: where backups go, None for none; keys: its secrets, by their files' names; hosts:
-    names that containers find, with their addresses.
+    names that containers find, with their addresses. watched: whether it has a role for that.
     """
 
     image: str
@@ -46,6 +46,7 @@ class Database:
     repository: Repository | None = None
     keys: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, str] = field(default_factory=dict)
+    watched: bool = False
 
     @property
     def data(self) -> Path:
@@ -55,6 +56,7 @@ class Database:
     def workload(self) -> Workload:
         """The service's plan."""
         bare = plan.workload("database", 512)
+        bare = plan.watched(bare) if self.watched else bare
         return backup.archiving(bare, self.repository) if self.repository else bare
 
     def start(self) -> None:

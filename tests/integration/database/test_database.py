@@ -64,6 +64,30 @@ def test_data_and_password_survive_and_change_with_restarts(database):
     assert database.query("SELECT sum(answer) FROM kept") == [(85,)]
 
 
+def test_the_role_that_watches_reads_statistics_and_no_row(database):
+    database.watched = True
+    for secret in ("it's one", "another"):  # the role is there at the second start
+        database.keys = {plan.MONITOR_SECRET: secret}
+        database.start()
+        database.ready()
+        if secret == "it's one":
+            database.query("CREATE TABLE kept AS SELECT 42 AS answer")
+        who = {"user": plan.MONITOR, "password": secret}
+        assert database.query("SELECT count(*) FROM pg_stat_activity", **who) != [(0,)]
+        assert database.query("SELECT archived_count FROM pg_stat_archiver", **who) == [(0,)]
+        assert database.query("SHOW max_connections", **who)
+        for forbidden in ("SELECT * FROM kept", "CREATE TABLE public.own ()", "CREATE ROLE own"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                database.query(forbidden, **who)
+        assert secret not in database.logs()
+        database.stop()
+    database.watched, database.keys = False, {}
+    database.start()
+    database.ready()
+    roles = database.query("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")
+    assert roles == [("postgres",), (plan.DATABASE,)]
+
+
 @pytest.mark.parametrize("moment", ["PG_VERSION", "base/4", "base/5"])
 def test_killed_while_it_is_made_it_is_made_again(database, moment):
     unfinished, cluster = database.data / ".initialising", database.data / "15"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -13,8 +15,12 @@ from typing import Any
 
 import pytest
 
+from components.plan import exporters
 from components.plan import monitoring as plan
+from components.plan.node_setup import REPORT as REPORT_FOLDER
+from components.plan.nodes import NodeGroup, nodes
 from components.plan.workload import Workload, service_inputs
+from providers.swarm.services.model import Mount
 from simulator import images
 from tests.support.certificates import issue
 from tests.support.docker import docker
@@ -28,10 +34,15 @@ PASSWORD = "it's a \\password"
 SERVER = "slack"
 JOBS = (
     plan.Job("server", 8000, (SERVER,)),
-    plan.Job("node", plan.NODE_PORT, (plan.EXPORTER,)),
+    plan.Job("node", exporters.NODE_PORT, (exporters.NODE,)),
     plan.Job("prometheus", plan.METRICS_PORT, (plan.PROMETHEUS,)),
     plan.Job("alertmanager", plan.ALERTS_PORT, (plan.ALERTMANAGER,)),
 )
+REPORT = """\
+sophia_container_memory_bytes{swarm_service="PREFIX-slack",container="1",node="a"} 100.0
+sophia_container_memory_bytes{swarm_service="other-stack",container="2",node="a"} 200.0
+swarm_manager_leader 1
+"""
 METRICS = """\
 mcp_server_info{server="slack"} 1
 mcp_tool_calls_total{tool="search",outcome="ok"} 7
@@ -67,7 +78,7 @@ class Watched:
             *(
                 word
                 for mount in planned.mounts
-                for word in ("--volume", f"{name}-{Path(mount.target).name}:{mount.target}")
+                for word in ("--volume", f"{self._source(name, mount)}:{mount.target}")
             ),
             *(
                 word
@@ -78,6 +89,10 @@ class Watched:
         )
         self.running.append(name)
         return name
+
+    def _source(self, name: str, mount: Mount) -> str:
+        kept = f"{name}-{Path(mount.target).name}"
+        return f"{self.folder}{mount.source}" if mount.type == "bind" else kept
 
     def serve(self) -> str:
         """Starts a server that has numbers."""
@@ -142,15 +157,23 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         docker("rmi", "--force", made.image, ok=False)
 
 
+def watchers(prefix: str) -> tuple[Workload, ...]:
+    return (
+        exporters.node(),
+        plan.alertmanager(prefix, slack=True, email=EMAIL),
+        plan.prometheus(prefix, ()),
+    )
+
+
 def _write(made: Watched) -> None:
-    planned = plan.workloads(made.prefix, (), slack=True, email=EMAIL)
-    server = replace(planned[0], name=SERVER)  # one task on the only node
+    planned = watchers(made.prefix)
+    server = replace(planned[0], name=SERVER, kind="service")
     expected = plan.expected(
         {one.name: one for one in (*planned, server)},
         JOBS,
-        nodes=1,
-        managers=2,
+        machines=nodes([NodeGroup("manager", 2, "manager", "primary", ("cpu",), (), "", "1")]),
         certificate_ends=4102444800,
+        budget=plan.Budget(1000, 0),
     )
     root = issue("root")
     mail = issue(RECEIVER, root, dns=(RECEIVER,))
@@ -166,8 +189,12 @@ def _write(made: Watched) -> None:
         "mail.pem": mail.chain,
         "mail.key": mail.key_pem,
         "served/metrics": METRICS,
+        f"{REPORT_FOLDER}/report.prom": REPORT.replace("PREFIX", made.prefix),
     }.items():
         made.write(path, text)
+    # It is not written again, and must not become old.
+    later = time.time() + 3600
+    os.utime(made.folder / f"{REPORT_FOLDER}/report.prom".lstrip("/"), (later, later))
 
 
 def _hurried(text: str, **pauses: tuple[int, int]) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from mcp_catalog.ui_ux_agent.chromium import Chromium
+from tests.support import page_dashboards
 from tests.support.browser import needs_chromium
 from tests.support.page_api import TOKEN, answer
-from tests.support.upstream import Service, refused
+from tests.support.upstream import Service, ok, refused
 from tests.support.viewer import Viewer
 
 pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -18,8 +19,20 @@ pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.asyncio(loop_scope="
 ROOT = Path(__file__).parents[3]
 AXE = (ROOT / "mcp_catalog" / "ui_ux_agent" / "axe" / "axe.min.js").read_text()
 SCREENSHOTS = ROOT / "docs" / "screenshots"
-SHOWN = ("fleet-light-desktop", "fleet-dark-desktop", "fleet-light-phone", "answer-light-desktop")
+SHOWN = (
+    *("fleet-light-desktop", "fleet-dark-desktop", "fleet-light-phone", "answer-light-desktop"),
+    *("dashboard-fleet-light-desktop", "dashboard-nodes-dark-desktop"),
+    *("dashboard-server-light-phone", "dashboard-database-light-desktop"),
+)
 """What SCREENSHOTS=1 keeps pictures of."""
+
+DASHBOARDS = {
+    "fleet": "Calls by server",
+    "server": "Calls by tool",
+    "nodes": "Temperature of GPUs",
+    "database": "Transactions",
+}
+"""What each of them shows."""
 
 NOTES = "https://example.com/releases/3.2/" + "all-of-the-notes-" * 8
 """Wider than a phone."""
@@ -71,6 +84,14 @@ async def test_every_view_is_accessible(browser: Chromium, service: Service) -> 
         await view.follow("#/servers/slack")
         await view.sees("2 replicas")
         await check("server")
+        for name, words in DASHBOARDS.items():
+            await view.follow(f"#/dashboards/{name}")
+            await view.sees(words, "updated")
+            await check(f"dashboard-{name}")
+        service.routes["GET /api/dashboards"] = ok(page_dashboards.listed(monitored=False))
+        await view.follow("#/dashboards")
+        await view.sees("Nothing is monitored")
+        await check("dashboards-off")
         await view.follow("#/connect")
         await view.sees("tools=search")
         await check("connect")

@@ -156,7 +156,9 @@ async def test_a_machine_that_is_heard_in_the_end_is_judged_by_that(account, tol
     assert given_back(account, machine)
 
 
-@pytest.mark.parametrize("trouble", ["unhealthy", "host key other than", "refuses", "GPU"])
+@pytest.mark.parametrize(
+    "trouble", ["unhealthy", "host key other than", "refuses", "CUDA error 802"]
+)
 async def test_a_machine_in_service_is_never_terminated_by_a_wait(
     account, cloud, told, machine, sshd, trouble
 ):

@@ -13,6 +13,7 @@ from sophia_backend.app import make_app
 from sophia_backend.fleet import Fleet, Pauses
 from sophia_backend.places import Place
 from sophia_backend.probes import Probe
+from sophia_backend.prometheus import Prometheus
 from sophia_mcp.app import make_app as server_app
 from sophia_mcp.health import Health
 from sophia_mcp.policy import Tool, destroys, reads, writes
@@ -125,11 +126,13 @@ class World:
         pauses: Pauses = QUICK,
         probes: Mapping[str, Probe] = {},
         kept: logs.Place | None = None,
+        prometheus: Prometheus | None = None,
+        environment: Mapping[str, str] = {},
         **ports: int,
     ) -> Backend:
         """Over the servers at these ports of 127.0.0.1."""
         places = [Place(name, "127.0.0.1", port) for name, port in ports.items()]
-        return await self.backend_at(places, pauses, probes, kept)
+        return await self.backend_at(places, pauses, probes, kept, prometheus, environment)
 
     async def backend_at(
         self,
@@ -137,9 +140,12 @@ class World:
         pauses: Pauses = QUICK,
         probes: Mapping[str, Probe] = {},
         kept: logs.Place | None = None,
+        prometheus: Prometheus | None = None,
+        environment: Mapping[str, str] = {},
     ) -> Backend:
         fleet = Fleet(places, pauses)
-        app, _ = make_app(fleet, read_settings("backend", {}), probes, kept, pause_s=0.1)
+        settings = read_settings("backend", environment)
+        app, _ = make_app(fleet, settings, probes, kept, prometheus, pause_s=0.1)
         port = await self._stack.enter_async_context(asgi.serving(app))
         http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=30))
         backend = Backend(f"http://127.0.0.1:{port}", fleet, http)

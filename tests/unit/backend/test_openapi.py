@@ -6,7 +6,7 @@ from urllib.parse import quote
 import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from sophia_backend import api
+from sophia_backend import api, dashboards_api
 from sophia_backend.calls import Calls
 from sophia_backend.fleet import Fleet
 from sophia_backend.search import Search
@@ -33,6 +33,7 @@ async def test_it_is_valid(backend: Backend):
 async def test_it_names_the_routes_that_there_are(backend: Backend):
     fleet = Fleet([])
     routes = api.routes(fleet, Calls(fleet, Metrics("x")), Search(fleet))
+    routes += dashboards_api.routes(fleet, None)
     there = {(r.path, method) for r in routes for method in r.methods or () if method != "HEAD"}
     told = {
         (path, method.upper())
@@ -55,6 +56,10 @@ ASKED = [
     ("GET", "/api/tools", "?limit=2", "*", 200),
     ("GET", "/api/tools", f"?query={quote('add numbers')}", "*", 200),
     ("GET", "/api/tools", "?limit=x", "*", 400),
+    ("GET", "/api/dashboards", "", "*", 200),
+    ("GET", "/api/dashboards/fleet", "", "*", 404),
+    ("GET", "/api/dashboards/fleet", "", "toy", 403),
+    ("GET", "/api/dashboards/fleet", "?range=9y", "*", 400),
     ("GET", "/api/logs", "", "*", 404),
     ("GET", "/api/logs", "", "toy", 403),
     ("POST", "/api/tools/toy/add", '{"a": 1, "b": 2}', "*", 200),

@@ -1,5 +1,6 @@
 """The page's files, with what keeps a browser from anything else."""
 
+import hashlib
 import logging
 
 import pytest
@@ -48,6 +49,7 @@ async def test_what_an_open_page_asks_all_the_time_is_not_logged(world: World, c
     backend = await world.backend()
     with caplog.at_level(logging.INFO, "sophia_mcp.app"):
         assert (await backend.get("/api/fleet")).status_code == 200
+        assert (await backend.get("/api/dashboards")).status_code == 200
         assert (await backend.get("/api/servers")).status_code == 200
     assert [line.path for line in caplog.records if hasattr(line, "path")] == ["/api/servers"]
     assert 'route="/api/fleet"' in (await backend.get("/metrics")).text
@@ -62,3 +64,10 @@ async def test_nothing_else_is_served(get, path: str):
     answer = await get(path, None)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_library_for_charts_is_as_it_was_published():
+    told = (page.FOLDER / "uplot" / "README.md").read_text()
+    for name in ("uplot.js", "uplot.css"):
+        content = (page.FOLDER / "assets" / name).read_bytes()
+        assert f"{hashlib.sha256(content).hexdigest()}  {name}" in told

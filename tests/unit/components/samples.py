@@ -1,15 +1,14 @@
 """Configuration that is good, and how the tests of its rules change, complete and read it."""
 
 import copy
-from pathlib import Path
 
-from components.catalog import loader
 from components.catalog.loader import Catalog
 from components.catalog.model import SecretVariable, Server
 from components.settings_model import Offers
 from components.settings_rules import read
+from tests.support.catalog import FOLDER, whole
 
-CATALOG = Path(__file__).parents[3] / "mcp_catalog"
+CATALOG = FOLDER
 OFFERS = Offers(
     {"cpu_4x_general": 20, "gpu_1x_a10": 75, "gpu_8x_h100_sxm5": 2392, "gpu_1x_gh200": 149},
     frozenset({"us-east-1", "moon-1"}),
@@ -53,7 +52,7 @@ ENVIRONMENT = {
 
 
 def check(values, catalog=None, *, stack="dev", offers=OFFERS):
-    catalog = catalog if catalog is not None else loader.load(CATALOG)
+    catalog = catalog if catalog is not None else whole()
     settings, faults = read(values, project="sophia", stack=stack, catalog=catalog, offers=offers)
     return settings, [str(fault) for fault in faults]
 
@@ -64,6 +63,6 @@ def changed(**changes):
 
 def asking(*variables):
     """A catalog of one server, which asks for these credentials."""
-    deploy = loader.load(CATALOG).servers[0].deploy
+    deploy = whole().servers[0].deploy
     secrets = tuple(SecretVariable(name, "", "", True) for name in variables)
     return Catalog((Server("a", deploy, secrets=secrets),))

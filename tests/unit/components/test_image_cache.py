@@ -13,11 +13,10 @@ from components.image_cache import ImageCache, ImageError, read
 from components.plan import image_context as plan
 
 
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The only package that pip can find is a tiny one; what a locked line for it says."""
-    folder = tmp_path / "index"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny package."""
+    folder = tmp_path_factory.mktemp("index")
     wheel = folder / "tiny_thing-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("tiny_thing.py", "")
@@ -34,8 +33,14 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
             "[console_scripts]\ntiny = tiny_thing:main\n",
         )
         archive.writestr("tiny_thing-1.0.dist-info/RECORD", "")
+    return wheel
+
+
+@pytest.fixture
+def index(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The only package that pip can find is that one; what a locked line for it says."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     return f"tiny-thing==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
 
 
@@ -53,6 +58,12 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path) -> ImageCache:
     return ImageCache(tmp_path / "contexts", tmp_path / "packages")
+
+
+@pytest.fixture(scope="module")
+def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where tests keep packages that don't ask how they came."""
+    return tmp_path_factory.mktemp("packages")
 
 
 def files(folder: Path) -> set[str]:
@@ -101,7 +112,8 @@ def test_a_package_with_another_hash_leaves_nothing_behind(source, cache, index,
     assert files(tmp_path / "packages") == {".gitignore"}
 
 
-def test_nothing_is_fetched_or_written_twice(source, cache, index, monkeypatch):
+def test_nothing_is_fetched_or_written_twice(source, index, monkeypatch, tmp_path, fetched):
+    cache = ImageCache(tmp_path / "contexts", fetched)
     (source / "requirements.txt").write_text(index)
     staged = cache.stage(read(source, "base"))
     before = staged.stat().st_mtime_ns
@@ -169,9 +181,11 @@ def test_a_server_needs_no_dockerfile_of_its_own(catalog, cache):
     ]
 
 
-def test_a_servers_packages_are_installed_and_no_part_of_its_code(catalog, cache, index):
+def test_a_servers_packages_are_installed_and_no_part_of_its_code(
+    catalog, index, tmp_path, fetched
+):
     (catalog / "slack" / "requirements.txt").write_text(index)
-    staged = cache.stage(read(catalog / "slack", "base"))
+    staged = ImageCache(tmp_path / "contexts", fetched).stage(read(catalog / "slack", "base"))
     assert (staged / "Dockerfile").read_text().startswith("FROM ${BASE}\nRUN pip\nCMD ")
     assert (staged / "requirements.txt").read_text() == index
     assert "site-packages/tiny_thing.py" in files(staged)
@@ -193,7 +207,10 @@ def test_its_code_and_the_shared_dockerfile_do(catalog, name: str):
 
 
 @pytest.mark.parametrize("requirements", ["", "index"])
-def test_debians_packages_are_installed_below_the_code(catalog, cache, request, requirements: str):
+def test_debians_packages_are_installed_below_the_code(
+    catalog, tmp_path, fetched, request, requirements: str
+):
+    cache = ImageCache(tmp_path / "contexts", fetched)
     if requirements:
         (catalog / "slack" / "requirements.txt").write_text(request.getfixturevalue(requirements))
     plain = read(catalog / "slack", "base")

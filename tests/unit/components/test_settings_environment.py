@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from components.catalog import loader
 from components.catalog.loader import Catalog
 from components.catalog.model import Variable
 from components.settings_environment import with_credentials, with_environment, with_variables
-from tests.unit.components.samples import CATALOG, ENVIRONMENT, asking
+from tests.support.catalog import whole
+from tests.unit.components.samples import ENVIRONMENT, asking
 
 
 def test_the_environment_completes_what_is_absent_or_empty(tmp_path):
@@ -99,12 +99,12 @@ def test_the_environment_completes_the_credentials_that_servers_ask_for():
         {"B_TOKEN": "configured"}, asking("A_TOKEN", "B_TOKEN", "D_TOKEN"), environment
     )
     assert found == {"A_TOKEN": "of the shell", "B_TOKEN": "configured"}
-    assert with_credentials("wrong", loader.load(CATALOG), environment) == "wrong"
+    assert with_credentials("wrong", whole(), environment) == "wrong"
 
 
 def test_the_environment_takes_no_place_of_what_the_platform_has():
     environment = {"LAMBDA_API_KEY": "the platform's", "MEMORY_DATABASE_URL": "of the shell"}
-    assert with_credentials(None, loader.load(CATALOG), environment) == {}
+    assert with_credentials(None, whole(), environment) == {}
 
 
 def test_the_environment_completes_the_settings_that_servers_ask_for():

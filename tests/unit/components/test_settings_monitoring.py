@@ -22,12 +22,20 @@ def test_it_is_off_unless_it_is_wanted():
     assert faults == []
     assert settings.monitoring.enabled is False
     assert settings.monitoring.email is None
+    assert settings.monitoring.gpu_exporter == ""
+    assert settings.monitoring.max_usd_per_month == 0
+    assert settings.monitoring.runbooks == ""
 
 
 def test_all_of_it():
-    given = {"enabled": True, "slack": WEBHOOK, "email": EMAIL}
+    image = f"nvcr.io/nvidia/k8s/dcgm-exporter:4@sha256:{64 * 'a'}"
+    pages = "https://github.com/example/sophia/blob/main"
+    given = {"enabled": True, "slack": WEBHOOK, "email": EMAIL, "runbooks": pages}
+    given |= {"gpuExporter": image, "maxUsdPerMonth": 1500}
     settings, faults = check(changed(monitoring=given))
     assert faults == []
+    assert settings.monitoring.gpu_exporter == image
+    assert settings.monitoring.max_usd_per_month == 1500
     assert settings.monitoring.slack.reveal() == WEBHOOK
     assert settings.monitoring.email == Email(
         "smtp.example.com:587",
@@ -36,6 +44,7 @@ def test_all_of_it():
         "sophia",
     )
     assert settings.monitoring.password.reveal() == "nobody-may-see"
+    assert settings.monitoring.runbooks == pages
 
 
 def test_a_mail_server_may_ask_for_no_password():
@@ -56,6 +65,10 @@ def test_a_mail_server_may_ask_for_no_password():
                 "sophia:monitoring.enabled: got 'yes', expected true or false",
                 "sophia:monitoring.slack: got a str (not shown), expected the address of a Slack",
             ],
+        ),
+        (
+            {"runbooks": "docs/"},
+            ["sophia:monitoring.runbooks: got 'docs/', expected an address such as https://github"],
         ),
         (
             {"email": {"smarthost": "smtp.example.com", "to": ["ops"], "password": "nobody-may"}},

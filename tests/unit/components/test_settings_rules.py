@@ -17,6 +17,7 @@ from components.reading import Fault
 from components.settings_model import Rotation, SettingsError
 from components.settings_rules import read
 from providers.swarm.services.model import Placement
+from tests.support.catalog import whole
 from tests.support.certificates import issue
 from tests.unit.components.samples import CATALOG, GOOD, changed, check
 
@@ -434,7 +435,7 @@ def test_faults_of_configuration_and_catalog_come_together(tmp_path):
 
 
 def test_the_error_lists_every_fault_and_counts_them():
-    _, faults = read({}, project="sophia", stack="dev", catalog=loader.load(CATALOG), offers=None)
+    _, faults = read({}, project="sophia", stack="dev", catalog=whole(), offers=None)
     text = str(SettingsError(faults))
     assert text.startswith(f"{len(faults)} errors in the configuration")
     assert all(str(fault) in text for fault in faults)

@@ -7,11 +7,13 @@ import re
 import pytest
 import yaml
 
+from tests.long.test_alerts import FAULTS
 from tests.unit.docs.test_links import ROOT, anchors
 
 RULES = yaml.safe_load((ROOT / "images/monitoring/rules/alerts.yml").read_text())
 ALERTS = [rule for group in RULES["groups"] for rule in group["rules"] if "alert" in rule]
-TESTS = yaml.safe_load((ROOT / "tests/integration/monitoring/alerts_test.yml").read_text())["tests"]
+FILES = (ROOT / "tests/integration/monitoring").glob("*_test.yml")
+TESTS = [test for file in FILES for test in yaml.safe_load(file.read_text())["tests"]]
 RUNBOOKS = "docs/runbooks/when-something-fails.md"
 INHIBITIONS = (ROOT / "templates/monitoring/alertmanager.yml.j2").read_text()
 
@@ -45,6 +47,17 @@ def test_the_runbook_has_no_alert_that_there_is_not():
     told = re.findall(r"^### (\w+)$", text, re.M)
     linked = {alert["annotations"]["runbook"].partition("#")[2] for alert in ALERTS}
     assert {name.lower() for name in told} == linked
+
+
+def test_each_is_provoked_on_real_nodes_or_the_runbook_says_why_not():
+    text = (ROOT / RUNBOOKS).read_text()
+    told = text.partition("provokes these on real nodes: ")[2]
+    told, _, rest = told.partition("These are tried by their rules alone:")
+    provoked = set(re.findall(r"\w+", told))
+    assert provoked == {fault.alert for fault in FAULTS.values()}
+    rows = re.findall(r"^\| ([A-Z].+?) \|", rest.partition("###")[0], re.M)
+    others = {name for row in rows for name in row.split(", ")}
+    assert others == set(names()) - provoked
 
 
 def test_what_silences_another_one_and_what_is_silenced_exist():

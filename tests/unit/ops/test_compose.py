@@ -7,10 +7,11 @@ import yaml
 
 from components.catalog import loader
 from ops import compose, import_compose
-from tests.support.checkout import ROOT, Checkout, copy_of_the_tree
+from tests.support.catalog import whole
+from tests.support.checkout import Checkout, copy_of_the_tree
 
 FILES = Path(__file__).parent / "compose"
-CATALOG = loader.load(ROOT / "mcp_catalog").servers
+CATALOG = whole().servers
 
 
 def services(name: str) -> dict[str, compose.Service]:

@@ -3,22 +3,25 @@
 import inspect
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 
 from ops import tool_schemas
 
+schemas = cache(tool_schemas.schemas)
+
 
 @pytest.mark.parametrize("name", tool_schemas.names())
 def test_tools_json_is_what_the_server_shows(name: str):
     file = tool_schemas.CATALOG / name / tool_schemas.FILE
-    assert tool_schemas.schemas(name) == file.read_text("utf-8"), "run `make tool-schemas`"
+    assert schemas(name) == file.read_text("utf-8"), "run `make tool-schemas`"
 
 
 @pytest.mark.parametrize("name", tool_schemas.names())
 def test_everything_that_a_model_reads_is_there(name: str):
-    shown = json.loads(tool_schemas.schemas(name))
+    shown = json.loads(schemas(name))
     assert shown["title"]
     assert shown["instructions"]
     for tool in shown["tools"]:
@@ -53,7 +56,7 @@ def vague(schema: Any, path: str) -> Iterator[str]:
 def test_no_schema_accepts_anything(name: str):
     found = [
         place
-        for tool in json.loads(tool_schemas.schemas(name))["tools"]
+        for tool in json.loads(schemas(name))["tools"]
         for kind in ("inputSchema", "outputSchema")
         for place in vague(tool[kind], f"{tool['name']}: {kind}")
     ]
@@ -61,5 +64,5 @@ def test_no_schema_accepts_anything(name: str):
 
 
 def test_it_shows_what_is_not_allowed_by_default_too():
-    names = {tool["name"] for tool in json.loads(tool_schemas.schemas("lambda_labs_cli"))["tools"]}
+    names = {tool["name"] for tool in json.loads(schemas("lambda_labs_cli"))["tools"]}
     assert {"list_instances", "launch_instance", "terminate_instances"} <= names

@@ -7,14 +7,18 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from components.plan import exporters, networks, policies, workloads
 from components.plan import monitoring as plan
-from components.plan import networks, policies, workloads
+from components.plan.nodes import nodes
 from components.settings_overlay import addresses
-from tests.unit.components.samples import changed, check
+from tests.unit.components.samples import GOOD, changed, check
 
-SETTINGS, FAULTS = check(changed(monitoring={"enabled": True}))
+GPU_IMAGE = f"nvcr.io/nvidia/k8s/dcgm-exporter@sha256:{64 * 'a'}"
+SETTINGS, FAULTS = check(changed(monitoring={"enabled": True, "gpuExporter": GPU_IMAGE}))
+MACHINES = nodes(SETTINGS.node_groups)
 PLANNED = {workload.name: workload for workload in workloads.planned(SETTINGS)}
-JOBS = plan.jobs(PLANNED.values(), ["ai_memory", "lambda_labs_cli", "backend"])
+SERVERS = ["ai_memory", "lambda_labs_cli", "backend"]
+JOBS = plan.jobs(PLANNED.values(), SERVERS)
 EMAIL = plan.Email("smtp.example.com:587", "sophia@example.com", ("a@b.example",), "sophia")
 
 
@@ -32,9 +36,26 @@ def test_one_that_is_not_has_none_of_it():
 def test_only_prometheus_reaches_the_servers_and_no_server_alertmanager():
     on = {name: set(workload.networks) for name, workload in PLANNED.items()}
     assert on[plan.PROMETHEUS] == {networks.EDGE, networks.MONITORING}
-    assert on[plan.ALERTMANAGER] == on[plan.EXPORTER] == {networks.MONITORING}
+    for name in (plan.ALERTMANAGER, exporters.NODE, exporters.GPU):
+        assert on[name] == {networks.MONITORING}
+    assert on[exporters.DATABASE] == {networks.MONITORING, networks.DATA}
     watched = [name for name in PLANNED if name not in plan.NAMES]
     assert not [name for name in watched if networks.MONITORING in on[name]]
+
+
+def test_the_backend_is_told_where_the_numbers_are():
+    pages = "https://example.com/sophia"
+    settings, _ = check(changed(monitoring={"enabled": True, "runbooks": pages}))
+    plain, _ = check(changed(monitoring={"runbooks": pages}))
+    of_backend = [
+        next(one for one in workloads.planned(of) if one.name == workloads.BACKEND).env
+        for of in (settings, plain)
+    ]
+    at = f"tasks.{settings.prefix}-prometheus:9090"
+    assert [env.get("SOPHIA_PROMETHEUS") for env in of_backend] == [at, None]
+    assert [env.get("SOPHIA_RUNBOOKS") for env in of_backend] == [pages, None]
+    assert PLANNED[workloads.BACKEND].env.keys().isdisjoint({"SOPHIA_RUNBOOKS"})
+    assert networks.EDGE in PLANNED[workloads.BACKEND].networks
 
 
 def test_what_is_not_there_yet_is_not_missed():
@@ -45,24 +66,76 @@ def test_what_is_not_there_yet_is_not_missed():
 def test_everything_that_has_numbers_is_scraped_by_its_name():
     scraped = yaml.safe_load(plan.config("sophia-dev", JOBS))["scrape_configs"]
     names = [name for job in scraped for found in job["dns_sd_configs"] for name in found["names"]]
-    without = {"database", workloads.PUBLISHER}
+    without = {"database", workloads.PUBLISHER}  # the database has an exporter
     assert names == [
         f"tasks.sophia-dev-{name}"
         for name in (
             *("ai_memory", "backend", "lambda_labs_cli"),
-            *("gateway", "node-exporter", "prometheus", "alertmanager"),
+            *("gateway", "node-exporter", "database-exporter", "gpu-exporter"),
+            *("prometheus", "alertmanager"),
         )
     ]
     assert {name.removeprefix("tasks.sophia-dev-") for name in names} == set(PLANNED) - without
 
 
-def test_as_many_are_expected_as_are_planned():
-    text = plan.expected(PLANNED, JOBS, nodes=4, managers=3, certificate_ends=1900000000)
-    (group,) = yaml.safe_load(text)["groups"]
-    found = {
+def test_what_a_node_reports_counts_for_the_service_that_it_is_about():
+    (node,) = [
+        job
+        for job in yaml.safe_load(plan.config("sophia-dev", JOBS))["scrape_configs"]
+        if "metric_relabel_configs" in job
+    ]
+    assert node["job_name"] == "node"
+    every, ours, _ = node["metric_relabel_configs"]
+    # A service of another stack keeps its whole name.
+    assert every["regex"] == "(.+)"
+    assert ours["regex"] == "sophia-dev-(.+)"
+    assert every["target_label"] == ours["target_label"] == "service"
+
+
+def recorded(planned=PLANNED, **more):
+    budget = plan.Budget(month=153300, limit=more.pop("limit", 0))
+    given = {"machines": MACHINES, "certificate_ends": 1900000000, "budget": budget, **more}
+    jobs = plan.jobs(planned.values(), SERVERS)
+    (group,) = yaml.safe_load(plan.expected(planned, jobs, **given))["groups"]
+    return {
         (rule["record"], rule.get("labels", {}).get("service", "")): rule["expr"]
         for rule in group["rules"]
     }
+
+
+def test_what_machines_cost_is_recorded_and_their_limit_if_there_is_one():
+    assert recorded()["sophia_usd_per_month", ""] == "vector(1533.0)"
+    assert ("sophia_usd_per_month_limit", "") not in recorded()
+    assert recorded(limit=150050)["sophia_usd_per_month_limit", ""] == "vector(1500.5)"
+
+
+def test_backups_are_missed_only_where_there_are_some():
+    access = {"accessKey": "a", "secretKey": "s"}
+    backed_up, faults = check(
+        changed(monitoring={"enabled": True}, backup={"bucket": "b-1", **access})
+    )
+    assert faults == []
+    planned = {workload.name: workload for workload in workloads.planned(backed_up)}
+    jobs = [name for record, name in recorded(planned) if record == "sophia_expected_jobs"]
+    assert jobs == ["backup"]
+    assert "sophia_expected_jobs" not in [record for record, _ in recorded()]
+
+
+def test_gpus_are_watched_where_there_are_some_and_somebody_wants_it():
+    assert recorded()["sophia_expected_gpus", ""] == "vector(1)"
+    without, _ = check(changed(monitoring={"enabled": True}))
+    planned = {workload.name: workload for workload in workloads.planned(without)}
+    assert exporters.GPU not in planned
+    assert ("sophia_expected_gpus", "") not in recorded(planned)
+    groups = [{**group, "instanceTypes": ["cpu_4x_general"]} for group in GOOD["nodeGroups"]]
+    no_gpu, _ = check(
+        changed(nodeGroups=groups, monitoring={"enabled": True, "gpuExporter": GPU_IMAGE})
+    )
+    assert exporters.GPU not in {workload.name for workload in workloads.planned(no_gpu)}
+
+
+def test_as_many_are_expected_as_are_planned():
+    found = recorded()
     tasks = {name: expr for (record, name), expr in found.items() if name}
     assert tasks == {
         "ai_memory": f"vector({PLANNED['ai_memory'].replicas})",
@@ -72,6 +145,8 @@ def test_as_many_are_expected_as_are_planned():
         "prometheus": "vector(3)",
         "alertmanager": "vector(3)",
         "node-exporter": "vector(4)",
+        "database-exporter": "vector(1)",
+        "gpu-exporter": "vector(1)",
     }
     assert found["sophia_expected_nodes", ""] == "vector(4)"
     assert found["sophia_expected_managers", ""] == "vector(3)"
@@ -110,4 +185,4 @@ def test_its_networks_have_room_for_all_of_it():
     assert addresses(groups, SETTINGS.servers, monitored=True) == few + 3
     many = 100 * groups  # more machines than tasks of servers
     machines, managers = 400, 300
-    assert addresses(many, (), monitored=True) == 3 + 2 * machines + 2 * managers
+    assert addresses(many, (), monitored=True) == 3 + 3 * machines + 2 + 2 * managers

@@ -11,8 +11,8 @@ CA = "-----BEGIN CERTIFICATE-----\nCCCC\n-----END CERTIFICATE-----\n"
 CA_FILE = "/etc/docker/certs.d/registry.example:5000/ca.crt"
 
 
-def made(gpu=False, ca=CA):
-    return files(gpu=gpu, registry_server="registry.example:5000", registry_ca=ca)
+def made(gpu=False, ca=CA, **more):
+    return files(gpu=gpu, registry_server="registry.example:5000", registry_ca=ca, **more)
 
 
 @pytest.mark.parametrize("gpu", [False, True])
@@ -38,3 +38,15 @@ def test_a_service_keeps_containers_from_what_a_cloud_tells_the_machine():
     unit = made()["/etc/systemd/system/sophia-link-local.service"]
     assert "DOCKER-USER --destination 169.254.0.0/16" in unit
     assert "WantedBy=docker.service" in unit
+
+
+def test_a_watched_node_reports_and_its_docker_tells_numbers_to_the_node_alone():
+    watched, plain = made(watched=True), made()
+    assert set(watched) - set(plain) == {
+        "/usr/local/lib/sophia/node_report.py",
+        "/etc/systemd/system/sophia-report.service",
+    }
+    assert json.loads(watched["/etc/docker/daemon.json"])["metrics-addr"] == "127.0.0.1:9323"
+    assert "metrics-addr" not in json.loads(plain["/etc/docker/daemon.json"])
+    program = "ExecStart=/usr/bin/python3 -I -S /usr/local/lib/sophia/node_report.py"
+    assert program in watched["/etc/systemd/system/sophia-report.service"]

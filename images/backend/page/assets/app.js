@@ -2,6 +2,7 @@
 
 import { patiently, Problem, session } from './api.js';
 import { connect } from './connect.js';
+import { dashboards } from './dashboards.js';
 import { el } from './dom.js';
 import { fleet } from './fleet.js';
 import { tool } from './tool.js';
@@ -12,6 +13,7 @@ const ROUTES = [
   [/^#\/tools(?:\?query=(.*))?$/, 'Tools', tools],
   [/^#\/servers\/([^/]+)$/, 'Tools', server],
   [/^#\/tools\/([^/]+)\/([^/]+)$/, 'Tools', tool],
+  [/^#\/dashboards(?:\/([^/?]+))?(?:\/([^/?]+))?(?:\?.*)?$/, 'Dashboards', dashboards],
   [/^#\/connect$/, 'Connect', connect],
 ];
 

@@ -5,7 +5,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 /** An element, as `p.muted`; `props` are attributes, or listeners by `onclick` and the like. */
 export function el(name, props = {}, ...children) {
   const [tag, ...classes] = name.split('.').filter(Boolean);
-  const node = ['svg', 'use', 'rect'].includes(tag)
+  const node = ['svg', 'use', 'rect', 'path'].includes(tag)
     ? document.createElementNS(SVG, tag) : document.createElement(tag);
   if (classes.length) node.setAttribute('class', classes.join(' '));
   for (const [key, value] of Object.entries(props)) {

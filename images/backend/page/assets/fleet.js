@@ -64,7 +64,7 @@ export async function fleet(place, signal) {
 }
 
 /** Ends once the page is visible. */
-async function inSight(signal) {
+export async function inSight(signal) {
   while (document.hidden) {
     await new Promise((resolve) => {
       document.addEventListener('visibilitychange', resolve, { once: true, signal });

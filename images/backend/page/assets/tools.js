@@ -1,6 +1,7 @@
 // Lists of tools: the search over all, and a server's.
 
 import { patiently, pause } from './api.js';
+import { dashboardHref } from './dashboards.js';
 import { count, el, firstOf, flowing, kindBadge, say } from './dom.js';
 import { status, toolHref } from './fleet.js';
 
@@ -67,7 +68,8 @@ export async function server(place, signal, name) {
   place.firstChild.textContent = found.title || name;
   place.append(
     el('p.lead', {}, status(found.status), found.detail ? ` ${found.detail}` : '',
-      el('span.muted', {}, ` ${count(found.replicas, 'replica')}, ${count(found.tools.length, 'tool')}`)),
+      el('span.muted', {}, ` ${count(found.replicas, 'replica')}, ${count(found.tools.length, 'tool')} `),
+      el('a', { href: dashboardHref('server', name) }, 'Dashboard')),
     found.instructions ? el('p.text', {}, flowing(found.instructions)) : '',
     el('ul.tools.card', {}, found.tools.map((tool) => line(name, tool))),
   );

@@ -5,7 +5,9 @@ are sentences for the model. Neither they nor the log hold a query, a header or 
 """
 
 import asyncio
+import functools
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -116,6 +118,7 @@ class Upstream:
         # Bound to the running event loop.
         self._pace = Pace(limits.at_once, limits.per_second)
         async with httpx2.AsyncClient(
+            verify=_trusted(),
             timeout=httpx2.Timeout(limits.read_s, connect=limits.connect_s),
             follow_redirects=False,
             # A limit on bytes read limits memory only if nothing is decompressed.
@@ -303,6 +306,12 @@ _WORDS = {
     "broken": "broken connection",
     "5xx": "server errors",
 }
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The system's authorities: they take 20 ms to read and memory in each copy."""
+    return httpx2.create_ssl_context()
 
 
 def _segment(text: str) -> str:

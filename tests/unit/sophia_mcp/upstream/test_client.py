@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from sophia_mcp.upstream import Auth, Limits, Upstream, basic, bearer, header, s
 from sophia_mcp.upstream import retry as retry_module
 
 from tests.support import upstream as replies
+from tests.support.certificates import issue
 from tests.support.mcp_process import free_port
 from tests.support.polling import eventually
 from tests.support.upstream import Reply, Service
@@ -85,6 +87,20 @@ async def test_it_signs_in_as_it_was_told(service: Service, auth: Auth, headers:
     got = service.asked[0].headers
     assert {name: got[name] for name in headers} == headers
     assert ("Authorization" in got) is ("Authorization" in headers)
+
+
+async def test_a_service_that_no_authority_of_the_system_knows_gets_no_request(
+    service: Service, tmp_path: Path
+):
+    alone = issue("localhost", dns=("localhost",))
+    (file := tmp_path / "pem").write_text(alone.pem + alone.key_pem)
+    service.encrypt(file)
+    service.routes["GET /x"] = replies.ok(1)
+    address = service.url.replace("http://127.0.0.1", "https://localhost")
+    async with opened(address) as slack:
+        with pytest.raises(Unreachable, match="certificate verify failed"):
+            await slack.get(int, "x")
+    assert service.asked == []
 
 
 async def test_a_token_that_changes_is_asked_for_before_each_try(service: Service):

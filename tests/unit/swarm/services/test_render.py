@@ -201,11 +201,19 @@ def test_what_is_none_of_a_jobs_run_keeps_its_hash(change: dict[str, Any]) -> No
 
 def test_credentials_are_in_the_header_and_nowhere_else() -> None:
     registry = Registry("registry.example", "me", "pass/word?>")
-    header = registry_auth(registry)["X-Registry-Auth"]
+    ours = dataclasses.replace(PLAIN, registry=registry, image="registry.example/team/a@sha256:1")
+    header = registry_auth(ours)["X-Registry-Auth"]
     assert json.loads(base64.urlsafe_b64decode(header)) == {
         "username": "me",
         "password": "pass/word?>",
         "serveraddress": "registry.example",
     }
-    assert "pass" not in json.dumps(render(dataclasses.replace(PLAIN, registry=registry), URN))
-    assert registry_auth(None) == {}
+    assert "pass" not in json.dumps(render(ours, URN))
+    assert registry_auth(PLAIN) == {}
+
+
+def test_another_registry_is_not_sent_the_password() -> None:
+    registry = Registry("registry.example", "me", "password")
+    for image in ("nvcr.io/nvidia/a@sha256:1", "registry.example.evil/a@sha256:1"):
+        foreign = dataclasses.replace(PLAIN, registry=registry, image=image)
+        assert registry_auth(foreign) == {}

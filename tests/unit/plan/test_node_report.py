@@ -1,0 +1,186 @@
+"""What a node reports of itself, from an Engine that answers over its socket as a real one does."""
+
+from __future__ import annotations
+
+import ast
+import http.server
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from components.plan import node_report
+from components.plan.node_report import SERVICE, Kills, containers, daemon, jobs, report, written
+
+STATS = {
+    "1": {  # cgroups of version 1
+        "memory_stats": {
+            "usage": 900,
+            "limit": 1000,
+            "stats": {"total_inactive_file": 100, "inactive_file": 1},
+        },
+        "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
+    },
+    "2": {
+        "memory_stats": {"usage": 900, "limit": 1000, "stats": {"inactive_file": 200}},
+        "cpu_stats": {"cpu_usage": {"total_usage": 0}},
+    },
+    "3": {"memory_stats": {}, "cpu_stats": {"cpu_usage": {"total_usage": 0}}},  # it has just ended
+}
+METRICS = """\
+# TYPE engine_daemon_health_checks_failed_total counter
+engine_daemon_health_checks_failed_total 3
+engine_daemon_container_actions_seconds_bucket{action="start",le="1"} 4
+engine_daemon_container_actions_seconds_count{action="start"} 5
+go_goroutines 99
+swarm_manager_leader 1
+swarm_raft_transaction_latency_seconds{quantile="0.5"} NaN
+"""
+
+
+class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """What a manager's Engine has; events happen by being appended, with their time."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, Answer)
+        self.containers = [
+            {"Id": number * 64, "Labels": {SERVICE: f"sophia-dev-{name}"}}
+            for number, name in (("1", "slack"), ("2", "asana"), ("3", "ended"))
+        ]
+        self.events: list[tuple[float, str]] = []
+        self.manager = True
+        self.tasks = [("2026-11-27T03:00:02.1234Z", "complete")]
+
+    def answer(self, path: str, query: dict[str, str]) -> object:
+        if path == "/containers/json":
+            return self.containers
+        if path.startswith("/containers/"):
+            assert query == {"stream": "false", "one-shot": "true"}
+            return STATS.get(path.split("/")[2][0])
+        if path == "/events":
+            since, until = float(query["since"]), float(query["until"])
+            return "\n".join(
+                json.dumps({"Actor": {"Attributes": {SERVICE: name}}})
+                for when, name in self.events
+                if since < when <= until
+            )
+        if path == "/info":
+            return {"Swarm": {"ControlAvailable": self.manager}}
+        if path == "/services":
+            return [{"ID": "b", "Spec": {"Name": "sophia-dev-backup"}}]
+        return [{"Status": {"Timestamp": when, "State": state}} for when, state in self.tasks]
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    server: Engine
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        said = self.server.answer(parts.path, query)
+        body = (said if isinstance(said, str) else json.dumps(said)).encode()
+        self.send_response(404 if said is None else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    path = str(tmp_path / "docker.sock")
+    monkeypatch.setattr(node_report, "SOCKET", path)
+    with Engine(path) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_it_is_a_file_of_its_own_that_old_pythons_read():
+    source = Path(node_report.__file__).read_text()
+    ast.parse(source, feature_version=(3, 8))
+    assert "from components" not in source
+
+
+def test_memory_is_what_a_container_can_not_do_without_on_both_versions_of_cgroups(engine):
+    used = {(sample.labels["swarm_service"], sample.name): sample.value for sample in containers()}
+    assert used == {
+        ("sophia-dev-slack", "sophia_container_memory_bytes"): 800,
+        ("sophia-dev-slack", "sophia_container_memory_limit_bytes"): 1000,
+        ("sophia-dev-slack", "sophia_container_cpu_seconds_total"): 2.5,
+        ("sophia-dev-asana", "sophia_container_memory_bytes"): 700,
+        ("sophia-dev-asana", "sophia_container_memory_limit_bytes"): 1000,
+        ("sophia-dev-asana", "sophia_container_cpu_seconds_total"): 0,
+    }
+
+
+def test_a_container_that_ends_meanwhile_is_no_error(engine):
+    engine.containers.append({"Id": "4" * 64, "Labels": {SERVICE: "gone"}})
+    assert len(list(containers())) == 6
+
+
+def test_each_kill_is_counted_once_and_a_service_begins_with_none(engine):
+    kills = Kills(since=100)
+
+    def counted(now: float) -> dict[str, float]:
+        found = kills.samples(now, ["slack", "asana"])
+        return {sample.labels["swarm_service"]: sample.value for sample in found}
+
+    engine.events = [(99, "slack")]
+    assert counted(110) == {"slack": 0, "asana": 0}
+    engine.events += [(110.5, "slack"), (115, "slack"), (116, "elsewhere")]
+    assert counted(120) == {"slack": 2, "asana": 0, "elsewhere": 1}
+    assert counted(130) == {"slack": 2, "asana": 0, "elsewhere": 1}
+
+
+def test_a_manager_says_when_each_job_succeeded(engine):
+    engine.tasks.append(("2026-11-28T03:00:02Z", "failed"))
+    assert {sample.name: sample.value for sample in jobs()} == {
+        "sophia_job_succeeded_seconds": 1795748402,
+        "sophia_job_failed": 1,
+    }
+    engine.manager = False
+    assert list(jobs()) == []
+
+
+def test_of_dockers_own_numbers_few_are_handed_on():
+    assert daemon(METRICS).splitlines() == [
+        "engine_daemon_health_checks_failed_total 3",
+        'engine_daemon_container_actions_seconds_count{action="start"} 5',
+        "swarm_manager_leader 1",
+    ]
+
+
+def test_the_whole_file(engine, monkeypatch):
+    class Daemon(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(METRICS.encode())
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Daemon) as docker:
+        threading.Thread(target=docker.serve_forever, daemon=True).start()
+        monkeypatch.setattr(node_report, "DAEMON", f"127.0.0.1:{docker.server_port}")
+        text = report(Kills(0), "worker-1")
+        docker.shutdown()
+    lines = text.splitlines()
+    memory = 'sophia_container_memory_bytes{swarm_service="sophia-dev-slack"'
+    assert f'{memory},container="111111111111",node="worker-1"}} 800.0' in lines
+    assert "swarm_manager_leader 1" in lines
+    names = [line.partition("{")[0] for line in lines if line.startswith("sophia")]
+    assert names == sorted(names), "a name's samples are together"
+    assert written([], "worker-1") == ""
