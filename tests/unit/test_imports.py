@@ -85,7 +85,10 @@ HELPERS = {
     "components.images": ("components.image_cache",),
     "components.gateway": ("components.workload", "components.gateway_certificate"),
     **dict.fromkeys(
-        ("components.database", "components.mcp_service", "components.monitoring"),
+        (
+            *("components.database", "components.logs"),
+            *("components.mcp_service", "components.monitoring"),
+        ),
         ("components.workload",),
     ),
 }
