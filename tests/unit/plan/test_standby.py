@@ -75,4 +75,4 @@ def test_one_certificate_is_valid_for_all_of_them_and_nothing_secret_is_shown():
     ],
 )
 def test_clients_find_the_primary_of_two(hosts, end):
-    assert database.url("pw", *hosts) == f"postgresql://sophia:pw{end}"
+    assert database.url("pw", *hosts) == f"postgresql://{database.role('pw')}:pw{end}"
