@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs ssh orphans backup alone restore audit sbom preflight preview deploy verify \
+.PHONY: help doctor up down purge status logs audit-log ssh orphans backup alone restore audit sbom preflight preview deploy verify \
   drift drill deployments destroy migrate-state tools env new-server import-compose serve tool-schemas lock docs test test-fast \
   test-long check clean
 
@@ -39,8 +39,11 @@ STACK ?= dev
 status: $(VENV)/.ready ## show nodes, services and jobs; of another stack: make status STACK=prod
 	@exec $(BIN)/python -m ops status --stack "$(STACK)"
 
-logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_memory
-	@exec $(BIN)/python -m ops logs --stack "$(STACK)" "$(SERVICE)"
+logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_memory, or SEARCH='text' SINCE=2h
+	@exec $(BIN)/python -m ops logs --stack "$(STACK)" --search="$(SEARCH)" --since="$(SINCE)" -- "$(SERVICE)"
+
+audit-log: $(VENV)/.ready ## show who called what: make audit-log CALLER=ci SINCE=7d
+	@exec $(BIN)/python -m ops audit-log --stack "$(STACK)" --caller="$(CALLER)" --since="$(SINCE)"
 
 alerts: $(VENV)/.ready ## list what monitoring reports now; of another stack: make alerts STACK=prod
 	@exec $(BIN)/python -m ops alerts --stack "$(STACK)"

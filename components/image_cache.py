@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,8 @@ class ImageCache:
         if context.requirements:
             packages = directory / plan.SITE_PACKAGES
             shutil.copytree(self._packages_of(context), packages, copy_function=_link_or_copy)
+        if any(source.path == plan.GO_MODULE for source in context.sources):
+            _trusted(directory / plan.AUTHORITIES)
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -162,6 +165,12 @@ def _install(context: plan.BuildContext, directory: Path) -> None:
         )
     # Commands that packages bring start this machine's Python.
     shutil.rmtree(directory / "bin", ignore_errors=True)
+
+
+def _trusted(target: Path) -> None:
+    """The certificates that this machine trusts, as a company's proxy has its own."""
+    known = ssl.get_default_verify_paths().cafile
+    target.write_bytes(Path(known).read_bytes() if known else b"")
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -13,10 +13,20 @@ from components.gateway import Gateway, GatewayArgs
 from components.gateway_certificate import OwnCa
 from components.handles import Ground, JobHandle, ServiceHandle, VolumeHandle
 from components.images import Image, ImageArgs, ImageBuilder, ImageBuilderArgs
+from components.logs import Logs, LogsArgs
 from components.mcp_service import McpService, McpServiceArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.own_database import OwnDatabase, OwnDatabaseArgs
-from components.plan import cost, database_roles, monitoring, nodes, provided, standby, workloads
+from components.plan import (
+    cost,
+    database_roles,
+    logs,
+    monitoring,
+    nodes,
+    provided,
+    standby,
+    workloads,
+)
 from components.plan.workload import Workload
 from components.sensitive import secret
 from components.settings_model import Settings
@@ -77,10 +87,10 @@ class Services:
                 database.revoke_former([made[name] for name in workload.needs])
                 continue
             if workload.name in (
-                *(workloads.PUBLISHER, *workloads.OF_DATABASE, *monitoring.NAMES),
+                *(workloads.PUBLISHER, *workloads.OF_DATABASE, *monitoring.NAMES, *logs.NAMES),
                 database_roles.revocation(standby.SECOND),
             ):
-                continue  # the gateway's, the database's and the last component create these
+                continue  # the gateway's, the database's and the last components create these
             needed = [made[name] for name in workload.needs if name in made]
             after = [checked[name] for name in workload.needs if name in checked]
             if workload.name == workloads.GATEWAY:
@@ -99,8 +109,11 @@ class Services:
                 image = self._image(workload.name, CATALOG, base, packages).reference
                 server = McpServiceArgs(workload, self._ground, image, secrets, [*needed, *after])
                 made[workload.name] = McpService(workload.name, server, self._opts).handle
+        if settings.logs:
+            made |= {handle.name: handle for handle in self._logs(planned).handles}
         if settings.monitoring.enabled:
-            watched = self._monitoring(planned, gateway, database)
+            there = [made[name] for name in (workloads.GATEWAY, *logs.NAMES) if name in made]
+            watched = self._monitoring(planned, gateway, database, there)
             made |= {handle.name: handle for handle in watched.handles}
         attached = {workload.name: list(workload.networks) for workload in planned}
         running = pulumi.Output.all(*(handle.dns_name for handle in made.values()))
@@ -191,7 +204,11 @@ class Services:
         )
 
     def _monitoring(
-        self, planned: Sequence[Workload], gateway: Gateway, database: Database | None
+        self,
+        planned: Sequence[Workload],
+        gateway: Gateway,
+        database: Database | None,
+        needed: Sequence[ServiceHandle],
     ) -> Monitoring:
         settings, wanted = self._settings, self._settings.monitoring
         slack = wanted.slack.reveal()
@@ -220,10 +237,14 @@ class Services:
                 slack=secret(wanted.slack) if slack else None,
                 email=wanted.email,
                 password=secret(wanted.password),
-                needed=[gateway.handle],
+                needed=needed,
             ),
             self._opts,
         )
+
+    def _logs(self, planned: Sequence[Workload]) -> Logs:
+        image = self._image("logs", "images", self._settings.base_image).reference
+        return Logs("log-keepers", LogsArgs(planned, self._ground, image), self._opts)
 
     def _image(
         self, name: str, place: str, base: str | Image, packages: Sequence[str] = ()

@@ -191,6 +191,7 @@ class Settings:
     refresh_images: a word; a different one rebuilds all images.
     volumes: the wanted node of a volume, by the volume's name. confirm_data_loss: id of the
     volume that may be lost, or "".
+    logs: whether logs of all nodes are kept in one place.
     recover_on: name of the manager that continues alone after the majority is lost, or "".
     prices: US cents per hour, by instance type, as far as the cloud reports them.
     max_usd_per_hour: what all machines may cost, 0 for no limit.
@@ -213,6 +214,7 @@ class Settings:
     gateway: Gateway
     backend: Backend
     monitoring: Monitoring
+    logs: bool
     backup: Backup | None
     database: OwnDatabase | None
     tracing: Tracing | None
@@ -245,6 +247,7 @@ class Settings:
             backups=self.backup is not None,
             monitored=self.monitoring.enabled,
             standby=self.standby,
+            logged=self.logs,
         )
 
     @property

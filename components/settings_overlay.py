@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from components.catalog.model import Server
 from components.plan import backend
-from components.plan.networks import MONITORING
+from components.plan.networks import LOGS, MONITORING
 from components.plan.nodes import NodeGroup
 from components.reading import Fault, Reader
 from components.settings_model import Overlay
@@ -47,7 +47,7 @@ def read(
     reader.finish()
     if 0 < overlay.mtu < LEAST_MTU:
         reader.fault("mtu", overlay.mtu, f"0 (Docker's own choice) or {LEAST_MTU} to 9000")
-    needed = addresses(groups, servers, monitored=MONITORING in networks)
+    needed = addresses(groups, servers, monitored=MONITORING in networks, logged=LOGS in networks)
     if 2 ** (32 - overlay.subnet_size) < needed:
         enough = 32 - (needed - 1).bit_length()
         expected = f"{enough} or less: this platform holds up to {needed} addresses"
@@ -57,22 +57,29 @@ def read(
 
 
 def addresses(
-    groups: Sequence[NodeGroup], servers: Iterable[Server], *, monitored: bool = False
+    groups: Sequence[NodeGroup],
+    servers: Iterable[Server],
+    *,
+    monitored: bool = False,
+    logged: bool = False,
 ) -> int:
     """The most addresses that any network holds at once.
 
     `services`: its two ends and its router; one per machine; each server and the backend twice,
     while it is updated; the database; a gateway per manager, and the service with their
     configuration; a Prometheus per manager. `monitoring`: an exporter per machine and per machine
-    with GPUs, the database's twice, and two watchers per manager.
+    with GPUs, the database's twice, and two watchers per manager. `logs`: what fills the stores per
+    machine, two stores and a Prometheus per manager, and the backend.
     """
     machines = sum(group.count for group in groups)
     managers = sum(group.count for group in groups if group.role == "manager")
     replicas = sum(server.deploy.replicas for server in servers) + backend.REPLICAS
     services = 3 + machines + 2 * replicas + 1 + managers + 1
-    if not monitored:
-        return services
-    return max(services + managers, 3 + 3 * machines + 2 + 2 * managers)
+    return max(
+        services + managers * monitored,
+        (3 + 3 * machines + 2 + 2 * managers) * monitored,
+        (3 + 2 * machines + (2 + monitored) * managers + 2 * backend.REPLICAS) * logged,
+    )
 
 
 def no_room(project: str, overlay: Overlay, networks: Sequence[str]) -> Fault | None:

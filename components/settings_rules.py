@@ -64,6 +64,7 @@ def read(
     chosen = settings_servers.read(top, catalog, api_url)
     servers = chosen.servers
     monitoring = settings_monitoring.read(top)
+    logged = _logs(top)
     backup = settings_backup.read(top, names.prefix(project, stack))
     standby = settings_standby.read(top, groups, backup)
     rotation = _rotation(top)
@@ -95,12 +96,16 @@ def read(
             groups,
             servers,
             networks.needed(
-                backups=backup is not None, monitored=monitoring.enabled, standby=standby
+                backups=backup is not None,
+                monitored=monitoring.enabled,
+                logged=logged,
+                standby=standby,
             ),
         ),
         gateway=settings_gateway.read(top, [server.name for server in servers]),
         backend=settings_backend.read(top),
         monitoring=monitoring,
+        logs=logged,
         backup=backup,
         database=own_database,
         standby=standby,
@@ -253,6 +258,13 @@ def _refresh(top: Reader) -> str:
         reader.fault("refresh", word, expected)
     reader.finish()
     return word
+
+
+def _logs(top: Reader) -> bool:
+    reader = top.inner("logs")
+    enabled = reader.flag("enabled", False)
+    reader.finish()
+    return enabled
 
 
 def _price_limit(top: Reader) -> float:

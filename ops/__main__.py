@@ -1,5 +1,5 @@
-"""`python -m ops up|down|purge`, and of any stack `status|logs SERVICE|alerts|ssh NODE|orphans`,
-`backup|restore AT`."""
+"""`python -m ops up|down|purge`, and of any stack `status|logs SERVICE|audit-log|alerts|
+ssh NODE|orphans`, `backup|restore AT`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ def main() -> int:
     one = argparse.ArgumentParser(add_help=False)
     one.add_argument("--stack", default=platform.STACK, help="(%(default)s)")
     commands.add_parser("status", parents=[one])
-    commands.add_parser("logs", parents=[one]).add_argument("service")
+    logs = commands.add_parser("logs", parents=[one])
+    logs.add_argument("service", nargs="?", default="")
+    logs.add_argument("--search", default="")
+    audited = commands.add_parser("audit-log", parents=[one])
+    audited.add_argument("--caller", default="")
+    for command in (logs, audited):
+        command.add_argument("--since", default="")
     commands.add_parser("alerts", parents=[one])
     commands.add_parser("ssh", parents=[one]).add_argument("node")
     commands.add_parser("orphans", parents=[one])
@@ -49,7 +55,9 @@ def main() -> int:
             case "status":
                 inspect.status(arguments.stack)
             case "logs":
-                inspect.logs(arguments.stack, arguments.service)
+                inspect.logs(arguments.stack, arguments.service, arguments.search, arguments.since)
+            case "audit-log":
+                inspect.audit_log(arguments.stack, arguments.caller, arguments.since)
             case "alerts":
                 inspect.alerts(arguments.stack)
             case "ssh":

@@ -1,4 +1,4 @@
-"""`make status`, `logs`, `alerts` and `ssh`: inspect a platform that is up, of any stack.
+"""`make status`, `logs`, `audit-log`, `alerts` and `ssh`: inspect any stack whose platform is up.
 
 They need only the stack's outputs.
 """
@@ -9,8 +9,10 @@ import subprocess
 import sys
 from typing import Any
 
+from components.plan import logs as stores
 from components.plan import monitoring, names
 from ops import backup, client, gateways, jobs, members, nodes
+from ops import logs as kept
 from ops.nodes import NotUp, asked
 from ops.platform import STACK, simulator_folder, stack_of
 from ops.progress import say
@@ -36,21 +38,33 @@ def status(name: str) -> None:
         say(line)
 
 
-def logs(name: str, service: str) -> None:
-    """The last lines of a service, of all its replicas."""
+def logs(name: str, service: str, search: str = "", since: str = "") -> None:
+    """The last lines of a service, of all its replicas, as Docker has them; with `search` or
+    `since`, what was kept of it, or of all services."""
     outputs, prefix = known(name)
     # Everything that runs is on a network. States of the first version don't have this.
     running = outputs.get("networks") or [*outputs["mcp_endpoints"], "database", "gateway"]
-    if service not in running:
+    if service not in running and (service or not (search or since)):
         raise NotUp(
             f"make logs: got SERVICE={service or '(nothing)'}, expected one of "
             + ", ".join(sorted(running))
         )
+    if search or since:
+        found = kept.search(
+            outputs, prefix, stores.STORE, service=service, search=search, since=since
+        )
+        sys.stdout.write(found)
+        return
     physical = names.physical(prefix, service)
     told = asked(outputs, f"docker service logs --tail 100 {physical}", _INCOMPLETE)
     sys.stdout.write(told)
     if _INCOMPLETE in told:
         say("(logs from nodes that are lost now are missing)")
+
+
+def audit_log(name: str, caller: str, since: str) -> None:
+    """Who called what: one caller, or all."""
+    sys.stdout.write(kept.audited(*known(name), caller, since))
 
 
 def alerts(name: str) -> None:

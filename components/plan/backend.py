@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from components.catalog.model import PORT, Server
-from components.plan import mcp_service, monitoring, names, networks
+from components.plan import logs, mcp_service, monitoring, names, networks
 from components.plan.nodes import NODE_LABEL
 from components.plan.workload import Workload
 from providers.swarm.services.model import Health, Placement, Resources
@@ -23,6 +23,9 @@ PROMETHEUS = "SOPHIA_PROMETHEUS"
 """The variable that says where the platform's numbers are: `host:port`."""
 RUNBOOKS = "SOPHIA_RUNBOOKS"
 """The variable with the address below which this repository's files can be read."""
+LOGS = "SOPHIA_LOGS"
+"""The variable that says where logs are searched: a JSON object with the store's `url`, and the
+`prefix` of services' names there."""
 REPLICAS = 2
 """So that the endpoint survives the loss of a machine."""
 GRACE_S = 110
@@ -39,13 +42,15 @@ def workload(
     secrets: Iterable[str],
     monitored: bool = False,
     runbooks: str = "",
+    logged: bool = False,
 ) -> Workload:
     """The backend. It needs no other workload: it serves while servers are down.
 
     prefix: of physical names. health: the command that checks it. env, secrets: further variables,
     and names of files below /run/secrets, for the operator's own backend. monitored: whether
     there is a Prometheus; then servers are called once a minute, see `Server.probe`. runbooks:
-    where this repository can be read, "" if nowhere.
+    where this repository can be read, "" if nowhere. logged: whether there are
+    logs to search.
     """
     own = names.physical(prefix, name)
     every = list(servers)
@@ -53,6 +58,7 @@ def workload(
         server.name: f"tasks.{names.physical(prefix, server.name)}:{PORT}" for server in every
     }
     probes = {server.name: asdict(server.probe) for server in every if server.probe}
+    searched = {"url": logs.address(prefix), "prefix": names.physical(prefix, "")}
     return Workload(
         name=name,
         user=mcp_service.UID,
@@ -63,6 +69,7 @@ def workload(
             **mcp_service.environment(own, GRACE_S),
             SERVERS: json.dumps(replicas_of, sort_keys=True),
             **(_monitored(prefix, probes, runbooks) if monitored else {}),
+            **({LOGS: json.dumps(searched, sort_keys=True)} if logged else {}),
         },
         secrets=mcp_service.files(secrets),
         mounts=mcp_service.SCRATCH,
@@ -75,7 +82,7 @@ def workload(
         placement=Placement(spread=[f"node.labels.{NODE_LABEL}"]),
         stop_grace_s=mcp_service.stop_grace_s(GRACE_S),
         labels={"sophia.platform": name},
-        networks=(networks.EDGE,),
+        networks=(networks.EDGE, networks.LOGS) if logged else (networks.EDGE,),
     )
 
 

@@ -15,6 +15,9 @@ DOCKERFILE = "Dockerfile"
 REQUIREMENTS = "requirements.txt"
 SITE_PACKAGES = "site-packages"
 """Directory of the staged context with the Python packages, which Dockerfiles copy."""
+GO_MODULE, AUTHORITIES = "go.mod", "authorities.pem"
+"""Who has the first one fetches modules while it is built. The second is put beside it: the
+certificates that this machine trusts, no part of what is made, as modules are checked by go.sum."""
 PYTHON = "3.11"
 PLATFORMS = (
     "manylinux2014_x86_64",

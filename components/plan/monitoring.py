@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.catalog.model import PORT
-from components.plan import exporters, gateway, names, networks, templates
+from components.plan import exporters, gateway, logs, names, networks, templates
 from components.plan.exporters import USER_ID
 from components.plan.nodes import NodePlan
 from components.plan.workload import File, Workload
@@ -191,6 +191,7 @@ def jobs(planned: Iterable[Workload], servers: Iterable[str]) -> tuple[Job, ...]
         Job("gpu", exporters.GPU_PORT, (exporters.GPU,)),
         Job("prometheus", METRICS_PORT, (PROMETHEUS,)),
         Job("alertmanager", ALERTS_PORT, (ALERTMANAGER,)),
+        Job("logs", logs.PORT, (logs.STORE, logs.AUDIT)),
     )
     return tuple(job for job in every if job.services and there.issuperset(job.services))
 

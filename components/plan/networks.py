@@ -20,8 +20,10 @@ MONITORING = "monitoring"
 network, so that no server can silence an alert."""
 QUORUM = "quorum"
 """The database's two members and those that choose the primary, where it has a standby."""
-NETWORKS = (EDGE, DATA, BACKUP, MONITORING, QUORUM)
-INTERNAL = frozenset({DATA, QUORUM})
+LOGS = "logs"
+"""The stores of logs, what fills them on every node, and the backend, which searches."""
+NETWORKS = (EDGE, DATA, BACKUP, MONITORING, LOGS, QUORUM)
+INTERNAL = frozenset({DATA, LOGS, QUORUM})
 """Those without a way out: what has the database's password needs neither the internet nor a
 machine's metadata by it. A workload that publishes a port has to be on another one, too."""
 
@@ -59,9 +61,18 @@ class Layout:
         return network if self.generation == 1 else f"{network}-{self.generation}"
 
 
-def needed(*, backups: bool, monitored: bool, standby: bool) -> tuple[str, ...]:
+def needed(
+    *, backups: bool, monitored: bool, logged: bool = False, standby: bool = False
+) -> tuple[str, ...]:
     """Those that the platform has."""
-    there = {EDGE: True, DATA: True, BACKUP: backups, MONITORING: monitored, QUORUM: standby}
+    there = {
+        EDGE: True,
+        DATA: True,
+        BACKUP: backups,
+        MONITORING: monitored,
+        LOGS: logged,
+        QUORUM: standby,
+    }
     return tuple(network for network in NETWORKS if there[network])
 
 

@@ -13,6 +13,7 @@ from components.plan import (
     database,
     database_roles,
     gateway,
+    logs,
     mcp_service,
     monitoring,
     own_database,
@@ -20,7 +21,7 @@ from components.plan import (
     standby,
     tracing,
 )
-from components.plan.networks import attached
+from components.plan.networks import LOGS, attached
 from components.plan.nodes import nodes
 from components.plan.workload import JOBS, Workload, job_inputs, service_inputs
 from components.reading import Fault, listed
@@ -60,6 +61,7 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
         gateway.publisher(gateways),
         gateways,
         *_monitoring(settings, server),
+        *(logs.workloads(settings.prefix, GATEWAY) if settings.logs else ()),
     )
     layouts, former = settings.layouts, settings.former_networks
     return tuple(
@@ -85,6 +87,7 @@ def _backend(settings: Settings) -> Workload:
         secrets=own.secrets,
         monitored=settings.monitoring.enabled,
         runbooks=settings.monitoring.runbooks,
+        logged=settings.logs,
     )
     return made if own.image else _traced(made, settings)
 
@@ -123,13 +126,19 @@ def _monitoring(settings: Settings, server: Workload | None) -> tuple[Workload, 
     if not wanted.enabled:
         return ()
     with_gpus = any(node.gpus for node in nodes(settings.node_groups))
-    return monitoring.workloads(
+    watchers = monitoring.workloads(
         settings.prefix,
         (GATEWAY,),
         server,
         gpus=with_gpus and bool(wanted.gpu_exporter),
         slack=bool(wanted.slack.reveal()),
         email=wanted.email,
+    )
+    if not settings.logs:
+        return watchers
+    return tuple(
+        replace(one, networks=(*one.networks, LOGS)) if one.name == monitoring.PROMETHEUS else one
+        for one in watchers
     )
 
 

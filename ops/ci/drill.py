@@ -26,6 +26,8 @@ MOST_LOST, LONGEST = 300.0, 900.0
 """Seconds: how much may be lost with a cluster, and how long until clients get through again."""
 _ARCHIVED_AFTER = 120.0
 """Seconds after which a WAL file goes to S3 in any case (images/database/entrypoint.sh)."""
+_WITHOUT = ("monitoring", "logs", "tracing", "standby", "backend", "volumes", "recover")
+"""Keys that a drill leaves out."""
 _SERVER = "ai_memory"
 """The server that uses the database."""
 
@@ -95,9 +97,7 @@ def small(values: Mapping[str, str]) -> Json:
         "nodeGroups": [kept | {"count": 1, "tier": "primary"}],
         "servers": {_SERVER: settings},
         "gateway": {"port": port} if port else {},
-        **{
-            key: {} for key in ("monitoring", "tracing", "standby", "backend", "volumes", "recover")
-        },
+        **{key: {} for key in _WITHOUT},
         "startUnconfigured": True,
     }
 

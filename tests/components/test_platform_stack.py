@@ -553,3 +553,31 @@ def test_a_standby_adds_a_member_elsewhere_a_quorum_and_a_job_and_changes_no_nam
         (other,) = [seen["database-2-home"].inputs["candidates"]]
         first = seen["database-home"].inputs["candidates"]
         assert [one for one in first if one not in other], "the first one's home is left out"
+
+
+def test_logs_are_shipped_once_there_is_a_store(
+    registered, preview, exports, tmp_path, monkeypatch
+):
+    seen = run(registered, tmp_path, monkeypatch, exports, logs={"enabled": True})
+    stores = {"logs-service", "audit-log-service"}
+    assert stores <= reached(seen, "log-shipper-service")
+    if not preview:
+        for name in (*stores, "log-shipper-service"):
+            assert seen[name].inputs["networks"] == ["id-of-logs-overlay"]
+            assert "@sha256:" in seen[name].inputs["image"]
+        mount = seen["log-shipper-service"].inputs["mounts"][0]
+        assert (mount["readOnly"], mount["recursive"]) == (True, False)
+        assert seen["log-shipper-service"].inputs["user"] == "0:0"
+        assert seen["logs-overlay"].inputs["internal"] is True
+        backend = seen["backend-service"].inputs
+        assert "id-of-logs-overlay" in backend["networks"]
+        assert set(exports["networks"]) >= {"logs", "audit-log", "log-shipper"}
+
+
+def test_what_keeps_logs_is_there_before_it_is_watched(registered, tmp_path, monkeypatch):
+    seen = run(registered, tmp_path, monkeypatch, logs={"enabled": True}, monitoring=WATCHED)
+    assert {"logs-service", "log-shipper-service"} <= reached(seen, "prometheus-service")
+
+
+def test_without_logs_there_is_nothing_of_them(seen):
+    assert not [name for name in seen if "log-" in name or name.startswith("logs")]

@@ -86,7 +86,7 @@ HELPERS = {
     "components.gateway": ("components.workload", "components.gateway_certificate"),
     **dict.fromkeys(
         (
-            *("components.database", "components.mcp_service"),
+            *("components.database", "components.logs", "components.mcp_service"),
             *("components.monitoring", "components.own_database"),
         ),
         ("components.workload",),

@@ -10,7 +10,8 @@ from tests.support.checkout import ROOT
 PLACES = ("bench", "components", "docs", "images", "mcp_catalog", "ops")
 PLACES += ("providers", "simulator", "toolchain")
 SOURCES = [folder for place in PLACES for folder in (ROOT / place, *(ROOT / place).rglob("*/"))]
-IMPORTED_FROM = (ROOT, ROOT / "mcp_catalog" / "base", ROOT / "images" / "backend")
+IMPORTED_FROM = (ROOT, ROOT / "mcp_catalog" / "base")
+IMPORTED_FROM += (ROOT / "images" / "backend", ROOT / "images" / "logs")
 UNITS = sorted((ROOT / "tests" / "unit").glob("*/**/test_*.py"))
 FOLDERS = sorted(
     {file.parent for file in (*UNITS, *(ROOT / "tests" / "provider").rglob("test_*.py"))}

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import logs
 from .activity import fleet_view, overview
 from .callers import caller_of
 from .calls import Calls
@@ -25,8 +26,10 @@ MOST_TOOLS = 100
 _DOCUMENT = (Path(__file__).parent / "openapi.json").read_bytes()
 
 
-def routes(fleet: Fleet, calls: Calls, search: Search) -> list[Route]:
-    """Everything below /api."""
+def routes(
+    fleet: Fleet, calls: Calls, search: Search, kept: logs.Place | None = None
+) -> list[Route]:
+    """Everything below /api. kept: where logs are."""
 
     async def show_fleet(request: Request) -> Response:
         return Json(fleet_view(fleet, caller_of(request)))
@@ -72,6 +75,15 @@ def routes(fleet: Fleet, calls: Calls, search: Search) -> list[Route]:
             }
         )
 
+    async def find_logs(request: Request) -> Response:
+        if not caller_of(request).every:
+            # Lines name callers, and come from the platform's own services, too.
+            raise Problem(403, "Not allowed", "Only a caller that may use all servers sees logs.")
+        if kept is None:
+            detail = "This platform keeps no logs: set sophia:logs.enabled to true."
+            raise Problem(404, "No logs", detail)
+        return Json({"lines": await logs.find(kept, request.query_params)})
+
     async def show_document(_: Request) -> Response:
         return Response(_DOCUMENT, media_type="application/json")
 
@@ -81,6 +93,7 @@ def routes(fleet: Fleet, calls: Calls, search: Search) -> list[Route]:
         Route("/api/servers/{server}", show_server),
         Route("/api/tools", find_tools),
         Route("/api/tools/{server}/{tool}", call_tool, methods=["POST"]),
+        Route("/api/logs", find_logs),
         Route("/api/openapi.json", show_document),
     ]
 

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from . import api, dashboards_api, page
+from . import api, dashboards_api, logs, page
 from .aggregate import Aggregate
 from .calls import Calls
 from .charts import Charts
@@ -35,6 +35,7 @@ def make(settings: Settings) -> tuple[ASGIApp, Health]:
         Fleet(read_places(settings)),
         settings,
         read_probes(settings),
+        logs.read_place(settings),
         Prometheus(*place) if place else None,
     )
 
@@ -43,11 +44,12 @@ def make_app(
     fleet: Fleet,
     settings: Settings,
     wanted: Mapping[str, Probe] = {},
+    kept: logs.Place | None = None,
     prometheus: Prometheus | None = None,
     **pace: float,
 ) -> tuple[ASGIApp, Health]:
-    """The same, for a fleet. wanted, pace: of its probes. prometheus: None where nothing is
-    monitored."""
+    """The same, for a fleet. wanted, pace: of its probes. kept: where logs are. prometheus: None
+    where nothing is monitored."""
     metrics = Metrics(settings.server)
     health = Health(settings.server, settings.replica, fleet.check)
     calls, search = Calls(fleet, metrics), Search(fleet)
@@ -69,7 +71,7 @@ def make_app(
     )
     app.router.routes += [
         *runtime.operation(metrics, health),
-        *api.routes(fleet, calls, search),
+        *api.routes(fleet, calls, search, kept),
         *dashboards_api.routes(fleet, charts, runbooks),
         *page.routes(),
     ]
@@ -80,8 +82,16 @@ def make_app(
 
 def _route(path: str) -> str:
     """The name under which a path is counted."""
-    known = ("/api/fleet", "/api/servers", "/api/tools", "/api/dashboards", "/api/openapi.json")
-    for route in (*known, "/assets"):
+    known = (
+        "/api/fleet",
+        "/api/servers",
+        "/api/tools",
+        "/api/dashboards",
+        "/api/logs",
+        "/api/openapi.json",
+        "/assets",
+    )
+    for route in known:
         if path == route or path.startswith(f"{route}/"):
             return route
     return path if path in ("/", "/mcp", "/health", "/metrics") else "other"

@@ -42,6 +42,7 @@ class Request:
 
 
 _current: ContextVar[Cost | None] = ContextVar("cost", default=None)
+_of_request: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def arrived(scope: Scope) -> Request:
@@ -63,11 +64,18 @@ def request_of(scope: Scope) -> Request:
     return found if isinstance(found, Request) else Request()
 
 
-def begin() -> Cost:
-    """Counts for the call that starts now, in its task and those that it starts."""
+def begin(request: Request) -> Cost:
+    """Counts for the call that starts now, in its task and those that it starts, whose log lines
+    all name the request."""
     cost = Cost()
     _current.set(cost)
+    _of_request.set(request.request_id)
     return cost
+
+
+def request_id() -> str | None:
+    """Of the call that runs in this task, None for none."""
+    return _of_request.get()
 
 
 def count_upstream(seconds: float) -> None:

@@ -7,12 +7,15 @@ import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from . import audit
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: time, level, logger, message, the fields of `extra=`, and the traceback,
-    without exceptions' texts: they may hold a call's data.
+    """A record as JSON: time, level, logger, message, the id of the request whose call it is from,
+    the fields of `extra=`, and the traceback, without exceptions' texts: they may hold a call's
+    data.
     """
 
     def __init__(self, constant: dict[str, str]) -> None:
@@ -27,6 +30,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **self._constant,
         }
+        if request_id := audit.request_id():
+            line["request_id"] = request_id
         line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
         if record.exc_info and record.exc_info[1]:
             line["traceback"] = "".join(_without_texts(record.exc_info[1], set())).rstrip()

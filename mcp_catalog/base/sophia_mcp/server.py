@@ -121,7 +121,7 @@ class Server(MCPServer[Any]):
         span: Span,
     ) -> CallToolResult | InputRequiredResult:
         request.calls += 1
-        cost, started = audit.begin(), perf_counter()
+        cost, started = audit.begin(request), perf_counter()
         outcome, reason = "cancelled", None
         try:
             if name not in self._kinds:

@@ -25,7 +25,7 @@ HOSTS = "MCP_TRACE_HOSTS"
 
 _EXPORT_S, _LAST_S = 5.0, 2.0
 _MOST_STATE = 512
-"""Characters of a `tracestate` that must be passed on (W3C Trace Context, 3.3.1.5)."""
+"""Characters of a `tracestate` that must be passed on (W3C Trace Context, "tracestate limits")."""
 _W3C = TraceContextTextMapPropagator()
 
 

@@ -35,6 +35,7 @@ class Mount:
     source: str = prop(default="", doc="Node path or volume name; empty for tmpfs.")
     read_only: bool = prop(default=False, doc="Whether the container may only read.")
     size_mb: int | None = prop(default=None, doc="tmpfs only: its size limit in MiB.")
+    recursive: bool = prop(default=True, doc="bind only: with what is mounted below the source.")
 
 
 @dataclass(frozen=True)

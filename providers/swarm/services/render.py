@@ -185,7 +185,11 @@ def _rollout(update: Update, failure_action: str) -> Json:
 def _mount(mount: Mount) -> Json:
     rendered: Json = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.type != "tmpfs":
-        return rendered | {"Source": mount.source}
+        # Omitted by default: writing it would restart existing services.
+        # Docker takes nothing else for a source below its own folder.
+        options = {"NonRecursive": True, "Propagation": "rslave"}
+        how = {} if mount.recursive else {"BindOptions": options}
+        return rendered | {"Source": mount.source, **how}
     size = {} if mount.size_mb is None else {"SizeBytes": mount.size_mb * _MIB}
     return rendered | {"TmpfsOptions": {**size, "Mode": 0o1777}}
 

@@ -103,6 +103,8 @@ def _mounts(inputs: TaskInputs) -> Iterator[Fault]:
             yield Fault(f"{path}.source", "bind and volume need one, a tmpfs has none")
         if mount.type != "tmpfs" and mount.size_mb is not None:
             yield Fault(f"{path}.sizeMb", f"only for tmpfs, not for {mount.type}")
+        if mount.type != "bind" and not mount.recursive:
+            yield Fault(f"{path}.recursive", f"only a bind can be without, not a {mount.type}")
 
 
 def _rollout(inputs: ServiceInputs) -> Iterator[Fault]:

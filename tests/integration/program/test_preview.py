@@ -35,6 +35,7 @@ def test_a_preview_of_production_plans_everything_and_makes_nothing(program):
     (warning,) = (line for line in said.splitlines() if "warning" in line.lower())
     assert "alerts reach nobody: set sophia:monitoring.slack or sophia:monitoring.email" in warning
     assert "prometheus-service" in said
+    assert "log-shipper-service" in said
     assert "expected cost: $2.10 an hour, $1,533.00 a month (3 cpu_4x_general at $0.20" in said
     assert program.simulated.control("GET", "/instances") in ([], {"data": []})
 

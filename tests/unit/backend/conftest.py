@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
+from sophia_backend import logs
 from sophia_backend.app import make_app
 from sophia_backend.fleet import Fleet, Pauses
 from sophia_backend.places import Place
@@ -124,25 +125,27 @@ class World:
         self,
         pauses: Pauses = QUICK,
         probes: Mapping[str, Probe] = {},
+        kept: logs.Place | None = None,
         prometheus: Prometheus | None = None,
         environment: Mapping[str, str] = {},
         **ports: int,
     ) -> Backend:
         """Over the servers at these ports of 127.0.0.1."""
         places = [Place(name, "127.0.0.1", port) for name, port in ports.items()]
-        return await self.backend_at(places, pauses, probes, prometheus, environment)
+        return await self.backend_at(places, pauses, probes, kept, prometheus, environment)
 
     async def backend_at(
         self,
         places: list[Place],
         pauses: Pauses = QUICK,
         probes: Mapping[str, Probe] = {},
+        kept: logs.Place | None = None,
         prometheus: Prometheus | None = None,
         environment: Mapping[str, str] = {},
     ) -> Backend:
         fleet = Fleet(places, pauses)
         settings = read_settings("backend", environment)
-        app, _ = make_app(fleet, settings, probes, prometheus, pause_s=0.1)
+        app, _ = make_app(fleet, settings, probes, kept, prometheus, pause_s=0.1)
         port = await self._stack.enter_async_context(asgi.serving(app))
         http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=30))
         backend = Backend(f"http://127.0.0.1:{port}", fleet, http)

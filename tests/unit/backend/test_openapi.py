@@ -60,6 +60,8 @@ ASKED = [
     ("GET", "/api/dashboards/fleet", "", "*", 404),
     ("GET", "/api/dashboards/fleet", "", "toy", 403),
     ("GET", "/api/dashboards/fleet", "?range=9y", "*", 400),
+    ("GET", "/api/logs", "", "*", 404),
+    ("GET", "/api/logs", "", "toy", 403),
     ("POST", "/api/tools/toy/add", '{"a": 1, "b": 2}', "*", 200),
     ("POST", "/api/tools/toy/refuse", "{}", "*", 200),
     ("POST", "/api/tools/toy/nothing", "{}", "*", 404),

@@ -86,6 +86,20 @@ def test_a_context_has_the_sources_and_the_packages(source, cache, index):
     assert not staged.joinpath("Dockerfile").stat().st_mode & 0o111
 
 
+def test_who_fetches_go_modules_gets_the_certificates_of_this_machine(
+    source, cache, tmp_path, monkeypatch
+):
+    own = tmp_path / "own.pem"
+    own.write_text("a company's")
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    assert not (cache.stage(read(source, "base:1")) / plan.AUTHORITIES).exists()
+    (source / plan.GO_MODULE).write_text("module x\n")
+    context = read(source, "base:1")
+    assert (cache.stage(context) / plan.AUTHORITIES).read_text() == "a company's"
+    own.write_text("another's")
+    assert plan.tag(read(source, "base:1")) == plan.tag(context)
+
+
 def test_a_package_with_another_hash_leaves_nothing_behind(source, cache, index, tmp_path):
     (source / "requirements.txt").write_text(index[:-2] + ("0\n" if index[-2] != "0" else "1\n"))
     context = read(source, "base")

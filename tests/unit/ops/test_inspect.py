@@ -44,7 +44,7 @@ def answer(process: asyncssh.SSHServerProcess[str]) -> None:
     elif process.command == jobs.LOOK:
         process.stdout.write(f"{json.dumps([SERVICE])}\n{json.dumps([TASK])}\n")
         process.exit(0)
-    elif "logs" in str(process.command):
+    elif "service logs" in str(process.command):
         process.stdout.write(f"{process.command}\nerror: incomplete log stream\n")
         process.exit(1)
     else:
@@ -141,6 +141,38 @@ def test_alerts_are_those_of_any_managers_alertmanager(doors, monkeypatch, capsy
     asked = capsys.readouterr().out
     assert asked.startswith(f"{WELL} docker exec $(docker ps --quiet --filter label=")
     assert "service.name=sophia-old-alertmanager) amtool --alertmanager.url=http" in asked
+
+
+def test_logs_are_searched_in_any_managers_store(doors, monkeypatch, capsys):
+    outputs = managers(LOST, WELL) | {"named_after": "old", "networks": {"slack": ["services"]}}
+    monkeypatch.setattr(inspect, "outputs_of", lambda name: outputs)
+    with pytest.raises(inspect.NotUp, match=r"keeps no logs: set sophia:logs.enabled to true"):
+        inspect.logs("new", "slack", search="r1")
+    outputs["networks"] |= {"logs": ["logs"], "audit-log": ["logs"]}
+    inspect.logs("new", "", search="it's $(x)", since="2h")
+    asked = capsys.readouterr().out.splitlines()[0]
+    assert "service.name=sophia-old-logs) python3 -S -m sophia_logs.find " in asked
+    assert asked.endswith("""--search='it'"'"'s $(x)' --since=2h""")
+    inspect.logs("new", "slack", since="2026-11-27")
+    assert "find --service=sophia-old-slack --since=2026-11-27\n" in capsys.readouterr().out
+    inspect.audit_log("new", "ci", "7d")
+    asked = capsys.readouterr().out
+    assert "service.name=sophia-old-audit-log) python3" in asked
+    assert "find --caller=ci --since=7d\n" in asked
+    inspect.audit_log("new", "", "")
+    assert capsys.readouterr().out.endswith("sophia_logs.find\n")
+
+
+@pytest.mark.parametrize("since", ["yesterday", "1h or *", "2026-11-27T15", "-1h"])
+def test_a_wrong_span_is_told_before_anything_is_asked(monkeypatch, since):
+    outputs = managers(LOST) | {"networks": {"logs": ["logs"]}}
+    monkeypatch.setattr(inspect, "outputs_of", lambda name: outputs)
+    with pytest.raises(inspect.NotUp, match="SINCE: got"):
+        inspect.logs("new", "", since=since)
+    with pytest.raises(inspect.NotUp, match=r"got SERVICE=\(nothing\), expected one of"):
+        inspect.logs("new", "")
+    with pytest.raises(inspect.NotUp, match="got SERVICE=slak, expected one of"):
+        inspect.logs("new", "slak", search="x")
 
 
 def test_the_login_key_is_neither_on_the_command_line_nor_in_a_file(doors, tmp_path, monkeypatch):

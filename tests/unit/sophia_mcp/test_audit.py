@@ -91,6 +91,24 @@ async def test_a_call_is_one_line_without_its_values(replica: Replica, service: 
     until(posts_and_lines, lambda seen: seen[0] == seen[1], "one line a call and request", 10)
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_whatever_a_call_logs_names_its_request(
+    replica: Replica, service: Service, mode: str
+):
+    service.queue.append(replies.refused(503, Retry_After="0"))
+    service.routes["GET /things/a"] = replies.ok(7)
+    headers = {"X-Request-Id": "gateway-1"}
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(replica.url, http_client=http), mode=mode) as client,
+    ):
+        await client.call_tool("ask", {"thing": "a"})
+        await client.call_tool("crash", {})
+    for message in ("asking again", "tool crashed"):
+        (line,) = lines(replica, message)
+        assert line["request_id"] == "gateway-1", message
+
+
 async def test_what_is_not_fit_for_a_log_is_not_taken_as_id_or_caller(replica: Replica):
     headers = {"X-Request-Id": "a" * 65, "X-Sophia-Caller": 'x" evil'}
     async with (

@@ -28,6 +28,7 @@ def production(**changes: object) -> dict[str, str]:
 def test_a_drill_rents_one_manager_with_the_server_that_uses_the_database():
     values = production(
         monitoring={"enabled": True},
+        logs={"enabled": True},
         standby={"enabled": True},
         tracing={"endpoint": "https://collector.example:4318"},
         gateway={"port": 443, "hosts": ["mcp.example"], "callers": {"ann": {"servers": ["slack"]}}},
@@ -54,7 +55,8 @@ def test_a_drill_rents_one_manager_with_the_server_that_uses_the_database():
     [server] = settings.servers
     assert (server.name, server.deploy.replicas) == ("ai_memory", 3)
     assert (settings.gateway.port, settings.gateway.callers) == (443, ())
-    assert (settings.monitoring.enabled, settings.standby, settings.tracing) == (False, False, None)
+    off = (settings.monitoring.enabled, settings.logs, settings.standby, settings.tracing)
+    assert off == (False, False, False, None)
     assert settings.overlay.encrypted, "the rest stays"
 
 

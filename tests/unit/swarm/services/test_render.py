@@ -72,6 +72,12 @@ def test_defaults_are_the_safe_ones() -> None:
     assert spec["UpdateConfig"]["Order"] == "start-first"
 
 
+def test_what_is_mounted_below_a_source_can_be_left_out() -> None:
+    mount = Mount("bind", "/data", "/opt/data", read_only=True, recursive=False)
+    (rendered,) = container(dataclasses.replace(PLAIN, mounts=[mount]))["Mounts"]
+    assert rendered["BindOptions"] == {"NonRecursive": True, "Propagation": "rslave"}
+
+
 def test_every_setting_is_in_the_spec() -> None:
     spec = render(FULL, URN)
     task, inside = spec["TaskTemplate"], spec["TaskTemplate"]["ContainerSpec"]

@@ -54,6 +54,7 @@ GOOD = ServiceInputs(name="sophia-dev-web", image="web@sha256:abc")
         ("mounts[0].source", {"mounts": [Mount("bind", "/x")]}),
         ("mounts[0].source", {"mounts": [Mount("tmpfs", "/x", "y")]}),
         ("mounts[0].sizeMb", {"mounts": [Mount("volume", "/x", "y", size_mb=1)]}),
+        ("mounts[0].recursive", {"mounts": [Mount("volume", "/x", "y", recursive=False)]}),
         ("update.order", {"ports": [Port(80, 80)]}),
         ("health.test", {"health": Health([])}),
         ("update.monitorS", {"health": Health(["CMD", "x"], 10.0, retries=3)}),

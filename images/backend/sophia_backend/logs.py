@@ -1,0 +1,96 @@
+"""The logs of all services, from the store that keeps them, where the platform has one."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sophia_mcp.errors import SettingError
+from sophia_mcp.settings import Settings
+
+from .problems import Problem
+
+VARIABLE = "SOPHIA_LOGS"
+MOST_LINES = 1000
+"""In one answer."""
+_ANSWER_S = 15.0
+_SINCE = re.compile(r"[0-9]{1,4}[smhdw]|[0-9-]{10}(T[0-9:]{5,8}Z)?")
+_SERVICE = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+
+
+class Place(BaseModel):
+    """url: of the store, VictoriaLogs. prefix: of services' names in it."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: str
+    prefix: str
+
+
+def read_place(settings: Settings) -> Place | None:
+    """From SOPHIA_LOGS; None without it. Raises SettingError: it is something else."""
+    text = settings.text(VARIABLE, "")
+    if not text:
+        return None
+    try:
+        return Place.model_validate_json(text)
+    except ValidationError as error:
+        example = json.dumps({"url": "http://tasks.sophia-logs:9428", "prefix": "sophia-"})
+        raise SettingError(f"{VARIABLE}: expected an object such as {example}: {error}") from None
+
+
+async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The newest lines, the oldest of them first: `time`, `service`, `node`, `stream`, `line`.
+
+    asked: service, search (text in any case), since (such as 2h, or a date), limit.
+    Raises Problem: a wrong value (400), or the store doesn't answer (502).
+    """
+    async with httpx2.AsyncClient(timeout=_ANSWER_S) as http:
+        try:
+            answer = await http.post(
+                f"{place.url}/select/logsql/query", data={"query": query(place.prefix, asked)}
+            )
+            answer.raise_for_status()
+            rows = [json.loads(line) for line in answer.text.splitlines()]
+        except (httpx2.HTTPError, ValueError) as error:
+            detail = f"The store of logs doesn't answer: {type(error).__name__}. Try again."
+            raise Problem(502, "No logs now", detail) from None
+    return [
+        {
+            "time": row.get("_time"),
+            "service": str(row.get("service", "")).removeprefix(place.prefix),
+            "node": row.get("node"),
+            "stream": row.get("stream"),
+            "line": row.get("_msg"),
+        }
+        for row in reversed(rows)
+    ]
+
+
+def query(prefix: str, asked: Mapping[str, str]) -> str:
+    """LogsQL. Raises Problem."""
+    service, since = asked.get("service", ""), asked.get("since") or "1h"
+    limit = asked.get("limit") or "100"
+    if service and not _SERVICE.fullmatch(service):
+        raise _bad("service", service, "a service's name, such as slack or gateway")
+    if not _SINCE.fullmatch(since):
+        raise _bad("since", since, "such as 30m, 2h, 7d or 2026-11-27T15:00Z")
+    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST_LINES:
+        raise _bad("limit", limit, f"a whole number from 1 to {MOST_LINES}")
+    parts = [f"{{service={_quoted(prefix + service)}}}"] if service else []
+    parts.append(f"_time:{since}" if since[:-1].isdigit() else f"_time:>={since}")
+    if search := asked.get("search", "")[:1000]:
+        itself = _SPECIAL.sub(lambda sign: f"\\{sign[0]}", search)
+        parts.append(f"_msg:~{_quoted('(?i)' + itself)}")
+    fields = "_time, service, node, stream, _msg"
+    return f"{' '.join(parts)} | sort by (_time desc) limit {limit} | fields {fields}"
+
+
+def _bad(name: str, got: str, expected: str) -> Problem:
+    return Problem(400, "Bad request", f"{name}: expected {expected}, got {got[:40]!r}.")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What fills and searches the store of logs. Standard library only: the image has nothing else."""

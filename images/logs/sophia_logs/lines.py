@@ -1,0 +1,69 @@
+"""One line of a container, as Docker keeps it and as the store gets it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+_TOLD = ("level", "request_id", "caller", "tool")
+"""Fields of a JSON line that can be searched by name."""
+_SERVERS_AUDIT = "sophia_mcp.audit"
+"""The logger of tool calls, as in mcp_catalog/base/sophia_mcp/audit.py."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """container: 12 digits of its id. service: of the Swarm. at: nanoseconds since 1970, when
+    Docker read it. stream: stdout or stderr."""
+
+    container: str
+    service: str
+    at: int
+    stream: str
+    text: str
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The fields of a line in JSON; {} of any other."""
+        if not self.text.startswith("{"):
+            return {}
+        try:
+            found = json.loads(self.text)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def stored(self, node: str) -> bytes:
+        """A line of the store's, as JSON. What a container says can't overwrite where it is."""
+        told = self.told
+        fields = {name: str(told[name]) for name in _TOLD if told.get(name) is not None}
+        if "id" in told:  # the gateway's name for it
+            fields.setdefault("request_id", str(told["id"]))
+        where = {"container": self.container, "service": self.service, "node": node}
+        what = {"_time": moment(self.at), "_msg": self.text or " ", "stream": self.stream}
+        return json.dumps({**fields, **where, **what}, ensure_ascii=False).encode(errors="replace")
+
+    def audits(self, gateway: str) -> bool:
+        """Whether it tells who called what: a tool call of a server or the backend, or a request
+        at the gateway. gateway: its service."""
+        if '"caller"' not in self.text:
+            return False
+        return self.service == gateway or self.told.get("logger") == _SERVERS_AUDIT
+
+
+def nanoseconds(text: str) -> int:
+    """Since 1970. text: as Docker and the store write it, 2026-11-27T15:00:00.123456789Z.
+
+    Raises ValueError.
+    """
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    whole = datetime.fromisoformat(f"{seconds}+00:00").timestamp()
+    return int(whole) * 10**9 + int(fraction.ljust(9, "0")[:9])
+
+
+def moment(at: int) -> str:
+    """The same as text."""
+    seconds, fraction = divmod(at, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"

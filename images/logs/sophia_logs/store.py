@@ -1,0 +1,84 @@
+"""A store of logs: VictoriaLogs, over its HTTP API."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlencode
+
+from sophia_logs.lines import Line, moment, nanoseconds
+
+PORT = 9428
+_TIMEOUT_S = 15.0
+_INSERT = "/insert/jsonline?" + urlencode(
+    {"_stream_fields": "service,node,container", "_time_field": "_time", "_msg_field": "_msg"}
+)
+
+
+class StoreError(Exception):
+    """It didn't answer, or refused."""
+
+
+class Store:
+    """address: where it is now; a new task of it has another one."""
+
+    def __init__(self, address: str, port: int = PORT) -> None:
+        self.address, self._port = address, port
+        self._connection: http.client.HTTPConnection | None = None
+
+    def send(self, lines: Sequence[Line], node: str) -> None:
+        """Adds lines of that node. Raises StoreError."""
+        body = b"\n".join(line.stored(node) for line in lines)
+        self._post(_INSERT, body, "application/stream+json")
+
+    def ask(self, query: str) -> Iterator[dict[str, str]]:
+        """The rows that LogsQL finds. Raises StoreError."""
+        body = urlencode({"query": query}).encode()
+        told = self._post("/select/logsql/query", body, "application/x-www-form-urlencoded")
+        yield from map(json.loads, told.splitlines())
+
+    def newest(self, container: str) -> int | None:
+        """When the last line that it has of a container was written. Raises StoreError."""
+        found = list(self.ask(f"{_of(container)} | stats max(_time) as newest"))
+        return nanoseconds(found[0]["newest"]) if found and found[0].get("newest") else None
+
+    def times(self, container: str, since: int, until: int) -> Counter[int]:
+        """How many lines of a container it has for each moment. Raises StoreError."""
+        span = f"_time:[{moment(since)}, {moment(until)}]"
+        rows = self.ask(f"{_of(container)} {span} | fields _time")
+        return Counter(nanoseconds(row["_time"]) for row in rows)
+
+    def lacking(self, lines: Sequence[Line]) -> list[Line]:
+        """Those of these that it hasn't. Raises StoreError."""
+        found: list[Line] = []
+        for container in dict.fromkeys(line.container for line in lines):
+            theirs = [line for line in lines if line.container == container]
+            at = [line.at for line in theirs]
+            had = self.times(container, min(at), max(at))
+            for line in theirs:
+                if had[line.at]:
+                    had[line.at] -= 1
+                else:
+                    found.append(line)
+        return found
+
+    def _post(self, path: str, body: bytes, kind: str) -> bytes:
+        if self._connection is None or self._connection.host != self.address:
+            self._connection = http.client.HTTPConnection(self.address, self._port, _TIMEOUT_S)
+        try:
+            self._connection.request("POST", path, body, {"Content-Type": kind})
+            answer = self._connection.getresponse()
+            told = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            self._connection = None
+            raise StoreError(f"{self.address}: {error or type(error).__name__}") from None
+        if answer.status >= 300:
+            raise StoreError(f"{self.address}: status {answer.status}: {told[:200]!r}")
+        return told
+
+
+def _of(container: str) -> str:
+    return f'{{container="{container}"}}'

@@ -1,0 +1,22 @@
+"""What is asked of the store; that it takes this is tests/integration/logs."""
+
+from __future__ import annotations
+
+import pytest
+from sophia_logs.find import query
+
+END = "| sort by (_time desc) limit 200 | fields _time, service, node, _msg"
+
+
+@pytest.mark.parametrize(
+    ("service", "search", "caller", "since", "asked"),
+    [
+        ("", "", "", "1h", "_time:1h"),
+        ("sophia-dev-slack", "", "", "7d", '{service="sophia-dev-slack"} _time:7d'),
+        ("", "r1", "", "2026-11-27", '_time:>=2026-11-27 _msg:~"(?i)r1"'),
+        ("", "", "ci", "1h", '_time:1h caller:="ci"'),
+        ("", 'a"b.*', "", "1h", r'_time:1h _msg:~"(?i)a\"b\\.\\*"'),
+    ],
+)
+def test_each_part_is_a_filter_and_text_means_itself(service, search, caller, since, asked):
+    assert query(service, search, caller, since, 200) == f"{asked} {END}"
