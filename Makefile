@@ -108,7 +108,7 @@ docs: $(VENV)/.ready ## generate docs/reference/ from the code
 
 test: doctor $(VENV)/.ready ## every test, on real nodes
 	@$(BIN)/python -m ops.browser
-	@exec $(PYTEST) -n 4
+	@exec $(PYTEST) -n 3
 
 test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upgrades, workflows, conformance of each server
 	@exec $(PYTEST) -m long

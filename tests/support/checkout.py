@@ -95,7 +95,7 @@ class Checkout:
         done = subprocess.run(
             ["pulumi", *arguments, "--stack", stack, "--non-interactive"],
             cwd=self.root,
-            env=self.shell | {"PULUMI_ERROR_OUTPUT_STRING": "1"},
+            env={**self.shell, **self.variables, "PULUMI_ERROR_OUTPUT_STRING": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -92,7 +92,7 @@ class Database:
         return said
 
     def _name(self) -> str:
-        self.made.append(f"{self.prefix}-{secrets.token_hex(2)}")
+        self.made.append(f"{self.prefix}-{secrets.token_hex(4)}")
         return self.made[-1]
 
     def _like(self, name: str, planned: TaskInputs, password: str) -> list[str]:

@@ -83,7 +83,8 @@ def test_the_role_that_watches_reads_statistics_and_no_row(database):
     database.start()
     database.ready()
     roles = database.query("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")
-    assert roles == [("postgres",), (plan.DATABASE,)]
+    own = plan.role(database.password)
+    assert roles == [("postgres",), (plan.DATABASE,), (own,)]
 
 
 @pytest.mark.parametrize("moment", ["PG_VERSION", "base/4", "base/5"])

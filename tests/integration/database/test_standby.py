@@ -16,7 +16,7 @@ from tests.support.docker import docker
 from tests.support.members import FIRST, PASSWORD, Members, Writer
 from tests.support.polling import until
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.long]
 
 LIMIT_S = 45
 """Of a time without writes: Patroni's ttl of 20 s, its promotion, a client's connect_timeout, and

@@ -16,7 +16,7 @@ from tests.support.docker import docker
 from tests.support.members import FIRST, Members, Writer
 from tests.support.polling import until
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.long]
 KEYS = ("BUCKET", "REGION", "ENDPOINT", "PATH")
 __all__ = ["storage"]
 

@@ -44,7 +44,7 @@ FAULTS: dict[str, Reply] = {
     "429 without": replies.refused(429, {"message": "slow down"}),
     "500": replies.refused(500, {"message": "a fault"}),
     "web page": replies.page("Sign in"),
-    "slow": Reply(200, b"{}", {"Content-Type": "application/json"}, delay=0.6),
+    "slow": Reply(200, b"{}", {"Content-Type": "application/json"}, delay=1.0),
     "hanging": replies.hanging(),
     "malformed": replies.malformed(),
     "not JSON": Reply(200, b'{"half": ', {"Content-Type": "application/json"}),
@@ -124,7 +124,7 @@ async def test_no_fault_of_the_service_is_a_crash_a_hang_or_a_second_write(
     met = await asyncio.gather(*(meet(one, name, FAULTS[fault]) for name in names))
     for name, (said, took, service) in zip(names, met, strict=True):
         assert "internal error" not in said, f"{name}: {said}"
-        assert took < DEADLINE_S + 1, f"{name}: {took:.1f} s"
+        assert took < DEADLINE_S + 2, f"{name}: {took:.1f} s"
         assert len(said) < 2_000, name
         assert is_repeatable(listed[name]) or not sent_again(service), name
         shown(one, said + caplog.text)
