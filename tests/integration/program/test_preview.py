@@ -154,7 +154,10 @@ def test_rules_and_policies_are_told_by_the_first_preview_which_makes_nothing(pr
     program.configure("prod", lambdaApiUrl=program.simulated.url, policies=limit)
     said = program.pulumi("preview", "--stack", "prod", status=1)
     assert "workload database: placement.constraints[0]: 'node.label.tier == primary': un" in said
-    assert "workload lambda_labs_cli: needs: got 'c', expected one of database, database-admission" in said
+    assert (
+        "workload lambda_labs_cli: needs: got 'c', expected one of database, database-admission"
+        in said
+    )
     assert "workload database: resources: expected limits of cpus and pids above 0" in said
     assert "policy published-ports: workload database: ports: got 9000, expected none" in said
     assert "policy protected-volumes: workload database: replicas: got 2, expected 1" in said
