@@ -113,7 +113,7 @@ test: doctor $(VENV)/.ready ## every test, on real nodes
 test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upgrades, workflows, conformance of each server
 	@exec $(PYTEST) -m long
 
-test-fast: $(VENV)/.ready ## the inner loop: no containers, about a minute on 2 cores
+test-fast: $(VENV)/.ready ## the inner loop: no containers, under two minutes on 2 cores
 	@exec $(PYTEST) -n 3 -q -m "not containers and not slow" tests/unit tests/components tests/provider mcp_catalog
 
 check: $(VENV)/.ready ## format, lint, types, workflows
