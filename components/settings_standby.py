@@ -23,10 +23,8 @@ def read(top: Reader, groups: Sequence[NodeGroup], backup: Backup | None) -> boo
     # Groups with errors of their own have no nodes.
     if not enabled or not planned:
         return enabled
-    faults, advice = (
-        top.faults,
-        f"raise a count in {top.key('nodeGroups')}, or turn {reader.key('enabled')} off",
-    )
+    faults = top.faults
+    advice = f"raise a count in {top.key('nodeGroups')}, or turn {reader.key('enabled')} off"
     managers = sum(node.role == "manager" for node in planned)
     if managers < len(standby.QUORUM):
         expected = f"{len(standby.QUORUM)} managers or more, of which two choose the primary"

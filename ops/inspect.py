@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from components.plan import logs as stores
@@ -104,10 +105,15 @@ def stack_named(name: str) -> Stack:
 
 
 def known(name: str) -> tuple[dict[str, Any], str]:
-    """The stack's outputs, and the prefix of physical names. States of the first version don't have
-    it; since then it survives `pulumi stack rename`. Raises NotUp."""
+    """The stack's outputs, and the prefix of physical names. Raises NotUp."""
     outputs = outputs_of(name)
-    return outputs, names.prefix(PROJECT, outputs.get("named_after", name))
+    return outputs, prefix_of(outputs, name)
+
+
+def prefix_of(outputs: Mapping[str, Any], name: str) -> str:
+    """The prefix of physical names. States of the first version don't have it; since then it
+    survives `pulumi stack rename`."""
+    return names.prefix(PROJECT, outputs.get("named_after", name))
 
 
 def outputs_of(name: str) -> dict[str, Any]:

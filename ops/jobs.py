@@ -37,30 +37,35 @@ def last(told: str, name: str) -> tuple[str, str]:
 def lines(told: str, prefix: str) -> list[str]:
     """A line for each job and each schedule. told: the output of `LOOK`. prefix: of physical
     names."""
+    return [line for line, _ in _judged(told, prefix)]
+
+
+def broken(told: str, prefix: str) -> list[str]:
+    """The lines of those that didn't do what they are for."""
+    return [line for line, well in _judged(told, prefix) if not well]
+
+
+def _judged(told: str, prefix: str) -> Iterator[tuple[str, bool]]:
+    """Each one's line, and whether it did what it is for."""
     objects, units = _parsed(told)
     services = {one["Spec"]["Name"]: one for one in objects if "JobStatus" in one}
     tasks = [one for one in objects if "ServiceID" in one]
     timers = {id[4:-6]: unit for id, unit in units.items() if id.endswith(".timer")}
-    found = []
     for name in sorted(services | timers):
-        if name in services:
+        if well := name in services:
             state = _state(services[name], last_run.tasks_of(services[name], tasks))
+            well = not state.startswith(_FAILED)
         else:
             state = "is not in the Swarm: it failed in the `up` that created it; run that again"
         if name in timers:
             state += f"; next run {timers[name]['NextElapseUSecRealtime'] or 'never'}"
             if units.get(f"job-{name}.service", {}).get("Result", "success") != "success":
+                well = False
                 state += f"; could not be started: `sudo journalctl -u job-{name}` on a manager"
-        found.append(f"{name.removeprefix(f'{prefix}-'):<12} {state}")
-    return found
+        yield f"{name.removeprefix(f'{prefix}-'):<12} {state}", well
 
 
-_BROKEN = ("FAILED", "could not be started", "is not in the Swarm")
-
-
-def broken(told: str, prefix: str) -> list[str]:
-    """The lines of those that didn't do what they are for."""
-    return [line for line in lines(told, prefix) if any(sign in line for sign in _BROKEN)]
+_FAILED = "FAILED"
 
 
 def _state(service: Json, tasks: list[Json]) -> str:
@@ -74,7 +79,7 @@ def _state(service: Json, tasks: list[Json]) -> str:
     failed = [task["Status"] for task in tasks if task["Status"]["State"] in last_run.FAILED]
     if failed:
         last = max(failed, key=lambda status: str(status.get("Timestamp")))
-        return f"FAILED, started {when}: {last.get('Err') or last['State']}"
+        return f"{_FAILED}, started {when}: {last.get('Err') or last['State']}"
     return f"has no task, started {when}"
 
 

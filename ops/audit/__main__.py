@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from components.plan import names
 from ops import backup, inspect, state_backup
 from ops.audit import backups, canary, certificates, cis_containers, cis_daemon, nodes, ports, sshd
 from ops.audit.findings import (
@@ -26,7 +25,7 @@ from ops.audit.sbom import NAMES
 from ops.nodes import NotUp
 from ops.platform import STACK
 from ops.progress import say
-from ops.stack import PROJECT, Stack, StackError
+from ops.stack import Stack, StackError
 from toolchain import ToolchainError
 
 
@@ -74,7 +73,7 @@ def _backups(stack: Stack, outputs: Mapping[str, Any]) -> tuple[dict[str, str], 
     """The texts to search that are with the backups, and the check of these; none without any."""
     if not backup.are_own(outputs):
         return {}, []
-    prefix = names.prefix(PROJECT, outputs.get("named_after", stack.name))
+    prefix = inspect.prefix_of(outputs, stack.name)
     with state_backup.of(stack, prefix) as there:
         return backups.texts(there, outputs, prefix), [backups.checked(backups.heads(there))]
 

@@ -10,13 +10,12 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from components.plan import names
 from ops import inspect, jobs, nodes, orphans
 from ops.ci import deployments, drift, drill, engine, github, preflight, preview, summary, verify
 from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
 from ops.progress import say
-from ops.stack import PROJECT, Stack, StackError
+from ops.stack import Stack, StackError
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.errors import LambdaError
 from simulator.exceptions import SimulatorError
@@ -119,7 +118,7 @@ def _drift(stack: Stack) -> None:
     broken: list[str] = []
     try:
         if "nodes" in outputs:
-            prefix = names.prefix(PROJECT, outputs.get("named_after", stack.name))
+            prefix = inspect.prefix_of(outputs, stack.name)
             broken = jobs.broken(nodes.asked(outputs, jobs.LOOK), prefix)
     except NotUp as failure:
         broken, failed = [str(failure)], True

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from components.plan import names
-from ops import backup
+from ops import backup, inspect
 from ops.ci import engine, summary, verify
 from ops.nodes import NotUp
 from ops.progress import say
@@ -48,7 +48,7 @@ class Outcome:
 def run(source: Stack) -> Outcome:
     """The whole drill. Raises StackError, NotUp; whatever happens, nothing stays rented."""
     outputs = source.outputs()
-    prefix = names.prefix(PROJECT, outputs.get("named_after", source.name))
+    prefix = inspect.prefix_of(outputs, source.name)
     state = backup.state(outputs, prefix)
     if "error" in state:
         raise NotUp(f"the backups can't be read: {state['error']}")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sophia_mcp.errors import SettingError
 from sophia_mcp.settings import Settings
 
+from . import wire
 from .problems import Problem
 
 VARIABLE = "SOPHIA_LOGS"
@@ -47,10 +48,12 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     asked: service, search (text in any case), since (such as 2h, or a date), limit.
     Raises Problem: a wrong value (400), or the store doesn't answer (502).
     """
-    async with httpx2.AsyncClient(timeout=_ANSWER_S) as http:
+    async with wire.http_client() as http:
         try:
             answer = await http.post(
-                f"{place.url}/select/logsql/query", data={"query": query(place.prefix, asked)}
+                f"{place.url}/select/logsql/query",
+                data={"query": query(place.prefix, asked)},
+                timeout=_ANSWER_S,
             )
             answer.raise_for_status()
             rows = [json.loads(line) for line in answer.text.splitlines()]
