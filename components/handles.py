@@ -105,11 +105,13 @@ class JobHandle:
 class VolumeHandle:
     """A directory on one node's disk, which exists and is marked once its outputs resolve.
 
-    node: plain name of the node; volume_id: written in its marker.
+    node: plain name of the node; volume_id: written in its marker. instance_id: the machine whose
+    disk it is on; on another one it begins empty.
     """
 
     volume_id: pulumi.Output[str]
     node: pulumi.Output[str]
+    instance_id: pulumi.Output[str]
 
 
 @dataclass(frozen=True)

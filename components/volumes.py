@@ -53,12 +53,13 @@ def directory(
     """The volume's directory on its home."""
     by_name = {machine.name: machine for machine in machines}
     # Only its own node's values: the replacement of another node doesn't affect the volume.
+    instance_id: pulumi.Output[str] = home.home.apply(lambda name: by_name[name].instance_id)
     made = swarm.Volume(
         f"{volume.name}-volume",
         name=volume.name,
         volume_id=home.volume_id,
         node=home.home,
-        instance_id=home.home.apply(lambda name: by_name[name].instance_id),
+        instance_id=instance_id,
         address=home.home.apply(lambda name: by_name[name].address),
         host_key=home.home.apply(lambda name: by_name[name].host_key),
         path=volume.path,
@@ -67,4 +68,4 @@ def directory(
         confirm_data_loss=confirm_data_loss,
         opts=pulumi.ResourceOptions(parent=parent, provider=cluster.provider),
     )
-    return VolumeHandle(volume_id=made.volume_id, node=made.node)
+    return VolumeHandle(made.volume_id, made.node, instance_id)

@@ -55,10 +55,14 @@ def deploy(
 def deploy_job(
     workload: Workload, ground: Ground, given: Given, parent: pulumi.Resource
 ) -> JobHandle:
-    """The same for a job, which runs now, and for a cron's schedule, which runs it again."""
+    """The same for a job, which runs now, and for a cron's schedule, which runs it again. One that
+    has a volume also runs again once that is on another machine."""
     planned = plan.job_inputs(workload, ground.prefix)
     opts = _options(ground, parent)
     inputs = _inputs(planned, workload, ground, given, opts)
+    if given.volume is not None:
+        # A new disk has nothing of what the job did on the former one.
+        inputs["triggers"] = {"machine": given.volume.instance_id}
     job = swarm.Job(f"{workload.name}-job", opts=_after(opts, given), **inputs)
     if workload.kind == "cron":
         swarm.Schedule(

@@ -22,7 +22,7 @@ def database(made=None):
             revocation,
             ground(swarm.Provider("services")),
             volume=VolumeHandle(
-                pulumi.Output.from_input("database-0a1b2c3d"), pulumi.Output.from_input("m-2")
+                *map(pulumi.Output.from_input, ("database-0a1b2c3d", "m-2", "machine-2"))
             ),
             image=f"registry.example/database@{DIGEST}",
         ),
@@ -85,7 +85,7 @@ def with_standby():
     server = workload("database")
     *quorum, first, second = standby.members(server, "sophia-dev", managers)
     volumes = [
-        VolumeHandle(pulumi.Output.from_input(f"v-{node}"), pulumi.Output.from_input(node))
+        VolumeHandle(*map(pulumi.Output.from_input, (f"v-{node}", node, f"machine-of-{node}")))
         for node in ("m-2", "m-3")
     ]
     args = DatabaseArgs(

@@ -101,7 +101,7 @@ def test_a_volume_pins_it_to_its_node_and_keeps_the_rest_of_the_placement(regist
         placement=Placement(["node.labels.tier == primary"], ["node.labels.node"]),
         env={"A": "b"},
     )
-    volume = VolumeHandle(pulumi.Output.from_input("data-1"), pulumi.Output.from_input("m-2"))
+    volume = volume_on("machine-1")
     inputs = registered(lambda: run(workload, volume=volume))["web-service"].inputs
     assert inputs["env"] == {"A": "b", "VOLUME": "data-1"}
     assert inputs["placement"] == {
@@ -110,6 +110,10 @@ def test_a_volume_pins_it_to_its_node_and_keeps_the_rest_of_the_placement(regist
     }
     (mount,) = inputs["mounts"]
     assert (mount["source"], mount["target"]) == ("/opt/data", "/data")
+
+
+def volume_on(machine):
+    return VolumeHandle(*map(pulumi.Output.from_input, ("data-1", "m-2", machine)))
 
 
 JOB = dataclasses.replace(PLAIN, name="backup", kind="job", port=0, health=None)
@@ -164,6 +168,17 @@ def test_a_cron_is_a_job_with_a_timer_on_each_manager(registered, preview):
         }
         for number in (1, 2)
     ]
+
+
+def test_a_job_runs_again_once_its_volume_is_on_another_machine(registered):
+    on_it = dataclasses.replace(JOB, volume=VOLUME)
+    first, other = (
+        registered(lambda machine=machine: run_job(on_it, volume=volume_on(machine)))["backup-job"]
+        for machine in ("machine-1", "machine-2")
+    )
+    assert first.inputs["triggers"] == {"machine": "machine-1"}
+    assert first.inputs != other.inputs
+    assert "triggers" not in registered(lambda: run_job(JOB))["backup-job"].inputs
 
 
 def test_who_needs_a_job_starts_once_it_has_ended(registered):
