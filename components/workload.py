@@ -42,6 +42,9 @@ def deploy(
     planned = plan.service_inputs(workload, ground.prefix)
     opts = _options(ground, parent)
     inputs = _inputs(planned, workload, ground, given, opts)
+    if given.volume is not None:
+        # Its tasks start anew on another machine: what needs it waits again until it is healthy.
+        inputs["labels"] = {**inputs.get("labels", {}), "sophia.machine": given.volume.instance_id}
     service = swarm.Service(f"{workload.name}-service", opts=_after(opts, given), **inputs)
     return ServiceHandle(
         name=workload.name,

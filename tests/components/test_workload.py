@@ -104,6 +104,8 @@ def test_a_volume_pins_it_to_its_node_and_keeps_the_rest_of_the_placement(regist
     volume = volume_on("machine-1")
     inputs = registered(lambda: run(workload, volume=volume))["web-service"].inputs
     assert inputs["env"] == {"A": "b", "VOLUME": "data-1"}
+    # On another machine it changes, so what needs it waits until it is healthy there.
+    assert inputs["labels"] == {"sophia.machine": "machine-1"}
     assert inputs["placement"] == {
         "constraints": ["node.labels.tier == primary", "node.labels.node == m-2"],
         "spread": ["node.labels.node"],
