@@ -13,9 +13,11 @@ from sophia_mcp.errors import DependencyError
 from sophia_mcp.server import Server
 from sophia_mcp.settings import read_settings
 
-from mcp_catalog.ai_memory import schema
+from mcp_catalog.ai_memory import schema, vectors
 from mcp_catalog.ai_memory.server import build
+from tests.support import upstream
 from tests.support.docker import docker
+from tests.support.embedder import PATH, answers
 from tests.support.polling import eventually
 from tests.support.tool_calls import Tools, tools_of
 
@@ -26,6 +28,10 @@ BEFORE_VECTORS = """
     DELETE FROM schema_steps WHERE step = 3;
     DROP TABLE memory_numbers, memory_vectors;
     DROP FUNCTION memory_changed CASCADE;
+"""
+ALL_BUT_EXTENSIONS = """
+    DROP TABLE memory_numbers, memory_vectors, memories, schema_steps;
+    DROP FUNCTION memory_changed;
 """
 
 
@@ -42,9 +48,9 @@ def own(postgres) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def serving(url: str) -> AsyncIterator[tuple[Server, Tools]]:
+async def serving(url: str, **more: str) -> AsyncIterator[tuple[Server, Tools]]:
     """The server once its schema is ready, with a memory of it."""
-    given = {"MEMORY_DATABASE_URL": url, "MCP_ALLOW_WRITES": "true"}
+    given = {"MEMORY_DATABASE_URL": url, "MCP_ALLOW_WRITES": "true", **more}
     server = build(read_settings("ai_memory", given))
     async with tools_of(server) as tools:
         await ready(server)
@@ -130,3 +136,30 @@ async def test_a_table_that_somebody_removed_is_named(own: str):
             lambda: problem(server), lambda said: "lost its schema" not in said, "the table named"
         )
         assert "its tables: memories missing, though schema_steps tells of them" in said
+
+
+async def test_the_index_of_vectors_is_built_again(
+    own: str, postgres, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(vectors, "_IDLE_SECONDS", 0.1)
+    name = own.rpartition("/")[2]
+    install = ("--dbname", name, "--command", "CREATE EXTENSION vector")
+    docker("exec", postgres.container, "psql", "--username=postgres", *install)
+
+    async def indexes() -> list[tuple[str]]:
+        query = "SELECT indexname FROM pg_indexes WHERE starts_with(indexname, %s)"
+        async with await psycopg.AsyncConnection.connect(own) as connection:
+            return await (await connection.execute(query, (schema._NEAR_NAME,))).fetchall()
+
+    with upstream.serving() as service:
+        service.routes[PATH] = answers()
+        async with serving(own, EMBEDDINGS_URL=f"{service.url}/v1") as (server, tools):
+            await eventually(indexes, bool, "the index built")
+            async with damaged(own, ALL_BUT_EXTENSIONS):
+                assert "lost its schema" in await problem(server)
+            await ready(server)
+            await eventually(indexes, bool, "the index built again")
+            await tools.ok("store_memory", content="Bob drives an automobile")
+            found = await tools.ok("search_memories", query="car")
+            assert (found["mode"], found["note"]) == ("hybrid", None)
+            assert len(found["hits"]) == 1
