@@ -12,7 +12,7 @@ import yaml
 
 from bench.soak_calls import Call
 from components.plan import names
-from ops import gateways
+from ops import gateways, inspect
 from ops.stack import PROJECT, Stack
 from tests.support import docker
 from tests.support.polling import until
@@ -68,7 +68,7 @@ class Platform:
 
     def physical(self, name: str) -> str:
         """The Swarm service's name."""
-        return names.physical(names.prefix(PROJECT, self.outputs["named_after"]), name)
+        return names.physical(inspect.prefix_of(self.outputs, self.stack.name), name)
 
     def up(self) -> None:
         """Changes the platform to what its configuration says."""

@@ -29,7 +29,7 @@ class ImageError(Exception):
 
 def read(directory: Path, base: str, packages: Sequence[str] = ()) -> plan.BuildContext:
     """What an image is made of, on top of `base`: the sources below a folder with a Dockerfile, or
-    a server of the catalog, whose Dockerfile is in `base/` beside it.
+    a server of the catalog, whose Dockerfile is in `base/` beside it. A link stands for its file.
     packages: Debian packages, for a server.
 
     Raises ImageError with all errors at once.
@@ -40,8 +40,8 @@ def read(directory: Path, base: str, packages: Sequence[str] = ()) -> plan.Build
         relative = path.relative_to(directory).as_posix()
         if not plan.is_source(relative):
             continue
-        if path.is_symlink():
-            faults.append(f"{relative} is a link, which would leave the context")
+        if path.is_symlink() and not _is_beside(path, directory):
+            faults.append(f"{relative} is a link to no file of this folder or one beside it")
         elif path.is_file():
             executable = bool(path.stat().st_mode & 0o100)
             sources.append(plan.Source(relative, path.read_bytes(), executable))
@@ -55,6 +55,10 @@ def read(directory: Path, base: str, packages: Sequence[str] = ()) -> plan.Build
     if faults := [*faults, *plan.faults(context)]:
         raise ImageError(f"no image can be built from {directory}: " + "; ".join(faults))
     return context
+
+
+def _is_beside(link: Path, directory: Path) -> bool:
+    return link.is_file() and link.resolve().is_relative_to(directory.parent.resolve())
 
 
 @dataclass(frozen=True)

@@ -74,41 +74,34 @@ class Services:
         made: dict[str, ServiceHandle] = {}
         checked: dict[str, JobHandle] = {}
         for workload in workloads.in_order(planned):
+            needed = [made[name] for name in workload.needs if name in made]
             if workload.name == workloads.DATABASE:
                 database = self._database({one.name: one for one in planned}, volumes)
                 sources[workload.name] = database.url
                 made[workload.name] = database.handle
-                continue
-            if workload.name == workloads.CHECK:
+            elif workload.name == workloads.CHECK:
                 checked[workload.name] = self._checked(workload)
-                continue
-            if workload.name == database_roles.revocation(workloads.DATABASE):
+            elif workload.name == database_roles.revocation(workloads.DATABASE):
                 assert database is not None, "in_order has it first"
-                database.revoke_former([made[name] for name in workload.needs])
-                continue
-            if workload.name in (
-                *(workloads.PUBLISHER, *workloads.OF_DATABASE, *monitoring.NAMES, *logs.NAMES),
-                database_roles.revocation(standby.SECOND),
-            ):
-                continue  # the gateway's, the database's and the last components create these
-            needed = [made[name] for name in workload.needs if name in made]
-            after = [checked[name] for name in workload.needs if name in checked]
-            if workload.name == workloads.GATEWAY:
+                database.revoke_former(needed)
+            elif workload.name == workloads.GATEWAY:
                 publisher = next(one for one in planned if one.name == workloads.PUBLISHER)
                 gateway = self._gateway(workload, publisher, needed)
                 made[workload.name] = gateway.handle
             elif workload.name == workloads.BACKEND:
                 made[workload.name] = self._backend(workload, base)
-            else:
+            elif workload.name in installed:
                 given = settings.credentials[workload.name]
                 secrets = {
                     env: secret(given[env]) if env in given else sources[provided.CREDENTIALS[env]]
                     for env in (file.target for file in workload.secrets)
                 }
-                packages = installed.get(workload.name, ())
+                packages = installed[workload.name]
                 image = self._image(workload.name, CATALOG, base, packages).reference
+                after = [checked[name] for name in workload.needs if name in checked]
                 server = McpServiceArgs(workload, self._ground, image, secrets, [*needed, *after])
                 made[workload.name] = McpService(workload.name, server, self._opts).handle
+            # The rest are parts of the database, the gateway, and what is made last.
         if settings.logs:
             made |= {handle.name: handle for handle in self._logs(planned).handles}
         if settings.monitoring.enabled:

@@ -3,17 +3,14 @@ up."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from components.plan import logs, names
-from ops import nodes
+from ops import logs_query, nodes
 from ops.nodes import NotUp
 from ops.stack import PROJECT
-
-_SINCE = r"[0-9]{1,4}[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z)?"
 
 
 def search(
@@ -33,8 +30,8 @@ def search(
     """
     if store not in outputs.get("networks", ()):
         raise NotUp(f"this stack keeps no logs: set {PROJECT}:logs.enabled to true")
-    if since and not re.fullmatch(_SINCE, since):
-        raise NotUp(f"SINCE: got {since}, expected such as 30m, 2h, 7d, 2026-11-27T15:00Z (UTC)")
+    if since and not logs_query.SINCE.fullmatch(since):
+        raise NotUp(f"SINCE: got {since}, expected {logs_query.SINCE_SUCH_AS} (UTC)")
     asked = {
         "service": names.physical(prefix, service) if service else "",
         "search": search,

@@ -12,7 +12,8 @@ STORE, AUDIT, SHIPPER = "logs", "audit-log", "log-shipper"
 NAMES = (STORE, AUDIT, SHIPPER)
 USER_ID = 10005
 """uid and gid of the stores, as in images/logs/Dockerfile."""
-PORT = 9428
+PORT, METRICS_PORT = 9428, 9429
+"""Of a store; where a shipper tells how far it is (images/logs/sophia_logs/metrics.py)."""
 KEPT_DAYS, AUDIT_KEPT_DAYS = 14, 90
 KEPT_AT_MOST, AUDIT_KEPT_AT_MOST = "2GB", "4GB"
 """How much room each takes on a manager before the oldest day goes. Today and yesterday stay."""
@@ -48,6 +49,7 @@ def shipper(prefix: str, gateway: str) -> Workload:
         name=SHIPPER,
         kind="global",
         user=0,
+        port=METRICS_PORT,
         command=("python3", "-S", "-m", "sophia_logs.ship"),
         args=(*stores, names.physical(prefix, gateway)),
         hostname="{{.Node.Hostname}}",

@@ -192,6 +192,7 @@ def jobs(planned: Iterable[Workload], servers: Iterable[str]) -> tuple[Job, ...]
         Job("prometheus", METRICS_PORT, (PROMETHEUS,)),
         Job("alertmanager", ALERTS_PORT, (ALERTMANAGER,)),
         Job("logs", logs.PORT, (logs.STORE, logs.AUDIT)),
+        Job("log-shipper", logs.METRICS_PORT, (logs.SHIPPER,)),
     )
     return tuple(job for job in every if job.services and there.issuperset(job.services))
 

@@ -34,11 +34,6 @@ CHECK = "database-check"
 """In place of the database where the operator has one."""
 STANDBY_BACKUP = "backup-2"
 """The job on the second member's volume: only the primary's makes a backup."""
-OF_DATABASE = (
-    *(BACKUP, STANDBY_BACKUP, standby.SECOND, *standby.QUORUM),
-    *(database_roles.admission(name) for name in (DATABASE, standby.SECOND)),
-)
-"""Created with the database."""
 PUBLISHER = f"{GATEWAY}{gateway.PUBLISHER}"
 
 

@@ -1,4 +1,5 @@
-"""The connections to Postgres: they wait for the database, and reconnect after an outage."""
+"""The connections to Postgres: they wait for the database, reconnect after an outage, and make the
+schema again in a database that has come back without it."""
 
 import asyncio
 import logging
@@ -15,7 +16,14 @@ from sophia_mcp.errors import DependencyError, NotConfigured
 from sophia_mcp.settings import Credential
 
 from . import problems
-from .schema import UnsuitableDatabase, build_indexes, has_pgvector, index_vectors, migrate
+from .schema import (
+    CURRENT,
+    UnsuitableDatabase,
+    build_indexes,
+    has_pgvector,
+    index_vectors,
+    migrate,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +35,13 @@ _CONNECTION = postgres.options("ai_memory")
 
 
 class Database:
-    """A pool whose schema is brought up to date in the background as soon as Postgres answers.
+    """A pool whose schema is brought up to date in the background as soon as Postgres answers, and
+    again when the database turns out to have lost it: emptied, or restored to an earlier time.
 
     credential: a URL of Postgres with its password. Without it every use raises NotConfigured.
     trigrams: whether search can use them; known once its index is built.
     pgvector: whether it is installed, as soon as that is known.
+    vectors_indexed: whether `index_vectors` has succeeded.
 
     Raises SettingError if it isn't such a URL.
     """
@@ -42,7 +52,8 @@ class Database:
         self._pool_size = pool_size
         self._problem: str | None = "the schema is not ready yet"
         self._probe = postgres.Probe(self._url, _CONNECTION)
-        self.trigrams = self.pgvector = False
+        self._lost = asyncio.Event()
+        self.trigrams = self.pgvector = self.vectors_indexed = False
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -61,7 +72,7 @@ class Database:
             name="ai_memory",
         )
         await self._pool.open()
-        preparing = asyncio.create_task(self._prepare())
+        preparing = asyncio.create_task(self._keep_prepared())
         try:
             yield
         finally:
@@ -96,33 +107,58 @@ class Database:
         except PoolTimeout:
             raise problems.unavailable(f"no free connection within {_WAIT_SECONDS:g} s") from None
         except psycopg.Error as error:
+            if problems.lacks_schema(error):
+                raise problems.unavailable(self._prepare_again(error)) from None
             told = problems.for_model(error, seconds)
             if told is None:
                 raise
             raise told from None
 
     async def check(self) -> None:
-        """Check that Postgres answers, on a separate connection: a busy pool is not an error.
+        """Check that Postgres answers and has the schema, on a separate connection: a busy pool is
+        not an error.
 
         Raises:
-            DependencyError: it gave none.
+            DependencyError: it gave no answer, or has no schema.
             NotConfigured: its address is not set.
         """
         self._configured()
         if self._problem is not None:
             raise DependencyError(f"database: {self._problem}")
         try:
-            await self._probe.ask()
+            current = await self._probe.ask(CURRENT) == (True,)
         except psycopg.Error as error:
-            raise DependencyError(f"database: {problems.reason(error)}") from None
+            lacking = problems.lacks_schema(error)
+            problem = self._prepare_again(error) if lacking else problems.reason(error)
+            raise DependencyError(f"database: {problem}") from None
+        if not current:
+            raise DependencyError(f"database: {self._prepare_again()}")
 
     def _configured(self) -> None:
         if self._missing:
             raise NotConfigured("The memory database", self._missing)
 
+    def _prepare_again(self, error: psycopg.Error | None = None) -> str:
+        """Has the schema made again, for all calls that find it missing at once; what is wrong."""
+        if self._problem is None:
+            found = f" ({problems.reason(error)})" if error else ""
+            self._problem = f"it has lost its schema{found}, which is made again"
+            logger.warning("the schema is gone", extra={"problem": self._problem})
+            self._lost.set()
+        return self._problem
+
+    async def _keep_prepared(self) -> None:
+        while True:
+            self._lost.clear()
+            async with asyncio.TaskGroup() as tasks:
+                preparing = tasks.create_task(self._prepare())
+                await self._lost.wait()
+                preparing.cancel()
+
     async def _prepare(self) -> None:
         """Make the schema and its indexes, trying again for as long as it takes; /health tells what
         is in the way. Calls work without the indexes, so they wait for them only for a while."""
+        self.trigrams = self.pgvector = self.vectors_indexed = False
         await self._insist(self._migrate, "the schema is not ready")
         async with asyncio.TaskGroup() as tasks:
             indexing = tasks.create_task(self._insist(self._index, "the indexes are not ready"))
@@ -165,6 +201,7 @@ class Database:
         """
         async with self._two() as (holder, builder):
             await index_vectors(holder, builder, space, dimensions)
+        self.vectors_indexed = True
 
     @asynccontextmanager
     async def _two(self) -> AsyncIterator[tuple[AsyncConnection[Any], AsyncConnection[Any]]]:

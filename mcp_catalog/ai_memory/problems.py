@@ -11,6 +11,14 @@ from sophia_mcp import postgres
 
 from .schema import UnsuitableDatabase
 
+_WITHOUT_SCHEMA = (
+    errors.InvalidSchemaName,
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.UndefinedFunction,
+    errors.UndefinedObject,
+)
+
 
 class Problem(ToolError):
     """Postgres gave no answer. reason: a word for the log, free of anybody's data."""
@@ -29,6 +37,11 @@ def reason(error: psycopg.Error | UnsuitableDatabase) -> str:
     if isinstance(error, UnsuitableDatabase):
         return str(error)
     return postgres.reason(error)
+
+
+def lacks_schema(error: psycopg.Error) -> bool:
+    """Whether a statement named what the database has not, but has once the schema is made."""
+    return isinstance(error, _WITHOUT_SCHEMA)
 
 
 def unavailable(problem: str) -> Problem:

@@ -102,6 +102,10 @@ _STEPS: tuple[LiteralString, ...] = (
 )
 
 
+_TABLES = ["memories", "memory_vectors", "memory_numbers"]
+CURRENT = SQL("SELECT max(step) >= {} FROM schema_steps").format(Literal(len(_STEPS)))
+"""Whether the database has this schema, or a newer version's. Without any it is an error."""
+
 # Built after the server is ready, without keeping writers waiting.
 _TRIGRAMS = SQL("USING gin (content gin_trgm_ops)")
 _NEAR = SQL("USING hnsw ((signs::bit({size})) bit_hamming_ops) WHERE space = {space}")
@@ -114,7 +118,7 @@ async def migrate(connection: AsyncConnection[Any]) -> None:
 
     Raises:
         psycopg.Error: the database refused; nothing was changed.
-        UnsuitableDatabase: its encoding is not UTF8.
+        UnsuitableDatabase: its encoding is not UTF8, or somebody removed tables.
     """
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
@@ -133,6 +137,15 @@ async def migrate(connection: AsyncConnection[Any]) -> None:
             await connection.execute(step)
             await connection.execute("INSERT INTO schema_steps (step) VALUES (%s)", (number,))
             logger.info("schema step applied", extra={"step": number})
+        cursor = await connection.execute(
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL",
+            (_TABLES,),
+        )
+        if missing := [name for (name,) in await cursor.fetchall()]:
+            raise UnsuitableDatabase(
+                f"its tables: {', '.join(missing)} missing, though schema_steps tells of them; "
+                "restore them, or drop schema_steps and the others"
+            )
 
 
 async def build_indexes(holder: AsyncConnection[Any], builder: AsyncConnection[Any]) -> bool:

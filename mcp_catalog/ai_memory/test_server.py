@@ -149,7 +149,7 @@ def test_what_postgres_says_is_told_in_words_of_our_own(error: Error, said: str)
 
 
 def test_a_fault_of_the_statement_is_nothing_to_tell_a_model():
-    assert problems.for_model(errors.UndefinedColumn(), 10) is None
+    assert problems.for_model(errors.SyntaxError(), 10) is None
 
 
 async def test_no_line_of_the_log_repeats_the_address(caplog: pytest.LogCaptureFixture):

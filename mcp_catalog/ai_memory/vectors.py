@@ -85,7 +85,6 @@ class Vectors:
 
     def __init__(self, database: Database, embeddings: Embeddings) -> None:
         self._database, self._embeddings = database, embeddings
-        self._indexed = False
 
     async def space(self) -> str | None:
         """The name of what the vectors may be compared within; None before it is known."""
@@ -150,10 +149,10 @@ class Vectors:
     async def _next(self, after: UUID | None) -> UUID | None:
         """Embed the next memories by id; the last one's, or None if none is left."""
         space = await self._embeddings.space()
-        if self._database.pgvector and not self._indexed and self._embeddings.dimensions:
-            await self._database.index_vectors(space, self._embeddings.dimensions)
-            self._indexed = True
-        async with self._database.transaction() as connection:
+        database, dimensions = self._database, self._embeddings.dimensions
+        if database.pgvector and not database.vectors_indexed and dimensions:
+            await database.index_vectors(space, dimensions)
+        async with database.transaction() as connection:
             asked = await connection.execute(
                 "SELECT pg_try_advisory_xact_lock(%s) AS alone", (LOCK + 2,)
             )
@@ -188,7 +187,7 @@ class Vectors:
         self, connection: AsyncConnection[DictRow], within: Composed, values: dict[str, Any]
     ) -> SQL | Composed:
         """How far signs are from the query's: counted, or by the index where that saves much."""
-        if not self._indexed:
+        if not self._database.vectors_indexed:
             return _APART
         count = _COUNT.format(scope=within, most=Literal(_SCANNED + 1))
         found = await (await connection.execute(count, values)).fetchone()

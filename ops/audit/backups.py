@@ -34,9 +34,13 @@ def heads(there: Bucket) -> dict[str, bytes]:
 
 
 def texts(there: Bucket, outputs: Mapping[str, Any], prefix: str) -> dict[str, str]:
-    """What no secret may be in, by place: the job's log, and the newest copy of the state."""
-    command = f"docker service logs --raw --tail 2000 {names.physical(prefix, workloads.BACKUP)}"
-    found = {"the backup job's log": nodes.asked(outputs, command, "incomplete log stream")}
+    """What no secret may be in, by place: each job's log, and the newest copy of the state."""
+    found = {}
+    for job in (workloads.BACKUP, workloads.STANDBY_BACKUP):
+        if job in outputs["networks"]:
+            command = f"docker service logs --raw --tail 2000 {names.physical(prefix, job)}"
+            told = nodes.asked(outputs, command, "incomplete log stream")
+            found[f"the log of the job {job}"] = told
     if copies := there.names(FOLDER):
         found["the newest copy of the state"] = there.read(copies[-1]).decode()
     return found

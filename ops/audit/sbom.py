@@ -21,7 +21,7 @@ from cyclonedx.output.json import JsonV1Dot5
 from packageurl import PackageURL
 
 from ops import inspect
-from ops.audit import vulnerabilities
+from ops.audit import go_binaries, vulnerabilities
 from ops.audit.findings import ACCEPTED, Unusable, failed, judged, read_accepted, table
 from ops.nodes import NotUp
 from ops.platform import STACK
@@ -50,11 +50,16 @@ def images(state: dict[str, Any]) -> list[str]:
     return sorted(found)
 
 
-def packages(files: Iterable[tuple[str, str]]) -> list[PackageURL]:
-    """Debian's packages and Python's distributions. files: paths with their text. Pure."""
+def packages(files: Iterable[tuple[str, bytes]]) -> list[PackageURL]:
+    """Debian's packages, Python's distributions, and the modules in Go's programs. files: paths
+    with their content. Pure."""
     found: list[PackageURL] = []
     status, release = "", ""
-    for path, text in files:
+    for path, content in files:
+        if content.startswith(go_binaries.ELF):
+            found += go_binaries.modules(content)
+            continue
+        text = content.decode(errors="replace")
         if path == _DPKG:
             status = text
         elif path == _RELEASE:
@@ -90,7 +95,9 @@ def document(image: str, found: Iterable[PackageURL]) -> str:
     parts = [
         Component(
             type=ComponentType.LIBRARY,
-            name=url.name,
+            name=f"{url.namespace}/{url.name}"
+            if url.type == "golang" and url.namespace
+            else url.name,
             version=url.version,
             purl=url,
             bom_ref=str(url),
@@ -109,15 +116,19 @@ def _wanted(path: str) -> bool:
     return python or path in (_DPKG, _RELEASE, "usr/lib/os-release")
 
 
-def read(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """The files of an exported container that list what is installed."""
+def read(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The files of an exported container that list what is installed, and its programs."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
-            if member.isfile() and _wanted(path := member.name.removeprefix("./")):
-                content = archive.extractfile(member)
-                assert content is not None
-                text = content.read().decode(errors="replace")
-                yield (_RELEASE if path.endswith("os-release") else path), text
+            path = member.name.removeprefix("./")
+            wanted = _wanted(path)
+            if not member.isfile() or not (wanted or member.mode & 0o111):
+                continue
+            file = archive.extractfile(member)
+            assert file is not None
+            head = file.read(len(go_binaries.ELF))
+            if wanted or head == go_binaries.ELF:
+                yield (_RELEASE if path.endswith("os-release") else path), head + file.read()
 
 
 def of_image(image: str) -> list[PackageURL]:

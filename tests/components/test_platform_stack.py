@@ -579,5 +579,13 @@ def test_what_keeps_logs_is_there_before_it_is_watched(registered, tmp_path, mon
     assert {"logs-service", "log-shipper-service"} <= reached(seen, "prometheus-service")
 
 
+def test_every_planned_workload_is_created(registered, preview, exports, tmp_path, monkeypatch):
+    whole = {"standby": {"enabled": True}, "backup": BACKUP, "monitoring": WATCHED}
+    seen = run(registered, tmp_path, monkeypatch, exports, logs={"enabled": True}, **whole)
+    if not preview:
+        created = {name.rpartition("-")[0] for name in seen if name.endswith(("-service", "-job"))}
+        assert created == set(exports["networks"]) > {"backup-2", "log-shipper", "prometheus"}
+
+
 def test_without_logs_there_is_nothing_of_them(seen):
     assert not [name for name in seen if "log-" in name or name.startswith("logs")]

@@ -8,7 +8,6 @@ platform in a folder, so that `-k` can run a part of them again; `ops down` ther
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp.shared.exceptions import MCPError
 
 from tests.support import docker
 from tests.support.certificates import issue
@@ -75,6 +73,7 @@ while True:
 one.listen()
 time.sleep(900)
 """
+_ODD = "memories_odd"
 
 
 @dataclass(frozen=True)
@@ -112,16 +111,18 @@ def ended(service: str) -> Callable[[Watched], object]:
     return kill
 
 
+def by_sql(on: Watched, statement: str) -> str:
+    return on.inside("database", "psql", "-qtAU", "postgres", "-d", "sophia", "-c", statement)
+
+
 def fill_connections(on: Watched) -> None:
-    count = "SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL"
-    told = on.inside("database", "psql", "-qtAU", "postgres", "-d", "sophia", "-c", count)
+    told = by_sql(on, "SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL")
     python("database", _CONNECT.replace("COUNT", str(58 - int(told))))(on)
 
 
 def release_connections(on: Watched) -> None:
     idle = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'"
-    on.inside("database", "psql", "-qtAU", "postgres", "-d", "sophia", "-c",
-              f"{idle} AND pid <> pg_backend_pid()")  # fmt: skip
+    by_sql(on, f"{idle} AND pid <> pg_backend_pid()")
 
 
 def small_disk(on: Watched) -> None:
@@ -166,17 +167,21 @@ def own_again(on: Watched) -> None:
     on.checkout.pulumi("up", "--yes", "--skip-preview")
 
 
-def call_what_is_gone(on: Watched) -> None:
-    """As a client does that still knows a tool of an earlier version."""
+def crash_calls(on: Watched) -> None:
+    """The database refuses what it always took, for a reason that the server doesn't know."""
+    by_sql(on, f"ALTER TABLE memories ADD CONSTRAINT {_ODD} CHECK (false) NOT VALID")
 
     async def calls(outputs: dict[str, Any]) -> None:
         async with connected(outputs, "ai_memory") as client:
             for _ in range(20):
-                with contextlib.suppress(MCPError):
-                    await client.call_tool("remember_everything", {})
+                await client.call_tool("store_memory", {"content": "never kept"})
                 await asyncio.sleep(2)
 
     asyncio.run(calls(on.checkout.outputs()))
+
+
+def heal_calls(on: Watched) -> None:
+    by_sql(on, f"ALTER TABLE memories DROP CONSTRAINT {_ODD}")
 
 
 def upstream_fails(on: Watched) -> None:
@@ -246,9 +251,7 @@ FAULTS = {
         hold_gateways_port,
         lambda on: on.on("manager-2", "sh", "-c", "kill $(cat /run/held)"),
     ),
-    "callers call what is gone": Fault(
-        "ErrorsAtServer", call_what_is_gone, lambda _: None, lingers=True
-    ),
+    "a tool crashes": Fault("ErrorsAtServer", crash_calls, heal_calls, lingers=True),
     "the certificate ends in two days": Fault("CertificateEndsNow", end_soon, own_again),
     "a disk is full": Fault(
         "DiskFull",

@@ -6,9 +6,11 @@ from time import perf_counter
 from typing import Any
 
 from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from opentelemetry.trace import Span, SpanKind
 from sophia_mcp import audit, tracing
 from sophia_mcp.metrics import Metrics
+from sophia_mcp.server import UNKNOWN_TOOL
 
 from . import wire
 from .callers import Caller
@@ -63,8 +65,10 @@ class Calls:
         except Problem as problem:
             outcome, reason = "error", f"status_{problem.status}"
             raise
-        except MCPError:
-            outcome = "protocol_error"
+        except MCPError as error:
+            # Known here, and not to the server any more.
+            gone = error.code == INVALID_PARAMS
+            outcome = UNKNOWN_TOOL if gone else "protocol_error"
             raise
         finally:
             tracing.came_to(span, outcome, failed=outcome != "ok")

@@ -10,16 +10,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sophia_mcp.errors import SettingError
 from sophia_mcp.settings import Settings
 
-from . import wire
+from . import logs_query, wire
 from .problems import Problem
 
 VARIABLE = "SOPHIA_LOGS"
 MOST_LINES = 1000
 """In one answer."""
 _ANSWER_S = 15.0
-_SINCE = re.compile(r"[0-9]{1,4}[smhdw]|[0-9-]{10}(T[0-9:]{5,8}Z)?")
 _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,63}")
-_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 class Place(BaseModel):
@@ -52,7 +50,7 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         try:
             answer = await http.post(
                 f"{place.url}/select/logsql/query",
-                data={"query": query(place.prefix, asked)},
+                data={"query": _query(place.prefix, asked)},
                 timeout=_ANSWER_S,
             )
             answer.raise_for_status()
@@ -72,28 +70,19 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def query(prefix: str, asked: Mapping[str, str]) -> str:
+def _query(prefix: str, asked: Mapping[str, str]) -> str:
     """LogsQL. Raises Problem."""
     service, since = asked.get("service", ""), asked.get("since") or "1h"
     limit = asked.get("limit") or "100"
     if service and not _SERVICE.fullmatch(service):
         raise _bad("service", service, "a service's name, such as slack or gateway")
-    if not _SINCE.fullmatch(since):
-        raise _bad("since", since, "such as 30m, 2h, 7d or 2026-11-27T15:00Z")
+    if not logs_query.SINCE.fullmatch(since):
+        raise _bad("since", since, logs_query.SINCE_SUCH_AS)
     if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST_LINES:
         raise _bad("limit", limit, f"a whole number from 1 to {MOST_LINES}")
-    parts = [f"{{service={_quoted(prefix + service)}}}"] if service else []
-    parts.append(f"_time:{since}" if since[:-1].isdigit() else f"_time:>={since}")
-    if search := asked.get("search", "")[:1000]:
-        itself = _SPECIAL.sub(lambda sign: f"\\{sign[0]}", search)
-        parts.append(f"_msg:~{_quoted('(?i)' + itself)}")
-    fields = "_time, service, node, stream, _msg"
-    return f"{' '.join(parts)} | sort by (_time desc) limit {limit} | fields {fields}"
+    physical, search = prefix + service if service else "", asked.get("search", "")[:1000]
+    return logs_query.query(physical, search, "", since, int(limit))
 
 
 def _bad(name: str, got: str, expected: str) -> Problem:
     return Problem(400, "Bad request", f"{name}: expected {expected}, got {got[:40]!r}.")
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -71,18 +71,27 @@ class _File:
                 return lines
         return []
 
+    def rest(self) -> int:
+        """How many lines are left. They can't be read afterwards."""
+        count = 0
+        while data := os.read(self._descriptor, _SLICE):
+            count += data.count(b"\n")
+        return count
+
     def close(self) -> None:
         os.close(self._descriptor)
 
 
 class Follower:
     """Reads for one store. had: what it has of a container; may raise, then nothing is lost.
+    dropped: lines that were never read, as too many files waited.
 
     One thread looks, another one reads: a store that answers late keeps nobody from opening files.
     """
 
     def __init__(self, had: Callable[[str], Had], folder: Path = FOLDER) -> None:
         self._ask, self._folder = had, folder
+        self.dropped = 0
         self._had: dict[str, Had] = {}
         self._files: dict[tuple[int, int], _File] = {}
         self._begun: dict[tuple[str, str], tuple[int, str]] = {}
@@ -112,6 +121,7 @@ class Follower:
         size = 0
         for key, file in list(self._files.items()):
             if file.given_up:
+                self.dropped += file.rest()
                 self._drop(key)
                 continue
             last = not file.listed

@@ -4,7 +4,8 @@
 
 The second one gets what tells who called what. Each store is served by a thread of its own, so that
 a dead one holds up nobody: its lines stay in Docker's files. What a store has it says itself, so
-nothing has to be remembered here, and what it lost when it was killed is sent again.
+nothing has to be remembered here, and what it lost when it was killed is sent again. How far each
+store is, is told on /metrics.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from sophia_logs import metrics
 from sophia_logs.follow import FOLDER, Follower, Had
 from sophia_logs.lines import Line
 from sophia_logs.store import PORT, Store, StoreError
@@ -34,11 +36,15 @@ _MARGIN = 60 * 10**9
 """Nanoseconds before its newest line in which a store is asked for what it has exactly."""
 _AWAY_S = 3600.0
 """A store without an address for so long won't come back."""
+_GONE_S = 30.0
+"""After so long without an address it isn't told of: that its task is missing is known."""
 _LOOK_S = 1.0
 
 
 class Sender(threading.Thread):
     """Keeps one store up to date with this node. wanted: which lines it gets."""
+
+    sent = refused = 0
 
     def __init__(
         self, store: Store, node: str, wanted: Callable[[Line], bool], folder: Path = FOLDER
@@ -47,6 +53,7 @@ class Sender(threading.Thread):
         self.store, self.seen = store, time.monotonic()
         self.over = threading.Event()
         self._node, self._wanted = node, wanted
+        self._reached = time.time()
         self._follower = Follower(self._had, folder)
         self._recent: deque[tuple[float, Line]] = deque(maxlen=_MOST_UNSETTLED)
         self._pending: list[Line] = []
@@ -64,6 +71,7 @@ class Sender(threading.Thread):
             except StoreError as error:
                 if not failing:
                     print(f"store {error}: its lines wait", flush=True)
+                self.refused += 1
                 failing, busy = True, False
             if not busy:
                 self.over.wait(_RETRY_S if failing else _PAUSE_S)
@@ -75,10 +83,19 @@ class Sender(threading.Thread):
     def turn(self) -> bool:
         """Sends what is new; whether there was anything. Raises StoreError."""
         self._send()
+        now = time.time()
         found = self._follower.read()
         self._pending = [line for line in found if self._wanted(line)]
         self._send()
+        # There may be more, of each container newer than these.
+        self._reached = min((line.at / 10**9 for line in found), default=now)
         return bool(found)
+
+    def told(self, store: str, manager: str) -> metrics.Told:
+        """How far it is."""
+        behind = max(0.0, time.time() - self._reached)
+        dropped = self._follower.dropped
+        return metrics.Told(store, manager, self.sent, self.refused, dropped, behind)
 
     def _settle(self) -> None:
         """After a failure nobody knows what of the last seconds the store has, but the store."""
@@ -90,6 +107,7 @@ class Sender(threading.Thread):
     def _send(self) -> None:
         if self._pending:
             self.store.send(self._pending, self._node)
+            self.sent += len(self._pending)
             self._recent.extend((time.monotonic(), line) for line in self._pending)
             self._pending = []
         while self._recent and self._recent[0][0] < time.monotonic() - _UNSETTLED_S:
@@ -128,6 +146,16 @@ def main(logs: str, audit: str, gateway: str) -> None:
         audit: lambda line: line.audits(gateway),
     }
     senders: dict[tuple[str, str], Sender] = {}
+
+    def told() -> str:
+        there = [
+            sender.told("logs" if host == logs else "audit-log", identity)
+            for (host, identity), sender in list(senders.items())
+            if sender.seen > time.monotonic() - _GONE_S
+        ]
+        return metrics.text(node, there)
+
+    metrics.serve(told)
     while True:
         for host, lines in wanted.items():
             for identity, address in found(host).items():

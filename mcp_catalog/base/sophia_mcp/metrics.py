@@ -38,8 +38,8 @@ class Metrics:
         )
         self.tool_calls = Counter(
             "mcp_tool_calls",
-            "Tool calls by outcome: ok, error (anticipated), invalid_arguments, protocol_error, "
-            "timeout, crash, cancelled",
+            "Tool calls by outcome: ok, error (anticipated), invalid_arguments, unknown_tool, "
+            "protocol_error, timeout, crash, cancelled",
             ["tool", "outcome"],
             registry=self.registry,
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, errors
+from psycopg.abc import Query
 from psycopg.conninfo import conninfo_to_dict
 
 from .errors import SettingError
@@ -82,12 +83,12 @@ class Probe:
         self._url, self._options = url, options
         self._connection: AsyncConnection[Any] | None = None
 
-    async def ask(self) -> None:
-        """Raises psycopg.Error if it doesn't."""
+    async def ask(self, query: Query = "SELECT 1") -> tuple[Any, ...] | None:
+        """The first row of its answer. Raises psycopg.Error if there is none."""
         try:
             if self._connection is None:
                 self._connection = await AsyncConnection.connect(self._url, **self._options)
-            await self._connection.execute("SELECT 1")
+            return await (await self._connection.execute(query)).fetchone()
         except (psycopg.Error, asyncio.CancelledError):
             await self.close()
             raise

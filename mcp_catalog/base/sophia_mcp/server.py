@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 VERSION = "1.0.0"
 """The runtime's version, as clients show it; an image's tag identifies the exact content."""
 
+UNKNOWN_TOOL = "unknown_tool"
+"""The outcome of a call of a tool that isn't there: the caller's mistake, as invalid_arguments."""
 _MOST_NAME = 128
 """The protocol's limit of a tool's name, in characters."""
 
@@ -125,6 +127,7 @@ class Server(MCPServer[Any]):
         outcome, reason = "cancelled", None
         try:
             if name not in self._kinds:
+                outcome = UNKNOWN_TOOL
                 raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:_MOST_NAME]}")
             with anyio.move_on_after(self._call_seconds) as limit:
                 result = await super().call_tool(name, arguments, context)
@@ -152,7 +155,8 @@ class Server(MCPServer[Any]):
                 reason = getattr(error.__cause__ or error, "reason", None)
             raise
         except MCPError:
-            outcome = "protocol_error"
+            if outcome != UNKNOWN_TOOL:
+                outcome = "protocol_error"
             raise
         finally:
             seconds = perf_counter() - started

@@ -64,6 +64,32 @@ async def test_the_backend_searches_in_the_same_way(logged, stores: Stores):
     assert await backend.find(place, {"search": "r-4711(", "since": "10m"}) == []
 
 
+def test_prometheus_is_told_how_far_each_store_is(stores: Stores):
+    told = until(
+        lambda: numbers_of(stores.shipper, plan.METRICS_PORT, "sophia_logs_"),
+        lambda told: len(told) == 4 * 3,
+        "all three stores are told of",
+    )
+    sent = {labels: value for labels, value in told.items() if "_lines_sent_total" in labels}
+    assert sorted(labels.count('store="audit-log"') for labels in sent) == [0, 0, 1]
+    assert all(value > 0 for value in sent.values()), told
+    until(
+        lambda: numbers_of(stores.shipper, plan.METRICS_PORT, "sophia_logs_behind_seconds"),
+        lambda behind: max(behind.values()) < 30,
+        "each has everything",
+    )
+    # What an alert asks of a store itself.
+    dropped = numbers_of(stores.first, plan.PORT, "vl_rows_dropped_total")
+    assert dropped['vl_rows_dropped_total{reason="too_big_timestamp"}'] == 0
+    assert 'vl_rows_dropped_total{reason="too_small_timestamp"}' in dropped
+
+
+def numbers_of(name: str, port: int, begin: str) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://{address(name)}:{port}/metrics", timeout=20) as answer:
+        lines = [line.rpartition(" ") for line in answer.read().decode().splitlines()]
+    return {series: float(value) for series, _, value in lines if series.startswith(begin)}
+
+
 COUNTING = """
 import time
 began = time.monotonic()

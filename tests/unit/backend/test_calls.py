@@ -162,6 +162,20 @@ async def test_nonsense_is_an_error_that_says_so(world: World, monkeypatch):
             assert ("It may have taken effect: check before" in text) is (status != 503)
 
 
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(-32602, "unknown_tool"), (-32603, "protocol_error")]
+)
+async def test_a_tool_that_is_gone_is_no_fault_of_its_server(
+    world: World, service, code: int, outcome: str
+):
+    error = {"code": code, "message": "Unknown tool: read"}
+    odd_server(service, replies.ok({"jsonrpc": "2.0", "id": 1, "error": error}))
+    backend = await world.backend(SELDOM, odd=urlsplit(service.url).port)
+    await backend.post("/api/tools/odd/read", {})
+    metrics = (await backend.get("/metrics")).text
+    assert f'mcp_tool_calls_total{{outcome="{outcome}",tool="odd_read"}} 1.0' in metrics
+
+
 @pytest.mark.parametrize(("tool", "asked"), [("read", 2), ("write", 1)])
 async def test_only_what_reads_is_asked_for_again_when_the_connection_breaks(
     world: World, service, tool: str, asked: int

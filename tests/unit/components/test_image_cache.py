@@ -149,10 +149,22 @@ def test_compiled_modules_change_no_tag(source):
     assert plan.tag(read(source, "base")) == before
 
 
+def test_a_link_to_another_images_file_stands_for_that_file(source):
+    shared = source.parent / "other" / "shared.py"
+    shared.parent.mkdir()
+    shared.write_text("1")
+    (source / "shared.py").symlink_to("../other/shared.py")
+    context = read(source, "base")
+    assert ("shared.py", b"1") in [(one.path, one.content) for one in context.sources]
+    shared.write_text("2")
+    assert plan.tag(read(source, "base")) != plan.tag(context)
+
+
 def test_links_and_missing_files_are_faults(source, tmp_path):
     (source / "Dockerfile").unlink()
     (source / "link").symlink_to("/etc/passwd")
-    with pytest.raises(ImageError, match=r"link is a link.*no Dockerfile"):
+    (source / "odd").symlink_to(tmp_path)
+    with pytest.raises(ImageError, match=r"link is a link to no.*odd is a link.*no Dockerfile"):
         read(source, "base")
     with pytest.raises(ImageError, match="the folder doesn't exist"):
         read(tmp_path / "missing", "base")

@@ -32,8 +32,7 @@ def test_it_replaces_the_database_and_what_needs_one_starts_after_its_check():
     assert faults == []
     assert settings.database.url.reveal() == URL
     every = planned(settings)
-    assert not [name for name in every if name in ("database", *workloads.OF_DATABASE)]
-    assert not [name for name in every if name.endswith("-revocation")]
+    assert [name for name in every if name.startswith(("database", "backup"))] == ["database-check"]
     assert every["ai_memory"].needs == ("database-check",)
     assert every["ai_memory"].networks == ("services",)
     assert [file.target for file in every["ai_memory"].secrets] == ["MEMORY_DATABASE_URL"]

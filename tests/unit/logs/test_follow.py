@@ -140,6 +140,7 @@ def test_too_many_open_files_of_what_is_gone_are_given_up(tmp_path, monkeypatch)
         follower.look()
         shutil.rmtree(gone.folder)
     assert texts(follower) == ["2", "3"], "the oldest two"
+    assert follower.dropped == 2
     assert len(os.listdir("/proc/self/fd")) == before
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from sophia_logs import metrics
 
 from components.plan import backend, logs, monitoring, networks, policies, workloads
 from components.settings_overlay import addresses
@@ -40,13 +41,15 @@ def test_only_the_backend_and_what_fills_them_reach_the_stores():
         assert workload.ports == ()
 
 
-def test_where_the_platform_is_watched_the_stores_are_missed_when_they_are_away():
+def test_where_the_platform_is_watched_they_are_missed_when_they_are_away():
     watched, _ = check(changed(logs={"enabled": True}, monitoring={"enabled": True}))
     planned = {workload.name: workload for workload in workloads.planned(watched)}
     there = {name for name, workload in planned.items() if networks.LOGS in workload.networks}
     assert there == {*logs.NAMES, "backend", monitoring.PROMETHEUS}
-    (job,) = [one for one in monitoring.jobs(planned.values(), []) if one.name == "logs"]
-    assert (job.port, set(job.services)) == (logs.PORT, {logs.STORE, logs.AUDIT})
+    jobs = {one.name: one for one in monitoring.jobs(planned.values(), [])}
+    assert (jobs["logs"].port, set(jobs["logs"].services)) == (logs.PORT, {logs.STORE, logs.AUDIT})
+    shipper = jobs["log-shipper"]
+    assert (shipper.port, shipper.services) == (metrics.PORT, (logs.SHIPPER,))
 
 
 def test_each_manager_has_both_stores_and_each_node_a_shipper():

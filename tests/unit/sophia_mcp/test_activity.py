@@ -92,7 +92,7 @@ async def test_the_route_tells_who_called_and_what_failed_and_no_data(
     assert report["callers"] == [{"name": "alice", "calls": 3, "errors": 2}]
     unknown, invalid = report["recent_errors"]
     assert (unknown["tool"], invalid["tool"]) == ("unknown", "add")
-    assert (unknown["outcome"], invalid["outcome"]) == ("protocol_error", "invalid_arguments")
+    assert (unknown["outcome"], invalid["outcome"]) == ("unknown_tool", "invalid_arguments")
     assert (invalid["caller"], invalid["request_id"]) == ("alice", "gateway-1")
     assert invalid["at"].endswith("Z")
     assert "password" not in json.dumps(report)

@@ -158,7 +158,7 @@ async def test_an_unknown_tool_makes_no_label_of_its_own(toy_in_process: Server)
     async with Client(toy_in_process) as client:
         with pytest.raises(MCPError, match=r"Unknown tool: x{128}$"):
             await client.call_tool("x" * 5000, {})
-    assert calls(toy_in_process, "unknown", "protocol_error") == 1
+    assert calls(toy_in_process, "unknown", "unknown_tool") == 1
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -120,7 +120,7 @@ async def test_failures_are_marked_without_their_texts(
         spans(replica, collector, 4)
     assert all(one.failed and not one.events for one in collector.spans)
     assert {one.attributes["error.type"] for one in collector.spans} == {
-        *("crash", "error", "4xx", "protocol_error")
+        *("crash", "error", "4xx", "unknown_tool")
     }
     for secret in (b"hidden", b"inner detail"):
         assert secret not in collector.raw

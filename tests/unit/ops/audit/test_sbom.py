@@ -41,13 +41,14 @@ EXPECTED = [
 ]
 
 
-def archive(files: dict[str, str]) -> io.BytesIO:
+def archive(files: dict[str, str], program: bytes = b"") -> io.BytesIO:
     made = io.BytesIO()
+    contents = {path: text.encode() for path, text in files.items()}
     with tarfile.open(fileobj=made, mode="w") as tar:
-        for path, text in files.items():
+        for path, content in (contents | {"usr/bin/program": program}).items():
             member = tarfile.TarInfo(path)
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text.encode()))
+            member.size, member.mode = len(content), 0o755 if content is program else 0o644
+            tar.addfile(member, io.BytesIO(content))
         link = tarfile.TarInfo("etc/os-release")
         link.type, link.linkname = tarfile.SYMTYPE, "../usr/lib/os-release"
         tar.addfile(link)

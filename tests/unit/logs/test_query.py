@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sophia_logs.find import query
+from sophia_logs.query import SINCE, query
 
-END = "| sort by (_time desc) limit 200 | fields _time, service, node, _msg"
+END = "| sort by (_time desc) limit 200 | fields _time, service, node, stream, _msg"
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,15 @@ END = "| sort by (_time desc) limit 200 | fields _time, service, node, _msg"
 )
 def test_each_part_is_a_filter_and_text_means_itself(service, search, caller, since, asked):
     assert query(service, search, caller, since, 200) == f"{asked} {END}"
+
+
+@pytest.mark.parametrize("text", ["90s", "2h", "2026-11-27", "2026-11-27T15:00Z"])
+def test_a_span_and_a_moment_are_taken(text):
+    assert SINCE.fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1h", "h", "yesterday", "1h or *", "2026-11-27T15", "-" * 10]
+)
+def test_what_is_neither_is_not(text):
+    assert not SINCE.fullmatch(text)

@@ -1,0 +1,1 @@
+../../logs/sophia_logs/query.py

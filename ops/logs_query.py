@@ -1,0 +1,1 @@
+../images/logs/sophia_logs/query.py
