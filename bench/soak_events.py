@@ -72,9 +72,12 @@ class Platform:
 
     def up(self) -> None:
         """Changes the platform to what its configuration says."""
-        self.stack.pulumi("up", "--yes", "--skip-preview", quiet=True)
+        self._up()
         self.outputs = self.stack.outputs()
         self.on_tokens(self.outputs["gateway_tokens"])
+
+    def _up(self) -> None:
+        self.stack.pulumi("up", "--yes", "--skip-preview", quiet=True)
 
     def configure(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Changes the stack's file."""
@@ -86,7 +89,7 @@ class Platform:
     def restore(self) -> None:
         """Puts the stack's file and the platform back as they were."""
         self.stack.configuration_file.write_bytes(self.before)
-        self.up()
+        self._up()
 
     def tasks(self) -> dict[str, list[tuple[str, str]]]:
         """Where each server and the gateway run: node and container."""
@@ -100,19 +103,22 @@ def with_callers(config: dict[str, Any]) -> None:
     callers |= {name: {} for name in CALLERS}
 
 
+def with_other_memory(config: dict[str, Any], server: str, running: Iterable[str]) -> None:
+    """Changes a setting of a server. running: all servers, for a stack that names none."""
+    listed = config.get(f"{PROJECT}:servers", running)
+    servers = listed if isinstance(listed, dict) else {name: {} for name in listed}
+    config[f"{PROJECT}:servers"] = servers
+    resources = servers.setdefault(server, {}).setdefault("resources", {})
+    resources["memoryMb"] = 528 if resources.get("memoryMb") == 512 else 512
+
+
 def changed(platform: Platform, event: Event) -> None:
     """Every replica of a server is replaced: a setting of it is another one."""
     server = _most(platform.tasks(), platform.outputs["mcp_endpoints"])
 
-    def change(config: dict[str, Any]) -> None:
-        servers = config.setdefault(
-            f"{PROJECT}:servers", {name: {} for name in platform.outputs["mcp_endpoints"]}
-        )
-        resources = servers.setdefault(server, {}).setdefault("resources", {})
-        resources["memoryMb"] = 528 if resources.get("memoryMb") == 512 else 512
-
     event.what += f" ({server})"
-    platform.configure(change)
+    running = list(platform.outputs["mcp_endpoints"])
+    platform.configure(lambda config: with_other_memory(config, server, running))
     platform.up()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.soak_calls import Call, Tool
-from bench.soak_events import SCHEDULE, Event, with_callers
+from bench.soak_events import SCHEDULE, Event, with_callers, with_other_memory
 
 KILLED = Event("a node is lost", began=100, ended=160, lost=101, alone=frozenset({"single"}))
 ROTATED = Event("a token rotates", began=100, ended=160, refused="soak-2")
@@ -62,3 +62,13 @@ def test_the_soaks_callers_are_added_to_those_that_there_are():
         "callers": {"alice": {"servers": ["github"]}, "soak-1": {}, "soak-2": {}},
         "port": 8443,
     }
+
+
+@pytest.mark.parametrize(
+    "listed", [{}, {"sophia:servers": ["a", "b"]}, {"sophia:servers": {"a": {}, "b": {}}}]
+)
+def test_a_servers_setting_changes_however_servers_are_listed(listed):
+    config = {**listed}
+    for expected in (512, 528, 512):
+        with_other_memory(config, "a", ["a", "b"])
+        assert config["sophia:servers"] == {"a": {"resources": {"memoryMb": expected}}, "b": {}}
