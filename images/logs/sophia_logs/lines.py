@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +54,25 @@ class Line:
         if '"caller"' not in self.text:
             return False
         return self.service == gateway or self.told.get("logger") == _SERVERS_AUDIT
+
+
+class Moments:
+    """Nanoseconds since 1970, some of them several times. Eight bytes for each: a container may
+    write thousands of lines a second."""
+
+    def __init__(self, each: Iterable[int] = ()) -> None:
+        # The earliest is last: it is taken first, and cheaply from there.
+        self._left = array("q", sorted(array("q", (-at for at in each))))
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def take(self, at: int) -> bool:
+        """Whether that one was there; it no longer is."""
+        place = bisect_left(self._left, -at)
+        if there := self._left[place : place + 1] == array("q", [-at]):
+            del self._left[place]
+        return there
 
 
 def nanoseconds(text: str) -> int:

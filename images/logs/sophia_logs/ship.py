@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from sophia_logs.follow import FOLDER, Follower, Had
+from sophia_logs.follow import DISORDER, FOLDER, Follower, Had
 from sophia_logs.lines import Line
 from sophia_logs.store import PORT, Store, StoreError
 
@@ -30,8 +30,6 @@ _RETRY_S = 3.0
 _UNSETTLED_S = 15.0
 """How long a store may lose what it took, if it is killed: it writes to disk every 5 s."""
 _MOST_UNSETTLED = 50_000
-_MARGIN = 60 * 10**9
-"""Nanoseconds before its newest line in which a store is asked for what it has exactly."""
 _AWAY_S = 3600.0
 """A store without an address for so long won't come back."""
 _LOOK_S = 1.0
@@ -99,7 +97,7 @@ class Sender(threading.Thread):
         newest = self.store.newest(container)
         if newest is None:
             return Had()
-        return Had(newest, self.store.times(container, newest - _MARGIN, newest))
+        return Had(newest, self.store.times(container, newest - DISORDER, newest))
 
 
 def found(host: str) -> dict[str, str]:
