@@ -102,18 +102,20 @@ class Sender(threading.Thread):
 
 def found(host: str) -> dict[str, str]:
     """Addresses of a service's tasks, by what stays when a task is replaced: Docker's DNS names the
-    task of an address, and that of a global service is called after its node."""
+    task of an address, and that of a global service is called after its node. A task that it
+    doesn't name just now is left out: under another name each line would be sent to it again."""
+    known: dict[str, str] = {}
     with suppress(OSError):
         tasks = socket.getaddrinfo(host, PORT, socket.AF_INET, socket.SOCK_STREAM)
-        return {_identity(str(where[0])): str(where[0]) for *_, where in tasks}
-    return {}
+        for address in (str(where[0]) for *_, where in tasks):
+            with suppress(OSError):
+                known[_identity(address)] = address
+    return known
 
 
 def _identity(address: str) -> str:
-    try:
-        parts = socket.gethostbyaddr(address)[0].split(".")
-    except OSError:
-        return address
+    """Raises OSError."""
+    parts = socket.gethostbyaddr(address)[0].split(".")
     # service.node.task.network
     return parts[1] if len(parts) == 4 else address
 
