@@ -49,11 +49,14 @@ class Line:
         return json.dumps({**fields, **where, **what}, ensure_ascii=False).encode(errors="replace")
 
     def audits(self, gateway: str) -> bool:
-        """Whether it tells who called what: a tool call of a server or the backend, or a request
-        at the gateway. gateway: its service."""
+        """Whether it tells who called what: a tool call of a server or the backend, or a caller's
+        request at the gateway. gateway: its service. Requests without a token are nobody's
+        call, and a stranger may send so many that they push out all that is kept."""
         if '"caller"' not in self.text:
             return False
-        return self.service == gateway or self.told.get("logger") == _SERVERS_AUDIT
+        if self.service == gateway:
+            return bool(self.told.get("caller"))
+        return self.told.get("logger") == _SERVERS_AUDIT
 
 
 class Moments:

@@ -68,6 +68,7 @@ def test_half_a_character_does_no_harm():
         (CALL, "sophia-dev-slack", True),
         (GATEWAY, "sophia-dev-gateway", True),
         (GATEWAY, "sophia-dev-slack", False),
+        (GATEWAY.replace('"ci"', '""'), "sophia-dev-gateway", False),
         (REQUEST, "sophia-dev-slack", False),
         ("plain", "sophia-dev-gateway", False),
     ],
