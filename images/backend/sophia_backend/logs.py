@@ -14,8 +14,10 @@ from . import wire
 from .problems import Problem
 
 VARIABLE = "SOPHIA_LOGS"
-MOST_LINES = 1000
-"""In one answer."""
+MOST_LINES, MOST_BYTES = 1000, 4 * 1024 * 1024
+"""In one answer. A line may have 128 KiB."""
+_LINES = "100"
+"""Without a limit."""
 _ANSWER_S = 15.0
 _SINCE = re.compile(r"[0-9]{1,4}[smhdw]|[0-9-]{10}(T[0-9:]{5,8}Z)?")
 _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,63}")
@@ -48,18 +50,11 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     asked: service, search (text in any case), since (such as 2h, or a date), limit.
     Raises Problem: a wrong value (400), or the store doesn't answer (502).
     """
-    async with wire.http_client() as http:
-        try:
-            answer = await http.post(
-                f"{place.url}/select/logsql/query",
-                data={"query": query(place.prefix, asked)},
-                timeout=_ANSWER_S,
-            )
-            answer.raise_for_status()
-            rows = [json.loads(line) for line in answer.text.splitlines()]
-        except (httpx2.HTTPError, ValueError) as error:
-            detail = f"The store of logs doesn't answer: {type(error).__name__}. Try again."
-            raise Problem(502, "No logs now", detail) from None
+    try:
+        rows = [json.loads(line) for line in await _told(place, asked)]
+    except (httpx2.HTTPError, ValueError) as error:
+        detail = f"The store of logs doesn't answer: {type(error).__name__}. Try again."
+        raise Problem(502, "No logs now", detail) from None
     return [
         {
             "time": row.get("_time"),
@@ -72,10 +67,29 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
+async def _told(place: Place, asked: Mapping[str, str]) -> list[bytes]:
+    """The rows of the store's answer. Raises Problem, httpx2.HTTPError."""
+    told = bytearray()
+    wanted = {"query": query(place.prefix, asked)}
+    url = f"{place.url}/select/logsql/query"
+    async with (
+        wire.http_client() as http,
+        http.stream("POST", url, data=wanted, timeout=_ANSWER_S) as answer,
+    ):
+        answer.raise_for_status()
+        async for chunk in answer.aiter_bytes():
+            told += chunk
+            if len(told) > MOST_BYTES:
+                expected = f"a smaller one: the lines have more than {MOST_BYTES} bytes"
+                raise _bad("limit", asked.get("limit") or _LINES, expected)
+    # Not as text, which has more ends of lines: some of Unicode's are in what people send.
+    return bytes(told).splitlines()
+
+
 def query(prefix: str, asked: Mapping[str, str]) -> str:
     """LogsQL. Raises Problem."""
     service, since = asked.get("service", ""), asked.get("since") or "1h"
-    limit = asked.get("limit") or "100"
+    limit = asked.get("limit") or _LINES
     if service and not _SERVICE.fullmatch(service):
         raise _bad("service", service, "a service's name, such as slack or gateway")
     if not _SINCE.fullmatch(since):

@@ -43,11 +43,13 @@ class Store:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.status = 200
+        self.newest = "newer"
 
     async def answer(self, request: Request) -> Response:
         self.asked += parse_qs((await request.body()).decode())["query"]
-        newer = {**ROW, "_msg": "newer"}
-        return Response(f"{json.dumps(newer)}\n{json.dumps(ROW)}\n", self.status)
+        rows = ({**ROW, "_msg": self.newest}, ROW)
+        told = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+        return Response(told, self.status)
 
     @property
     def app(self) -> Starlette:
@@ -108,6 +110,20 @@ async def test_what_is_wrong_is_told_and_reaches_no_store(backend, store, query,
 async def test_a_search_means_itself(backend: Backend, store: Store):
     await backend.get("/api/logs?search=" + quote('a"b | delete {x}.*'))
     assert r'_msg:~"(?i)a\"b \\| delete \\{x\\}\\.\\*"' in store.asked[0]
+
+
+async def test_a_line_may_have_any_separator_of_unicodes(backend: Backend, store: Store):
+    store.newest = "SELECT\u2028'\x85\u2029'"
+    lines = (await backend.get("/api/logs")).json()["lines"]
+    assert [line["line"] for line in lines] == [ROW["_msg"], store.newest]
+
+
+async def test_more_than_fits_into_memory_is_not_read(backend: Backend, store: Store):
+    """A thousand lines of 128 KiB, of a service that prints what it gets."""
+    store.newest = "x" * logs.MOST_BYTES
+    answer = await backend.get("/api/logs?limit=1000")
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("limit: expected a smaller one: the lines have more")
 
 
 async def test_a_store_that_fails_or_is_gone_is_a_problem_of_its_own(backend, store, world):
