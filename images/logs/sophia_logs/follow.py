@@ -13,14 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sophia_logs.lines import Line, Moments, nanoseconds
+from sophia_logs.lines import LONGEST, Line, Moments, nanoseconds
 
 FOLDER = Path("/var/lib/docker/containers")
 _MOST_BYTES = 1024 * 1024
 """Of one read, about."""
 _SLICE = 64 * 1024
-_LONGEST = 128 * 1024
-"""Characters of a line; Docker splits one into pieces of 16 KiB."""
 _MOST_FILES = 2000
 _ID = re.compile(r"[0-9a-f]{64}")
 DISORDER = 30 * 10**9
@@ -137,8 +135,9 @@ class Follower:
                 continue
             began, before = self._begun.pop((file.container, stream), (at, ""))
             text = before + text
-            if text.endswith("\n") or len(text) >= _LONGEST:
-                text = text.removesuffix("\n")[:_LONGEST]
+            # Docker splits a line into pieces of 16 KiB.
+            if text.endswith("\n") or len(text) >= LONGEST:
+                text = text.removesuffix("\n")[:LONGEST]
                 yield Line(file.container, file.service, began, stream, text)
             else:
                 self._begun[file.container, stream] = (began, text)

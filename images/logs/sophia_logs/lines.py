@@ -12,6 +12,11 @@ from typing import Any
 
 _TOLD = ("level", "request_id", "caller", "tool")
 """Fields of a JSON line that can be searched by name."""
+_MOST_TOLD = 512
+"""Characters of one."""
+LONGEST = 128 * 1024
+"""Characters of a line. As the store gets it, it may have six times as many bytes: it takes 1 MiB
+(components/plan/logs.py), and drops what is longer without a word."""
 _SERVERS_AUDIT = "sophia_mcp.audit"
 """The logger of tool calls, as in mcp_catalog/base/sophia_mcp/audit.py."""
 
@@ -41,9 +46,11 @@ class Line:
     def stored(self, node: str) -> bytes:
         """A line of the store's, as JSON. What a container says can't overwrite where it is."""
         told = self.told
-        fields = {name: str(told[name]) for name in _TOLD if told.get(name) is not None}
+        fields = {
+            name: str(told[name])[:_MOST_TOLD] for name in _TOLD if told.get(name) is not None
+        }
         if "id" in told:  # the gateway's name for it
-            fields.setdefault("request_id", str(told["id"]))
+            fields.setdefault("request_id", str(told["id"])[:_MOST_TOLD])
         where = {"container": self.container, "service": self.service, "node": node}
         what = {"_time": moment(self.at), "_msg": self.text or " ", "stream": self.stream}
         return json.dumps({**fields, **where, **what}, ensure_ascii=False).encode(errors="replace")
