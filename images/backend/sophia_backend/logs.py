@@ -1,9 +1,13 @@
 """The logs of all services, from the store that keeps them, where the platform has one."""
 
+import asyncio
 import json
 import re
-from collections.abc import Mapping
+import socket
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -48,13 +52,21 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     """The newest lines, the oldest of them first: `time`, `service`, `node`, `stream`, `line`.
 
     asked: service, search (text in any case), since (such as 2h, or a date), limit.
-    Raises Problem: a wrong value (400), or the store doesn't answer (502).
+    Raises Problem: a wrong value (400), or no store answers (502).
     """
+    wanted, most = query(place.prefix, asked), int(asked.get("limit") or _LINES)
     try:
-        rows = [json.loads(line) for line in await _told(place, asked)]
-    except (httpx2.HTTPError, ValueError) as error:
+        stores = await _stores(place.url)
+        told = await asyncio.gather(*(_told(one, wanted) for one in stores), return_exceptions=True)
+        answers = [one for one in told if not isinstance(one, BaseException)]
+        for one in told:
+            if isinstance(one, Problem) or (isinstance(one, BaseException) and not answers):
+                raise one
+        rows = [json.loads(line) for line in _merged(answers)]
+    except (OSError, httpx2.HTTPError, ValueError) as error:
         detail = f"The store of logs doesn't answer: {type(error).__name__}. Try again."
         raise Problem(502, "No logs now", detail) from None
+    rows.sort(key=lambda row: str(row.get("_time")).removesuffix("Z"))
     return [
         {
             "time": row.get("_time"),
@@ -63,25 +75,44 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
             "stream": row.get("stream"),
             "line": row.get("_msg"),
         }
-        for row in reversed(rows)
+        for row in rows[-most:]
     ]
 
 
-async def _told(place: Place, asked: Mapping[str, str]) -> list[bytes]:
-    """The rows of the store's answer. Raises Problem, httpx2.HTTPError."""
+def _merged(answers: Iterable[Sequence[bytes]]) -> list[bytes]:
+    """The rows that any store has. One that began later, on a new manager, lacks what the others
+    had before."""
+    rows: Counter[bytes] = Counter()
+    for answer in answers:
+        rows |= Counter(reversed(answer))
+    return [*rows.elements()]
+
+
+async def _stores(url: str) -> list[str]:
+    """The addresses of all. Raises OSError."""
+    at = urlsplit(url)
+    found = await asyncio.get_running_loop().getaddrinfo(
+        at.hostname or "", at.port, family=socket.AF_INET, type=socket.SOCK_STREAM
+    )
+    addresses = {str(where[0]) for *_, where in found}
+    return [f"http://{address}:{at.port}" for address in sorted(addresses)]
+
+
+async def _told(url: str, wanted: str) -> list[bytes]:
+    """The rows of a store's answer. Raises Problem, httpx2.HTTPError."""
     told = bytearray()
-    wanted = {"query": query(place.prefix, asked)}
-    url = f"{place.url}/select/logsql/query"
     async with (
         wire.http_client() as http,
-        http.stream("POST", url, data=wanted, timeout=_ANSWER_S) as answer,
+        http.stream(
+            "POST", f"{url}/select/logsql/query", data={"query": wanted}, timeout=_ANSWER_S
+        ) as answer,
     ):
         answer.raise_for_status()
         async for chunk in answer.aiter_bytes():
             told += chunk
             if len(told) > MOST_BYTES:
-                expected = f"a smaller one: the lines have more than {MOST_BYTES} bytes"
-                raise _bad("limit", asked.get("limit") or _LINES, expected)
+                detail = f"The lines have more than {MOST_BYTES} bytes: ask for fewer by `limit`."
+                raise Problem(400, "Bad request", detail)
     # Not as text, which has more ends of lines: some of Unicode's are in what people send.
     return bytes(told).splitlines()
 

@@ -5,21 +5,44 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 from sophia_logs.store import Store, StoreError
 
 
 def query(service: str, search: str, caller: str, since: str, limit: int) -> str:
     """LogsQL for the newest lines. service, caller: "" for all. search: text in any case, ""
-    for all lines. since: such as 2h, or a date."""
-    parts = [f"_time:{since}" if since[:-1].isdigit() else f"_time:>={since}"]
+    for all lines. since: such as 2h, a date, or a span from `days`. limit: 0 for all lines, in no
+    order: to sort so many takes more memory than a store has."""
+    exact = since[:-1].isdigit() or since.startswith("[")
+    parts = [f"_time:{since}" if exact else f"_time:>={since}"]
     if service:
         parts.insert(0, f"{{service={_quoted(service)}}}")
     if caller:
         parts.append(f"caller:={_quoted(caller)}")
     if search:
         parts.append(f"_msg:~{_quoted('(?i)' + escaped(search))}")
-    return f"{' '.join(parts)} | sort by (_time desc) limit {limit} | fields {', '.join(_FIELDS)}"
+    newest = f" | sort by (_time desc) limit {limit}" if limit else ""
+    return f"{' '.join(parts)}{newest} | fields {', '.join(_FIELDS)}"
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def days(since: str, now: datetime) -> Iterator[str]:
+    """The time from `since` on, as spans of a day each: a store ends a search after 30 s."""
+    if since[:-1].isdigit():
+        start = now - timedelta(seconds=int(since[:-1]) * _UNITS[since[-1]])
+    else:
+        start = datetime.fromisoformat(since).replace(tzinfo=UTC)
+    while start <= now:
+        end = start + timedelta(days=1)
+        yield f"[{start:{_FORM}}, {end:{_FORM}})"
+        start = end
+
+
+_FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
 _FIELDS = ("_time", "service", "node", "_msg")
@@ -40,15 +63,25 @@ def main() -> None:
     parser.add_argument("--search", default="")
     parser.add_argument("--caller", default="")
     parser.add_argument("--since", default="1h")
-    parser.add_argument("--limit", type=int, default=200)
-    asked = query(**vars(parser.parse_args()))
+    parser.add_argument("--limit", type=int, default=200, help="0: all, in no order")
+    asked, store = vars(parser.parse_args()), Store("127.0.0.1")
     try:
-        rows = list(Store("127.0.0.1").ask(asked))
+        if asked["limit"]:
+            for row in reversed(list(store.ask(query(**asked)))):
+                print(shown(row))
+        else:
+            for day in days(asked["since"], datetime.now(UTC)):
+                for row in store.ask(query(**asked | {"since": day})):
+                    print(shown(row))
     except StoreError as error:
         sys.exit(f"the store doesn't answer: {error}")
-    for row in reversed(rows):
-        where = f"{row.get('service', '')}@{row.get('node', '')}"
-        print(f"{row['_time'][:23]}Z {where} | {row.get('_msg', '')}")
+
+
+def shown(row: Mapping[str, str]) -> str:
+    """A line as people read it; sorted as texts they are in the order of their times."""
+    seconds, _, fraction = row["_time"].removesuffix("Z").partition(".")
+    where = f"{row.get('service', '')}@{row.get('node', '')}"
+    return f"{seconds}.{fraction[:3]:0<3}Z {where} | {row.get('_msg', '')}"
 
 
 if __name__ == "__main__":

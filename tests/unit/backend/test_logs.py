@@ -44,16 +44,45 @@ class Store:
         self.asked: list[str] = []
         self.status = 200
         self.newest = "newer"
+        self.rows: list[dict[str, str]] | None = None
 
     async def answer(self, request: Request) -> Response:
         self.asked += parse_qs((await request.body()).decode())["query"]
-        rows = ({**ROW, "_msg": self.newest}, ROW)
+        rows = self.rows or [{**ROW, "_msg": self.newest}, ROW]
         told = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
         return Response(told, self.status)
 
     @property
     def app(self) -> Starlette:
         return Starlette(routes=[Route("/select/logsql/query", self.answer, methods=["POST"])])
+
+
+@pytest.fixture
+async def two(world: World, store: Store, monkeypatch: pytest.MonkeyPatch):
+    """A backend with another store, that of a new manager, and that store."""
+    new = Store()
+    async with asgi.serving(store.app) as first, asgi.serving(new.app) as second:
+        urls = [f"http://127.0.0.1:{port}" for port in (first, second)]
+
+        async def stores(_: str) -> list[str]:
+            return urls
+
+        monkeypatch.setattr(logs, "_stores", stores)
+        yield await world.backend(kept=logs.Place(url="http://logs:1", prefix="sophia-dev-")), new
+
+
+async def test_what_any_store_has_is_told_once(two, store: Store):
+    backend, new = two
+    new.rows = [{**ROW, "_time": "2026-11-27T15:00:00.5Z", "_msg": "newest"}, ROW]
+    store.newest = "only in the old one"
+
+    async def lines(query: str = "") -> list[str]:
+        return [line["line"] for line in (await backend.get(f"/api/logs{query}")).json()["lines"]]
+
+    assert await lines() == [ROW["_msg"], "only in the old one", "newest"]
+    assert await lines("?limit=1") == ["newest"]
+    new.status = 503
+    assert await lines() == [ROW["_msg"], "only in the old one"], "one that is away is left out"
 
 
 @pytest.fixture
@@ -123,7 +152,7 @@ async def test_more_than_fits_into_memory_is_not_read(backend: Backend, store: S
     store.newest = "x" * logs.MOST_BYTES
     answer = await backend.get("/api/logs?limit=1000")
     assert answer.status_code == 400
-    assert answer.json()["detail"].startswith("limit: expected a smaller one: the lines have more")
+    assert "ask for fewer by `limit`" in answer.json()["detail"]
 
 
 async def test_a_store_that_fails_or_is_gone_is_a_problem_of_its_own(backend, store, world):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
-from sophia_logs.find import query
+from sophia_logs.find import days, query, shown
 
 END = "| sort by (_time desc) limit 200 | fields _time, service, node, _msg"
 
@@ -20,3 +22,22 @@ END = "| sort by (_time desc) limit 200 | fields _time, service, node, _msg"
 )
 def test_each_part_is_a_filter_and_text_means_itself(service, search, caller, since, asked):
     assert query(service, search, caller, since, 200) == f"{asked} {END}"
+
+
+def test_all_lines_are_asked_for_day_by_day_and_not_sorted():
+    now = datetime(2026, 11, 27, 15, 0, 0, 7, UTC)
+    spans = [
+        "[2026-11-25T15:00:00Z, 2026-11-26T15:00:00Z)",
+        "[2026-11-26T15:00:00Z, 2026-11-27T15:00:00Z)",
+        "[2026-11-27T15:00:00Z, 2026-11-28T15:00:00Z)",
+    ]
+    assert list(days("2d", now)) == list(days("2026-11-25T15:00Z", now)) == spans
+    assert query("", "", "ci", spans[0], 0) == (
+        f'_time:{spans[0]} caller:="ci" | fields _time, service, node, _msg'
+    )
+
+
+@pytest.mark.parametrize("time", ["2026-11-27T15:00:00Z", "2026-11-27T15:00:00.00004Z"])
+def test_times_that_the_store_shortens_are_shown_in_full(time):
+    row = {"_time": time, "service": "s", "node": "n", "_msg": "m"}
+    assert shown(row) == "2026-11-27T15:00:00.000Z s@n | m"
