@@ -6,12 +6,11 @@ import json
 import os
 import secrets
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from sophia_logs.follow import Follower, Had
-from sophia_logs.lines import Line, moment
+from sophia_logs.lines import Line, Moments, moment
 
 BEGAN = 1_700_000_000 * 10**9
 SECOND = 10**9
@@ -150,16 +149,31 @@ def test_what_the_store_has_is_not_sent_again(container, tmp_path):
     container.write("between\n", at=BEGAN + 1)
     container.write("newest\n", at=BEGAN + 2)
     container.write("new\n", at=BEGAN + 3)
-    had = Had(BEGAN + 2, Counter({BEGAN: 1, BEGAN + 2: 1}))
+    had = Had(BEGAN + 2, Moments([BEGAN, BEGAN + 2]))
     assert texts(Follower(lambda _: had, tmp_path)) == ["same moment", "between", "new"]
 
 
 def test_files_from_long_before_are_not_even_read(container, tmp_path, monkeypatch):
     container.write("old\n", at=BEGAN)
     os.utime(container.log, ns=(BEGAN, BEGAN))
+    container.rotate()
     monkeypatch.setattr(Follower, "_lines", None)
     had = Had(BEGAN + 3600 * SECOND)
     assert texts(Follower(lambda _: had, tmp_path)) == []
+
+
+def test_what_is_written_after_a_clock_was_set_back_is_new(container, tmp_path):
+    """An hour, as for a machine that started with a wrong one."""
+    wrong = BEGAN + 3600 * SECOND
+    container.write("old\n", at=BEGAN)
+    container.write("newest\n", at=wrong)
+    follower = Follower(lambda _: Had(wrong, Moments([wrong])), tmp_path)
+    assert texts(follower) == []
+    container.write("new\n", at=BEGAN + SECOND)
+    os.utime(container.log, ns=(BEGAN, BEGAN))
+    assert texts(follower) == ["new"]
+    again = Follower(lambda _: Had(wrong, Moments([wrong])), tmp_path)
+    assert texts(again) == ["new"], "whoever starts now doesn't pass over it, either"
 
 
 def test_a_store_that_can_not_say_what_it_has_costs_nothing(container, tmp_path):
