@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 
 import pytest
@@ -37,3 +38,13 @@ def test_a_store_whose_name_is_not_told_now_is_no_new_one(names):
     """A second sender would send it each line again, for an hour."""
     del names["10.0.0.5"]
     assert ship.found("tasks.sophia-dev-logs") == {"node1": "10.0.0.4"}
+
+
+def test_files_of_many_containers_can_be_open():
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (now // 2, most))
+    try:
+        ship.open_many()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
