@@ -96,7 +96,8 @@ class Follower:
         self._found: list[Line] = []
 
     def look(self) -> None:
-        """Opens what is new. What is open can be read, whatever becomes of it."""
+        """Opens what is new. What is open can be read, whatever becomes of it. Raises OSError: it
+        can't be opened, though it is there."""
         listed = set()
         for container, path in _paths(self._folder):
             try:
@@ -108,7 +109,7 @@ class Follower:
                     if self._files.setdefault(key, file) is not file:  # renamed meanwhile
                         file.close()
                 listed.add(key)
-            except OSError:  # removed or renamed meanwhile: the next look sees it
+            except FileNotFoundError:  # removed or renamed meanwhile: the next look sees it
                 continue
         gone = [(key, file) for key, file in list(self._files.items()) if key not in listed]
         for place, (_, file) in enumerate(gone):

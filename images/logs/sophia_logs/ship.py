@@ -10,6 +10,7 @@ store is, is told on /metrics.
 
 from __future__ import annotations
 
+import resource
 import socket
 import sys
 import threading
@@ -138,8 +139,16 @@ def _identity(address: str) -> str:
     return parts[1] if len(parts) == 4 else address
 
 
+def open_many() -> None:
+    """Allows as many open files as this process may have: each file of a container is open for each
+    store, and newer Dockers allow 1,024 unless asked."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(logs: str, audit: str, gateway: str) -> None:
     """Runs until it is ended. logs, audit: names of the stores' tasks. gateway: its service."""
+    open_many()
     node = socket.gethostname()
     wanted: dict[str, Callable[[Line], bool]] = {
         logs: lambda line: True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -206,4 +207,18 @@ def test_other_files_and_folders_are_not_looked_into(tmp_path, container, follow
     container.write("a\n")
     shutil.copy(container.log, tmp_path / "backup" / "backup-json.log")
     (container.folder / "other.log").write_text("x\n")
+    assert texts(follower) == ["a"]
+
+
+def test_a_file_that_can_not_be_opened_is_no_file_that_is_gone(container, follower, monkeypatch):
+    """Its lines would be lost with it, and nobody would know."""
+
+    def refused(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    container.write("a\n")
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(OSError, match="Too many"):
+        follower.look()
+    monkeypatch.undo()
     assert texts(follower) == ["a"]

@@ -4,6 +4,7 @@ HTTP, from Docker's files. That lines arrive is tests/integration/logs.
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
 import time
@@ -131,3 +132,13 @@ def test_a_store_whose_name_is_not_told_now_is_no_new_one(names):
     """A second sender would send it each line again, for an hour."""
     del names["192.0.2.5"]
     assert ship.found("tasks.sophia-dev-logs") == {"node1": "192.0.2.4"}
+
+
+def test_files_of_many_containers_can_be_open():
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (now // 2, most))
+    try:
+        ship.open_many()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
