@@ -40,10 +40,10 @@ status: $(VENV)/.ready ## show nodes, services and jobs; of another stack: make 
 	@exec $(BIN)/python -m ops status --stack "$(STACK)"
 
 logs: $(VENV)/.ready ## show the last lines of a service: make logs SERVICE=ai_memory, or SEARCH='text' SINCE=2h
-	@exec $(BIN)/python -m ops logs --stack "$(STACK)" --search="$(SEARCH)" --since="$(SINCE)" -- "$(SERVICE)"
+	@exec $(BIN)/python -m ops logs --stack "$(STACK)" --search="$$SEARCH" --since="$(SINCE)" --limit="$(LIMIT)" -- "$(SERVICE)"
 
 audit-log: $(VENV)/.ready ## show who called what: make audit-log CALLER=ci SINCE=7d
-	@exec $(BIN)/python -m ops audit-log --stack "$(STACK)" --caller="$(CALLER)" --since="$(SINCE)"
+	@exec $(BIN)/python -m ops audit-log --stack "$(STACK)" --caller="$(CALLER)" --since="$(SINCE)" --limit="$(LIMIT)"
 
 alerts: $(VENV)/.ready ## list what monitoring reports now; of another stack: make alerts STACK=prod
 	@exec $(BIN)/python -m ops alerts --stack "$(STACK)"

@@ -18,11 +18,18 @@ CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 @dataclass(frozen=True)
 class OwnCa:
     """generation: another text makes another CA. keep_former: whether the former one still signs,
-    and clients are given both.
+    and clients are given both. handed_out: PEM that clients were given by the last `up`.
     """
 
     generation: str = ""
     keep_former: bool = False
+    handed_out: str = ""
+
+    def used(self, certificates: str) -> int:
+        """How many of the newest CA and the former one are used. One that clients are no longer
+        given may have leaked: keeping the former one later doesn't bring it back."""
+        both = separate(certificates)
+        return len(both) if self.keep_former and both[-1].strip() in self.handed_out else 1
 
 
 @dataclass(frozen=True)
@@ -73,24 +80,26 @@ def made(
         opts=opts,
     )
 
-    def signing(text: str) -> str:
-        """Of the newest CA and the former one, where there is one."""
-        return separate(text)[-1 if own.keep_former else 0]
+    def signing(certificates: str, text: str) -> str:
+        """The part of a text that is the CA's that signs."""
+        return separate(text)[own.used(certificates) - 1]
 
     leaf = swarm.Certificate(
         f"{name}-certificate",
         common_name=common_name,
         dns_names=list(hosts),
         ip_addresses=addresses,
-        ca_certificate=authority.certificate.apply(signing),
-        ca_private_key=authority.private_key.apply(signing),
+        ca_certificate=authority.certificate.apply(lambda both: signing(both, both)),
+        ca_private_key=pulumi.Output.all(authority.certificate, authority.private_key).apply(
+            lambda known: signing(*known)
+        ),
         validity_days=CERTIFICATE_DAYS,
         opts=opts,
     )
     return Shown(
         pem=pulumi.Output.concat(leaf.certificate, leaf.private_key),
         authority=authority.certificate.apply(
-            lambda both: both if own.keep_former else separate(both)[0]
+            lambda both: "".join(separate(both)[: own.used(both)])
         ),
         ends=leaf.not_after,
         renew=timedelta(days=CERTIFICATE_DAYS) * RENEWAL,

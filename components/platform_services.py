@@ -191,7 +191,9 @@ class Services:
                 former_tokens={name: secret(one) for name, one in all_of_it.former_tokens.items()},
                 certificate=settings.certificate,
                 private_key=secret(settings.private_key),
-                own_ca=OwnCa(all_of_it.rotation.gateway_ca, settings.keep_former_ca),
+                own_ca=OwnCa(
+                    all_of_it.rotation.gateway_ca, settings.keep_former_ca, all_of_it.last_authority
+                ),
             ),
             self._opts,
         )

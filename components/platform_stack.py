@@ -22,6 +22,7 @@ from components.plan.volumes import VolumePlan
 from components.platform_services import Services
 from components.sensitive import secret
 from components.settings_model import (
+    AUTHORITY,
     FORMER_TOKENS,
     LOGIN_KEY,
     NAMED_AFTER,
@@ -94,7 +95,7 @@ class PlatformStack(pulumi.ComponentResource):
             TOKENS: gateway.tokens,
             FORMER_TOKENS: gateway.former_tokens,
             "gateway_certificate": gateway.certificate,
-            "ca_certificate": gateway.ca_certificate,
+            AUTHORITY: gateway.ca_certificate,
             "mcp_endpoints": gateway.endpoints,
             "backup_passphrase": running.passphrase,
             "nodes": {m.name: _described(m, settings.ssh_user) for m in machines},

@@ -20,6 +20,7 @@ from components.reading import Fault
 from components.settings_account import Account
 from components.settings_environment import with_credentials, with_environment, with_variables
 from components.settings_model import (
+    AUTHORITY,
     FORMER_TOKENS,
     LOGIN_KEY,
     NAMED_AFTER,
@@ -85,6 +86,7 @@ def load(catalog: Catalog) -> Settings:
         former_login=Sensitive(str(kept.get(LOGIN_KEY, ""))),
         last_tokens=_sensitive(kept.get(TOKENS)),
         former_tokens=_sensitive(kept.get(FORMER_TOKENS)),
+        last_authority=str(kept.get(AUTHORITY) or ""),
         former_networks=cast(Mapping[str, list[str]], former),
         former_layouts=_former_layouts(kept),
     )

@@ -20,6 +20,7 @@ NAMED_AFTER = "named_after"
 SUBNET_SIZE = "subnet_size"
 """Output of a stack: the prefix length of its networks, which is fixed once the Swarm exists."""
 TOKENS, FORMER_TOKENS = "gateway_tokens", "gateway_former_tokens"
+AUTHORITY = "ca_certificate"
 """Outputs of a stack: its callers' tokens, and those before them that are still good; by name."""
 LOGIN_KEY = "ssh_private_key"
 """Output of a stack: the newest private key for logging in to its machines."""
@@ -196,8 +197,8 @@ class Settings:
     prices: US cents per hour, by instance type, as far as the cloud reports them.
     max_usd_per_hour: what all machines may cost, 0 for no limit.
     former_login: the last `up`'s output LOGIN_KEY, or "". last_tokens, former_tokens: what callers
-    had after it, and what they had before; by name. former_networks: where it left each
-    workload; former_layouts: of its networks, newest first.
+    had after it, and what they had before; by name. last_authority: its output AUTHORITY.
+    former_networks: where it left each workload; former_layouts: of its networks, newest first.
     """
 
     project: str
@@ -232,6 +233,7 @@ class Settings:
     former_login: Sensitive = Sensitive("")
     last_tokens: Mapping[str, Sensitive] = field(default_factory=dict)
     former_tokens: Mapping[str, Sensitive] = field(default_factory=dict)
+    last_authority: str = ""
     former_networks: Mapping[str, Collection[str]] = field(default_factory=dict)
     former_layouts: Sequence[networks.Layout] = ()
 

@@ -32,6 +32,7 @@ def main() -> int:
     audited.add_argument("--caller", default="")
     for command in (logs, audited):
         command.add_argument("--since", default="")
+        command.add_argument("--limit", default="")
     commands.add_parser("alerts", parents=[one])
     commands.add_parser("ssh", parents=[one]).add_argument("node")
     commands.add_parser("orphans", parents=[one])
@@ -55,9 +56,11 @@ def main() -> int:
             case "status":
                 inspect.status(arguments.stack)
             case "logs":
-                inspect.logs(arguments.stack, arguments.service, arguments.search, arguments.since)
+                wanted = (arguments.search, arguments.since, arguments.limit)
+                inspect.logs(arguments.stack, arguments.service, *wanted)
             case "audit-log":
-                inspect.audit_log(arguments.stack, arguments.caller, arguments.since)
+                wanted = (arguments.caller, arguments.since, arguments.limit)
+                inspect.audit_log(arguments.stack, *wanted)
             case "alerts":
                 inspect.alerts(arguments.stack)
             case "ssh":

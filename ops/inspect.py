@@ -39,9 +39,9 @@ def status(name: str) -> None:
         say(line)
 
 
-def logs(name: str, service: str, search: str = "", since: str = "") -> None:
+def logs(name: str, service: str, search: str = "", since: str = "", limit: str = "") -> None:
     """The last lines of a service, of all its replicas, as Docker has them; with `search` or
-    `since`, what was kept of it, or of all services."""
+    `since`, what was kept of it, or of all services, see `ops.logs.search`."""
     outputs, prefix = known(name)
     # Everything that runs is on a network. States of the first version don't have this.
     running = outputs.get("networks") or [*outputs["mcp_endpoints"], "database", "gateway"]
@@ -51,9 +51,8 @@ def logs(name: str, service: str, search: str = "", since: str = "") -> None:
             + ", ".join(sorted(running))
         )
     if search or since:
-        found = kept.search(
-            outputs, prefix, stores.STORE, service=service, search=search, since=since
-        )
+        wanted = {"service": service, "search": search, "since": since, "limit": limit}
+        found = kept.search(outputs, prefix, stores.STORE, **wanted)
         sys.stdout.write(found)
         return
     physical = names.physical(prefix, service)
@@ -63,9 +62,9 @@ def logs(name: str, service: str, search: str = "", since: str = "") -> None:
         say("(logs from nodes that are lost now are missing)")
 
 
-def audit_log(name: str, caller: str, since: str) -> None:
+def audit_log(name: str, caller: str, since: str, limit: str = "") -> None:
     """Who called what: one caller, or all."""
-    sys.stdout.write(kept.audited(*known(name), caller, since))
+    sys.stdout.write(kept.audited(*known(name), caller, since, limit))
 
 
 def alerts(name: str) -> None:

@@ -3,14 +3,19 @@ up."""
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.plan import logs, names
 from ops import logs_query, nodes
 from ops.nodes import NotUp
 from ops.stack import PROJECT
+
+NEWEST = 200
+_LIMIT = r"(all|[1-9][0-9]{0,3})?"
 
 
 def search(
@@ -22,28 +27,42 @@ def search(
     search: str = "",
     caller: str = "",
     since: str = "",
+    limit: str = "",
 ) -> str:
-    """Lines that a manager's store has, the oldest first.
+    """Lines that the managers' stores have, the oldest first.
 
     outputs, prefix: of the stack. store: one of the two. service: plain name; caller: the
-    gateway's; search: text in a line; "" for all. since: "" for the last hour. Raises NotUp.
+    gateway's; search: text in a line; "" for all. since: "" for the last hour. limit: how many of
+    the newest, `all` for all, "" for NEWEST. Raises NotUp.
     """
     if store not in outputs.get("networks", ()):
         raise NotUp(f"this stack keeps no logs: set {PROJECT}:logs.enabled to true")
     if since and not logs_query.SINCE.fullmatch(since):
-        raise NotUp(f"SINCE: got {since}, expected {logs_query.SINCE_SUCH_AS} (UTC)")
+        raise NotUp(f"SINCE: got {since}, expected {logs_query.SINCE_SUCH_AS}")
+    if not re.fullmatch(_LIMIT, limit):
+        raise NotUp(f"LIMIT: got {limit}, expected a number up to 9999, or all")
     asked = {
         "service": names.physical(prefix, service) if service else "",
         "search": search,
         "caller": caller,
         "since": since,
     }
-    words = (f"--{key}={shlex.quote(value)}" for key, value in asked.items() if value)
+    most = 0 if limit == "all" else int(limit or NEWEST)
+    words = [f"--{key}={shlex.quote(value)}" for key, value in asked.items() if value]
     task = nodes.containers(names.physical(prefix, store))
-    command = f"docker exec $({task}) python3 -S -m sophia_logs.find {' '.join(words)}".rstrip()
-    return nodes.asked(outputs, command)
+    find = " ".join(["python3 -S -m sophia_logs.find", *words, f"--limit={most}"])
+    found = merged(nodes.every_manager(outputs, f"docker exec $({task}) {find}"))
+    if 0 < most <= len(found):
+        print(f"(the newest {most} lines: there may be more, see LIMIT)", file=sys.stderr)
+    return "".join(f"{line}\n" for line in found[-most:])
 
 
-def audited(outputs: Mapping[str, Any], prefix: str, caller: str, since: str) -> str:
+def merged(answers: Iterable[str]) -> list[str]:
+    """The lines that any store has, by their time. Pure."""
+    lines = logs_query.union(answer.split("\n")[:-1] for answer in answers)
+    return sorted(lines, key=lambda line: line.partition(" ")[0])
+
+
+def audited(outputs: Mapping[str, Any], prefix: str, caller: str, since: str, limit: str) -> str:
     """Who called what, see `search`."""
-    return search(outputs, prefix, logs.AUDIT, caller=caller, since=since)
+    return search(outputs, prefix, logs.AUDIT, caller=caller, since=since, limit=limit)

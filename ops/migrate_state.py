@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import yaml
-
 from ops import platform
 from ops.processes import end_on_sigterm
 from ops.progress import say
@@ -155,7 +153,8 @@ def _elsewhere(stack: Stack, to: str, folder: Path) -> Stack:
 
 def _copy(text: str, target: Stack, folder: Path) -> None:
     """Creates the stack if it is missing, and imports. text: the exported state."""
-    made = target.tried("stack", "init", "--secrets-provider", _keeper(target), quiet=True)
+    keeper = target.secrets_provider or "passphrase"
+    made = target.tried("stack", "init", "--secrets-provider", keeper, quiet=True)
     if made.returncode != 0 and "already exists" not in made.stderr:
         raise StackError(f"`pulumi stack init` failed: {_said(made, target)}")
     state, there = json.loads(text)["deployment"], target.exported()
@@ -170,13 +169,6 @@ def _copy(text: str, target: Stack, folder: Path) -> None:
             f" {len(content(there))} resources, which differ from the {len(content(state))} here."
             " Nothing was overwritten: choose another backend, or destroy or remove that stack"
         )
-
-
-def _keeper(stack: Stack) -> str:
-    """What encrypts the stack's secrets: what its file names, else the passphrase."""
-    path = stack.configuration_file
-    configured = yaml.safe_load(path.read_text()) if path.exists() else None
-    return str((configured or {}).get("secretsprovider", "passphrase"))
 
 
 def _named(name: str, address: str) -> str:

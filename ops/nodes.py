@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ops import client
@@ -33,6 +34,15 @@ def asked(outputs: Mapping[str, Any], command: str, enough: str = "") -> str:
         f"no manager answers `{command}`:{''.join(silent)}\n"
         "`make up`, or `pulumi up` of another stack, replaces lost nodes"
     )
+
+
+def every_manager(outputs: Mapping[str, Any], command: str) -> list[str]:
+    """The answers of all managers that give one. Raises NotUp where none does."""
+    managers = {name: node for name, node in outputs["nodes"].items() if node["role"] == "manager"}
+    with ThreadPoolExecutor(len(managers)) as pool:
+        runs = list(pool.map(lambda name: on(outputs, name, command), managers))
+    answers = [run.stdout for run in runs if run.returncode == 0]
+    return answers or [asked(outputs, command)]  # which says why
 
 
 def on(outputs: Mapping[str, Any], node: str, command: str) -> subprocess.CompletedProcess[str]:

@@ -181,6 +181,13 @@ class Stack:
         return self.root / f"Pulumi.{self.name.rpartition('/')[2]}.yaml"
 
     @property
+    def secrets_provider(self) -> str:
+        """What its file names to encrypt its secrets, such as awskms://…; "" for the default."""
+        path = self.configuration_file
+        configured = yaml.safe_load(path.read_text()) if path.exists() else None
+        return str((configured or {}).get("secretsprovider", ""))
+
+    @property
     def backend(self) -> Path:
         """The folder of the local backend."""
         return places.state() / "pulumi"

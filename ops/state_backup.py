@@ -25,7 +25,9 @@ def make(stack: Stack, prefix: str) -> str:
     with of(stack, prefix) as there:
         name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%fZ}.json"
         there.write(f"{FOLDER}/{name}", export.encode())
-        for old in there.names(FOLDER)[:-KEPT]:
+        # Not this one, whatever the clocks said that the others were made by.
+        others = [one for one in there.names(FOLDER) if not one.endswith(f"/{name}")]
+        for old in others[: max(0, len(others) + 1 - KEPT)]:
             there.delete(old)
         return f"s3://{there.name}/{there.path}/{FOLDER}/{name}"
 

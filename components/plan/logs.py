@@ -19,6 +19,8 @@ KEPT_AT_MOST, AUDIT_KEPT_AT_MOST = "2GB", "4GB"
 """How much room each takes on a manager before the oldest day goes. Today and yesterday stay."""
 LEFT_FREE = "2GB"
 """With less free on the node's disk a store takes nothing: lines wait in Docker's files."""
+LONGEST_LINE = "1MiB"
+"""A store drops longer ones: more than the shipper ever makes of a line."""
 DOCKERS_FILES = "/var/lib/docker/containers"
 
 _HEALTHCHECK = ("python3", "-I", "-S", "/usr/local/lib/sophia/sophia_logs/healthcheck.py")
@@ -87,6 +89,7 @@ def _store(prefix: str, name: str, folder: str, days: int, at_most: str) -> Work
             f"-retention.maxDiskSpaceUsageBytes={at_most}",
             f"-storage.minFreeDiskSpaceBytes={LEFT_FREE}",
             "-memory.allowedBytes=48MiB",
+            f"-insert.maxLineSizeBytes={LONGEST_LINE}",
             "-search.maxConcurrentRequests=2",
             # Nobody may delete: deletion by a query is off unless asked for, and what else could
             # take lines away or stop the store for a while needs a key.

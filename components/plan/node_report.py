@@ -16,6 +16,7 @@ import os
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -29,6 +30,8 @@ ANSWER = 20.0
 """Seconds for one answer."""
 EVERY = 10.0
 """Seconds between two reports."""
+AGAIN = 1.0
+"""Seconds until a Docker that ended its events is asked again."""
 
 SERVICE = "com.docker.swarm.service.name"
 _KEPT = re.compile(r"(engine_daemon|swarm)_(?!\w*_bucket|\w*\{.*quantile=)")
@@ -71,25 +74,49 @@ def _got(connection: http.client.HTTPConnection, path: str) -> str:
 class Kills:
     """Counts, by service, how often the kernel ended a process that wanted too much memory.
 
-    since: seconds since 1970.
+    As it happens: Docker remembers 256 events, and every health check of a container is three.
+    since: nanoseconds since 1970.
     """
 
-    def __init__(self, since: float) -> None:
-        self._since = since
+    def __init__(self, since: int) -> None:
+        self._next = since
         self._counted: dict[str, int] = {}
+        self._lock = threading.Lock()
 
-    def samples(self, now: float, services: list[str]) -> Iterator[Sample]:
-        """A sample for each service that has, or had, a container here."""
-        span = f"since={self._since:.9f}&until={now:.9f}"
+    def keep_on(self) -> None:
+        """Counts for ever, for a thread of its own."""
+        while True:
+            try:
+                self.follow()
+            except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
+                print(f"no events: {error!r}", file=sys.stderr, flush=True)
+            time.sleep(AGAIN)
+
+    def follow(self) -> None:
+        """Counts until Docker ends."""
+        since = "{}.{:09d}".format(*divmod(self._next, 10**9))
         filters = _filters(type=["container"], event=["oom"], label=[SERVICE])
-        for event in ask(f"/events?{span}&filters={filters}"):
-            name = event["Actor"]["Attributes"][SERVICE]
-            self._counted[name] = self._counted.get(name, 0) + 1
-        self._since = now
-        # Prometheus sees no increase in what begins with 1.
-        for name in services:
-            self._counted.setdefault(name, 0)
-        for name, count in sorted(self._counted.items()):
+        connection = _Engine("docker")
+        try:
+            connection.request("GET", f"/events?since={since}&filters={filters}")
+            connection.sock.settimeout(None)
+            for line in connection.getresponse():
+                event = json.loads(line)
+                name = event["Actor"]["Attributes"][SERVICE]
+                with self._lock:
+                    self._counted[name] = self._counted.get(name, 0) + 1
+                self._next = event["timeNano"] + 1
+        finally:
+            connection.close()
+
+    def samples(self, services: list[str]) -> Iterator[Sample]:
+        """A sample for each service that has, or had, a container here."""
+        with self._lock:
+            # Prometheus sees no increase in what begins with 1.
+            for name in services:
+                self._counted.setdefault(name, 0)
+            counted = sorted(self._counted.items())
+        for name, count in counted:
             yield Sample("sophia_container_oom_kills_total", {"swarm_service": name}, count)
 
 
@@ -150,7 +177,7 @@ def report(kills: Kills, node: str) -> str:
     """The whole file. Raises OSError and ValueError."""
     found = [*containers(), *jobs()]
     services = [one.labels["swarm_service"] for one in found if "container" in one.labels]
-    found += kills.samples(time.time(), services)
+    found += kills.samples(services)
     return written(found, node) + daemon(_got(http.client.HTTPConnection(DAEMON), "/metrics"))
 
 
@@ -165,7 +192,8 @@ def _filters(**wanted: list[str]) -> str:
 
 def main(file: str) -> None:
     """Writes the file again and again; while Docker doesn't answer it stays as it was."""
-    kills = Kills(time.time())
+    kills = Kills(time.time_ns())
+    threading.Thread(target=kills.keep_on, daemon=True).start()
     while True:
         try:
             text = report(kills, os.uname().nodename)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from components.plan import database, networks
 from components.plan.workload import File, Workload
@@ -51,7 +51,8 @@ class Address:
 
 
 def parsed(url: str) -> Address:
-    """Raises ValueError with what was expected; it never shows the address."""
+    """Raises ValueError with what was expected; it never shows the address. As libpq reads it, by
+    which servers connect."""
     try:
         found = urlsplit(url)
         port = found.port or database.PORT
@@ -60,10 +61,12 @@ def parsed(url: str) -> Address:
     host, name = found.hostname or "", unquote(found.path.removeprefix("/"))
     needed = (host, name, found.username, found.password)
     texts = [unquote(text or "") for text in needed]
-    broken = any(not text or any(mark in text for mark in "\r\n\0") for text in texts)
-    if found.scheme not in ("postgresql", "postgres") or broken or "," in found.netloc:
+    parts = [part.partition("=") for part in found.query.split("&") if part]
+    options = {key: unquote(value) for key, _, value in parts}
+    lines = any(mark in text for text in (*texts, *options.values()) for mark in "\r\n\0")
+    several = "," in found.netloc or found.netloc.count("@") > 1
+    if found.scheme not in ("postgresql", "postgres") or not all(texts) or lines or several:
         raise ValueError(_EXPECTED)
-    options = dict(parse_qsl(found.query, keep_blank_values=True))
     if unknown := sorted(options.keys() - OPTIONS.keys()):
         known = ", ".join(OPTIONS)
         raise ValueError(f"after `?` only {known}; got {', '.join(unknown)}")
@@ -72,7 +75,10 @@ def parsed(url: str) -> Address:
     return Address(host, port, name, texts[2], texts[3], options)
 
 
-_EXPECTED = "an address such as postgresql://user:password@db.example.com:5432/sophia"
+_EXPECTED = (
+    "an address such as postgresql://user:password@db.example.com:5432/sophia, with the password's"
+    " special characters as %40 and the like"
+)
 
 
 def check(name: str, elsewhere: str) -> Workload:

@@ -27,12 +27,12 @@ SQL = (
 
 
 def main() -> None:
-    given = dict(line.split("=", 1) for line in ADDRESS.read_text().splitlines())
+    # A password may have other ends of lines, of Unicode's.
+    given = dict(line.split("=", 1) for line in ADDRESS.read_text().split("\n") if line)
     place = f"{given['PGHOST']}:{given['PGPORT']}"
-    certificates = {"PGSSLROOTCERT": "/etc/ssl/certs/ca-certificates.crt"}
     done = subprocess.run(
         ["psql", "--no-psqlrc", "--no-password", "-qAt", "-c", SQL],
-        env={**os.environ, "PGCONNECT_TIMEOUT": "10", **certificates, **given},
+        env={**os.environ, "PGCONNECT_TIMEOUT": "10", **given},
         capture_output=True,
         text=True,
         check=False,

@@ -162,7 +162,10 @@ if [ -s "$monitor_file" ]; then
 	ALTER ROLE monitor LOGIN CONNECTION LIMIT 4 PASSWORD '$(sed "s/'/''/g" "$monitor_file")'
 	SQL
 else
-    echo "DROP ROLE IF EXISTS monitor"
+    # Whoever granted it more keeps the role, which can't log in any more.
+    cat <<-SQL
+	DO 'BEGIN IF EXISTS (SELECT FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid WHERE refclassid = ''pg_authid''::regclass AND rolname = ''monitor'') THEN ALTER ROLE monitor NOLOGIN PASSWORD NULL; ELSE DROP ROLE IF EXISTS monitor; END IF; END'
+	SQL
 fi | run_sql "$cluster" postgres || fail "the role monitor could not be set"
 
 exec postgres -D "$cluster" -c listen_addresses='*' -c password_encryption=scram-sha-256 \

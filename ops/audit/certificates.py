@@ -14,6 +14,7 @@ from cryptography import x509
 
 from ops.audit.findings import Check
 from ops.audit.nodes import Node
+from providers.swarm.certificate import separate
 
 LEFT = {
     "/etc/docker/certs.d/": timedelta(days=30),
@@ -53,13 +54,14 @@ def late(what: str, pem: str, now: datetime, least: timedelta) -> Iterator[str]:
 
 
 def of_the_gateway(outputs: Mapping[str, Any], now: datetime) -> Check:
-    """At each of its addresses, and its CA."""
+    """At each of its addresses, and its CA; while a former one is kept, that one signs."""
     problems = {}
     for url in outputs["gateway_urls"]:
         pem = _shown(url)
         problems[url] = list(late("the certificate", pem, now, GATEWAY)) if pem else ["no answer"]
-    if authority := outputs.get("ca_certificate"):
-        problems["the gateway's CA"] = list(late("the certificate", authority, now, CA))
+    kept = ("the gateway's CA", "the gateway's former CA")
+    for called, pem in zip(kept, separate(outputs.get("ca_certificate") or ""), strict=False):
+        problems[called] = list(late("the certificate", pem, now, CA))
     return Check("certificates-gateway", "the gateway's certificate has time", problems)
 
 

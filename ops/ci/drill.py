@@ -54,8 +54,9 @@ def run(source: Stack) -> Outcome:
         raise NotUp(f"the backups can't be read: {state['error']}")
     if not state.get("noted"):
         raise NotUp(f"no backup has a note of its content: run `make backup STACK={source.name}`")
-    lost, began = unsent(state, time.time()), time.monotonic()
+    lost = unsent(state, time.time())
     target = made(source, outputs, prefix)
+    began = time.monotonic()  # the end of an earlier drill, if any, is not this one's time
     try:
         engine.changed(target, "up")
         there = target.outputs()
@@ -73,9 +74,13 @@ def made(source: Stack, outputs: Json, prefix: str) -> Stack:
     if _bare(target) in source.siblings():
         say(f"an earlier drill was cancelled: destroying stack {target.name}")
         _remove(target)
-    _engine(target, "stack", "init", "--copy-config-from", source.name)
+    named = source.secrets_provider
+    keeper = ["--secrets-provider", named] if named else []
+    _engine(target, "stack", "init", *keeper, "--copy-config-from", source.name)
     for key, value in small(source.configuration()).items():
-        _engine(target, "config", "set", key, json.dumps(value))
+        # Below it may be a server's own credentials.
+        hidden = ["--secret"] if key == "servers" else []
+        _engine(target, "config", "set", *hidden, key, said=json.dumps(value))
     own = json.loads(source.configuration()["backup"])
     own |= {"path": own.get("path") or f"/{prefix}", "passphrase": outputs["backup_passphrase"]}
     text = json.dumps(own | {"restoreOnly": True})
@@ -165,7 +170,7 @@ def _remove(target: Stack) -> None:
 
 def _engine(target: Stack, *command: str, said: str = "") -> None:
     """A command that may write the stack's configuration file. said: what it reads, such as a
-    secret, which command lines would show."""
+    value, which command lines would show."""
     done = subprocess.run(
         ["pulumi", *command, "--stack", target.name, "--non-interactive"],
         cwd=target.root,

@@ -12,6 +12,7 @@ from .charts import Charts, alerts_of
 from .dashboards import RANGES, Dashboard, read_dashboards
 from .fleet import Fleet
 from .problems import Json, Problem
+from .prometheus import Refused
 
 RUNBOOKS = "SOPHIA_RUNBOOKS"
 """The variable with the address below which the repository's files can be read."""
@@ -47,9 +48,12 @@ def routes(fleet: Fleet, charts: Charts | None, runbooks: str = "") -> list[Rout
             raise Problem(400, "Bad request", expected)
         if charts is None:
             raise Problem(404, "Monitoring is off", f"{OFF}, then pulumi up.")
-        chosen, choices = await _chosen(request, dashboard, caller, fleet, charts)
-        values = await charts.values(name, dashboard, span, chosen)
-        alerts = await charts.prometheus.alerts()
+        try:
+            chosen, choices = await _chosen(request, dashboard, caller, fleet, charts)
+            values = await charts.values(name, dashboard, span, chosen)
+            alerts = await charts.prometheus.alerts()
+        except Refused as refused:
+            raise Problem(502, "Monitoring fails", f"Prometheus refuses: {refused}.") from None
         about: dict[str, Any] = {
             "name": name,
             "title": dashboard.title,

@@ -1,9 +1,12 @@
 """The logs of all services, from the store that keeps them, where the platform has one."""
 
+import asyncio
 import json
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,8 +17,10 @@ from . import logs_query, wire
 from .problems import Problem
 
 VARIABLE = "SOPHIA_LOGS"
-MOST_LINES = 1000
-"""In one answer."""
+MOST_LINES, MOST_BYTES = 1000, 4 * 1024 * 1024
+"""In one answer. A line may have 128 KiB."""
+_LINES = "100"
+"""Without a limit."""
 _ANSWER_S = 15.0
 _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,63}")
 
@@ -44,20 +49,21 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     """The newest lines, the oldest of them first: `time`, `service`, `node`, `stream`, `line`.
 
     asked: service, search (text in any case), since (such as 2h, or a date), limit.
-    Raises Problem: a wrong value (400), or the store doesn't answer (502).
+    Raises Problem: a wrong value (400), or no store answers (502).
     """
-    async with wire.http_client() as http:
-        try:
-            answer = await http.post(
-                f"{place.url}/select/logsql/query",
-                data={"query": _query(place.prefix, asked)},
-                timeout=_ANSWER_S,
-            )
-            answer.raise_for_status()
-            rows = [json.loads(line) for line in answer.text.splitlines()]
-        except (httpx2.HTTPError, ValueError) as error:
-            detail = f"The store of logs doesn't answer: {type(error).__name__}. Try again."
-            raise Problem(502, "No logs now", detail) from None
+    wanted, most = _query(place.prefix, asked), int(asked.get("limit") or _LINES)
+    try:
+        stores = await _stores(place.url)
+        told = await asyncio.gather(*(_told(one, wanted) for one in stores), return_exceptions=True)
+        answers = [one for one in told if not isinstance(one, BaseException)]
+        for one in told:
+            if isinstance(one, Problem) or (isinstance(one, BaseException) and not answers):
+                raise one
+        rows = [json.loads(line) for line in logs_query.union(map(reversed, answers))]
+    except (OSError, httpx2.HTTPError, ValueError) as error:
+        detail = f"The store of logs doesn't answer: {type(error).__name__}. Try again."
+        raise Problem(502, "No logs now", detail) from None
+    rows.sort(key=lambda row: str(row.get("_time")).removesuffix("Z"))
     return [
         {
             "time": row.get("_time"),
@@ -66,14 +72,43 @@ async def find(place: Place, asked: Mapping[str, str]) -> list[dict[str, Any]]:
             "stream": row.get("stream"),
             "line": row.get("_msg"),
         }
-        for row in reversed(rows)
+        for row in rows[-most:]
     ]
+
+
+async def _stores(url: str) -> list[str]:
+    """The addresses of all. Raises OSError."""
+    at = urlsplit(url)
+    found = await asyncio.get_running_loop().getaddrinfo(
+        at.hostname or "", at.port, family=socket.AF_INET, type=socket.SOCK_STREAM
+    )
+    addresses = {str(where[0]) for *_, where in found}
+    return [f"http://{address}:{at.port}" for address in sorted(addresses)]
+
+
+async def _told(url: str, wanted: str) -> list[bytes]:
+    """The rows of a store's answer. Raises Problem, httpx2.HTTPError."""
+    told = bytearray()
+    async with (
+        wire.http_client() as http,
+        http.stream(
+            "POST", f"{url}/select/logsql/query", data={"query": wanted}, timeout=_ANSWER_S
+        ) as answer,
+    ):
+        answer.raise_for_status()
+        async for chunk in answer.aiter_bytes():
+            told += chunk
+            if len(told) > MOST_BYTES:
+                detail = f"The lines have more than {MOST_BYTES} bytes: ask for fewer by `limit`."
+                raise Problem(400, "Bad request", detail)
+    # Not as text, which has more ends of lines: some of Unicode's are in what people send.
+    return bytes(told).splitlines()
 
 
 def _query(prefix: str, asked: Mapping[str, str]) -> str:
     """LogsQL. Raises Problem."""
     service, since = asked.get("service", ""), asked.get("since") or "1h"
-    limit = asked.get("limit") or "100"
+    limit = asked.get("limit") or _LINES
     if service and not _SERVICE.fullmatch(service):
         raise _bad("service", service, "a service's name, such as slack or gateway")
     if not logs_query.SINCE.fullmatch(since):

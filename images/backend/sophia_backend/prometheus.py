@@ -111,7 +111,10 @@ class Prometheus:
             asyncio.timeout(_ANSWER_S),
             self._http.stream("GET", url, params=dict(asked)) as answer,
         ):
-            said = await wire.read(answer)
+            try:
+                said = await wire.read(answer)
+            except wire.TooLong as long:  # another one's would be as long
+                raise Refused(str(long)) from None
         if isinstance(said, dict) and said.get("status") == "success":
             return said["data"]
         reason = said.get("error") if isinstance(said, dict) else None

@@ -63,6 +63,10 @@ class Unusable(Fault):
     """An answer that is not MCP, or is too long."""
 
 
+class TooLong(Unusable):
+    """An answer that is longer than is read."""
+
+
 def http_client() -> httpx2.AsyncClient:
     """To replicas, without TLS: the network between nodes is encrypted."""
     return httpx2.AsyncClient(
@@ -137,12 +141,12 @@ async def ask(
 
 
 async def read(response: httpx2.Response, most: int = MOST_BYTES) -> Any:
-    """The JSON of an answer. Raises Unusable: it isn't JSON, or is longer than `most` bytes."""
+    """The JSON of an answer. Raises Unusable: it isn't JSON; TooLong: it has more bytes."""
     content = bytearray()
     async for chunk in response.aiter_bytes():
         content += chunk
         if len(content) > most:
-            raise Unusable(f"its answer is longer than {most} bytes")
+            raise TooLong(f"its answer is longer than {most} bytes")
     try:
         return _parsed(content)
     except (ValueError, RecursionError):

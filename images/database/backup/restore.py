@@ -58,14 +58,14 @@ def asked() -> None:
     except (Failed, OSError, ValueError, KeyError, TypeError) as failure:
         result["error"] = str(failure)
         say(f"not restored, the database is as it was: {failure}")
+        # Before anybody is told so: a later start would try again, and perhaps succeed.
+        REQUEST.unlink()
         shutil.rmtree(UNFINISHED, ignore_errors=True)
     result["seconds"] = round(time.monotonic() - began, 1)
     unfinished = RESULT.with_suffix(".new")
     unfinished.write_text(json.dumps(result))
     unfinished.rename(RESULT)
-    if "error" in result:
-        REQUEST.unlink()
-    else:
+    if "error" not in result:
         UNFINISHED.rename(FINISHED)
         take_place()
 

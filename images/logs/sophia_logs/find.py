@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from sophia_logs.query import query
+from sophia_logs.query import days, query
 from sophia_logs.store import Store, StoreError
 
 
@@ -15,15 +17,25 @@ def main() -> None:
     parser.add_argument("--search", default="")
     parser.add_argument("--caller", default="")
     parser.add_argument("--since", default="1h")
-    parser.add_argument("--limit", type=int, default=200)
-    asked = query(**vars(parser.parse_args()))
+    parser.add_argument("--limit", type=int, default=200, help="0: all, in no order")
+    asked, store = vars(parser.parse_args()), Store("127.0.0.1")
     try:
-        rows = list(Store("127.0.0.1").ask(asked))
+        if asked["limit"]:
+            for row in reversed(list(store.ask(query(**asked)))):
+                print(shown(row))
+        else:
+            for day in days(asked["since"], datetime.now(UTC)):
+                for row in store.ask(query(**asked | {"since": day})):
+                    print(shown(row))
     except StoreError as error:
         sys.exit(f"the store doesn't answer: {error}")
-    for row in reversed(rows):
-        where = f"{row.get('service', '')}@{row.get('node', '')}"
-        print(f"{row['_time'][:23]}Z {where} | {row.get('_msg', '')}")
+
+
+def shown(row: Mapping[str, str]) -> str:
+    """A line as people read it; sorted as texts they are in the order of their times."""
+    seconds, _, fraction = row["_time"].removesuffix("Z").partition(".")
+    where = f"{row.get('service', '')}@{row.get('node', '')}"
+    return f"{seconds}.{fraction[:3]:0<3}Z {where} | {row.get('_msg', '')}"
 
 
 if __name__ == "__main__":

@@ -9,40 +9,37 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sophia_logs.lines import Line, nanoseconds
+from sophia_logs.lines import LONGEST, Line, Moments, nanoseconds
 
 FOLDER = Path("/var/lib/docker/containers")
 _MOST_BYTES = 1024 * 1024
 """Of one read, about."""
 _SLICE = 64 * 1024
-_LONGEST = 128 * 1024
-"""Characters of a line; Docker splits one into pieces of 16 KiB."""
 _MOST_FILES = 2000
 _ID = re.compile(r"[0-9a-f]{64}")
-_DISORDER = 30 * 10**9
+DISORDER = 30 * 10**9
 """Nanoseconds by which lines may be in the wrong order: what is older than that before the newest
 line of a store is there."""
 
 
 @dataclass
 class Had:
-    """What a store has of a container. newest: moment of the last line, 0 for none. times: how
-    many lines of each moment before."""
+    """What a store has of a container. newest: moment of the last line, 0 for none. times: of the
+    lines up to DISORDER before it."""
 
     newest: int = 0
-    times: Counter[int] = field(default_factory=Counter)
+    times: Moments = field(default_factory=Moments)
+    _reached: bool = False
 
     def takes(self, at: int) -> bool:
-        """Whether a line of that moment is there; each counts once."""
-        if self.times[at]:
-            self.times[at] -= 1
-            return True
-        return at < self.newest - _DISORDER
+        """Whether the next line, of that moment, is there; each counts once."""
+        # What follows the newest line is new, though a clock that was set back dates it earlier.
+        self._reached |= at >= self.newest
+        return self.times.take(at) or (not self._reached and at < self.newest - DISORDER)
 
 
 class _File:
@@ -53,13 +50,14 @@ class _File:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         about = os.fstat(self._descriptor)
         self.key, self._changed = (about.st_dev, about.st_ino), about.st_mtime_ns
+        self._full = path.suffix != ".log"
         self.listed = self.fresh = True
         self.given_up = False
         self._rest = b""
 
     def skip(self, had: Had) -> None:
-        """Nothing of it is new, if it was last written that long ago."""
-        if self._changed < had.newest - _DISORDER:
+        """Nothing is new of a full file that was last written that long ago."""
+        if self._full and self._changed < had.newest - DISORDER:
             os.lseek(self._descriptor, 0, os.SEEK_END)
         self.fresh = False
 
@@ -98,7 +96,8 @@ class Follower:
         self._found: list[Line] = []
 
     def look(self) -> None:
-        """Opens what is new. What is open can be read, whatever becomes of it."""
+        """Opens what is new. What is open can be read, whatever becomes of it. Raises OSError: it
+        can't be opened, though it is there."""
         listed = set()
         for container, path in _paths(self._folder):
             try:
@@ -110,7 +109,7 @@ class Follower:
                     if self._files.setdefault(key, file) is not file:  # renamed meanwhile
                         file.close()
                 listed.add(key)
-            except OSError:  # removed or renamed meanwhile: the next look sees it
+            except FileNotFoundError:  # removed or renamed meanwhile: the next look sees it
                 continue
         gone = [(key, file) for key, file in list(self._files.items()) if key not in listed]
         for place, (_, file) in enumerate(gone):
@@ -147,8 +146,9 @@ class Follower:
                 continue
             began, before = self._begun.pop((file.container, stream), (at, ""))
             text = before + text
-            if text.endswith("\n") or len(text) >= _LONGEST:
-                text = text.removesuffix("\n")[:_LONGEST]
+            # Docker splits a line into pieces of 16 KiB.
+            if text.endswith("\n") or len(text) >= LONGEST:
+                text = text.removesuffix("\n")[:LONGEST]
                 yield Line(file.container, file.service, began, stream, text)
             else:
                 self._begun[file.container, stream] = (began, text)

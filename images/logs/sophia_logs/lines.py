@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 _TOLD = ("level", "request_id", "caller", "tool")
 """Fields of a JSON line that can be searched by name."""
+_MOST_TOLD = 512
+"""Characters of one."""
+LONGEST = 128 * 1024
+"""Characters of a line. As the store gets it, it may have six times as many bytes: it takes 1 MiB
+(components/plan/logs.py), and drops what is longer without a word."""
 _SERVERS_AUDIT = "sophia_mcp.audit"
 """The logger of tool calls, as in mcp_catalog/base/sophia_mcp/audit.py."""
 
@@ -38,19 +46,43 @@ class Line:
     def stored(self, node: str) -> bytes:
         """A line of the store's, as JSON. What a container says can't overwrite where it is."""
         told = self.told
-        fields = {name: str(told[name]) for name in _TOLD if told.get(name) is not None}
+        fields = {
+            name: str(told[name])[:_MOST_TOLD] for name in _TOLD if told.get(name) is not None
+        }
         if "id" in told:  # the gateway's name for it
-            fields.setdefault("request_id", str(told["id"]))
+            fields.setdefault("request_id", str(told["id"])[:_MOST_TOLD])
         where = {"container": self.container, "service": self.service, "node": node}
         what = {"_time": moment(self.at), "_msg": self.text or " ", "stream": self.stream}
         return json.dumps({**fields, **where, **what}, ensure_ascii=False).encode(errors="replace")
 
     def audits(self, gateway: str) -> bool:
-        """Whether it tells who called what: a tool call of a server or the backend, or a request
-        at the gateway. gateway: its service."""
+        """Whether it tells who called what: a tool call of a server or the backend, or a caller's
+        request at the gateway. gateway: its service. Requests without a token are nobody's
+        call, and a stranger may send so many that they push out all that is kept."""
         if '"caller"' not in self.text:
             return False
-        return self.service == gateway or self.told.get("logger") == _SERVERS_AUDIT
+        if self.service == gateway:
+            return bool(self.told.get("caller"))
+        return self.told.get("logger") == _SERVERS_AUDIT
+
+
+class Moments:
+    """Nanoseconds since 1970, some of them several times. Eight bytes for each: a container may
+    write thousands of lines a second."""
+
+    def __init__(self, each: Iterable[int] = ()) -> None:
+        # The earliest is last: it is taken first, and cheaply from there.
+        self._left = array("q", sorted(array("q", (-at for at in each))))
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def take(self, at: int) -> bool:
+        """Whether that one was there; it no longer is."""
+        place = bisect_left(self._left, -at)
+        if there := self._left[place : place + 1] == array("q", [-at]):
+            del self._left[place]
+        return there
 
 
 def nanoseconds(text: str) -> int:

@@ -1,30 +1,62 @@
-"""LogsQL for what people search for. The backend and `make logs` have this file by a link; standard
-library only.
+"""What people ask the stores of logs, as LogsQL, and what all their answers are together. The
+backend and `make logs` have this file by a link; standard library only. Pure.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
+T = TypeVar("T")
 SINCE = re.compile(
     r"[0-9]{1,4}[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z)?"
 )
 """A span before now, or a moment."""
-SINCE_SUCH_AS = "such as 30m, 2h, 7d or 2026-11-27T15:00Z"
+SINCE_SUCH_AS = "such as 30m, 2h, 7d or 2026-11-27T15:00Z (UTC)"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_FORM = "%Y-%m-%dT%H:%M:%SZ"
 _FIELDS = ("_time", "service", "node", "stream", "_msg")
 
 
 def query(service: str, search: str, caller: str, since: str, limit: int) -> str:
     """For the newest lines. service: its physical name; caller: the gateway's; search: text in any
-    case; "" for all. since: as SINCE."""
+    case; "" for all. since: as SINCE, or a span from `days`. limit: 0 for all lines, in no order:
+    to sort so many takes more memory than a store has."""
     parts = [f"{{service={_quoted(service)}}}"] if service else []
-    parts.append(f"_time:{since}" if since[:-1].isdigit() else f"_time:>={since}")
+    exact = since[:-1].isdigit() or since.startswith("[")
+    parts.append(f"_time:{since}" if exact else f"_time:>={since}")
     if caller:
         parts.append(f"caller:={_quoted(caller)}")
     if search:
         parts.append(f"_msg:~{_quoted('(?i)' + _escaped(search))}")
-    return f"{' '.join(parts)} | sort by (_time desc) limit {limit} | fields {', '.join(_FIELDS)}"
+    newest = f" | sort by (_time desc) limit {limit}" if limit else ""
+    return f"{' '.join(parts)}{newest} | fields {', '.join(_FIELDS)}"
+
+
+def days(since: str, now: datetime) -> Iterator[str]:
+    """The time from `since` (as SINCE) on, as spans of a day each: a store ends a search after
+    30 s."""
+    if since[:-1].isdigit():
+        start = now - timedelta(seconds=int(since[:-1]) * _UNITS[since[-1]])
+    else:
+        start = datetime.fromisoformat(since).replace(tzinfo=UTC)
+    while start <= now:
+        end = start + timedelta(days=1)
+        yield f"[{start:{_FORM}}, {end:{_FORM}})"
+        start = end
+
+
+def union(answers: Iterable[Iterable[T]]) -> list[T]:
+    """The lines that any store has. One that began later, on a new manager, lacks what the others
+    had before. A store may have the same line several times."""
+    lines: Counter[T] = Counter()
+    for answer in answers:
+        lines |= Counter(answer)
+    return [*lines.elements()]
 
 
 def _quoted(text: str) -> str:

@@ -10,6 +10,7 @@ store is, is told on /metrics.
 
 from __future__ import annotations
 
+import resource
 import socket
 import sys
 import threading
@@ -20,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sophia_logs import metrics
-from sophia_logs.follow import FOLDER, Follower, Had
+from sophia_logs.follow import DISORDER, FOLDER, Follower, Had
 from sophia_logs.lines import Line
 from sophia_logs.store import PORT, Store, StoreError
 
@@ -32,8 +33,6 @@ _RETRY_S = 3.0
 _UNSETTLED_S = 15.0
 """How long a store may lose what it took, if it is killed: it writes to disk every 5 s."""
 _MOST_UNSETTLED = 50_000
-_MARGIN = 60 * 10**9
-"""Nanoseconds before its newest line in which a store is asked for what it has exactly."""
 _AWAY_S = 3600.0
 """A store without an address for so long won't come back."""
 _GONE_S = 30.0
@@ -117,29 +116,39 @@ class Sender(threading.Thread):
         newest = self.store.newest(container)
         if newest is None:
             return Had()
-        return Had(newest, self.store.times(container, newest - _MARGIN, newest))
+        return Had(newest, self.store.times(container, newest - DISORDER, newest))
 
 
 def found(host: str) -> dict[str, str]:
     """Addresses of a service's tasks, by what stays when a task is replaced: Docker's DNS names the
-    task of an address, and that of a global service is called after its node."""
+    task of an address, and that of a global service is called after its node. A task that it
+    doesn't name just now is left out: under another name each line would be sent to it again."""
+    known: dict[str, str] = {}
     with suppress(OSError):
         tasks = socket.getaddrinfo(host, PORT, socket.AF_INET, socket.SOCK_STREAM)
-        return {_identity(str(where[0])): str(where[0]) for *_, where in tasks}
-    return {}
+        for address in (str(where[0]) for *_, where in tasks):
+            with suppress(OSError):
+                known[_identity(address)] = address
+    return known
 
 
 def _identity(address: str) -> str:
-    try:
-        parts = socket.gethostbyaddr(address)[0].split(".")
-    except OSError:
-        return address
+    """Raises OSError."""
+    parts = socket.gethostbyaddr(address)[0].split(".")
     # service.node.task.network
     return parts[1] if len(parts) == 4 else address
 
 
+def open_many() -> None:
+    """Allows as many open files as this process may have: each file of a container is open for each
+    store, and newer Dockers allow 1,024 unless asked."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(logs: str, audit: str, gateway: str) -> None:
     """Runs until it is ended. logs, audit: names of the stores' tasks. gateway: its service."""
+    open_many()
     node = socket.gethostname()
     wanted: dict[str, Callable[[Line], bool]] = {
         logs: lambda line: True,

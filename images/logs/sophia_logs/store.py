@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
-from sophia_logs.lines import Line, moment, nanoseconds
+from sophia_logs.lines import Line, Moments, moment, nanoseconds
 
 PORT = 9428
 _TIMEOUT_S = 15.0
@@ -31,24 +31,27 @@ class Store:
     def send(self, lines: Sequence[Line], node: str) -> None:
         """Adds lines of that node. Raises StoreError."""
         body = b"\n".join(line.stored(node) for line in lines)
-        self._post(_INSERT, body, "application/stream+json")
+        with self._posted(_INSERT, body, "application/stream+json"):
+            pass
 
     def ask(self, query: str) -> Iterator[dict[str, str]]:
-        """The rows that LogsQL finds. Raises StoreError."""
+        """The rows that LogsQL finds, as they arrive: they may be many. Raises StoreError."""
         body = urlencode({"query": query}).encode()
-        told = self._post("/select/logsql/query", body, "application/x-www-form-urlencoded")
-        yield from map(json.loads, told.splitlines())
+        kind = "application/x-www-form-urlencoded"
+        with self._posted("/select/logsql/query", body, kind) as answer:
+            for row in answer:
+                yield json.loads(row)
 
     def newest(self, container: str) -> int | None:
         """When the last line that it has of a container was written. Raises StoreError."""
         found = list(self.ask(f"{_of(container)} | stats max(_time) as newest"))
         return nanoseconds(found[0]["newest"]) if found and found[0].get("newest") else None
 
-    def times(self, container: str, since: int, until: int) -> Counter[int]:
-        """How many lines of a container it has for each moment. Raises StoreError."""
+    def times(self, container: str, since: int, until: int) -> Moments:
+        """The moments of the lines of a container that it has. Raises StoreError."""
         span = f"_time:[{moment(since)}, {moment(until)}]"
         rows = self.ask(f"{_of(container)} {span} | fields _time")
-        return Counter(nanoseconds(row["_time"]) for row in rows)
+        return Moments(nanoseconds(row["_time"]) for row in rows)
 
     def lacking(self, lines: Sequence[Line]) -> list[Line]:
         """Those of these that it hasn't. Raises StoreError."""
@@ -57,27 +60,28 @@ class Store:
             theirs = [line for line in lines if line.container == container]
             at = [line.at for line in theirs]
             had = self.times(container, min(at), max(at))
-            for line in theirs:
-                if had[line.at]:
-                    had[line.at] -= 1
-                else:
-                    found.append(line)
+            found += [line for line in theirs if not had.take(line.at)]
         return found
 
-    def _post(self, path: str, body: bytes, kind: str) -> bytes:
+    @contextmanager
+    def _posted(self, path: str, body: bytes, kind: str) -> Iterator[http.client.HTTPResponse]:
+        """The answer. The connection is kept for the next one, unless this one fails."""
         if self._connection is None or self._connection.host != self.address:
             self._connection = http.client.HTTPConnection(self.address, self._port, _TIMEOUT_S)
+        connection, self._connection = self._connection, None
         try:
-            self._connection.request("POST", path, body, {"Content-Type": kind})
-            answer = self._connection.getresponse()
-            told = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            self._connection = None
+            connection.request("POST", path, body, {"Content-Type": kind})
+            answer = connection.getresponse()
+            if answer.status >= 300:
+                raise StoreError(f"{self.address}: status {answer.status}: {answer.read(200)!r}")
+            yield answer
+            answer.read()
+            self._connection = connection
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise StoreError(f"{self.address}: {error or type(error).__name__}") from None
-        if answer.status >= 300:
-            raise StoreError(f"{self.address}: status {answer.status}: {told[:200]!r}")
-        return told
+        finally:
+            if self._connection is None:
+                connection.close()
 
 
 def _of(container: str) -> str:

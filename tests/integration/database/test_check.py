@@ -10,6 +10,7 @@ import pytest
 from components.plan import database as plan
 from components.plan import own_database
 from components.plan.workload import job_inputs
+from tests.support.certificates import issue
 from tests.support.docker import docker
 from tests.support.polling import until
 
@@ -21,8 +22,8 @@ def checked(database, elsewhere: str = "", **changes: str) -> tuple[int, str]:
     """Runs the job on the address of a database, with changes. Its exit status and words."""
     place = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     address = own_database.parsed(
-        "postgresql://{user}:{password}@{host}:{port}/sophia?connect_timeout=3".format(
-            **{"user": "operator", "password": quote(PASSWORD)}
+        "postgresql://{user}:{password}@{host}:{port}/sophia?{options}".format(
+            **{"user": "operator", "password": quote(PASSWORD), "options": "connect_timeout=3"}
             | {"host": docker("inspect", "--format", place, database.name), "port": plan.PORT}
             | changes
         )
@@ -85,3 +86,21 @@ def test_the_age_of_its_archive_is_told(database):
 
 def _archived(said: str) -> bool:
     return "its WAL was archived" in said
+
+
+def test_a_certificate_of_a_managed_services_own_ca_is_accepted_as_servers_do(database):
+    started(database)
+    issued = issue("db.example", issue("a CA that nobody else knows"), dns=("db.example",))
+    write = 'umask 077; printf %s "$2" >"/var/lib/postgresql/data/15/server.$1"'
+    for name, pem in (("crt", issued.chain), ("key", issued.key_pem)):
+        docker("exec", database.name, "sh", "-c", write, "sh", name, pem)
+    administer(database, "ALTER SYSTEM SET ssl = on")
+    administer(database, "SELECT pg_reload_conf()")
+    until(
+        lambda: checked(database, "by the provider", options="sslmode=require"),
+        lambda seen: seen[0] == 0,
+        "it answers by TLS",
+        30,
+    )
+    status, said = checked(database, "by the provider", options="sslmode=verify-full")
+    assert (status, len(said.splitlines())) == (1, 1)

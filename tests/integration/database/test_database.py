@@ -87,6 +87,33 @@ def test_the_role_that_watches_reads_statistics_and_no_row(database):
     assert roles == [("postgres",), (plan.DATABASE,), (own,)]
 
 
+def test_a_role_that_watches_and_may_more_keeps_no_server_from_starting(database):
+    """Monitoring was turned off, and somebody had let it read a table."""
+    database.watched, database.keys = True, {plan.MONITOR_SECRET: "its own"}
+    database.start()
+    database.ready()
+    database.query("CREATE TABLE kept AS SELECT 42 AS answer")
+    database.query(f"GRANT SELECT ON kept TO {plan.MONITOR}")
+    database.stop()
+    database.watched, database.keys = False, {}
+    database.start()
+    database.ready()
+    may = f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{plan.MONITOR}'"
+    assert database.query(may) == [(False,)]
+
+
+def test_what_is_noted_of_a_table_is_all_of_it_whatever_its_columns_are_called(database):
+    database.start()
+    database.ready()
+    database.query("CREATE TABLE odd AS SELECT 1 AS r, 2 AS s")
+    code = "from backup.content import content as of; print(of('/var/lib/postgresql/data/.socket'))"
+    noted = ("env", "PYTHONPATH=/usr/local/lib/sophia", "python3", "-c", code)
+    before = docker("exec", database.name, *noted).partition("tables")[2]
+    database.query("UPDATE odd SET s = 3")
+    assert docker("exec", database.name, *noted).partition("tables")[2] != before
+    assert "'public.odd': [1, " in before
+
+
 @pytest.mark.parametrize("moment", ["PG_VERSION", "base/4", "base/5"])
 def test_killed_while_it_is_made_it_is_made_again(database, moment):
     unfinished, cluster = database.data / ".initialising", database.data / "15"

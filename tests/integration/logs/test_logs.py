@@ -121,6 +121,15 @@ def test_a_store_that_is_killed_costs_no_line_and_delays_nobody(logged, stores: 
         assert set(seen.values()) == {1}, f"{store} has lines twice"
 
 
+def test_a_line_of_any_length_arrives_and_so_does_the_next(logged, stores: Stores):
+    """Of characters that take most room in the store."""
+    logged.says("notion", "print(chr(27) * 200_000); print('the next')")
+    query = f'{{service="{logged.prefix}-notion"}} | fields _msg'
+    found = until(lambda: ask(stores.first, query), lambda rows: len(rows) == 3, "its lines")
+    lengths = sorted(len(row["_msg"]) for row in found)
+    assert lengths == [len("the next"), 200_000 - 128 * 1024, 128 * 1024]
+
+
 def newest(logged: Logged, store: str) -> str:
     return "".join(logged.find(store, "--service", f"{logged.prefix}-ai_memory", "--limit", "1"))
 

@@ -12,6 +12,7 @@ from tests.support.program import Program
 pytestmark = pytest.mark.slow
 
 OUTPUTS = {"backup_passphrase": "the-passphrase-of-the-stack"}
+SERVERS = '{"ai_memory": {"secrets": {"EMBEDDINGS_API_KEY": "credential-nobody-may-see"}}}'
 BACKUP = '{"bucket": "sophia-backups", "accessKey": "AKIA", "secretKey": "key-nobody-may-see"}'
 
 
@@ -22,6 +23,7 @@ def test_it_is_the_same_platform_in_small_that_only_reads_the_backups(tmp_path):
         program = Program(tmp_path / "project", simulated)
         program.configure("prod", lambdaApiUrl=simulated.url)
         program.pulumi("config", "set", "--stack", "prod", "--secret", "sophia:backup", BACKUP)
+        program.pulumi("config", "set", "--stack", "prod", "--secret", "sophia:servers", SERVERS)
         source = Stack("prod", PROJECT, program.environment, program.folder, ours=False)
         target = drill.made(source, OUTPUTS, "sophia-prod")
         file = (program.folder / "Pulumi.prod-drill.yaml").read_text()

@@ -78,6 +78,12 @@ def test_the_newest_copies_are_kept(backed_up: Stack, monkeypatch):
     assert [place.rpartition("/")[2] for place in made[1:]] == [
         name.rpartition("/")[2] for name in copies(backed_up)
     ]
+    # By a machine whose clock was wrong.
+    with state_backup.of(backed_up, "sophia-prod") as there:
+        for year in ("2090", "2091"):
+            there.write(f"{state_backup.FOLDER}/{year}-01-01T00-00-00.000000Z.json", b"{}")
+    newest = state_backup.make(backed_up, "sophia-prod").rpartition("/")[2]
+    assert newest in [name.rpartition("/")[2] for name in copies(backed_up)]
 
 
 def test_an_s3_that_is_away_is_one_clear_error(backed_up: Stack):

@@ -127,6 +127,14 @@ async def test_a_query_that_fails_leaves_the_others(backend: Backend, numbers: S
     assert states["number"][0] == "not_collected"
 
 
+@pytest.mark.parametrize("what", ["alerts", "label/nodename/values", "label/__name__/values"])
+async def test_what_is_refused_beside_the_panels_is_a_problem(backend, numbers: Service, what):
+    numbers.routes[f"GET /api/v1/{what}"] = bad_query("query timed out")
+    answer = await backend.get("/api/dashboards/nodes")
+    detail = "Prometheus refuses: query timed out."
+    assert (answer.status_code, answer.json()["detail"]) == (502, detail)
+
+
 async def test_only_names_and_known_values_get_into_a_query(backend: Backend, numbers: Service):
     for query in ("server=toy%22%7D", "server=nobody", "server="):
         assert (await backend.get(f"/api/dashboards/server?{query}")).status_code == 404

@@ -43,15 +43,46 @@ class Store:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.status = 200
+        self.newest = "newer"
+        self.rows: list[dict[str, str]] | None = None
 
     async def answer(self, request: Request) -> Response:
         self.asked += parse_qs((await request.body()).decode())["query"]
-        newer = {**ROW, "_msg": "newer"}
-        return Response(f"{json.dumps(newer)}\n{json.dumps(ROW)}\n", self.status)
+        rows = self.rows or [{**ROW, "_msg": self.newest}, ROW]
+        told = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+        return Response(told, self.status)
 
     @property
     def app(self) -> Starlette:
         return Starlette(routes=[Route("/select/logsql/query", self.answer, methods=["POST"])])
+
+
+@pytest.fixture
+async def two(world: World, store: Store, monkeypatch: pytest.MonkeyPatch):
+    """A backend with another store, that of a new manager, and that store."""
+    new = Store()
+    async with asgi.serving(store.app) as first, asgi.serving(new.app) as second:
+        urls = [f"http://127.0.0.1:{port}" for port in (first, second)]
+
+        async def stores(_: str) -> list[str]:
+            return urls
+
+        monkeypatch.setattr(logs, "_stores", stores)
+        yield await world.backend(kept=logs.Place(url="http://logs:1", prefix="sophia-dev-")), new
+
+
+async def test_what_any_store_has_is_told_once(two, store: Store):
+    backend, new = two
+    new.rows = [{**ROW, "_time": "2026-11-27T15:00:00.5Z", "_msg": "newest"}, ROW]
+    store.newest = "only in the old one"
+
+    async def lines(query: str = "") -> list[str]:
+        return [line["line"] for line in (await backend.get(f"/api/logs{query}")).json()["lines"]]
+
+    assert await lines() == [ROW["_msg"], "only in the old one", "newest"]
+    assert await lines("?limit=1") == ["newest"]
+    new.status = 503
+    assert await lines() == [ROW["_msg"], "only in the old one"], "one that is away is left out"
 
 
 @pytest.fixture
@@ -108,6 +139,20 @@ async def test_what_is_wrong_is_told_and_reaches_no_store(backend, store, query,
 async def test_a_search_means_itself(backend: Backend, store: Store):
     await backend.get("/api/logs?search=" + quote('a"b | delete {x}.*'))
     assert r'_msg:~"(?i)a\"b \\| delete \\{x\\}\\.\\*"' in store.asked[0]
+
+
+async def test_a_line_may_have_any_separator_of_unicodes(backend: Backend, store: Store):
+    store.newest = "SELECT\u2028'\x85\u2029'"
+    lines = (await backend.get("/api/logs")).json()["lines"]
+    assert [line["line"] for line in lines] == [ROW["_msg"], store.newest]
+
+
+async def test_more_than_fits_into_memory_is_not_read(backend: Backend, store: Store):
+    """A thousand lines of 128 KiB, of a service that prints what it gets."""
+    store.newest = "x" * logs.MOST_BYTES
+    answer = await backend.get("/api/logs?limit=1000")
+    assert answer.status_code == 400
+    assert "ask for fewer by `limit`" in answer.json()["detail"]
 
 
 async def test_a_store_that_fails_or_is_gone_is_a_problem_of_its_own(backend, store, world):

@@ -221,6 +221,7 @@ def test_callers_tokens_of_the_last_run_are_known_and_never_shown(configured, mo
         "gateway_tokens": {"alice": "newer-token"},
     }
     outputs["gateway_former_tokens"] = {"alice": "older-token"}
+    outputs["ca_certificate"] = "the CA in PEM"
     monkeypatch.setattr(settings, "handed_out", lambda: outputs)
     monkeypatch.setattr(settings_account.Account, "offers", lambda *given: None)
     values = {**GOOD, "servers": {}}
@@ -229,6 +230,7 @@ def test_callers_tokens_of_the_last_run_are_known_and_never_shown(configured, mo
     assert found.last_tokens["alice"].reveal() == "newer-token"
     assert found.former_tokens["alice"].reveal() == "older-token"
     assert "-token" not in str(found)
+    assert found.last_authority == "the CA in PEM"
     monkeypatch.setattr(settings, "handed_out", dict)
     assert settings.load(NO_SERVERS).last_tokens == {}
 

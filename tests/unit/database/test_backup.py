@@ -3,14 +3,16 @@ due, and which restores are refused."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from components.plan import backup as plan
 from components.plan import database
 from components.plan.backup import Repository
-from images.database.backup import choices
+from images.database.backup import choices, restore
 from images.database.backup.places import Failed
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -76,3 +78,19 @@ def test_a_restore_to_a_time_that_is_not_there_names_the_times_that_are():
     for at in ("2026-11-20 11:59:59", "2026-11-27 12:00:01", "yesterday", "2026-11-20T12:00+02:00"):
         assert choices.refusal(at, there, NOW) == f"got {at!r}, {expected}"
     assert choices.refusal("latest", [], NOW) == "the repository has no backup"
+
+
+def test_a_restore_that_failed_is_not_tried_again_by_a_later_start(tmp_path: Path, monkeypatch):
+    """Whoever asked is told that nothing was restored; the start may be killed right then."""
+    for name in ("REQUEST", "RESULT", "UNFINISHED", "FINISHED"):
+        monkeypatch.setattr(restore, name, tmp_path / f".{name.lower()}")
+    restore.REQUEST.write_text(json.dumps({"at": "latest"}))
+    monkeypatch.setattr(restore, "backups", list)
+
+    def killed(_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restore.json, "dumps", killed)
+    with pytest.raises(KeyboardInterrupt):
+        restore.asked()
+    assert not restore.REQUEST.exists()

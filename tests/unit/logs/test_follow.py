@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from sophia_logs.follow import Follower, Had
-from sophia_logs.lines import Line, moment
+from sophia_logs.lines import Line, Moments, moment
 
 BEGAN = 1_700_000_000 * 10**9
 SECOND = 10**9
@@ -150,16 +150,31 @@ def test_what_the_store_has_is_not_sent_again(container, tmp_path):
     container.write("between\n", at=BEGAN + 1)
     container.write("newest\n", at=BEGAN + 2)
     container.write("new\n", at=BEGAN + 3)
-    had = Had(BEGAN + 2, Counter({BEGAN: 1, BEGAN + 2: 1}))
+    had = Had(BEGAN + 2, Moments([BEGAN, BEGAN + 2]))
     assert texts(Follower(lambda _: had, tmp_path)) == ["same moment", "between", "new"]
 
 
 def test_files_from_long_before_are_not_even_read(container, tmp_path, monkeypatch):
     container.write("old\n", at=BEGAN)
     os.utime(container.log, ns=(BEGAN, BEGAN))
+    container.rotate()
     monkeypatch.setattr(Follower, "_lines", None)
     had = Had(BEGAN + 3600 * SECOND)
     assert texts(Follower(lambda _: had, tmp_path)) == []
+
+
+def test_what_is_written_after_a_clock_was_set_back_is_new(container, tmp_path):
+    """An hour, as for a machine that started with a wrong one."""
+    wrong = BEGAN + 3600 * SECOND
+    container.write("old\n", at=BEGAN)
+    container.write("newest\n", at=wrong)
+    follower = Follower(lambda _: Had(wrong, Moments([wrong])), tmp_path)
+    assert texts(follower) == []
+    container.write("new\n", at=BEGAN + SECOND)
+    os.utime(container.log, ns=(BEGAN, BEGAN))
+    assert texts(follower) == ["new"]
+    again = Follower(lambda _: Had(wrong, Moments([wrong])), tmp_path)
+    assert texts(again) == ["new"], "whoever starts now doesn't pass over it, either"
 
 
 def test_a_store_that_can_not_say_what_it_has_costs_nothing(container, tmp_path):
@@ -192,4 +207,18 @@ def test_other_files_and_folders_are_not_looked_into(tmp_path, container, follow
     container.write("a\n")
     shutil.copy(container.log, tmp_path / "backup" / "backup-json.log")
     (container.folder / "other.log").write_text("x\n")
+    assert texts(follower) == ["a"]
+
+
+def test_a_file_that_can_not_be_opened_is_no_file_that_is_gone(container, follower, monkeypatch):
+    """Its lines would be lost with it, and nobody would know."""
+
+    def refused(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    container.write("a\n")
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(OSError, match="Too many"):
+        follower.look()
+    monkeypatch.undo()
     assert texts(follower) == ["a"]

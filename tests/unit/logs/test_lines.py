@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from sophia_logs.lines import Line, moment, nanoseconds
+from sophia_logs.lines import LONGEST, Line, moment, nanoseconds
+
+from components.plan import logs as plan
 
 AT = 1_795_791_600_123_456_789
 TEXT = "2026-11-27T15:00:00.123456789Z"
@@ -63,11 +65,22 @@ def test_half_a_character_does_no_harm():
 
 
 @pytest.mark.parametrize(
+    "text", ["\x1b" * LONGEST, '{"caller": "%s"}' % ("\\u001b" * 21_000), "😀" * LONGEST]
+)
+def test_no_line_is_too_long_for_the_store(text):
+    assert plan.LONGEST_LINE == "1MiB"
+    assert len(text) <= LONGEST
+    long = Line("a" * 12, "s" * 63, AT, "stdout", text)
+    assert len(long.stored("n" * 63)) < 1024 * 1024
+
+
+@pytest.mark.parametrize(
     ("text", "service", "audited"),
     [
         (CALL, "sophia-dev-slack", True),
         (GATEWAY, "sophia-dev-gateway", True),
         (GATEWAY, "sophia-dev-slack", False),
+        (GATEWAY.replace('"ci"', '""'), "sophia-dev-gateway", False),
         (REQUEST, "sophia-dev-slack", False),
         ("plain", "sophia-dev-gateway", False),
     ],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
-from sophia_logs.query import SINCE, query
+from sophia_logs.query import SINCE, days, query
 
 END = "| sort by (_time desc) limit 200 | fields _time, service, node, stream, _msg"
 
@@ -20,6 +22,19 @@ END = "| sort by (_time desc) limit 200 | fields _time, service, node, stream, _
 )
 def test_each_part_is_a_filter_and_text_means_itself(service, search, caller, since, asked):
     assert query(service, search, caller, since, 200) == f"{asked} {END}"
+
+
+def test_all_lines_are_asked_for_day_by_day_and_not_sorted():
+    now = datetime(2026, 11, 27, 15, 0, 0, 7, UTC)
+    spans = [
+        "[2026-11-25T15:00:00Z, 2026-11-26T15:00:00Z)",
+        "[2026-11-26T15:00:00Z, 2026-11-27T15:00:00Z)",
+        "[2026-11-27T15:00:00Z, 2026-11-28T15:00:00Z)",
+    ]
+    assert list(days("2d", now)) == list(days("2026-11-25T15:00Z", now)) == spans
+    assert query("", "", "ci", spans[0], 0) == (
+        f'_time:{spans[0]} caller:="ci" | fields _time, service, node, stream, _msg'
+    )
 
 
 @pytest.mark.parametrize("text", ["90s", "2h", "2026-11-27", "2026-11-27T15:00Z"])

@@ -1,7 +1,11 @@
-"""What a shipper knows of a store, and tells on /metrics: over real HTTP, from Docker's files."""
+"""Which stores are sent to, what a shipper knows of each, and what it tells on /metrics: over real
+HTTP, from Docker's files. That lines arrive is tests/integration/logs.
+"""
 
 from __future__ import annotations
 
+import resource
+import socket
 import threading
 import time
 import urllib.request
@@ -12,12 +16,17 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sophia_logs import metrics
+from sophia_logs import metrics, ship
 from sophia_logs.ship import Sender
 from sophia_logs.store import Store
 
 from tests.support.polling import until
 from tests.unit.logs.test_follow import SECOND, Container
+
+NAMES = {
+    "192.0.2.4": "sophia-dev-logs.node1.task1.sophia-dev-logs",
+    "192.0.2.5": "sophia-dev-logs.node2.task2.sophia-dev-logs",
+}
 
 
 class Played(Store):
@@ -97,3 +106,39 @@ def test_prometheus_reads_what_is_told():
         **{("sophia_logs_lines_dropped_total", store): 0 for store in ("logs", "audit-log")},
         **{("sophia_logs_behind_seconds", store): 0.25 for store in ("logs", "audit-log")},
     }
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What Docker's DNS tells of addresses."""
+    known = dict(NAMES)
+
+    def named(address: str) -> tuple[str, list[str], list[str]]:
+        if address not in known:
+            raise socket.herror(2, "Host name lookup failure")
+        return known[address], [], [address]
+
+    places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, ship.PORT)) for one in NAMES]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: places)
+    monkeypatch.setattr(socket, "gethostbyaddr", named)
+    return known
+
+
+def test_a_store_is_known_by_its_node(names):
+    assert ship.found("tasks.sophia-dev-logs") == {"node1": "192.0.2.4", "node2": "192.0.2.5"}
+
+
+def test_a_store_whose_name_is_not_told_now_is_no_new_one(names):
+    """A second sender would send it each line again, for an hour."""
+    del names["192.0.2.5"]
+    assert ship.found("tasks.sophia-dev-logs") == {"node1": "192.0.2.4"}
+
+
+def test_files_of_many_containers_can_be_open():
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (now // 2, most))
+    try:
+        ship.open_many()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import shutil
+import subprocess
 import threading
 
 import asyncssh
 import pytest
 
 from ops import inspect, jobs, nodes
+from ops import logs as kept
+from tests.support.checkout import ROOT
 from tests.support.node_stack import NETWORK, public
 from tests.unit.ops.test_jobs import SERVICE, TASK
 
@@ -152,15 +155,51 @@ def test_logs_are_searched_in_any_managers_store(doors, monkeypatch, capsys):
     inspect.logs("new", "", search="it's $(x)", since="2h")
     asked = capsys.readouterr().out.splitlines()[0]
     assert "service.name=sophia-old-logs) python3 -S -m sophia_logs.find " in asked
-    assert asked.endswith("""--search='it'"'"'s $(x)' --since=2h""")
+    assert asked.endswith("""--search='it'"'"'s $(x)' --since=2h --limit=200""")
     inspect.logs("new", "slack", since="2026-11-27")
-    assert "find --service=sophia-old-slack --since=2026-11-27\n" in capsys.readouterr().out
-    inspect.audit_log("new", "ci", "7d")
-    asked = capsys.readouterr().out
-    assert "service.name=sophia-old-audit-log) python3" in asked
-    assert "find --caller=ci --since=7d\n" in asked
-    inspect.audit_log("new", "", "")
-    assert capsys.readouterr().out.endswith("sophia_logs.find\n")
+    assert "find --service=sophia-old-slack --since=2026-11-27 --" in capsys.readouterr().out
+    inspect.audit_log("new", "ci", "7d", "1")
+    asked = capsys.readouterr()
+    assert "service.name=sophia-old-audit-log) python3" in asked.out
+    assert "find --caller=ci --since=7d --limit=1\n" in asked.out
+    assert asked.err == "(the newest 1 lines: there may be more, see LIMIT)\n"
+    inspect.audit_log("new", "", "", "all")
+    asked = capsys.readouterr()
+    assert asked.out.endswith("sophia_logs.find --limit=0\n")
+    assert asked.err == ""
+
+
+def test_all_managers_that_answer_are_asked(doors):
+    told = nodes.every_manager(managers(LOST, WELL, BROKEN, WELL), "x")
+    assert told == [f"{WELL} x\n"] * 2
+    with pytest.raises(nodes.NotUp, match="no manager answers"):
+        nodes.every_manager(managers(LOST, BROKEN), "x")
+
+
+def test_what_any_store_has_is_shown_once():
+    """One on a new manager lacks what was before it; a line may be there twice by itself."""
+    old = "t1 a | x\nt2 a | y\nt2 a | y\nt3 a | z\x85\n"
+    new = "t2 a | y\nt3 a | z\x85\nt4 a | w\n"
+    lines = ["t1 a | x", "t2 a | y", "t2 a | y", "t3 a | z\x85", "t4 a | w"]
+    assert kept.merged([old, new]) == kept.merged([new, old, ""]) == lines
+
+
+def test_make_hands_a_search_on_as_it_is(tmp_path):
+    """With the quotes of the documents' own example."""
+    (tmp_path / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@" >${0}.told\n')
+    (tmp_path / "python").chmod(0o755)
+    search = """"status":50 $(x) 'y' `z`"""
+    given = (f"BIN={tmp_path}", f"SEARCH={search.replace('$', '$$')}")
+    subprocess.run(["make", "--old-file=.venv/.ready", "logs", *given], cwd=ROOT, check=True)
+    assert f"--search={search}" in (tmp_path / "python.told").read_text().splitlines()
+
+
+@pytest.mark.parametrize("limit", ["0", "10000", "-1", "ALL"])
+def test_a_wrong_limit_is_told(monkeypatch, limit):
+    outputs = managers(LOST) | {"networks": {"audit-log": ["logs"]}}
+    monkeypatch.setattr(inspect, "outputs_of", lambda name: outputs)
+    with pytest.raises(inspect.NotUp, match=f"LIMIT: got {limit}, expected"):
+        inspect.audit_log("new", "", "", limit)
 
 
 @pytest.mark.parametrize("since", ["yesterday", "1h or *", "2026-11-27T15", "-1h"])

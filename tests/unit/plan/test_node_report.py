@@ -7,6 +7,7 @@ import http.server
 import json
 import socketserver
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +16,7 @@ import pytest
 
 from components.plan import node_report
 from components.plan.node_report import SERVICE, Kills, containers, daemon, jobs, report, written
+from tests.support.polling import until
 
 STATS = {
     "1": {  # cgroups of version 1
@@ -43,7 +45,7 @@ swarm_raft_transaction_latency_seconds{quantile="0.5"} NaN
 
 
 class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """What a manager's Engine has; events happen by being appended, with their time."""
+    """What a manager's Engine has; it tells of the last event that was, and of those to come."""
 
     daemon_threads = True
 
@@ -53,9 +55,39 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             {"Id": number * 64, "Labels": {SERVICE: f"sophia-dev-{name}"}}
             for number, name in (("1", "slack"), ("2", "asana"), ("3", "ended"))
         ]
-        self.events: list[tuple[float, str]] = []
+        self.events: list[tuple[int, str]] = []
+        self.news = threading.Condition()
+        self.telling: list[deque[tuple[int, str]]] = []
         self.manager = True
         self.tasks = [("2026-11-27T03:00:02.1234Z", "complete")]
+
+    def happens(self, *events: tuple[int, str]) -> None:
+        """Each with its time, in nanoseconds. Those before the last one are forgotten at once."""
+        with self.news:
+            for told in self.telling:
+                told.extend(events)
+            self.events = [events[-1]]
+            self.news.notify_all()
+
+    def restarts(self) -> None:
+        """Ends what it is telling."""
+        with self.news:
+            self.telling.clear()
+            self.news.notify_all()
+
+    def told(self, since: int) -> Iterator[bytes]:
+        """Events from then on, until it restarts."""
+        mine = deque(self.events)
+        self.telling.append(mine)
+        while True:
+            with self.news:
+                self.news.wait_for(lambda: mine or mine not in self.telling)
+                if not mine:
+                    return
+                when, name = mine.popleft()
+            if when >= since:
+                attributes = {"Attributes": {SERVICE: name}}
+                yield json.dumps({"Actor": attributes, "timeNano": when}).encode() + b"\n"
 
     def answer(self, path: str, query: dict[str, str]) -> object:
         if path == "/containers/json":
@@ -63,13 +95,6 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         if path.startswith("/containers/"):
             assert query == {"stream": "false", "one-shot": "true"}
             return STATS.get(path.split("/")[2][0])
-        if path == "/events":
-            since, until = float(query["since"]), float(query["until"])
-            return "\n".join(
-                json.dumps({"Actor": {"Attributes": {SERVICE: name}}})
-                for when, name in self.events
-                if since < when <= until
-            )
         if path == "/info":
             return {"Swarm": {"ControlAvailable": self.manager}}
         if path == "/services":
@@ -79,10 +104,19 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 class Answer(http.server.BaseHTTPRequestHandler):
     server: Engine
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        if parts.path == "/events":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for line in self.server.told(int(query["since"].replace(".", ""))):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            self.wfile.write(b"0\r\n\r\n")
+            return
         said = self.server.answer(parts.path, query)
         body = (said if isinstance(said, str) else json.dumps(said)).encode()
         self.send_response(404 if said is None else 200)
@@ -130,18 +164,27 @@ def test_a_container_that_ends_meanwhile_is_no_error(engine):
     assert len(list(containers())) == 6
 
 
-def test_each_kill_is_counted_once_and_a_service_begins_with_none(engine):
+def test_each_kill_is_counted_once_and_a_service_begins_with_none(engine, monkeypatch):
+    """However much happens between two reports, and while Docker is away."""
+    monkeypatch.setattr(node_report, "AGAIN", 0.01)
+    engine.happens((99, "slack"))
     kills = Kills(since=100)
+    threading.Thread(target=kills.keep_on, daemon=True).start()
 
-    def counted(now: float) -> dict[str, float]:
-        found = kills.samples(now, ["slack", "asana"])
+    def counted() -> dict[str, float]:
+        found = kills.samples(["slack", "asana"])
         return {sample.labels["swarm_service"]: sample.value for sample in found}
 
-    engine.events = [(99, "slack")]
-    assert counted(110) == {"slack": 0, "asana": 0}
-    engine.events += [(110.5, "slack"), (115, "slack"), (116, "elsewhere")]
-    assert counted(120) == {"slack": 2, "asana": 0, "elsewhere": 1}
-    assert counted(130) == {"slack": 2, "asana": 0, "elsewhere": 1}
+    def comes_to(**expected: int) -> None:
+        until(counted, lambda seen: seen == expected, "the counts", 10)
+
+    until(lambda: engine.telling, lambda telling: telling != [], "it is asked")
+    comes_to(slack=0, asana=0)
+    engine.happens((110, "slack"), (115, "slack"), (115, "elsewhere"))
+    comes_to(slack=2, asana=0, elsewhere=1)
+    engine.restarts()
+    engine.happens((120, "slack"))
+    comes_to(slack=3, asana=0, elsewhere=1)
 
 
 def test_a_manager_says_when_each_job_succeeded(engine):

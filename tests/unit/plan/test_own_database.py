@@ -24,6 +24,15 @@ def test_an_address_becomes_the_variables_of_the_clients():
     assert own_database.parsed("postgres://u:p@198.51.100.9:6432/d").port == 6432
 
 
+def test_what_stands_after_it_means_what_it_means_to_servers():
+    """libpq, by which they connect, knows no `+` for a space."""
+    url = "postgresql://u:p@db/x?options=-c%20search_path%3Dmine&application_name=a+b"
+    assert own_database.parsed(url).options == {
+        "options": "-c search_path=mine",
+        "application_name": "a+b",
+    }
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
@@ -33,6 +42,8 @@ def test_an_address_becomes_the_variables_of_the_clients():
         ("postgresql://u:p@db:x/y", "an address such as postgresql://"),
         ("postgresql://u:p@a,b/x", "an address such as postgresql://"),
         ("postgresql://u:p%0aPGHOST=evil@db/x", "an address such as postgresql://"),
+        ("postgresql://u:p@db/x?application_name=a%0APGHOST=evil", "an address such as"),
+        ("postgresql://u:p@evil@db/x", "special characters as %40"),
         ("postgresql://u:p@db/x?sslmod=require", "only application_name, .*; got sslmod"),
         ("postgresql://u:p@localhost/x", "a host that every node reaches"),
         ("postgresql://u:p@127.0.0.1/x", "a host that every node reaches"),

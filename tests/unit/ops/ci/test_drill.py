@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +15,7 @@ from components.catalog import loader
 from components.settings import decoded
 from components.settings_rules import read
 from ops.ci import drill
+from ops.stack import Stack
 from tests.support.checkout import ROOT
 
 NOW = 1_795_780_000.0
@@ -100,3 +105,70 @@ def test_each_thing_that_is_wrong_is_an_issue(changes, line):
 
 def test_a_drill_that_failed_is_an_issue_with_its_reason():
     assert "```text\nno machine available\n```" in drill.report("no machine available")
+
+
+ENGINE = """\
+#!/bin/sh
+echo "$*" >>calls
+case "$*" in
+    "config --json"*) cat configuration ;;
+    "stack ls"*) echo '[]' ;;
+    "config set"*) cat >>said ;;
+esac
+"""
+"""Stands in for Pulumi's, and notes what it is told, and how."""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Stack:
+    (tmp_path / "pulumi").write_text(ENGINE)
+    (tmp_path / "pulumi").chmod(0o755)
+    values = production(
+        backup={"bucket": "b", "secretKey": "key-of-s3"},
+        servers={"ai_memory": {"secrets": {"EMBEDDINGS_API_KEY": "key-of-embeddings"}}},
+    )
+    told = {f"sophia:{key}": {"value": value} for key, value in values.items()}
+    (tmp_path / "configuration").write_text(json.dumps(told))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    return Stack("prod", "sophia", environment, tmp_path, ours=False)
+
+
+def test_what_may_be_secret_is_on_no_command_line_and_encrypted(source: Stack):
+    drill.made(source, {"backup_passphrase": "of-the-backups"}, "sophia-prod")
+    calls, said = ((source.root / name).read_text() for name in ("calls", "said"))
+    for secret in ("key-of-s3", "key-of-embeddings", "of-the-backups"):
+        assert secret not in calls
+        assert secret in said
+    for key in ("servers", "backup"):
+        assert re.search(rf"config set --secret {key} ", calls), "or the plan refuses it"
+
+
+@pytest.mark.parametrize("named", ["", "awskms://alias/sophia"])
+def test_its_secrets_are_encrypted_as_the_stacks(source: Stack, named):
+    source.configuration_file.write_text(f"secretsprovider: {named}\n" if named else "{}")
+    drill.made(source, {"backup_passphrase": "p"}, "sophia-prod")
+    calls = (source.root / "calls").read_text()
+    keeper = f"--secrets-provider {named} " if named else ""
+    assert f"stack init {keeper}--copy-config-from prod --stack prod-drill" in calls
+
+
+def test_the_end_of_an_earlier_drill_is_not_counted(source: Stack, monkeypatch):
+    now = [0.0]
+    noted = {"noted": GOOD.at, "archived": 0}
+
+    def later(seconds: float, found: object = None) -> Callable[..., object]:
+        def happens(*_: object) -> object:
+            now[0] += seconds
+            return found
+
+        return happens
+
+    monkeypatch.setattr(drill.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Stack, "outputs", lambda _: {"gateway_urls": []})
+    monkeypatch.setattr(drill.backup, "state", lambda *_: noted)
+    monkeypatch.setattr(drill, "made", later(600, source))
+    monkeypatch.setattr(drill.engine, "changed", later(400))
+    monkeypatch.setattr(drill.verify, "verify", later(5))
+    monkeypatch.setattr(drill.backup, "restore", later(30, {"content": CONTENT}))
+    monkeypatch.setattr(drill, "_remove", later(60))
+    assert drill.run(source).rto == 405
