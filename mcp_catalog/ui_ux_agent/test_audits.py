@@ -133,7 +133,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     public = guard.is_public
     monkeypatch.setattr(guard, "is_public", lambda one: one == "127.0.0.1" or public(one))
     with Site() as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
+        threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
         yield made
         made.shutdown()
 

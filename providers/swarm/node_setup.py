@@ -45,6 +45,7 @@ _SILENCE = 20.0
 """Seconds for a booting machine to accept logins again."""
 _DOCKER = 150.0
 """Seconds for Docker to stop, start and, if it refuses, start as before."""
+_LOOK = 0.5
 _UNITS = "/etc/systemd/system/"
 
 
@@ -202,7 +203,7 @@ class NodeSetup(Lifecycle[NodeSetupInputs, NodeSetupOutputs]):
                     f"{inputs.node}: its first boot has not ended after {context.timeout:.0f} s:"
                     " see /var/log/cloud-init-output.log there"
                 )
-            await context.sleep(0.5)
+            await context.sleep(_LOOK)
         await node.close()  # groups are set at login, and cloud-init added some
         await patient_info(context, node)
 

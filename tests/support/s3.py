@@ -61,7 +61,7 @@ def serving(
     )
     if tls:
         _say_goodbye(server)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield server.port

@@ -198,7 +198,7 @@ def _slack(folder: Path, address: str, told: list[Message]) -> Iterator[None]:
     context.load_cert_chain(folder / "slack.pem", folder / "slack.key")
     with ThreadingHTTPServer((address, PORT), Slack) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield
         server.shutdown()
 

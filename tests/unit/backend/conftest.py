@@ -150,9 +150,14 @@ class World:
         http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=30))
         backend = Backend(f"http://127.0.0.1:{port}", fleet, http)
 
+        async def looked() -> bool:
+            return all(server.looked for server in fleet.servers.values())
+
         async def healthy() -> int:
             return (await http.get(f"{backend.url}/health")).status_code
 
+        # First, as what /health says is kept for a second.
+        await eventually(looked, bool, "the first look at each server")
         await eventually(healthy, lambda status: status == 200, "the backend's health")
         return backend
 

@@ -136,7 +136,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     path = str(tmp_path / "docker.sock")
     monkeypatch.setattr(node_report, "SOCKET", path)
     with Engine(path) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -216,7 +216,7 @@ def test_the_whole_file(engine, monkeypatch):
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), Daemon) as docker:
-        threading.Thread(target=docker.serve_forever, daemon=True).start()
+        threading.Thread(target=docker.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setattr(node_report, "DAEMON", f"127.0.0.1:{docker.server_port}")
         text = report(Kills(0), "worker-1")
         docker.shutdown()

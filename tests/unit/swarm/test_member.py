@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from providers.runtime.declare import Cancelled, Context
-from providers.swarm import joining
+from providers.swarm import entry, joining
 from providers.swarm import member as member_module
 from providers.swarm.entry import Entry
 from providers.swarm.errors import NotSettled
@@ -50,6 +50,8 @@ class Swarm:
 @pytest.fixture
 def context(monkeypatch):
     monkeypatch.setattr(member_module, "_RETURN", 0.05)
+    monkeypatch.setattr(entry, "_LOOK", 0.02)
+    monkeypatch.setattr(joining, "_LOOK", 0.02)
     lines = []
     return Context("urn:pulumi:dev::sophia::t::n", 0.5, asyncio.Event(), print, lines.append)
 

@@ -153,6 +153,7 @@ async def booted(monkeypatch, node):
     setup = NodeSetup(None)
     monkeypatch.setattr(setup, "_node", lambda inputs: node)
     monkeypatch.setattr(node_setup, "_SILENCE", 0.0)
+    monkeypatch.setattr(node_setup, "_LOOK", 0.01)
     context = Context("urn::setup", 30.0, asyncio.Event(), progress=print, warn=print)
     await setup._booted(context, SETUP)
 

@@ -66,9 +66,10 @@ OUTSIDE = info("inactive", control=False)
 ABSENT = ConnectionFailed("can't be reached by ssh")
 
 
-def pool_of(monkeypatch, first, second):
+def pool_of(monkeypatch, first, second, patience=1.5):
+    """patience: less where nobody comes back."""
     monkeypatch.setattr(pool_module, "ABSENCE", 0.2)
-    monkeypatch.setattr(pool_module, "PATIENCE", 1.5)
+    monkeypatch.setattr(pool_module, "PATIENCE", patience)
     monkeypatch.setattr(pool_module, "_ROUND", 0.05)
     pool = Pool(SwarmConfig(managers=PLACES, user="u", private_key="k", cluster_id="ours"))
     nodes = [Node(PLACES[0], first), Node(PLACES[1], second)]
@@ -248,7 +249,8 @@ async def test_a_node_leaves_by_force_only_once_the_swarm_has_ended(
 ):
     """Without a leader now, the swarm may depend on this node: by force it would lose its
     majority."""
-    pool, _ = pool_of(monkeypatch, OUTSIDE if leaves else info(error="no leader"), other)
+    first = OUTSIDE if leaves else info(error="no leader")
+    pool, _ = pool_of(monkeypatch, first, other, patience=0.3)
     place = Node(Endpoint("192.0.2.9", "key 9"), info(control=False))
     place.answers["/swarm/leave"] = ""
     pool._engines[place.endpoint] = place

@@ -73,7 +73,7 @@ SWARM = {"ID": "ours", "JoinTokens": {"Manager": "m", "Worker": "w"}}
 
 
 async def test_the_survivor_goes_on_alone_where_that_is_wished(monkeypatch, context):
-    pool, (first, _) = pool_of(monkeypatch, lost(), ABSENT)
+    pool, (first, _) = pool_of(monkeypatch, lost(), ABSENT, patience=0.3)
     first.answers["/swarm"] = SWARM
     request, sent = first.request, []
 
@@ -105,14 +105,15 @@ async def test_the_survivor_goes_on_alone_where_that_is_wished(monkeypatch, cont
 
 @pytest.mark.parametrize("other", [lost(), OUTSIDE], ids=["a majority lives", "it left"])
 async def test_nothing_is_given_up_without_need(monkeypatch, context, other):
-    pool, (first, second) = pool_of(monkeypatch, lost() if other != OUTSIDE else OUTSIDE, other)
+    one = lost() if other != OUTSIDE else OUTSIDE
+    pool, (first, second) = pool_of(monkeypatch, one, other, patience=0.3)
     with pytest.raises((QuorumAtRisk, NoManager)):
         await Cluster(pool).update(context, "ours", FOUNDER, KNOWN, WISHED)
     assert not [asked for asked in first.asked + second.asked if asked[0] == "POST"]
 
 
 async def test_nothing_is_given_up_unless_it_is_wished(monkeypatch, context):
-    pool, (first, _) = pool_of(monkeypatch, lost(), ABSENT)
+    pool, (first, _) = pool_of(monkeypatch, lost(), ABSENT, patience=0.3)
     with pytest.raises(NoManager, match=r"set `recover\.on` to its name"):
         await Cluster(pool).update(context, "ours", FOUNDER, KNOWN, FOUNDER)
     assert not [asked for asked in first.asked if asked[0] == "POST"]

@@ -54,7 +54,7 @@ def test_the_gateways_is_the_one_that_it_shows(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "both.pem")
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     url = f"https://127.0.0.1:{server.server_address[1]}"
     outputs = {"gateway_urls": [url], "ca_certificate": made.pem}

@@ -66,7 +66,7 @@ def context(warnings: list[str]) -> Context:
 
 
 def lifecycle(swarm: Any) -> Service:
-    return Service(swarm, Patience(repair=0.5, settle=0.0, ended=0.1))
+    return Service(swarm, Patience(repair=0.5, settle=0.0, ended=0.1, poll=0.02))
 
 
 async def test_an_unhealthy_service_that_nobody_changed_fails_no_run(
@@ -101,7 +101,7 @@ async def test_tasks_that_swarm_gave_up_are_started_again_once(
 async def test_what_never_ran_is_a_failure_until_it_runs(context: Context) -> None:
     swarm = Swarm(TASK)
     new = dataclasses.replace(WELL, proven=False)
-    short = dataclasses.replace(context, timeout=0.5)
+    short = dataclasses.replace(context, timeout=0.2)
     with pytest.raises(RolloutFailed, match="not converged"):
         await lifecycle(swarm).update(short, "s", WEB, new, WEB)
     swarm.tasks = [TASK | {"Status": {"State": "running"}}]
@@ -125,7 +125,7 @@ async def test_a_change_that_does_not_come_about_is_a_failure(context: Context, 
     if by == "somebody else":
         swarm.spec = render(new, URN)
         new = WEB
-    short = dataclasses.replace(context, timeout=0.5)
+    short = dataclasses.replace(context, timeout=0.2)
     with pytest.raises(RolloutFailed, match="not converged"):
         await lifecycle(swarm).update(short, "s", WEB, WELL, new)
     assert len(swarm.posts) == 1
