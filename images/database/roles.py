@@ -39,7 +39,8 @@ PATIENCE_S = 130
 _OF_OWNER = """
 SELECT member.rolname FROM pg_auth_members
 JOIN pg_roles member ON member.oid = member JOIN pg_roles owner ON owner.oid = roleid
-WHERE owner.rolname = '{owner}'"""
+WHERE owner.rolname = '{owner}' AND member.rolname ~ '^{owner}_[0-9a-f]{{8}}$'"""
+"""Roles of passwords. A person's own may be a member, too, and is left alone."""
 
 
 class Failed(Exception):
@@ -73,7 +74,7 @@ def admission(owner: str, name: str, kept: str) -> Iterator[str]:
 
 
 def removal(owner: str, *keep: str) -> str:
-    """A statement that leaves only these passwords of the owner and its members."""
+    """A statement that leaves only these passwords of the owner and the passwords' roles."""
     listed = ", ".join(f"'{name}'" for name in keep)
     return (
         "DO $$DECLARE one name; BEGIN"

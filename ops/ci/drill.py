@@ -108,8 +108,11 @@ def small(values: Mapping[str, str]) -> Json:
 
 
 def unsent(state: Mapping[str, Any], now: float) -> float:
-    """Seconds of changes that a loss of the cluster would cost now. now: Unix time. Pure."""
-    if state.get("waiting"):
+    """Seconds of changes that a loss of the cluster would cost now. now: Unix time. Pure. Raises
+    NotUp: nobody knows."""
+    if "waiting" not in state:
+        raise NotUp("the database doesn't answer, so what it has not sent to S3 is unknown")
+    if state["waiting"]:
         return float(now - state["waiting_since"])
     # A database in which nothing changes sends nothing.
     return min(now - (state.get("archived") or 0), _ARCHIVED_AFTER)

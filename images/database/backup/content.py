@@ -128,8 +128,10 @@ def noted(backups: Iterable[Mapping[str, Any]], at: str = "") -> Content | None:
     return wanted[-1] if wanted else None
 
 
-def compared(expected: Content, found: Content) -> dict[str, Any]:
-    """How much was compared, and what differs. Pure."""
+def compared(expected: Content, found: Content | Failed) -> dict[str, Any]:
+    """How much was compared, and what differs. found: or why it can't be read. Pure."""
+    if isinstance(found, Failed):
+        return {"tables": 0, "rows": 0, "differences": [str(found)]}
     counts = [count for count, _ in expected["tables"].values()]
     return {
         "tables": len(counts),

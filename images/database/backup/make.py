@@ -91,7 +91,7 @@ def drill(size: int, expected: Content) -> None:
             raise Failed(f"what was restored is damaged: {done.stderr.strip()}")
     finally:
         shutil.rmtree(DRILL, ignore_errors=True)
-    assert found is not None
+    assert found is not None, "it was looked at"
     told = compared(expected, found)
     if told["differences"]:
         raise Failed("what was restored differs:\n" + "\n".join(told["differences"]))

@@ -145,10 +145,12 @@ def files(cluster: Path, *options: str) -> None:
 
 def recover(
     cluster: Path, *settings: str, look: bool = False, quiet: bool = False
-) -> tuple[str, Content | None]:
+) -> tuple[str, Content | Failed | None]:
     """Runs a server that nobody can reach until it has read all WAL it should.
 
-    Its timeline; and with `look`, what it holds then, before anybody changes it.
+    Its timeline; and with `look`, what it holds then, before anybody changes it, or why that can't
+    be read. That is no failure: the repository has the new timeline by then, and later restores
+    follow it.
     """
     alone = (
         *("listen_addresses=", f"unix_socket_directories={cluster}", "hot_standby=off"),
@@ -162,22 +164,17 @@ def recover(
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     timeline, fatal, over, found = "", "", False, None
-    try:
-        for line in server.stderr:
-            if not quiet:
-                print(line, end="", file=sys.stderr, flush=True)
-            if match := re.search(r"selected new timeline ID: (\d+)", line):
-                timeline = match[1]
-            if match := re.search(r"(FATAL|PANIC): +(.*)", line):
-                fatal = fatal or match[2]
-            if "ready to accept connections" in line:
-                found = content(str(cluster)) if look else None
-                over = True
-                server.send_signal(signal.SIGINT)
-    except Failed:
-        server.send_signal(signal.SIGINT)
-        server.communicate()
-        raise
+    for line in server.stderr:
+        if not quiet:
+            print(line, end="", file=sys.stderr, flush=True)
+        if match := re.search(r"selected new timeline ID: (\d+)", line):
+            timeline = match[1]
+        if match := re.search(r"(FATAL|PANIC): +(.*)", line):
+            fatal = fatal or match[2]
+        if "ready to accept connections" in line:
+            found = _seen(cluster) if look else None
+            over = True
+            server.send_signal(signal.SIGINT)
     if server.wait() == 0 and over:
         return timeline, found
     anywhere = "recovery_target_time="
@@ -187,6 +184,13 @@ def recover(
     if "not a child of this server's history" in fatal or "required checkpoint record" in fatal:
         raise OtherHistory(fatal)
     raise Failed(f"the recovery failed: {fatal or f'exit status {server.returncode}'}")
+
+
+def _seen(cluster: Path) -> Content | Failed:
+    try:
+        return content(str(cluster))
+    except Failed as failure:
+        return failure
 
 
 def take_place() -> None:

@@ -133,6 +133,22 @@ def test_a_database_with_one_role_moves_to_a_password_of_its_own(database):
     ]
 
 
+def test_a_persons_own_role_is_nobodys_former_password(database):
+    """Which may do what the owner may."""
+    database.password = FIRST
+    database.start()
+    database.ready()
+    administer(database, f"CREATE ROLE alice LOGIN PASSWORD '{THIRD}' IN ROLE sophia")
+    database.admit(SECOND)
+    told = database.revoke_others(SECOND)
+    assert f"removed: {plan.role(FIRST)}\n" in told
+    database.stop()
+    database.start()
+    database.healthy()
+    assert who_may_log_in(database) == {plan.role(SECOND), "alice"}
+    assert database.query("SELECT 1", "alice", THIRD) == [(1,)]
+
+
 def test_a_restored_cluster_knows_the_present_password_only(database):
     database.password = FIRST
     database.start()

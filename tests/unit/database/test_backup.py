@@ -4,6 +4,7 @@ due, and which restores are refused."""
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from components.plan import backup as plan
 from components.plan import database
 from components.plan.backup import Repository
 from images.database.backup import choices, restore
+from images.database.backup.content import Content, compared
 from images.database.backup.places import Failed
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -94,3 +96,31 @@ def test_a_restore_that_failed_is_not_tried_again_by_a_later_start(tmp_path: Pat
     with pytest.raises(KeyboardInterrupt):
         restore.asked()
     assert not restore.REQUEST.exists()
+
+
+SERVER = """\
+#!/bin/sh
+trap 'exit 0' INT
+echo 'LOG:  selected new timeline ID: 2' >&2
+echo 'LOG:  database system is ready to accept connections' >&2
+while :; do sleep 0.1; done
+"""
+"""Stands in for PostgreSQL's that has recovered, until it is asked to end."""
+
+
+def test_a_restore_that_can_not_be_compared_is_one_all_the_same(tmp_path: Path, monkeypatch):
+    """The repository has its timeline by then: whoever restores the newest state later follows that
+    one, without what the former cluster has done since."""
+    (tmp_path / "postgres").write_text(SERVER)
+    (tmp_path / "postgres").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def unreadable(_: str) -> Content:
+        raise Failed("the database's content can't be read: invalid page")
+
+    monkeypatch.setattr(restore, "content", unreadable)
+    timeline, found = restore.recover(tmp_path, look=True, quiet=True)
+    assert timeline == "2"
+    assert isinstance(found, Failed)
+    expected = {"at": "2026-11-27T03:00:07+00:00", "tables": {"public.a": [2, "1"]}}
+    assert compared(expected, found)["differences"] == [str(found)]

@@ -15,6 +15,7 @@ from components.catalog import loader
 from components.settings import decoded
 from components.settings_rules import read
 from ops.ci import drill
+from ops.nodes import NotUp
 from ops.stack import Stack
 from tests.support.checkout import ROOT
 
@@ -76,6 +77,11 @@ def test_a_drill_rents_one_manager_with_the_server_that_uses_the_database():
 )
 def test_what_a_loss_would_cost_is_what_has_not_been_sent(state, seconds):
     assert drill.unsent(state, NOW) == seconds
+
+
+def test_what_a_database_that_does_not_answer_has_sent_is_not_guessed():
+    with pytest.raises(NotUp, match="what it has not sent to S3 is unknown"):
+        drill.unsent({"count": 3, "noted": GOOD.at}, NOW)
 
 
 def test_a_good_outcome_is_no_issue():
@@ -154,7 +160,7 @@ def test_its_secrets_are_encrypted_as_the_stacks(source: Stack, named):
 
 def test_the_end_of_an_earlier_drill_is_not_counted(source: Stack, monkeypatch):
     now = [0.0]
-    noted = {"noted": GOOD.at, "archived": 0}
+    noted = {"noted": GOOD.at, "archived": 0, "waiting": 0}
 
     def later(seconds: float, found: object = None) -> Callable[..., object]:
         def happens(*_: object) -> object:
