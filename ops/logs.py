@@ -37,7 +37,7 @@ def search(
     """
     if store not in outputs.get("networks", ()):
         raise NotUp(f"this stack keeps no logs: set {PROJECT}:logs.enabled to true")
-    if since and not logs_query.SINCE.fullmatch(since):
+    if since and not logs_query.is_since(since):
         raise NotUp(f"SINCE: got {since}, expected {logs_query.SINCE_SUCH_AS}")
     if not re.fullmatch(_LIMIT, limit):
         raise NotUp(f"LIMIT: got {limit}, expected a number up to 9999, or all")

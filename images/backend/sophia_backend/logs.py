@@ -111,7 +111,7 @@ def _query(prefix: str, asked: Mapping[str, str]) -> str:
     limit = asked.get("limit") or _LINES
     if service and not _SERVICE.fullmatch(service):
         raise _bad("service", service, "a service's name, such as slack or gateway")
-    if not logs_query.SINCE.fullmatch(since):
+    if not logs_query.is_since(since):
         raise _bad("since", since, logs_query.SINCE_SUCH_AS)
     if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST_LINES:
         raise _bad("limit", limit, f"a whole number from 1 to {MOST_LINES}")

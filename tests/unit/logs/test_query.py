@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sophia_logs.query import SINCE, days, query
+from sophia_logs.query import days, is_since, query
 
 END = "| sort by (_time desc) limit 200 | fields _time, service, node, stream, _msg"
 
@@ -39,11 +39,16 @@ def test_all_lines_are_asked_for_day_by_day_and_not_sorted():
 
 @pytest.mark.parametrize("text", ["90s", "2h", "2026-11-27", "2026-11-27T15:00Z"])
 def test_a_span_and_a_moment_are_taken(text):
-    assert SINCE.fullmatch(text)
+    assert is_since(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-1h", "h", "yesterday", "1h or *", "2026-11-27T15", "-" * 10]
+    "text", ["", "-1h", "h", "yesterday", "1h or *", "2026-11-27T15", "-" * 10, "2026-13-45"]
 )
 def test_what_is_neither_is_not(text):
-    assert not SINCE.fullmatch(text)
+    assert not is_since(text)
+
+
+@pytest.mark.parametrize("since", ["9999w", "0001-01-01"])
+def test_no_search_goes_back_further_than_lines_are_kept(since):
+    assert len(list(days(since, datetime(2026, 11, 27, tzinfo=UTC)))) == 367
