@@ -9,8 +9,8 @@ import pytest
 from sophia_logs import ship
 
 NAMES = {
-    "10.0.0.4": "sophia-dev-logs.node1.task1.sophia-dev-logs",
-    "10.0.0.5": "sophia-dev-logs.node2.task2.sophia-dev-logs",
+    "192.0.2.4": "sophia-dev-logs.node1.task1.sophia-dev-logs",
+    "192.0.2.5": "sophia-dev-logs.node2.task2.sophia-dev-logs",
 }
 
 
@@ -31,13 +31,13 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_a_store_is_known_by_its_node(names):
-    assert ship.found("tasks.sophia-dev-logs") == {"node1": "10.0.0.4", "node2": "10.0.0.5"}
+    assert ship.found("tasks.sophia-dev-logs") == {"node1": "192.0.2.4", "node2": "192.0.2.5"}
 
 
 def test_a_store_whose_name_is_not_told_now_is_no_new_one(names):
     """A second sender would send it each line again, for an hour."""
-    del names["10.0.0.5"]
-    assert ship.found("tasks.sophia-dev-logs") == {"node1": "10.0.0.4"}
+    del names["192.0.2.5"]
+    assert ship.found("tasks.sophia-dev-logs") == {"node1": "192.0.2.4"}
 
 
 def test_files_of_many_containers_can_be_open():
