@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from components.plan.tracing import Tracing
 from components.reading import Reader
 
@@ -21,6 +23,9 @@ def read(top: Reader) -> Tracing | None:
     ).rstrip("/")
     if endpoint.endswith("/v1/traces"):
         reader.fault("endpoint", endpoint, "one without /v1/traces, which is added to it")
+    if re.match(r"https?://(localhost|127\.)", endpoint):
+        expected = "a host that every node reaches: this one is each container itself"
+        reader.fault("endpoint", endpoint, expected)
     ratio = reader.number("ratio", 1.0, low=0, high=1)
     expected = "a host such as api.example.com"
     hosts = reader.texts("hosts", (), pattern=_HOST, expected=expected)

@@ -119,6 +119,8 @@ def test_a_store_that_is_killed_costs_no_line_and_delays_nobody(logged, stores: 
             f"{store} has all lines",
         )
         assert set(seen.values()) == {1}, f"{store} has lines twice"
+    every = logged.find(store, "--service", f"{logged.prefix}-ai_memory", "--limit", "0")
+    assert len(every) == count + 1
 
 
 def test_a_line_of_any_length_arrives_and_so_does_the_next(logged, stores: Stores):

@@ -44,6 +44,10 @@ def test_all_of_it():
             [f"sophia:tracing.endpoint: got '{ENDPOINT}/v1/traces', expected one without"],
         ),
         (
+            {"endpoint": "http://localhost:4318"},
+            ["sophia:tracing.endpoint: got 'http://localhost:4318', expected a host that every"],
+        ),
+        (
             {"ratio": 0.1, "hosts": ["api.example.com"]},
             [
                 "sophia:tracing.ratio: got 0.1, expected none without sophia:tracing.endpoint",
