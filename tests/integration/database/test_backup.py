@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from uuid import uuid4
 
 import pytest
@@ -61,8 +62,10 @@ class Storage:
 
 @pytest.fixture
 def storage(tmp_path) -> Iterator[Storage]:
-    gateway = "{{(index .IPAM.Config 0).Gateway}}"
-    made_at = docker("network", "inspect", "bridge", "--format", gateway)
+    shown = docker("network", "inspect", "bridge", "--format", "{{json (index .IPAM.Config 0)}}")
+    bridge = json.loads(shown)
+    # A Docker that has just been started for the first time doesn't name it.
+    made_at = bridge.get("Gateway") or str(ip_network(bridge["Subnet"])[1])
     root = issue("S3's CA")
     leaf = issue(HOST, root, dns=(HOST, made_at))
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
