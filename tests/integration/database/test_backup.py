@@ -64,7 +64,7 @@ class Storage:
 def storage(tmp_path) -> Iterator[Storage]:
     shown = docker("network", "inspect", "bridge", "--format", "{{json (index .IPAM.Config 0)}}")
     bridge = json.loads(shown)
-    # A Docker that found its bridge there doesn't tell the address.
+    # A Docker that has just been started for the first time doesn't name it.
     made_at = bridge.get("Gateway") or str(ip_network(bridge["Subnet"])[1])
     root = issue("S3's CA")
     leaf = issue(HOST, root, dns=(HOST, made_at))
