@@ -159,6 +159,7 @@ def test_members_without_their_disk_come_back(members: Members) -> None:
             members.empty(name)
             members.start(name)
         members.healthy(lost)
+        members.healthy(gone)  # until the primary has noticed, all looks as before
         members.in_step(leader)
         members.stop(leader)
         writer.more()
