@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -61,8 +62,10 @@ class Storage:
 
 @pytest.fixture
 def storage(tmp_path) -> Iterator[Storage]:
-    gateway = "{{(index .IPAM.Config 0).Gateway}}"
-    made_at = docker("network", "inspect", "bridge", "--format", gateway)
+    # Docker that was started again doesn't say the bridge's own address, which is its first.
+    subnet = "{{(index .IPAM.Config 0).Subnet}}"
+    bridge = ipaddress.ip_network(docker("network", "inspect", "bridge", "--format", subnet))
+    made_at = str(bridge[1])
     root = issue("S3's CA")
     leaf = issue(HOST, root, dns=(HOST, made_at))
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
