@@ -65,12 +65,14 @@ class Database(pulumi.ComponentResource):
     """Done when the server answers queries, a standby has each commit, and the first backup is made
     and verified. Its data stay on the node when it is destroyed.
 
-    handle: for services on the same network. monitor_password: secret, of the role that watches;
-    for a workload that has it. url: secret, with the password; what uses it is created after the
-    database is healthy and knows the password. passphrase: secret, of the backups; "" for none.
+    handle: of the first member, for services on the same network. members: of each.
+    monitor_password: secret, of the role that watches; for a workload that has it. url: secret,
+    with the password; what uses it is created after the database is healthy and knows the
+    password. passphrase: secret, of the backups; "" for none.
     """
 
     handle: ServiceHandle
+    members: Sequence[ServiceHandle]
     monitor_password: pulumi.Output[str]
     url: pulumi.Output[str]
     passphrase: pulumi.Output[str]
@@ -99,6 +101,7 @@ class Database(pulumi.ComponentResource):
         if args.standby:
             given = Given(args.image, contents, args.standby.volume, members)
             members.append(deploy(args.standby.member, args.ground, given, self))
+        self.members = members
         given = Given(args.image, self._password, args.volume, [*members])
         self._admitted = [deploy_job(args.admission, args.ground, given, self)]
         if args.standby:

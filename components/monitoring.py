@@ -36,7 +36,7 @@ class MonitoringArgs:
     gpu_image: str
     budget: plan.Budget
     certificate_ends: pulumi.Output[str]
-    database: ServiceHandle | None
+    databases: Sequence[ServiceHandle]
     database_password: pulumi.Input[str]
     slack: pulumi.Input[str] | None
     email: plan.Email | None
@@ -66,10 +66,11 @@ class Monitoring(pulumi.ComponentResource):
             )
 
         exporting = [deploy(by_name[exporters.NODE], args.ground, Given(args.image), self)]
-        if args.database is not None:
+        for server in args.databases:
             contents = {MONITOR_SECRET: args.database_password}
-            given = Given(args.image, contents, needed=[args.database])
-            exporting.append(deploy(by_name[exporters.DATABASE], args.ground, given, self))
+            given = Given(args.image, contents, needed=[server])
+            exporter = by_name[exporters.of(server.name)]
+            exporting.append(deploy(exporter, args.ground, given, self))
         if exporters.GPU in by_name:
             given = Given(args.gpu_image, {exporters.COUNTERS_FILE: exporters.counters()})
             exporting.append(deploy(by_name[exporters.GPU], args.ground, given, self))

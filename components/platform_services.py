@@ -226,7 +226,7 @@ class Services:
                     cost.a_month(settings.node_groups, settings.prices),
                     round(wanted.max_usd_per_month * 100),
                 ),
-                database=database.handle if database else None,
+                databases=database.members if database else [],
                 database_password=database.monitor_password if database else "",
                 certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),
                 slack=secret(wanted.slack) if slack else None,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from components.plan import database, names, networks, templates
+from components.plan import database, names, networks, standby, templates
 from components.plan.node_setup import REPORT
 from components.plan.nodes import GPU_LABEL
 from components.plan.workload import File, Workload
 from providers.swarm.services.model import Health, Mount, Placement, Resources
 
-NODE, DATABASE, GPU = "node-exporter", "database-exporter", "gpu-exporter"
-NAMES = (NODE, DATABASE, GPU)
+NODE, GPU = "node-exporter", "gpu-exporter"
+DATABASE, STANDBY = (f"{name}-exporter" for name in ("database", standby.SECOND))
+"""One for each member: it doesn't follow the primary."""
+NAMES = (NODE, DATABASE, STANDBY, GPU)
 USER_ID = 10004
 """uid and gid of all watchers, as in images/monitoring/Dockerfile."""
 NODE_PORT, DATABASE_PORT, GPU_PORT = 9100, 9187, 9400
 COUNTERS_FILE = "/etc/sophia/gpu.csv"
+QUERIES_FILE = "/etc/sophia/database.yml"
+"""Of images/monitoring: what the exporter doesn't ask by itself."""
 ON_GPU_NODES = f"node.labels.{GPU_LABEL} == true"
 
 _COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "pressure", "uname")
@@ -22,6 +26,11 @@ _HERE = r"^/(dev|proc|run|sys|report|etc/hosts|etc/resolv\.conf)($|/)"
 """Mounts of the exporter's container that say nothing new. /etc/hostname stays: it lies where
 Docker does."""
 _HEALTHCHECK = "/usr/local/lib/sophia/healthcheck.py"
+
+
+def of(server: str) -> str:
+    """The name of the exporter of a database's member."""
+    return f"{server}-exporter"
 
 
 def node() -> Workload:
@@ -55,14 +64,14 @@ def node() -> Workload:
 
 
 def of_database(prefix: str, server: Workload) -> Workload:
-    """Tells of PostgreSQL, as a role that may read its statistics and nothing else.
+    """Tells of one member of PostgreSQL, as a role that may read its statistics and nothing else.
 
     prefix: of physical names. It starts before the database that knows the role is healthy, and
     says `pg_up 0` while it can't log in.
     """
     host = f"tasks.{names.physical(prefix, server.name)}"
     return Workload(
-        name=DATABASE,
+        name=of(server.name),
         user=USER_ID,
         port=DATABASE_PORT,
         command=("prometheus-postgres-exporter",),
@@ -72,12 +81,13 @@ def of_database(prefix: str, server: Workload) -> Workload:
             "DATA_SOURCE_URI": f"{host}:{server.port}/{database.DATABASE}?sslmode=disable",
             "DATA_SOURCE_USER": database.MONITOR,
             "DATA_SOURCE_PASS_FILE": f"/run/secrets/{database.MONITOR_SECRET}",
+            "PG_EXPORTER_EXTEND_QUERY_PATH": QUERIES_FILE,
         },
         secrets=(File("password", database.MONITOR_SECRET),),
         health=health(DATABASE_PORT, "/"),
         resources=Resources(cpus=0.2, memory_mb=64, pids=32, reserve_memory_mb=16),
         stop_grace_s=5,
-        labels={"sophia.platform": DATABASE},
+        labels={"sophia.platform": of(server.name)},
         needs=(server.name,),
         networks=(networks.MONITORING, networks.DATA),
     )

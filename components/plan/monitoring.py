@@ -71,21 +71,21 @@ class Budget:
 def workloads(
     prefix: str,
     needs: Iterable[str],
-    database: Workload | None,
+    databases: Sequence[Workload],
     *,
     gpus: bool,
     slack: bool,
     email: Email | None,
 ) -> tuple[Workload, ...]:
     """All of them. prefix: of physical names. needs: what has to be there before anything is
-    missed. database: the platform's, None for an operator's. gpus: whether
-    GPUs are watched.
+    missed. databases: the members of the platform's, none for an operator's.
+    gpus: whether GPUs are watched.
 
     slack, email: how people are told.
     """
     return (
         exporters.node(),
-        *([exporters.of_database(prefix, database)] if database else []),
+        *(exporters.of_database(prefix, server) for server in databases),
         *([exporters.gpu()] if gpus else []),
         alertmanager(prefix, slack=slack, email=email),
         prometheus(prefix, needs),
@@ -188,6 +188,7 @@ def jobs(planned: Iterable[Workload], servers: Iterable[str]) -> tuple[Job, ...]
         Job("gateway", gateway.METRICS_PORT, ("gateway",), ("global", "frontend", "backend")),
         Job("node", exporters.NODE_PORT, (exporters.NODE,)),
         Job("database", exporters.DATABASE_PORT, (exporters.DATABASE,)),
+        Job("standby", exporters.DATABASE_PORT, (exporters.STANDBY,)),
         Job("gpu", exporters.GPU_PORT, (exporters.GPU,)),
         Job("prometheus", METRICS_PORT, (PROMETHEUS,)),
         Job("alertmanager", ALERTS_PORT, (ALERTMANAGER,)),

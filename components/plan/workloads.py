@@ -48,14 +48,14 @@ def planned(settings: Settings) -> tuple[Workload, ...]:
     servers = [_traced(_server(one, settings), settings) for one in settings.servers]
     clients = [server.name for server in servers if DATABASE in server.needs]
     of_database = _database(settings, clients)
-    server = next((one for one in of_database if one.name == DATABASE), None)
+    databases = [one for one in of_database if one.name in (DATABASE, standby.SECOND)]
     every = (
         *of_database,
         *servers,
         _backend(settings),
         gateway.publisher(gateways),
         gateways,
-        *_monitoring(settings, server),
+        *_monitoring(settings, databases),
         *(logs.workloads(settings.prefix, GATEWAY) if settings.logs else ()),
     )
     layouts, former = settings.layouts, settings.former_networks
@@ -114,9 +114,9 @@ def _database(settings: Settings, clients: Sequence[str]) -> tuple[Workload, ...
     return (*members, *jobs, *roles)
 
 
-def _monitoring(settings: Settings, server: Workload | None) -> tuple[Workload, ...]:
-    """Started last: what isn't there yet would be missed. server: the database's, None
-    for one of the operator's."""
+def _monitoring(settings: Settings, databases: Sequence[Workload]) -> tuple[Workload, ...]:
+    """Started last: what isn't there yet would be missed. databases: the members of the
+    platform's, none for one of the operator's."""
     wanted = settings.monitoring
     if not wanted.enabled:
         return ()
@@ -124,7 +124,7 @@ def _monitoring(settings: Settings, server: Workload | None) -> tuple[Workload, 
     watchers = monitoring.workloads(
         settings.prefix,
         (GATEWAY,),
-        server,
+        databases,
         gpus=with_gpus and bool(wanted.gpu_exporter),
         slack=bool(wanted.slack.reveal()),
         email=wanted.email,

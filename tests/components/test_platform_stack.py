@@ -536,7 +536,7 @@ def test_without_backups_nothing_of_them_is_there(seen):
 def test_a_standby_adds_a_member_elsewhere_a_quorum_and_a_job_and_changes_no_name(
     registered, tmp_path, monkeypatch, preview
 ):
-    on = {"standby": {"enabled": True}, "backup": BACKUP}
+    on = {"standby": {"enabled": True}, "backup": BACKUP, "monitoring": {"enabled": True}}
     seen = run(registered, tmp_path, monkeypatch, **on)
     added = {"database-2-service", "database-2-home", "database-2-volume", "backup-2-job"}
     assert added <= set(seen)
@@ -544,6 +544,7 @@ def test_a_standby_adds_a_member_elsewhere_a_quorum_and_a_job_and_changes_no_nam
     for machine in MACHINES:
         assert {"database-home", "database-2-home"} <= reached(seen, machine)
     assert "database-2-service" in reached(seen, "ai_memory-service")
+    assert "database-2-service" in reached(seen, "database-2-exporter-service")
     if not preview:
         on_quorum = {
             name for name, one in seen.items() if "id-of-quorum" in str(one.inputs.get("networks"))

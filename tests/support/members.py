@@ -8,9 +8,11 @@ import json
 import os
 import secrets
 import shutil
+import ssl
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -29,6 +31,9 @@ from tests.support.polling import until
 PREFIX = "test"
 FIRST = "database"
 PASSWORD = "a1B2" * 8
+API = 8008
+STARVED = {"etcd": 0.06, "database": 0.25}
+"""Cores for a member of each kind on a machine that is as busy as can be."""
 
 
 @dataclass
@@ -36,7 +41,7 @@ class Members:
     """Containers of one stack's plan, each with a fixed address, so that it keeps it.
 
     change: of the first server's plan, such as its backups. keys: more secrets and configs, by
-    file name. hosts: names that containers find, with their addresses.
+    file name. hosts: names that containers find, with their addresses. starved: see `starve`.
     """
 
     image: str
@@ -45,6 +50,7 @@ class Members:
     keys: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
+    starved: bool = False
     running: dict[str, str] = field(default_factory=dict)
     """Names of containers, by workload."""
     made: list[str] = field(default_factory=list)
@@ -124,6 +130,8 @@ class Members:
             *planned.args,
         )
         self.running[name] = container
+        if self.starved and plan.kind not in JOBS:
+            self._starve(name)
 
     def _place(self, name: str, plan: Workload) -> tuple[str, ...]:
         if plan.kind in JOBS:
@@ -152,6 +160,16 @@ class Members:
         self.in_step(FIRST)
         for name in (FIRST, standby.SECOND):
             self.admit(name, PASSWORD)
+
+    def starve(self) -> None:
+        """From now on none has more of the processors than on a machine that is busy."""
+        self.starved = True
+        for name in self.running:
+            self._starve(name)
+
+    def _starve(self, name: str) -> None:
+        kind = "etcd" if name in standby.QUORUM else "database"
+        docker("update", "--cpus", str(STARVED[kind]), self.running[name])
 
     def admit(self, name: str, password: str) -> str:
         """Runs the job that lets a password in, on that member's volume."""
@@ -219,6 +237,12 @@ class Members:
             *("--alias", standby.host(PREFIX, name), self.network, self.running[name]),
         )
 
+    def freeze(self, name: str) -> None:
+        docker("pause", self.running[name])
+
+    def thaw(self, name: str) -> None:
+        docker("unpause", self.running[name])
+
     def empty(self, name: str) -> None:
         """What is on its disk is lost with its node."""
         docker("wait", self.running[name])
@@ -228,9 +252,15 @@ class Members:
         docker("kill", self.running[name])
 
     def roles(self, name: str) -> dict[str, str]:
-        """What `member state` says of both."""
-        told = json.loads(self.inside(name, "member", "state") or '{"members": []}')
-        return {one["name"]: one["role"] for one in told["members"]}
+        """What Patroni of that member says of both. Asked from outside: starting a program in a
+        starved container would starve it more."""
+        files = self.folder / "files"
+        trusted = ssl.create_default_context(cafile=files / standby.AUTHORITY)
+        trusted.load_cert_chain(files / standby.PAIR)
+        trusted.check_hostname = False  # it has names, no addresses
+        url = f"https://{self.address(name)}:{API}/cluster"
+        with urllib.request.urlopen(url, context=trusted, timeout=5) as answer:
+            return {one["name"]: one["role"] for one in json.load(answer)["members"]}
 
     def in_step(self, leader: str, seconds: float = 120) -> None:
         """Waits until the other one has each commit, and could take over."""
@@ -322,6 +352,7 @@ class Writer(threading.Thread):
 
     def missing(self) -> set[int]:
         """Numbers that were acknowledged, and aren't there."""
+        acknowledged = {number for number, _ in self.acknowledged}
         with self._connected() as connection:
             found = {row[0] for row in connection.execute("SELECT number FROM written")}
-        return {number for number, _ in self.acknowledged} - found
+        return acknowledged - found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,6 +174,17 @@ def image() -> Iterator[str]:
     docker("build", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag, directory)
     yield tag
     docker("rmi", "--force", tag)
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints a line, such as what was measured."""
+
+    def tell(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}")
+
+    return tell
 
 
 @pytest.fixture

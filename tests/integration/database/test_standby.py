@@ -5,6 +5,7 @@ Real etcd and Patroni. Each test prints how long nothing could be written.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from components.plan import database, standby
-from tests.support.docker import docker
 from tests.support.members import FIRST, PASSWORD, Members, Writer
 from tests.support.polling import until
 
@@ -40,18 +40,11 @@ def members(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Me
         made.remove()
 
 
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    def tell(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n{line}")
-
-    return tell
-
-
 def test_a_database_that_was_alone_keeps_its_rows_and_both_have_them(members: Members) -> None:
     for name in (FIRST, standby.SECOND):
         assert members.sql(name, "SELECT text FROM kept", database.DATABASE) == "from before"
+        told = json.loads(members.inside(name, "member", "state"))
+        assert {one["name"]: one["role"] for one in told["members"]} == members.roles(name)
 
 
 @pytest.mark.parametrize("loss", ["killed", "cut off", "stopped"])
@@ -85,11 +78,11 @@ def test_a_primary_that_wakes_up_late_acknowledges_nothing_more(
     heir = members.other(late)
     members.in_step(late)
     with Writer(members.url(late, heir)) as before:
-        docker("pause", members.running[late])
+        members.freeze(late)
         began = time.monotonic()
         with Writer(members.url(late, heir), first=1_000_000) as after:
             pause = after.acknowledged[0][1] - began
-            docker("unpause", members.running[late])
+            members.thaw(late)
             members.in_step(heir)
             before.more()
     assert before.missing() | after.missing() == set()
@@ -166,6 +159,7 @@ def test_members_without_their_disk_come_back(members: Members) -> None:
             members.empty(name)
             members.start(name)
         members.healthy(lost)
+        members.healthy(gone)  # until the primary has noticed, all looks as before
         members.in_step(leader)
         members.stop(leader)
         writer.more()

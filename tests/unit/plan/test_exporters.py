@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 
-from components.plan import database, exporters
+from components.plan import database, exporters, standby
 from components.plan.node_setup import REPORT, files
 from components.plan.nodes import NodeGroup, nodes
 
@@ -31,6 +31,16 @@ def test_the_databases_exporter_logs_in_as_a_role_of_its_own():
     assert workload.env["DATA_SOURCE_USER"] == "monitor"
     where = "tasks.sophia-dev-database:5432/sophia?sslmode=disable"
     assert workload.env["DATA_SOURCE_URI"] == where
+
+
+def test_each_member_has_an_exporter_of_its_own():
+    server = database.watched(database.workload("database"))
+    members = standby.members(server, "p", ["m-1", "m-2", "m-3"])
+    first, second = (exporters.of_database("p", one) for one in members[-2:])
+    assert (first.name, second.name) == (exporters.DATABASE, exporters.STANDBY)
+    assert "tasks.p-database-2:" in second.env["DATA_SOURCE_URI"]
+    assert second.needs == ("database-2",)
+    assert {"data", "monitoring"} == set(second.networks)
 
 
 def test_a_node_has_the_label_if_every_type_of_its_list_has_gpus():

@@ -124,6 +124,14 @@ def test_backups_are_missed_only_where_there_are_some():
     assert "sophia_expected_jobs" not in [record for record, _ in recorded()]
 
 
+def test_a_standby_is_missed_only_where_there_is_one():
+    with_one, faults = check(changed(monitoring={"enabled": True}, standby={"enabled": True}))
+    assert faults == []
+    planned = {workload.name: workload for workload in workloads.planned(with_one)}
+    assert recorded(planned)["sophia_expected_tasks", exporters.STANDBY] == "vector(1)"
+    assert ("sophia_expected_tasks", exporters.STANDBY) not in recorded()
+
+
 def test_gpus_are_watched_where_there_are_some_and_somebody_wants_it():
     assert recorded()["sophia_expected_gpus", ""] == "vector(1)"
     without, _ = check(changed(monitoring={"enabled": True}))
