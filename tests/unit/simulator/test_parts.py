@@ -124,6 +124,7 @@ def test_a_slow_pull_is_told_and_so_is_why_the_base_is_built_instead(monkeypatch
     assert not [thread for thread in threading.enumerate() if "tell" in thread.name]
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path, capsys):
     def run(*arguments: str) -> int:
         return command_line.run(command_line.parse([*arguments, "--state", str(tmp_path)]))
@@ -154,6 +155,7 @@ def test_the_command_line(tmp_path, capsys):
         run("env")
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(tmp_path):
     cloud.up(tmp_path, api_only=True)
     cloud.call(cloud.find(tmp_path).settings, "POST", "/api/v1/ssh-keys", {"name": "key"})

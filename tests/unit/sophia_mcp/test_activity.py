@@ -74,6 +74,7 @@ def test_it_stays_small_whoever_calls_and_whatever_fails():
     assert len(shown(activity)["recent_errors"]) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [MODERN, LEGACY])
 async def test_the_route_tells_who_called_and_what_failed_and_no_data(
     toy_command: list[str], tmp_path, mode: str

@@ -153,6 +153,7 @@ async def test_a_caller_who_leaves_ends_the_call_and_what_it_asked_for(
     assert line["outcome"] == "cancelled"
 
 
+@pytest.mark.slow
 async def test_no_log_level_silences_it(toy_command: list[str], tmp_path: Path):
     environment = {"LOG_LEVEL": "ERROR"}
     with mcp_process.running(toy_command, tmp_path / "log", environment) as running:

@@ -28,6 +28,7 @@ def test_nothing_there_fails_and_says_so():
     assert "no answer on port" in said
 
 
+@pytest.mark.slow
 def test_a_replica_that_never_was_ready_fails_and_one_that_was_does_not(
     toy_command: list[str], tmp_path: Path
 ):
@@ -48,6 +49,7 @@ def test_a_replica_that_never_was_ready_fails_and_one_that_was_does_not(
         assert (status, '"status":"degraded"' in said) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_replica_without_its_credential_is_alive(toy_command: list[str], tmp_path: Path):
     environment = {"TOY_API_URL": "http://127.0.0.1:9"}
     with mcp_process.running(toy_command, tmp_path / "log", environment) as replica:

@@ -9,6 +9,8 @@ from tests.support import mcp_process
 from tests.support.mcp_process import ROOT
 from tests.support.polling import until
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_server_of_the_catalog_starts_by_its_name_without_any_credential(tmp_path: Path):
     command = ["-m", "sophia_mcp", "ai_memory"]
