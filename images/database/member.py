@@ -220,7 +220,13 @@ def monitor() -> str:
     """SQL for the role that may read statistics, and no row of any table."""
     file = SECRETS / "monitor_password"
     if not file.exists():
-        return "DROP ROLE IF EXISTS monitor;\n"
+        # As in entrypoint.sh: whoever granted it more keeps the role, which can't log in any more.
+        return (
+            "DO $$BEGIN IF EXISTS (SELECT FROM pg_shdepend JOIN pg_roles"
+            " ON pg_roles.oid = refobjid WHERE refclassid = 'pg_authid'::regclass"
+            " AND rolname = 'monitor') THEN ALTER ROLE monitor NOLOGIN PASSWORD NULL;"
+            " ELSE DROP ROLE IF EXISTS monitor; END IF; END$$;\n"
+        )
     password = file.read_text().strip().replace("'", "''")
     return (
         "SELECT 'CREATE ROLE monitor'"

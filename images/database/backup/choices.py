@@ -11,6 +11,8 @@ from .places import CLUSTER, SOCKETS, Failed
 
 FULL_EVERY = timedelta(days=6, hours=12)
 """A week, less what a daily run may begin early."""
+DAILY = timedelta(hours=26)
+"""A day, and what a daily run may take longer than the one before."""
 
 Backup = Mapping[str, Any]
 """One backup, as `pgbackrest info` tells of it."""
@@ -63,6 +65,11 @@ def kind(backups: Sequence[Backup], now: datetime) -> str:
     """`full` once a week, else what has changed since that one."""
     full = [ended(one) for one in backups if one["type"] == "full"]
     return "diff" if full and now - max(full) < FULL_EVERY else "full"
+
+
+def is_overdue(backups: Sequence[Backup], now: datetime) -> bool:
+    """Whether there were daily backups, and aren't any more."""
+    return bool(backups) and now - max(map(ended, backups)) > DAILY
 
 
 def refusal(at: str, backups: Sequence[Backup], now: datetime) -> str:

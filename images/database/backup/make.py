@@ -8,15 +8,19 @@ import subprocess
 import time
 from datetime import UTC, datetime
 
-from .choices import ended, kind
+from .choices import ended, is_overdue, kind
 from .content import NOTE, Content, compared, content
 from .places import DATA, DRILL, SOCKETS, Failed, say
 from .repository import backups, pgbackrest
 from .restore import files, recover, until
 
+PATIENCE_S = 600.0
+"""Seconds in which the primary's backup may end, that was due at the same time."""
+
 
 def run() -> None:
     if is_standby():
+        _await_the_primarys()
         say("this member is the standby: the primary's job makes the backup")
         return
     began = time.monotonic()
@@ -41,6 +45,17 @@ def run() -> None:
     there = note(newest["label"])
     if wanted == "full":
         drill(info["size"], there)
+
+
+def _await_the_primarys() -> None:
+    """If the last backup is too old, one should be in progress. Whoever watches the jobs is content
+    when one of the two succeeds, so this one doesn't while there is none."""
+    deadline = time.monotonic() + PATIENCE_S
+    while is_overdue(every := backups(), datetime.now(UTC)):
+        if time.monotonic() > deadline:
+            last = f"{ended(every[-1]):%Y-%m-%d %H:%M:%S} UTC"
+            raise Failed(f"this is the standby, and the primary has made no backup since {last}")
+        time.sleep(5)
 
 
 def is_standby() -> bool:

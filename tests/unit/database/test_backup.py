@@ -13,7 +13,7 @@ import pytest
 from components.plan import backup as plan
 from components.plan import database
 from components.plan.backup import Repository
-from images.database.backup import choices, restore
+from images.database.backup import choices, make, restore
 from images.database.backup.content import Content, compared
 from images.database.backup.places import Failed
 
@@ -124,3 +124,21 @@ def test_a_restore_that_can_not_be_compared_is_one_all_the_same(tmp_path: Path, 
     assert isinstance(found, Failed)
     expected = {"at": "2026-11-27T03:00:07+00:00", "tables": {"public.a": [2, "1"]}}
     assert compared(expected, found)["differences"] == [str(found)]
+
+
+def test_the_standbys_job_fails_while_nobody_makes_backups(monkeypatch, capsys):
+    """Alerts are content when one of the two jobs succeeds."""
+    now = datetime.now(UTC)
+    made: list[timedelta] = []
+    monkeypatch.setattr(make, "is_standby", lambda: True)
+    monkeypatch.setattr(make, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(make, "backups", lambda: [
+        {"timestamp": {"stop": (now - age).timestamp()}} for age in made
+    ])  # fmt: skip
+    make.run()
+    made += [timedelta(days=9), timedelta(hours=25)]
+    make.run()
+    assert capsys.readouterr().out.count("the primary's job makes the backup") == 2
+    made[-1] = timedelta(hours=27)
+    with pytest.raises(Failed, match="the primary has made no backup since 20"):
+        make.run()
