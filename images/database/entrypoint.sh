@@ -36,10 +36,12 @@ fail() {
     exit 1
 }
 
-# SQL for a server that nobody else can reach: single-user mode, one statement per line.
+# SQL for a server that nobody else can reach: single-user mode, one statement per line. A restored
+# member remembers its standby, for which a commit would wait for ever.
 run_sql() { # directory database
     postgres --single -D "$1" -c exit_on_error=on -c log_min_error_statement=panic \
-        -c log_checkpoints=off -c archive_mode="$archive_mode" "$2" >/dev/null
+        -c synchronous_commit=local -c log_checkpoints=off -c archive_mode="$archive_mode" "$2" \
+        >/dev/null
 }
 
 hba() {

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.plan import database, standby
+from tests.integration.database.conftest import ROOT
 from tests.support.members import FIRST, PASSWORD, Members, Writer
 from tests.support.polling import until
 
@@ -45,6 +47,20 @@ def test_a_database_that_was_alone_keeps_its_rows_and_both_have_them(members: Me
         assert members.sql(name, "SELECT text FROM kept", database.DATABASE) == "from before"
         told = json.loads(members.inside(name, "member", "state"))
         assert {one["name"]: one["role"] for one in told["members"]} == members.roles(name)
+
+
+def test_the_exporters_queries_tell_who_is_primary_and_whether_it_is_followed(
+    members: Members,
+) -> None:
+    asked = yaml.safe_load((ROOT / "images" / "monitoring" / "database.yml").read_text())
+    leader = members.primary()
+    members.in_step(leader)
+
+    def told(name: str) -> list[str]:
+        return [members.sql(name, f"SET ROLE pg_monitor; {one['query']}") for one in asked.values()]
+
+    assert told(leader) == ["1", "1"]
+    assert told(members.other(leader)) == ["0", ""]
 
 
 @pytest.mark.parametrize("loss", ["killed", "cut off", "stopped"])
