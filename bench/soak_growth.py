@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.plan import logs, names
+from ops.platform import STACK
+from ops.stack import PROJECT
 from tests.support.docker import docker, nodes
 
 NODE = "(node)"
@@ -29,6 +32,7 @@ class Bound:
         return last <= first * (1 + self.share) + self.more
 
 
+_PREFIX = names.prefix(PROJECT, STACK)
 BOUNDS = {
     "memory MB": Bound(0.10, 16),
     "files": Bound(0.10, 16),
@@ -37,9 +41,14 @@ BOUNDS = {
     "disk MB": Bound(0, 4),
     f"{NODE} disk MB": Bound(0, 64),
     SERIES: Bound(0.25, 500),
+    **{
+        f"{names.physical(_PREFIX, store)} memory MB": Bound(0.10, 48)
+        for store in (logs.STORE, logs.AUDIT)
+    },
 }
-"""Docker keeps 30 MB of a container's log (templates/daemon.json.j2). A volume may take four more
-files of the database's WAL. A replaced task is a new series."""
+"""A store of logs fills the 48 MB of caches that it may have (components/plan/logs.py). Docker
+keeps 30 MB of a container's log (templates/daemon.json.j2). A volume may take four more files of
+the database's WAL. A replaced task is a new series."""
 
 
 @dataclass(frozen=True)

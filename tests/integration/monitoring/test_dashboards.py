@@ -56,7 +56,9 @@ def prometheus(watched: Watched) -> str:
         alerts = httpx2.get(found, timeout=5).json()["data"]["alerts"]
         return [alert["labels"]["alertname"] for alert in alerts]
 
-    until(firing, lambda names: "CertificateEndsNow" in names, "what was recorded makes alerts fire")
+    until(
+        firing, lambda names: "CertificateEndsNow" in names, "what was recorded makes alerts fire"
+    )
     return address(name)
 
 

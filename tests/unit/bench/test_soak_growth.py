@@ -47,6 +47,8 @@ def test_each_measure_has_a_bound_and_a_nodes_volumes_one_of_their_own():
     assert not Growth("a", "memory MB", 100, 127).is_bounded
     assert not Growth("a", "disk MB", 0, 5).is_bounded
     assert Growth(NODE, "disk MB", 0, 60).is_bounded
+    assert Growth("sophia-dev-audit-log", "memory MB", 50, 103).is_bounded
+    assert not Growth("sophia-dev-audit-log", "memory MB", 50, 104).is_bounded
     assert {*soak_growth.MEASURES, SERIES} <= set(soak_growth.BOUNDS)
 
 
