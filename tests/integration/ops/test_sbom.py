@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,16 +21,19 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 
 def containers(image: str) -> list[str]:
-    command = ["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={image}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return docker("ps", "--all", "--quiet", "--filter", f"ancestor={image}").split()
 
 
-def test_an_image_is_read_without_running_it_and_leaves_no_container():
-    base = images.ensure_base(print)
-    before = containers(base)
-    found = {(one.type, one.name): one for one in sbom.of_image(base)}
+def actions(image: str, since: float) -> list[str]:
+    """What Docker did with containers of an image, oldest first."""
+    period = (f"--since={since:.6f}", f"--until={time.time():.6f}")
+    chosen = ("--filter", "type=container", "--filter", f"image={image}")
+    return docker("events", *period, *chosen, "--format", "{{.Action}}").split()
+
+
+def test_an_image_is_read_with_the_release_that_it_stands_on():
+    found = {(one.type, one.name): one for one in sbom.of_image(images.ensure_base(print))}
     assert found["deb", "libc6"].qualifiers["distro"] == "debian-12"
-    assert containers(base) == before
 
 
 def test_an_image_that_is_not_here_is_not_pulled():
@@ -83,3 +87,11 @@ def test_the_modules_of_a_program_are_those_that_go_tells_of(shop: tuple[str, li
         "pkg:golang/example.com/one@v1.2.3",
         "pkg:golang/example.com/new/v2@v2.5.0",
     }
+
+
+def test_an_image_is_read_without_running_it_and_leaves_no_container(shop: tuple[str, list[str]]):
+    image, _ = shop  # this test's own: others use the base at the same time
+    since = time.time()
+    sbom.of_image(image)
+    assert actions(image, since) == ["create", "export", "destroy"]
+    assert containers(image) == []
