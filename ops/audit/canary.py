@@ -10,6 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+
 from ops.audit.findings import Check
 from ops.audit.nodes import Node
 
@@ -19,7 +26,9 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"
 """How the engine marks a secret in an export (sdk/go/common/resource/sig)."""
 _LEAST = 12
 """Characters: shorter texts occur anywhere by chance."""
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n(.*?)-----END", re.DOTALL)
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----\n(?P<body>.*?)-----END \1-----", re.DOTALL
+)
 _PLAIN = re.compile(
     r"[a-z .:/_-]+|[0-9.:/]+|https?://[a-z0-9.-]+(:\d+)?(/[a-z0-9./_-]*)?|\S+@sha256:\S+"
 )
@@ -68,15 +77,35 @@ def _telling(value: Any) -> Iterator[str]:
             yield from _telling(inner)
     if not isinstance(value, str):
         return
-    for body in _PRIVATE_KEY.findall(value):
+    for key in _PRIVATE_KEY.finditer(value):
         # The first line of two keys of one kind may be the same.
-        yield from [line for line in body.split() if len(line) > 40][1:] or body.split()
+        lines = key["body"].split()
+        private = [line for line in lines if len(line) > 40][1:] or lines
+        public = _public(key[0])
+        yield from (line for line in private if _decoded(line) not in public)
     if "-----BEGIN" in value or re.search(r"\s", value.strip()):
         return
     if password := _password(value):
         yield from {password, unquote(password)}
     elif len(text := value.strip()) >= _LEAST and not _PLAIN.fullmatch(text):
         yield text
+
+
+def _public(private_key: str) -> bytes:
+    """What a PEM has of the key that its certificate shows to anybody; nothing for OpenSSH's own
+    format, whose lines are none of them only public."""
+    try:
+        key = load_pem_private_key(private_key.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return b""
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _decoded(line: str) -> bytes:
+    try:
+        return base64.b64decode(line, validate=True)
+    except ValueError:
+        return line.encode()
 
 
 def _password(text: str) -> str:

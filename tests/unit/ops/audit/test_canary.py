@@ -9,6 +9,7 @@ import pytest
 
 from ops.audit import canary
 from ops.audit.nodes import Node
+from tests.support.certificates import issue
 
 TOKEN = "Xk3thisWasAToken91"
 KEY = (
@@ -64,6 +65,16 @@ def test_what_gives_a_secret_away(value, expected):
 def test_secrets_are_found_at_any_depth_and_named():
     found = canary.needles(export(a={"b": [secret(TOKEN)]}, c="open"))
     assert found == {TOKEN: "thing.a.b[]"}
+
+
+@pytest.mark.parametrize("name", ["a", "ab", "abc"])
+def test_a_certificate_does_not_give_its_key_away(name: str):
+    """Both have the public key. In one of three names base64 splits it at the same places."""
+    issued = issue(name)
+    known = canary.needles(export(key=secret(issued.key_pem)))
+    assert len(known) == 1
+    assert not [line for line in known if line in issued.pem]
+    assert all(line in issued.key_pem for line in known)
 
 
 NODE = Node(
