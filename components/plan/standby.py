@@ -94,7 +94,7 @@ def _etcd(index: int, prefix: str, manager: str) -> Workload:
             test=["CMD", "quorum", "healthy"],
             interval_s=5,
             timeout_s=30,
-            retries=6,
+            retries=2,
             start_period_s=60,
         ),
         resources=Resources(

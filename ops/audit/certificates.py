@@ -59,10 +59,15 @@ def of_the_gateway(outputs: Mapping[str, Any], now: datetime) -> Check:
     for url in outputs["gateway_urls"]:
         pem = _shown(url)
         problems[url] = list(late("the certificate", pem, now, GATEWAY)) if pem else ["no answer"]
+    problems["ca_certificate"] = list(of_authorities(outputs, now))
+    return Check("certificates-gateway", "the gateway's certificate has time", problems)
+
+
+def of_authorities(outputs: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Yields a problem for each CA of the stack's own that ends within a year. Pure."""
     kept = ("the gateway's CA", "the gateway's former CA")
     for called, pem in zip(kept, separate(outputs.get("ca_certificate") or ""), strict=False):
-        problems[called] = list(late("the certificate", pem, now, CA))
-    return Check("certificates-gateway", "the gateway's certificate has time", problems)
+        yield from late(called, pem, now, CA)
 
 
 def _shown(url: str) -> str:

@@ -7,9 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from ops import gateways
+from ops.audit import certificates
 from ops.ci import summary
 from ops.ci.preview import Preview
 from ops.orphans import Orphan, lines
+
+_SUCCESSOR = (
+    "Its successor has to reach every client before it ends: see docs/how-to/rotate-a-key.md."
+)
 
 
 def title(stack: str) -> str:
@@ -78,6 +83,8 @@ def _certificate(outputs: Mapping[str, Any], now: datetime) -> Iterator[str]:
     certificate = outputs.get("gateway_certificate")
     if certificate and now >= datetime.fromisoformat(certificate["renew_from"]):
         yield from ("## The gateway's certificate", "", gateways.validity(certificate, now), "")
+    if soon := list(certificates.of_authorities(outputs, now)):
+        yield from ("## The gateway's own CA", "", *soon, "", _SUCCESSOR, "")
 
 
 def _told(text: str) -> Iterator[str]:

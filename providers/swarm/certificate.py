@@ -15,7 +15,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from providers.runtime.declare import Context, Created, Fault, Lifecycle, ResourceFailure, prop
 
 RENEWAL = 1 / 3
-"""A certificate is renewed by the first `up` in the last third of its validity."""
+"""A leaf is renewed by the first `up` in the last third of its validity."""
+CA_RENEWAL = 1 / 100
+"""A CA only when it hardly helps anyone: whoever trusts it must be given the next one first, which
+a person does by another `generation`."""
 _CLOCK_SKEW = timedelta(minutes=5)
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -97,7 +100,8 @@ class Certificate(Lifecycle[CertificateInputs, CertificateOutputs]):
         if not outputs.not_after:  # a preview's placeholder
             return None
         ends = datetime.fromisoformat(outputs.not_after)
-        if ends - datetime.now(UTC) > timedelta(days=inputs.validity_days) * RENEWAL:
+        part = CA_RENEWAL if inputs.is_ca else RENEWAL
+        if ends - datetime.now(UTC) > timedelta(days=inputs.validity_days) * part:
             return None
         return f"the certificate of {inputs.common_name} ends on {ends:%Y-%m-%d}"
 

@@ -126,6 +126,17 @@ async def test_renewed_in_the_last_third(authority):
     assert "gateway" in Certificate.stale(inputs, soon)
 
 
+async def test_a_ca_is_renewed_in_the_last_hundredth():
+    inputs = replace(AUTHORITY, validity_days=3650)
+    fresh = await issue(inputs)
+    ends = {
+        days: replace(fresh, not_after=(datetime.now(UTC) + timedelta(days=days)).isoformat())
+        for days in (38, 36)
+    }
+    assert Certificate.stale(inputs, ends[38]) is None
+    assert "Our CA" in Certificate.stale(inputs, ends[36])
+
+
 async def test_no_provider_configuration_is_needed():
     async with serving(Swarm(), {}) as client:
         answer = await client.create("swarm:index:KeyPair", {})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ops.ci import drift
 from ops.ci.preview import Change, Preview
 from ops.orphans import Orphan
 from providers.lambdalabs.models import Machine
+from tests.support.certificates import issue
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 OUTPUTS = {
@@ -59,6 +60,16 @@ def test_a_certificate_is_told_when_it_is_time_to_renew_it():
     due = datetime(2027, 7, 27, tzinfo=UTC)
     assert "ends on 2027-11-25: run `pulumi up` now" in report(now=due)
     assert report(now=datetime(2027, 7, 26, tzinfo=UTC)) == ""
+
+
+def test_the_stacks_own_ca_is_told_in_its_last_year():
+    """Nothing renews it in time: clients must be given its successor first."""
+    ends = datetime(2036, 1, 1, tzinfo=UTC)
+    outputs = {"ca_certificate": issue("CA", ends=ends).pem}
+    assert report(outputs=outputs, now=ends - timedelta(days=365)) == ""
+    text = report(outputs=outputs, now=ends - timedelta(days=364))
+    assert "## The gateway's own CA\n\nthe gateway's CA: ends on 2036-01-01, in 364 days" in text
+    assert "docs/how-to/rotate-a-key.md" in text
 
 
 def test_what_could_not_be_looked_at_is_told():
