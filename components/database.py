@@ -164,12 +164,11 @@ class Database(pulumi.ComponentResource):
     def _quorum(
         self, args: DatabaseArgs, standby: Standby, contents: Mapping[str, pulumi.Input[str]]
     ) -> list[ServiceHandle]:
-        """One after the other: two of three are always there."""
-        made: list[ServiceHandle] = []
+        made: dict[str, ServiceHandle] = {}
         for workload in standby.quorum:
-            given = Given(args.image, contents, needed=[*made])
-            made.append(deploy(workload, args.ground, given, self))
-        return made
+            given = Given(args.image, contents, needed=[made[name] for name in workload.needs])
+            made[workload.name] = deploy(workload, args.ground, given, self)
+        return [*made.values()]
 
     def _random(self, name: str, rotate: str = "") -> pulumi.Output[str]:
         """A password without punctuation: clients build addresses with it."""

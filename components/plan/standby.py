@@ -3,7 +3,7 @@ decide which of the two is the primary. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,10 +49,13 @@ def certificate(prefix: str, first: str) -> dict[str, Any]:
     }
 
 
-def members(server: Workload, prefix: str, managers: Sequence[str]) -> tuple[Workload, ...]:
+def members(
+    server: Workload, prefix: str, managers: Sequence[str], existing: Collection[str] = ()
+) -> tuple[Workload, ...]:
     """The server as first member, the second one, and etcd's on three managers.
 
-    They are rolled out one after the other, the next one when this one is healthy.
+    They are rolled out one after the other, the next one when this one is healthy. existing: names
+    of workloads that the platform has. Until etcd's are among them, its three start at once.
     """
     both = {name: host(prefix, name) for name in (server.name, SECOND)}
     assert server.volume is not None
@@ -74,10 +77,12 @@ def members(server: Workload, prefix: str, managers: Sequence[str]) -> tuple[Wor
         labels={"sophia.platform": SECOND},
         needs=(server.name,),
     )
-    return (*(_etcd(index, prefix, managers[index]) for index in range(len(QUORUM))), first, second)
+    founded = any(name in existing for name in QUORUM)
+    quorum = (_etcd(index, prefix, managers[index], founded) for index in range(len(QUORUM)))
+    return (*quorum, first, second)
 
 
-def _etcd(index: int, prefix: str, manager: str) -> Workload:
+def _etcd(index: int, prefix: str, manager: str, founded: bool) -> Workload:
     name = QUORUM[index]
     return Workload(
         name=name,
@@ -104,7 +109,8 @@ def _etcd(index: int, prefix: str, manager: str) -> Workload:
         order="stop-first",
         stop_grace_s=10,
         labels={"sophia.platform": name},
-        needs=QUORUM[index - 1 : index] if index else (),
+        # Two of three must be there; before they have decided anything, none is missed.
+        needs=QUORUM[index - 1 : index] if founded and index else (),
         networks=(networks.QUORUM,),
     )
 

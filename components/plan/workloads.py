@@ -105,7 +105,7 @@ def _database(settings: Settings, clients: Sequence[str]) -> tuple[Workload, ...
     if not settings.standby:
         return (server, *jobs, *database_roles.jobs(bare, clients))
     managers = [node.name for node in nodes(settings.node_groups) if node.role == "manager"]
-    members = standby.members(server, settings.prefix, managers)
+    members = standby.members(server, settings.prefix, managers, settings.former_networks)
     second = next(one for one in members if one.name == standby.SECOND)
     if repository:
         jobs.append(backup.job(STANDBY_BACKUP, second, repository))

@@ -29,7 +29,6 @@ archive_get="pgbackrest --config=/tmp/pgbackrest.conf --stanza=database archive-
 initialised=$data/.initialised
 export DATABASE="${DATABASE:-sophia}"
 database=$DATABASE
-monitor_file=/run/secrets/monitor_password
 
 fail() {
     echo "database: $*" >&2
@@ -156,19 +155,8 @@ echo "$sql" | run_sql "$cluster" postgres || fail "the roles of $database could 
 echo "CREATE EXTENSION IF NOT EXISTS vector" |
     run_sql "$cluster" "$database" || fail "pgvector could not be installed in $database"
 
-# It may read statistics, and no row of any table.
-if [ -s "$monitor_file" ]; then
-    cat <<-SQL
-	DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''monitor'') THEN CREATE ROLE monitor; END IF; END'
-	GRANT pg_monitor TO monitor
-	ALTER ROLE monitor LOGIN CONNECTION LIMIT 4 PASSWORD '$(sed "s/'/''/g" "$monitor_file")'
-	SQL
-else
-    # Whoever granted it more keeps the role, which can't log in any more.
-    cat <<-SQL
-	DO 'BEGIN IF EXISTS (SELECT FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid WHERE refclassid = ''pg_authid''::regclass AND rolname = ''monitor'') THEN ALTER ROLE monitor NOLOGIN PASSWORD NULL; ELSE DROP ROLE IF EXISTS monitor; END IF; END'
-	SQL
-fi | run_sql "$cluster" postgres || fail "the role monitor could not be set"
+sql=$(roles monitor)
+echo "$sql" | run_sql "$cluster" postgres || fail "the role monitor could not be set"
 
 exec postgres -D "$cluster" -c listen_addresses='*' -c password_encryption=scram-sha-256 \
     -c unix_socket_directories="$sockets" -c archive_mode="$archive_mode" "$@"

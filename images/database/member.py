@@ -210,30 +210,11 @@ def roles() -> None:
         f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{REPLICATOR}') \\gexec\n"
     )
     own = f"ALTER ROLE {REPLICATOR} PASSWORD '{password}';\n"
-    psql("postgres", made + grants + own + monitor())
+    watching = subprocess.run(["roles", "monitor"], check=True, stdout=subprocess.PIPE, text=True)
+    psql("postgres", made + grants + own + watching.stdout)
     # Only a superuser may do this, and none can connect from outside.
     psql(database, "CREATE EXTENSION IF NOT EXISTS vector;\n")
     READY.touch()
-
-
-def monitor() -> str:
-    """SQL for the role that may read statistics, and no row of any table."""
-    file = SECRETS / "monitor_password"
-    if not file.exists():
-        # As in entrypoint.sh: whoever granted it more keeps the role, which can't log in any more.
-        return (
-            "DO $$BEGIN IF EXISTS (SELECT FROM pg_shdepend JOIN pg_roles"
-            " ON pg_roles.oid = refobjid WHERE refclassid = 'pg_authid'::regclass"
-            " AND rolname = 'monitor') THEN ALTER ROLE monitor NOLOGIN PASSWORD NULL;"
-            " ELSE DROP ROLE IF EXISTS monitor; END IF; END$$;\n"
-        )
-    password = file.read_text().strip().replace("'", "''")
-    return (
-        "SELECT 'CREATE ROLE monitor'"
-        " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitor') \\gexec\n"
-        "GRANT pg_monitor TO monitor;\n"
-        f"ALTER ROLE monitor LOGIN CONNECTION LIMIT 4 PASSWORD '{password}';\n"
-    )
 
 
 def writable() -> bool:

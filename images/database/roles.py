@@ -5,6 +5,7 @@
     roles revoke  waits for the others' sessions to end, then takes the others away: passwords,
                   sessions that are left, and the roles themselves
     roles again   prints SQL for a start: who was let in last, and nobody else
+    roles monitor prints SQL for a start: the role that watches, where /run/secrets has its password
 
 DATABASE: the database, and the role that owns it and everything in it.
 
@@ -31,6 +32,7 @@ SOCKETS = DATA / ".socket"
 NOTED = DATA / ".roles"
 """A line for each role that may log in: its name, and what Postgres keeps of its password."""
 PASSWORD = Path("/run/secrets/database_password")
+MONITOR_PASSWORD = Path("/run/secrets/monitor_password")
 _ROUNDS = 4096
 PATIENCE_S = 130
 """Seconds for the others' sessions: a replaced server ends its calls first
@@ -91,6 +93,30 @@ def again(owner: str, noted: Mapping[str, str]) -> Iterator[str]:
         yield from admission(owner, name, kept)
     if noted:
         yield removal(owner, *noted)
+
+
+def monitor(password: str) -> Iterator[str]:
+    """The statements, each in one line, for the role that may read statistics, and no row of any
+    table. password: "" for none."""
+    if not password:
+        # Whoever granted it more keeps the role, which can't log in any more.
+        granted = (
+            "SELECT FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid"
+            " WHERE refclassid = 'pg_authid'::regclass AND rolname = 'monitor'"
+        )
+        yield (
+            f"DO $$BEGIN IF EXISTS ({granted}) THEN ALTER ROLE monitor NOLOGIN PASSWORD NULL;"
+            " ELSE DROP ROLE IF EXISTS monitor; END IF; END$$"
+        )
+        return
+    yield "DO $$BEGIN IF to_regrole('monitor') IS NULL THEN CREATE ROLE monitor; END IF; END$$"
+    yield "GRANT pg_monitor TO monitor"
+    kept = verifier(password, secrets.token_bytes(16))
+    yield f"ALTER ROLE monitor LOGIN CONNECTION LIMIT 4 PASSWORD '{kept}'"
+
+
+def _script(statements: Iterator[str]) -> str:
+    return "".join(f"{statement};\n" for statement in statements)
 
 
 def _one_line(sql: str) -> str:
@@ -197,7 +223,10 @@ def main() -> None:
             case ["again"]:
                 lines = NOTED.read_text().splitlines() if NOTED.exists() else []
                 noted = dict(line.split(" ", 1) for line in lines)
-                print("".join(f"{statement};\n" for statement in again(owner, noted)))
+                print(_script(again(owner, noted)))
+            case ["monitor"]:
+                there = MONITOR_PASSWORD.exists()
+                print(_script(monitor(MONITOR_PASSWORD.read_text().strip() if there else "")))
             case _:
                 sys.exit(__doc__)
     except (Failed, OSError) as failure:

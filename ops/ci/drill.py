@@ -10,6 +10,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,14 +58,12 @@ def run(source: Stack) -> Outcome:
     lost = unsent(state, time.time())
     target = made(source, outputs, prefix)
     began = time.monotonic()  # the end of an earlier drill, if any, is not this one's time
-    try:
+    with _removed(target):
         engine.changed(target, "up")
         there = target.outputs()
         verify.verify(there, there["gateway_urls"], say)
         took = time.monotonic() - began
         told = backup.restore(there, names.prefix(PROJECT, _bare(target)), state["noted"], "")
-    finally:
-        _remove(target)
     return Outcome(lost, took, state["noted"], told["content"])
 
 
@@ -159,6 +158,20 @@ def _wrong(outcome: Outcome) -> Iterator[str]:
 def _bare(stack: Stack) -> str:
     """Its name without organisation and project, which Pulumi Cloud has."""
     return stack.name.rpartition("/")[2]
+
+
+@contextmanager
+def _removed(target: Stack) -> Iterator[None]:
+    """Removes it at the end. If that fails after another failure, both are told."""
+    try:
+        yield
+    except BaseException as first:
+        try:
+            _remove(target)
+        except StackError as second:
+            raise StackError("\n".join(filter(None, (str(second), str(first))))) from first
+        raise
+    _remove(target)
 
 
 def _remove(target: Stack) -> None:

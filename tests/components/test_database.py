@@ -83,7 +83,7 @@ def test_its_address_is_secret_and_waits_for_it(registered, preview):
 def with_standby():
     managers = ["m-1", "m-2", "m-3"]
     server = workload("database")
-    *quorum, first, second = standby.members(server, "sophia-dev", managers)
+    *quorum, first, second = standby.members(server, "sophia-dev", managers, standby.QUORUM)
     volumes = [
         VolumeHandle(*map(pulumi.Output.from_input, (f"v-{node}", node, f"machine-of-{node}")))
         for node in ("m-2", "m-3")
@@ -107,6 +107,7 @@ def test_a_standby_is_another_service_where_its_own_data_are(registered):
     assert inputs["env"]["VOLUME"] == "v-m-3"
     assert "database-service" in seen["database-2-service"].dependencies
     assert "etcd-3-service" in seen["database-service"].dependencies
+    assert "etcd-2-service" in seen["etcd-3-service"].dependencies
 
 
 def test_what_members_know_each_other_by_is_secret_and_the_same_for_all(registered, preview):

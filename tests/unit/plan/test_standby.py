@@ -14,8 +14,8 @@ SERVER = database.workload("database")
 MANAGERS = ["m-1", "m-2", "m-3", "m-4"]
 
 
-def members(server=SERVER):
-    return {one.name: one for one in standby.members(server, "p", MANAGERS)}
+def members(server=SERVER, existing=()):
+    return {one.name: one for one in standby.members(server, "p", MANAGERS, existing)}
 
 
 def test_the_plan_keeps_the_rules_and_everything_has_one_task():
@@ -29,7 +29,7 @@ def test_the_plan_keeps_the_rules_and_everything_has_one_task():
 
 
 def test_each_follows_the_one_before_and_the_quorum_is_on_three_managers():
-    found = members()
+    found = members(existing=["database", "etcd-2"])
     assert [one.needs for one in found.values()] == [
         (),
         ("etcd-1",),
@@ -42,6 +42,12 @@ def test_each_follows_the_one_before_and_the_quorum_is_on_three_managers():
     networks = {name: one.networks for name, one in found.items()}
     assert networks["database"] == networks["database-2"] == ("data", "quorum")
     assert networks["etcd-1"] == ("quorum",)
+
+
+def test_the_quorum_starts_at_once_where_it_is_new():
+    found = members(existing=["database"])
+    assert [found[name].needs for name in standby.QUORUM] == [(), (), ()]
+    assert found["database"].needs == standby.QUORUM
 
 
 def test_the_two_differ_in_their_name_and_their_volume_only():

@@ -16,7 +16,7 @@ from components.settings import decoded
 from components.settings_rules import read
 from ops.ci import drill
 from ops.nodes import NotUp
-from ops.stack import Stack
+from ops.stack import Stack, StackError
 from tests.support.checkout import ROOT
 
 NOW = 1_795_780_000.0
@@ -158,9 +158,11 @@ def test_its_secrets_are_encrypted_as_the_stacks(source: Stack, named):
     assert f"stack init {keeper}--copy-config-from prod --stack prod-drill" in calls
 
 
+NOTED = {"noted": GOOD.at, "archived": 0, "waiting": 0}
+
+
 def test_the_end_of_an_earlier_drill_is_not_counted(source: Stack, monkeypatch):
     now = [0.0]
-    noted = {"noted": GOOD.at, "archived": 0, "waiting": 0}
 
     def later(seconds: float, found: object = None) -> Callable[..., object]:
         def happens(*_: object) -> object:
@@ -171,10 +173,30 @@ def test_the_end_of_an_earlier_drill_is_not_counted(source: Stack, monkeypatch):
 
     monkeypatch.setattr(drill.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(Stack, "outputs", lambda _: {"gateway_urls": []})
-    monkeypatch.setattr(drill.backup, "state", lambda *_: noted)
+    monkeypatch.setattr(drill.backup, "state", lambda *_: NOTED)
     monkeypatch.setattr(drill, "made", later(600, source))
     monkeypatch.setattr(drill.engine, "changed", later(400))
     monkeypatch.setattr(drill.verify, "verify", later(5))
     monkeypatch.setattr(drill.backup, "restore", later(30, {"content": CONTENT}))
     monkeypatch.setattr(drill, "_remove", later(60))
     assert drill.run(source).rto == 405
+
+
+@pytest.mark.parametrize("destroy", ["works", "fails"])
+def test_the_reason_is_told_even_if_the_drill_is_not_removed_either(
+    source: Stack, monkeypatch, destroy
+):
+    def fails(_: Stack, command: str) -> None:
+        if command == "up":
+            raise StackError("no capacity in any region")
+        if destroy == "fails":
+            raise StackError("the cloud doesn't answer")
+
+    monkeypatch.setattr(Stack, "outputs", lambda _: {})
+    monkeypatch.setattr(drill.backup, "state", lambda *_: NOTED)
+    monkeypatch.setattr(drill, "made", lambda *_: source)
+    monkeypatch.setattr(drill.engine, "changed", fails)
+    with pytest.raises(StackError, match="no capacity in any region") as failure:
+        drill.run(source)
+    both = "may be rented still: the cloud doesn't answer\nno capacity in any region"
+    assert (both in str(failure.value)) is (destroy == "fails")
