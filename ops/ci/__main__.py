@@ -87,6 +87,7 @@ def _preview(stack: Stack) -> None:
 
 
 def _deploy(stack: Stack) -> None:
+    engine.wanted(stack)
     engine.changed(stack, "up")
     outputs = stack.outputs()
     github.output("manager_ip", str(outputs["manager_ip"]))
@@ -95,6 +96,7 @@ def _deploy(stack: Stack) -> None:
 
 def _verify(stack: Stack) -> None:
     """GATEWAY_URLS from the previous job, or else from the state."""
+    verify.deployed_now(os.environ)
     outputs = stack.outputs()
     urls: list[str] = json.loads(os.environ.get("GATEWAY_URLS") or "[]") or outputs["gateway_urls"]
     if (manager := os.environ.get("MANAGER_IP")) and manager not in outputs["manager_ips"]:
