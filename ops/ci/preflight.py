@@ -80,7 +80,7 @@ def _missing(name: str, expected: str) -> str:
 
 
 def _configured(stack: Stack) -> Mapping[str, Any]:
-    path = stack.root / f"Pulumi.{stack.name}.yaml"
+    path = stack.configuration_file
     return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
 
 
@@ -94,7 +94,7 @@ def _state(stack: Stack) -> Iterator[str]:
         secrets = ", ".join((*OF_BACKEND.get(kind, ()), BACKEND))
         yield f"one of {secrets} is wrong: {place} can't be read: {_last(failure)}"
         return
-    if stack.name not in names:
+    if stack.name.rpartition("/")[2] not in names:
         found = ", ".join(names) or "none"
         yield (
             f"variable {BACKEND}: {place} has no stack {stack.name} (it has {found}), so its"
@@ -113,7 +113,7 @@ def _state(stack: Stack) -> Iterator[str]:
 
 def _encrypt_something(stack: Stack) -> None:
     """The engine checks the passphrase only when it needs it: encrypt into a copy of the file."""
-    path = stack.root / f"Pulumi.{stack.name}.yaml"
+    path = stack.configuration_file
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as copy:
         copy.write(path.read_text() if path.exists() else "")
         copy.flush()

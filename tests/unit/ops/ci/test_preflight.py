@@ -121,6 +121,18 @@ def stack(tmp_path: Path, simulated, monkeypatch) -> Stack:
     return Stack("prod", "sophia", given, tmp_path, ours=False)
 
 
+def test_a_stack_with_its_organisation_is_the_same_one(stack):
+    """As `make migrate-state` and `make deployments` name it."""
+    held = "config: {sophia:lambdaApiKey: {secure: v1:x}}"
+    (stack.root / "Pulumi.prod.yaml").write_text(held)
+    (stack.root / "config.json").write_text(
+        '{"sophia:lambdaApiKey": {"value": "' + stack.environment["LAMBDA_API_KEY"] + '"}}'
+    )
+    given = {**stack.environment, "LAMBDA_API_KEY": ""}
+    there = dataclasses.replace(stack, name="acme/sophia/prod", environment=given)
+    preflight.check(there, changes=True)
+
+
 def wrong(stack: Stack, name: str) -> str:
     """The single line for a wrong value."""
     given = {**stack.environment, name: "wrong-value"}
