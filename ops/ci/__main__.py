@@ -109,8 +109,10 @@ def _drift(stack: Stack) -> None:
     outputs, failed = stack.outputs(), False
     seen: preview.Preview | str
     lost: list[orphans.Orphan] | str
+    drilled = drill.left(stack)
     try:
         seen = _previewed(stack, "--refresh")
+        failed = bool(seen.errors)
     except StackError as failure:
         seen, failed = str(failure), True
     try:
@@ -124,7 +126,7 @@ def _drift(stack: Stack) -> None:
             broken = jobs.broken(nodes.asked(outputs, jobs.LOOK), prefix)
     except NotUp as failure:
         broken, failed = [str(failure)], True
-    text = drift.report(stack.name, seen, lost, broken, outputs, datetime.now(UTC))
+    text = drift.report(stack.name, seen, lost, drilled, broken, outputs, datetime.now(UTC))
     say(text or f"stack {stack.name} is as it should be")
     github.summary(text or "All is well.")
     if "GITHUB_REPOSITORY" in os.environ:
