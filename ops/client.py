@@ -6,9 +6,11 @@ import json
 import os
 import shlex
 import sys
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ops import gateways
 from ops.progress import say
@@ -100,6 +102,9 @@ def example(outputs: dict[str, Any], files: Path) -> str:
     settings = "FASTMCP_LOG_LEVEL=ERROR"
     if outputs["ca_certificate"]:
         settings += f" SSL_CERT_FILE={shlex.quote(str(files / 'ca.pem'))}"
+    address = outputs["gateway_url"]
+    if gateways.is_address(address) and urllib.request.getproxies():
+        settings += f" no_proxy={urlsplit(address).hostname}"
     servers = outputs["mcp_endpoints"]
     if "ai_memory" not in servers:
         return f"{settings} {fastmcp} list {clients}"

@@ -8,7 +8,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,6 +108,7 @@ async def _client(
             headers={"Authorization": f"Bearer {outputs['gateway_token']}"},
             event_hooks={"request": [by_name], "response": [note]},
             timeout=_ANSWER,
+            trust_env=not gateways.is_address(url),
         ) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
@@ -118,15 +118,9 @@ async def _client(
 def _name_for(outputs: Mapping[str, Any], url: str) -> str:
     """The name by which to call a gateway whose address isn't in the operator's certificate."""
     own = not outputs["ca_certificate"]
-    return str(urlsplit(outputs["gateway_url"]).hostname) if own and _is_address(url) else ""
-
-
-def _is_address(url: str) -> bool:
-    try:
-        ip_address(urlsplit(url).hostname or "")
-    except ValueError:
-        return False
-    return True
+    return (
+        str(urlsplit(outputs["gateway_url"]).hostname) if own and gateways.is_address(url) else ""
+    )
 
 
 def _resolves(url: str) -> bool:

@@ -22,6 +22,9 @@ OUTPUTS = {
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def test_an_mcp_client_is_told_the_transport():
@@ -108,6 +111,13 @@ def test_every_command_can_be_pasted_whatever_its_folders_are_called(tmp_path, m
         assert any(str(folder) in word for word in words) or words == ["cursor", "."], words
     assert str(tmp_path / "my clone" / "fastmcp") in shlex.split(told)
     assert shlex.split(told)[1] == f"SSL_CERT_FILE={folder / 'ca.pem'}"
+
+
+def test_the_example_passes_a_proxy_by(monkeypatch):
+    folder = client.write_files(OUTPUTS)
+    assert "no_proxy" not in client.example(OUTPUTS, folder)
+    monkeypatch.setenv("https_proxy", "http://192.0.2.1:3128")
+    assert " no_proxy=127.0.0.2 " in client.example(OUTPUTS, folder)
 
 
 def test_files_are_for_their_owner_alone():

@@ -136,6 +136,12 @@ def test_every_server_is_called_through_every_gateway(gateway):
     assert sorted(lines) == sorted(2 * [*each, f"{gateway.url}/mcp: all servers as one"])
 
 
+def test_an_address_is_called_directly_whatever_proxy_this_network_has(gateway, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "localhost")
+    verify.verify(gateway.outputs, [gateway.url], print, 0)
+
+
 def test_a_server_that_answers_with_an_error_is_named(gateway):
     gateway.broken["github"] = 500
     with pytest.raises(StackError) as failed:
