@@ -221,7 +221,7 @@ def of_this_shell(name: str) -> Stack:
     if login:  # it is noted there; a shell that only names a backend may need our plugins
         ours.pop("PULUMI_HOME")
     # Those two are the shell's with something added.
-    added = {key: ours[key] for key in ("PATH", "no_proxy") if key in ours}
+    added: dict[str, str] = {key: ours[key] for key in ("PATH", "no_proxy") if key in ours}
     return Stack(name, PROJECT, {**ours, **os.environ, **added}, places.ROOT, ours=False)
 
 

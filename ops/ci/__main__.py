@@ -43,7 +43,11 @@ def main() -> int:
         if arguments.command == "destroy":
             _confirmed(arguments.stack, arguments.confirmed)
         stack = inspect.stack_named(arguments.stack)
-        preflight.check(stack, changes=arguments.command != "verify")
+        preflight.check(
+            stack,
+            account=arguments.command != "verify",
+            registry=arguments.command not in ("verify", "destroy"),
+        )
         match arguments.command:
             case "preview":
                 _preview(stack)
