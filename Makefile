@@ -13,8 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs audit-log ssh orphans backup alone restore audit sbom preflight preview deploy verify \
-  drift drill deployments destroy migrate-state tools env new-server import-compose serve tool-schemas lock docs test test-fast \
+.PHONY: help doctor up down purge status logs audit-log alerts ssh orphans backup alone restore audit sbom preflight preview deploy \
+  verify drift drill deployments destroy migrate-state tools env new-server import-compose serve tool-schemas lock docs test test-fast \
   test-long check clean
 
 help: ## list these targets
