@@ -116,7 +116,7 @@ def _drift(stack: Stack) -> None:
     drilled = drill.left(stack)
     try:
         seen = _previewed(stack, "--refresh")
-        failed = bool(seen.errors)
+        failed = bool(seen.errors or seen.unseen)
     except StackError as failure:
         seen, failed = str(failure), True
     try:

@@ -38,6 +38,7 @@ def report(
     failed."""
     parts = [
         *_preview(stack, preview),
+        *_unseen(preview),
         *_orphans(stack, orphans),
         *_drilled(stack, drilled),
         *_jobs(jobs),
@@ -68,6 +69,12 @@ def _preview(stack: str, preview: Preview | str) -> Iterator[str]:
         *summary.parts(preview, None),
         "",
     )
+
+
+def _unseen(preview: Preview | str) -> Iterator[str]:
+    """They count as unchanged, and nobody knows whether they are."""
+    if isinstance(preview, Preview) and preview.unseen:
+        yield from ("## What could not be checked", "", *_told("\n".join(preview.unseen)))
 
 
 def _orphans(stack: str, orphans: Sequence[Orphan] | str) -> Iterator[str]:
