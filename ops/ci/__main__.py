@@ -43,11 +43,15 @@ def main() -> int:
         if arguments.command == "destroy":
             _confirmed(arguments.stack, arguments.confirmed)
         stack = inspect.stack_named(arguments.stack)
-        preflight.check(
-            stack,
-            account=arguments.command != "verify",
-            registry=arguments.command not in ("verify", "destroy"),
-        )
+        try:
+            preflight.check(
+                stack,
+                account=arguments.command != "verify",
+                registry=arguments.command not in ("verify", "destroy"),
+            )
+        except preflight.NotReady as failure:
+            _unable(arguments.command, stack.name, str(failure))
+            raise
         match arguments.command:
             case "preview":
                 _preview(stack)
@@ -76,6 +80,16 @@ def _report(text: str) -> None:
     if "GITHUB_ACTIONS" in os.environ:
         for line in text.splitlines():
             say(f"::error::{line.strip()}")
+
+
+def _unable(command: str, stack: str, why: str) -> None:
+    """Nobody reads the runs of a schedule: a look that can't begin is an issue as well."""
+    if "GITHUB_REPOSITORY" not in os.environ:
+        return
+    if command == "drift":
+        github.of_this_run().report(drift.title(stack), drift.unable(why))
+    if command == "drill":
+        github.of_this_run().report(drill.title(stack), drill.report(why))
 
 
 def _preview(stack: Stack) -> None:

@@ -44,8 +44,15 @@ def report(
         *_jobs(jobs),
         *_certificate(outputs, now),
     ]
-    if not parts:
-        return ""
+    return _issue(parts) if parts else ""
+
+
+def unable(why: str) -> str:
+    """The issue's text where nothing could be looked at."""
+    return _issue(["## Nothing could be checked", "", *_told(why)])
+
+
+def _issue(parts: Sequence[str]) -> str:
     end = "This issue is updated each day, and closed when all is well."
     return summary.cut("\n".join([end, "", *parts]))
 
