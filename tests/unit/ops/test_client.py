@@ -22,9 +22,7 @@ OUTPUTS = {
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(client.urllib.request, "getproxies", dict)
 
 
 def test_an_mcp_client_is_told_the_transport():
@@ -116,7 +114,7 @@ def test_every_command_can_be_pasted_whatever_its_folders_are_called(tmp_path, m
 def test_the_example_passes_a_proxy_by(monkeypatch):
     folder = client.write_files(OUTPUTS)
     assert "no_proxy" not in client.example(OUTPUTS, folder)
-    monkeypatch.setenv("https_proxy", "http://192.0.2.1:3128")
+    monkeypatch.setattr(client.urllib.request, "getproxies", lambda: {"https": "http://192.0.2.1"})
     assert " no_proxy=127.0.0.2 " in client.example(OUTPUTS, folder)
 
 
