@@ -83,7 +83,8 @@ async def _call(outputs: Mapping[str, Any], url: str) -> tuple[str, bool]:
         return f"{url}: {''.join(refusals[-1:]) or _reason(error)}", False
     if not tools:
         return f"{url}: no tools", False
-    return f"{url}: {'all servers as one' if url.endswith('/mcp') else f'{len(tools)} tools'}", True
+    as_one = urlsplit(url).path == "/mcp"
+    return f"{url}: {'all servers as one' if as_one else f'{len(tools)} tools'}", True
 
 
 @asynccontextmanager
