@@ -13,17 +13,17 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help doctor up down purge status logs audit-log ssh orphans backup alone restore audit sbom preflight preview deploy verify \
-  drift drill deployments destroy migrate-state tools env new-server import-compose serve tool-schemas lock docs test test-fast \
+.PHONY: help doctor up down purge status logs audit-log alerts ssh orphans backup alone restore audit sbom preflight preview deploy \
+  verify drift drill deployments destroy migrate-state tools env new-server import-compose serve tool-schemas lock docs test test-fast \
   test-long check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 doctor: ## check this machine: list what is missing, with the command that installs it
-	@command -v $(ANY_PYTHON) >/dev/null || \
+	@command -v "$(ANY_PYTHON)" >/dev/null || \
 	  { echo "error: no Python on this machine; run: $$(ops/python-package --command)"; exit 1; }
-	@$(ANY_PYTHON) -S -m ops.doctor
+	@"$(ANY_PYTHON)" -S -m ops.doctor
 
 up: doctor $(VENV)/.ready ## the platform on this machine, on the simulated cloud
 	@exec $(BIN)/python -m ops up

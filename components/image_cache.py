@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import ssl
+import stat
 import subprocess
 import sys
 import tempfile
@@ -146,11 +147,19 @@ def _make(target: Path, fill: Callable[[Path], None]) -> None:
         fresh = Path(scratch) / target.name
         fresh.mkdir()
         fill(fresh)
+        _open_to_all(fresh)
         try:
             fresh.rename(target)
         except OSError:
             if not target.is_dir():  # else another run was faster, with the same content
                 raise
+
+
+def _open_to_all(folder: Path) -> None:
+    """An image's processes are users of their own, whom a umask such as 077 or 027 keeps out."""
+    for path in (folder, *folder.rglob("*")):
+        runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+        path.chmod(0o755 if runs else 0o644)
 
 
 def _install(context: plan.BuildContext, directory: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ops import gateways
 from ops.progress import say
@@ -50,21 +53,21 @@ def write_files(outputs: dict[str, Any]) -> Path:
 
 def readme(outputs: dict[str, Any]) -> str:
     """How to start MCP clients with these files. The files hold the token; command lines don't."""
-    trust = f"NODE_EXTRA_CA_CERTS={folder() / 'ca.pem'} " if outputs["ca_certificate"] else ""
+    trust = f"NODE_EXTRA_CA_CERTS={_quoted('ca.pem')} " if outputs["ca_certificate"] else ""
     return f"""# MCP clients of this platform
 
 Claude Code, for one session; or copy `mcp.json` into a project as `.mcp.json`:
 
-    {trust}claude --mcp-config {folder() / "mcp.json"}
+    {trust}claude --mcp-config {_quoted("mcp.json")}
 
 VS Code, in a project's folder:
 
-    mkdir -p .vscode && cp {folder() / "vscode.json"} .vscode/mcp.json
+    mkdir -p .vscode && cp {_quoted("vscode.json")} .vscode/mcp.json
     {trust}code .
 
 Cursor, in a project's folder:
 
-    mkdir -p .cursor && cp {folder() / "mcp.json"} .cursor/mcp.json
+    mkdir -p .cursor && cp {_quoted("mcp.json")} .cursor/mcp.json
     {trust}cursor .
 
 `mcp.json` names every server. `search.json` has one entry in their place, which finds tools and
@@ -72,6 +75,11 @@ calls them: for clients that can't hold the tools of all servers at once.
 
 The files hold a token: keep them out of repositories.
 """
+
+
+def _quoted(name: str) -> str:
+    """One of these files, as a word of a command."""
+    return shlex.quote(str(folder() / name))
 
 
 def known_hosts(outputs: Mapping[str, Any]) -> str:
@@ -89,16 +97,20 @@ def _write(name: str, text: str) -> None:
 
 def example(outputs: dict[str, Any], files: Path) -> str:
     """A command line that uses a tool of the platform."""
-    fastmcp = Path(sys.executable).parent / "fastmcp"
+    fastmcp = shlex.quote(str(Path(sys.executable).parent / "fastmcp"))
+    clients = shlex.quote(str(files / "mcp.json"))
     settings = "FASTMCP_LOG_LEVEL=ERROR"
     if outputs["ca_certificate"]:
-        settings += f" SSL_CERT_FILE={files / 'ca.pem'}"
+        settings += f" SSL_CERT_FILE={shlex.quote(str(files / 'ca.pem'))}"
+    address = outputs["gateway_url"]
+    if gateways.is_address(address) and urllib.request.getproxies():
+        settings += f" no_proxy={urlsplit(address).hostname}"
     servers = outputs["mcp_endpoints"]
     if "ai_memory" not in servers:
-        return f"{settings} {fastmcp} list {files / 'mcp.json'}"
+        return f"{settings} {fastmcp} list {clients}"
     # Names are prefixed only where there are several servers.
     tool = "ai_memory_store_memory" if len(servers) > 1 else "store_memory"
-    return f"{settings} {fastmcp} call {files / 'mcp.json'} {tool} content='The platform came up'"
+    return f"{settings} {fastmcp} call {clients} {tool} content='The platform came up'"
 
 
 def farewell(outputs: dict[str, Any], files: Path) -> None:

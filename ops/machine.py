@@ -63,7 +63,7 @@ class Machine:
     docker_group: this user is in it. modules: whether the kernel has them, None if unknown.
     memory, docker_disk, cache_disk: bytes available. subordinate_ids: whether this user has some.
     namespaces: what forbids user namespaces, or mmdebstrap's error when it tried, "" for none.
-    firewall: ufw is on.
+    firewall: ufw is on. not_writable: folders that `make up` writes into and this user can't.
     """
 
     root: bool
@@ -93,6 +93,7 @@ class Machine:
     namespaces: str
     subnet_free: bool
     firewall: bool
+    not_writable: tuple[Path, ...]
 
 
 def look() -> Machine:
@@ -125,10 +126,15 @@ def look() -> Machine:
         images_built=built,
         in_use=found is not None and docker("ps", "--quiet", "--filter", f"label={LABEL}") != "",
         trust_writable=root or _may_write(engine.TRUSTED),
-        subordinate_ids=subordinate_ids(getpass.getuser(), os.geteuid()),
+        subordinate_ids=subordinate_ids(_user(), os.geteuid()),
         namespaces="" if root or built else _namespaces(),
         subnet_free=next(network.candidates(""), None) is not None,
         firewall="ENABLED=yes" in _text(Path("/etc/ufw/ufw.conf")).split(),
+        not_writable=tuple(
+            folder
+            for folder in (places.ROOT, places.state(), places.cache())
+            if not _may_write(folder)
+        ),
     )
 
 
@@ -193,7 +199,7 @@ def _images_built() -> bool:
 
 def _engine_is_there() -> bool:
     names = (build.engine_name(), build.docker_name())
-    built = all((places.cache() / name).is_dir() for name in names)
+    built = all(os.path.isdir(places.cache() / name) for name in names)
     return built or shutil.which("pulumi") is not None
 
 
@@ -234,6 +240,13 @@ def _namespaces() -> str:
     return said.splitlines()[0].removeprefix("E: ")
 
 
+def _user() -> str:
+    """This user's name, "" for one that only has a number, as in a container."""
+    with contextlib.suppress(KeyError, OSError):
+        return getpass.getuser()
+    return ""
+
+
 def _in_group(name: str) -> bool:
     """Whether this process is in the group: a new member has to log in again."""
     with contextlib.suppress(KeyError):
@@ -243,8 +256,7 @@ def _in_group(name: str) -> bool:
 
 def _may_write(folder: Path) -> bool:
     """Whether this user may create files in the folder, or the folder itself."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return os.access(existing, os.W_OK | os.X_OK)
+    return os.access(_existing(folder), os.W_OK | os.X_OK)
 
 
 def _memory() -> int:
@@ -253,8 +265,12 @@ def _memory() -> int:
 
 
 def _free(folder: Path) -> int:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return shutil.disk_usage(existing).free
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or else the nearest one above it; one that this user may not see isn't there."""
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))
 
 
 def _said(script: str) -> str:

@@ -25,6 +25,7 @@ CONTROLLERS = ("cpu", "memory", "pids")
 REQUIRED_MODULES = ("overlay", "bridge", "veth", "vxlan")
 
 JOIN = 'sudo usermod -aG docker "$USER", then log in again'
+_ELSEWHERE = "clone into a folder of yours, and set HOME to one"
 AS_ROOT = "run this as root, which needs none"
 ALLOWING = {
     "kernel.unprivileged_userns_clone": 1,
@@ -156,6 +157,9 @@ def _room(machine: Machine) -> Iterator[Need]:
         if free < wanted * GIB:
             problem = f"{free / GIB:.1f} GiB are free for {folder}, expected {wanted} GiB"
             yield Need(problem, f"make room on the file system of {folder}")
+    if machine.not_writable:
+        folders = ", ".join(map(str, machine.not_writable))
+        yield Need(f"this user can't write into {folders}", _ELSEWHERE)
     if machine.memory < MEMORY_GIB * GIB and not machine.in_use:
         problem = f"{machine.memory / GIB:.1f} GiB of memory are available"
         yield Need(f"{problem}, expected {MEMORY_GIB} GiB", "end other programs, or add memory")

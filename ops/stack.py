@@ -220,9 +220,9 @@ def of_this_shell(name: str) -> Stack:
             ours.pop(key)
     if login:  # it is noted there; a shell that only names a backend may need our plugins
         ours.pop("PULUMI_HOME")
-    return Stack(
-        name, PROJECT, {**ours, **os.environ, "PATH": ours["PATH"]}, places.ROOT, ours=False
-    )
+    # Those two are the shell's with something added.
+    added: dict[str, str] = {key: ours[key] for key in ("PATH", "no_proxy") if key in ours}
+    return Stack(name, PROJECT, {**ours, **os.environ, **added}, places.ROOT, ours=False)
 
 
 def logged_in() -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,8 @@ def environment(toolchain: Toolchain | None = None) -> dict[str, str]:
         "PATH": _path(found.bin, home.venv()),
         "PULUMI_HOME": str(found.home),
         # Without the `.attrs` beside each file (gocloud.dev/blob/fileblob): they are not written
-        # # atomically, and an engine killed at that moment leaves an empty one, which makes the
-        # state
-        # # unreadable ("failed to load checkpoint: EOF").
+        # atomically, and an engine killed at that moment leaves an empty one, which makes the
+        # state unreadable ("failed to load checkpoint: EOF").
         "PULUMI_BACKEND_URL": f"file://{state / 'pulumi'}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(state / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -63,9 +63,19 @@ def environment(toolchain: Toolchain | None = None) -> dict[str, str]:
         # A clone whose configuration has no salt yet uses the state's, not a new one.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     }
+    if urllib.request.getproxies():
+        variables["no_proxy"] = _not_by_proxy()
     if found.offline:
         variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
     return variables
+
+
+def _not_by_proxy() -> str:
+    """The hosts of this shell's `no_proxy` and this machine itself: gRPC asks a proxy even for
+    that, and the engine speaks to the program and its plugins by gRPC."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [*(host for host in given.split(",") if host), "localhost", "127.0.0.1"]
+    return ",".join(dict.fromkeys(hosts))
 
 
 def _find(say: Say) -> Toolchain:

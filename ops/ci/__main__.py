@@ -43,7 +43,15 @@ def main() -> int:
         if arguments.command == "destroy":
             _confirmed(arguments.stack, arguments.confirmed)
         stack = inspect.stack_named(arguments.stack)
-        preflight.check(stack, changes=arguments.command != "verify")
+        try:
+            preflight.check(
+                stack,
+                account=arguments.command != "verify",
+                registry=arguments.command not in ("verify", "destroy"),
+            )
+        except preflight.NotReady as failure:
+            _unable(arguments.command, stack.name, str(failure))
+            raise
         match arguments.command:
             case "preview":
                 _preview(stack)
@@ -74,6 +82,16 @@ def _report(text: str) -> None:
             say(f"::error::{line.strip()}")
 
 
+def _unable(command: str, stack: str, why: str) -> None:
+    """Nobody reads the runs of a schedule: a look that can't begin is an issue as well."""
+    if "GITHUB_REPOSITORY" not in os.environ:
+        return
+    if command == "drift":
+        github.of_this_run().report(drift.title(stack), drift.unable(why))
+    if command == "drill":
+        github.of_this_run().report(drill.title(stack), drill.report(why))
+
+
 def _preview(stack: Stack) -> None:
     """Shows what an `up` would do; on a pull request, as a comment. Fails if it is refused."""
     found = _previewed(stack)
@@ -87,6 +105,7 @@ def _preview(stack: Stack) -> None:
 
 
 def _deploy(stack: Stack) -> None:
+    engine.wanted(stack)
     engine.changed(stack, "up")
     outputs = stack.outputs()
     github.output("manager_ip", str(outputs["manager_ip"]))
@@ -95,6 +114,7 @@ def _deploy(stack: Stack) -> None:
 
 def _verify(stack: Stack) -> None:
     """GATEWAY_URLS from the previous job, or else from the state."""
+    verify.deployed_now(os.environ)
     outputs = stack.outputs()
     urls: list[str] = json.loads(os.environ.get("GATEWAY_URLS") or "[]") or outputs["gateway_urls"]
     if (manager := os.environ.get("MANAGER_IP")) and manager not in outputs["manager_ips"]:
@@ -107,8 +127,10 @@ def _drift(stack: Stack) -> None:
     outputs, failed = stack.outputs(), False
     seen: preview.Preview | str
     lost: list[orphans.Orphan] | str
+    drilled = drill.left(stack)
     try:
         seen = _previewed(stack, "--refresh")
+        failed = bool(seen.errors or seen.unseen)
     except StackError as failure:
         seen, failed = str(failure), True
     try:
@@ -122,7 +144,7 @@ def _drift(stack: Stack) -> None:
             broken = jobs.broken(nodes.asked(outputs, jobs.LOOK), prefix)
     except NotUp as failure:
         broken, failed = [str(failure)], True
-    text = drift.report(stack.name, seen, lost, broken, outputs, datetime.now(UTC))
+    text = drift.report(stack.name, seen, lost, drilled, broken, outputs, datetime.now(UTC))
     say(text or f"stack {stack.name} is as it should be")
     github.summary(text or "All is well.")
     if "GITHUB_REPOSITORY" in os.environ:

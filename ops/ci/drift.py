@@ -16,6 +16,8 @@ _SUCCESSOR = (
     "Its successor has to reach every client before it ends: see docs/how-to/rotate-a-key.md."
 )
 
+_NOT_COMPARED = "## The code and the machines could not be compared"
+
 
 def title(stack: str) -> str:
     """The title of the stack's only issue."""
@@ -26,20 +28,31 @@ def report(
     stack: str,
     preview: Preview | str,
     orphans: Sequence[Orphan] | str,
+    drilled: int,
     jobs: Sequence[str],
     outputs: Mapping[str, Any],
     now: datetime,
 ) -> str:
     """The issue's text, "" if all is well. preview, orphans: if a text, the reason why it
-    failed. jobs: a line for each one whose last run failed."""
+    failed. drilled: machines of a restore drill. jobs: a line for each one whose last run
+    failed."""
     parts = [
         *_preview(stack, preview),
+        *_unseen(preview),
         *_orphans(stack, orphans),
+        *_drilled(stack, drilled),
         *_jobs(jobs),
         *_certificate(outputs, now),
     ]
-    if not parts:
-        return ""
+    return _issue(parts) if parts else ""
+
+
+def unable(why: str) -> str:
+    """The issue's text where nothing could be looked at."""
+    return _issue(["## Nothing could be checked", "", *_told(why)])
+
+
+def _issue(parts: Sequence[str]) -> str:
     end = "This issue is updated each day, and closed when all is well."
     return summary.cut("\n".join([end, "", *parts]))
 
@@ -47,17 +60,28 @@ def report(
 def _preview(stack: str, preview: Preview | str) -> Iterator[str]:
     if isinstance(preview, Preview) and not (preview.changes or preview.errors):
         return
-    yield from ("## The code and the machines differ", "")
     if isinstance(preview, str):
-        yield from _told(f"`pulumi preview` failed:\n{preview}")
+        yield from (_NOT_COMPARED, "", *_told(f"`pulumi preview` failed:\n{preview}"))
+        return
+    if preview.errors:
+        # Nobody has to have changed anything: an API that is away ends here, too.
+        yield from (_NOT_COMPARED, *summary.parts(preview, None), "")
         return
     yield from (
+        "## The code and the machines differ",
+        "",
         "Somebody changed something by hand, a node or service is broken, or `main` was not"
         f" deployed. Run the workflow `deploy` (or `make deploy STACK={stack}`), or change the"
         " code.",
         *summary.parts(preview, None),
         "",
     )
+
+
+def _unseen(preview: Preview | str) -> Iterator[str]:
+    """They count as unchanged, and nobody knows whether they are."""
+    if isinstance(preview, Preview) and preview.unseen:
+        yield from ("## What could not be checked", "", *_told("\n".join(preview.unseen)))
 
 
 def _orphans(stack: str, orphans: Sequence[Orphan] | str) -> Iterator[str]:
@@ -69,6 +93,17 @@ def _orphans(stack: str, orphans: Sequence[Orphan] | str) -> Iterator[str]:
     if not isinstance(orphans, str):
         yield f"`make orphans STACK={stack}` lists them again; nothing else terminates them."
         yield ""
+
+
+def _drilled(stack: str, count: int) -> Iterator[str]:
+    if count:
+        yield from (
+            "## A restore drill that did not end",
+            "",
+            f"`{stack}-drill` still rents {count}, unless a drill is under way. `make drill"
+            f" STACK={stack}` destroys it before it begins anew.",
+            "",
+        )
 
 
 def _jobs(jobs: Sequence[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from components.plan import names
-from ops import backup, inspect
+from ops import backup, inspect, orphans
 from ops.ci import engine, summary, verify
 from ops.nodes import NotUp
 from ops.progress import say
@@ -69,7 +69,7 @@ def run(source: Stack) -> Outcome:
 
 def made(source: Stack, outputs: Json, prefix: str) -> Stack:
     """The stack for the drill, with its configuration; what an earlier drill left is destroyed."""
-    target = replace(source, name=f"{source.name}-drill", ours=False)
+    target = _target(source)
     if _bare(target) in source.siblings():
         say(f"an earlier drill was cancelled: destroying stack {target.name}")
         _remove(target)
@@ -86,6 +86,14 @@ def made(source: Stack, outputs: Json, prefix: str) -> Stack:
     _engine(target, "config", "rm", "backup")
     _engine(target, "config", "set", "--secret", "backup", said=text)
     return target
+
+
+def left(source: Stack) -> int:
+    """Machines of a drill that was cancelled, or that is under way. Raises StackError."""
+    target = _target(source)
+    if _bare(target) not in source.siblings():
+        return 0
+    return len(orphans.recorded(target.exported()).ids)
 
 
 def small(values: Mapping[str, str]) -> Json:
@@ -153,6 +161,10 @@ def _wrong(outcome: Outcome) -> Iterator[str]:
         yield f"the database's changes of {outcome.rpo:.0f} s were not in S3: see `make status`"
     if outcome.rto > LONGEST:
         yield f"it took {outcome.rto:.0f} s, expected {LONGEST:.0f} at most"
+
+
+def _target(source: Stack) -> Stack:
+    return replace(source, name=f"{source.name}-drill", ours=False)
 
 
 def _bare(stack: Stack) -> str:

@@ -37,6 +37,15 @@ def here() -> Here:
     return Here(user, socket.gethostname(), "GITHUB_ACTIONS" in os.environ)
 
 
+def wanted(stack: Stack) -> None:
+    """Raises StackError where a schedule would bring back what somebody has destroyed."""
+    if os.environ.get("GITHUB_EVENT_NAME") == "schedule" and not stack.exported().get("resources"):
+        raise StackError(
+            f"stack {stack.name} has nothing in its state, and a schedule brings nothing back: run"
+            " the workflow `deploy` by hand"
+        )
+
+
 def changed(stack: Stack, *command: str) -> None:
     """Runs `pulumi up` or `destroy`. Raises StackError; even then nothing has to be done by
     hand."""

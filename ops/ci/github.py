@@ -49,7 +49,7 @@ class GitHub:
         """Writes a comment, or updates the former one with the same mark."""
         body = f"<!-- {mark} -->\n{text}"
         for one in self._pages(f"issues/{pull_request}/comments"):
-            if one["user"]["type"] == "Bot" and one["body"].startswith(f"<!-- {mark} -->"):
+            if _of_a_bot(one) and one["body"].startswith(f"<!-- {mark} -->"):
                 self._asked("PATCH", f"issues/comments/{one['id']}", body=body)
                 return
         self._asked("POST", f"issues/{pull_request}/comments", body=body)
@@ -57,7 +57,7 @@ class GitHub:
     def report(self, title: str, text: str) -> None:
         """Opens an issue with that title or updates the open one; closes it if text is empty."""
         for one in self._pages("issues?state=open"):
-            if one["user"]["type"] == "Bot" and one["title"] == title and "pull_request" not in one:
+            if _of_a_bot(one) and one["title"] == title and "pull_request" not in one:
                 change = {"body": text} if text else {"state": "closed"}
                 self._asked("PATCH", f"issues/{one['number']}", **change)
                 return
@@ -98,6 +98,11 @@ class GitHub:
                 " the job's `permissions` say what GITHUB_TOKEN may do"
             )
         return answer
+
+
+def _of_a_bot(one: Json) -> bool:
+    """Whether a workflow wrote it; somebody who is gone is null in GitHub's answers."""
+    return bool(one["user"] and one["user"]["type"] == "Bot")
 
 
 def of_this_run() -> GitHub:

@@ -34,15 +34,18 @@ class NotReady(StackError):
     """Something in the environment is missing or wrong."""
 
 
-def check(stack: Stack, *, changes: bool) -> None:
-    """Raises NotReady with a line for each problem. changes: also checks the account's key and the
-    registry's password, which are not needed to read the state."""
+def check(stack: Stack, *, account: bool, registry: bool) -> None:
+    """Raises NotReady with a line for each problem. account, registry: also checks the key of
+    Lambda Cloud and the registry's password. Who reads the state needs neither, and who destroys
+    pushes no image: a password that has expired must not keep machines rented."""
     given = stack.environment
-    problems = list(missing(given, _configured(stack), changes=changes))
+    configured = _configured(stack)
+    problems = list(missing(given, configured, account=account, registry=registry))
     if not problems:
         problems = list(_state(stack))
-    if not problems and changes:
-        problems = [*_account(stack), *_registry(stack)]
+    if not problems:
+        problems += _account(stack) if account else ()
+        problems += _registry(stack) if registry else ()
     if problems:
         raise NotReady("\n".join(problems))
     if warning := _history(given):
@@ -52,7 +55,7 @@ def check(stack: Stack, *, changes: bool) -> None:
 
 
 def missing(
-    given: Mapping[str, str], configured: Mapping[str, Any], *, changes: bool
+    given: Mapping[str, str], configured: Mapping[str, Any], *, account: bool, registry: bool
 ) -> Iterator[str]:
     """What is missing in the environment. configured: the stack's file, which may hold some.
     Pure."""
@@ -65,13 +68,12 @@ def missing(
     encrypts = backend.startswith("https:") or "secretsprovider" in configured
     if not encrypts and not (given.get(PASSPHRASE) or given.get(f"{PASSPHRASE}_FILE")):
         yield _missing(PASSPHRASE, "the passphrase of the stack's secrets")
-    if changes:
-        values = configured.get("config") or {}
-        if not given.get(LAMBDA) and not values.get("sophia:lambdaApiKey"):
-            yield _missing(LAMBDA, "a key of Lambda Cloud's API")
-        registry = values.get("sophia:registry") or {}
-        if not given.get(REGISTRY) and not registry.get("password"):
-            yield _missing(REGISTRY, "the password for pushing images")
+    values = configured.get("config") or {}
+    if account and not given.get(LAMBDA) and not values.get("sophia:lambdaApiKey"):
+        yield _missing(LAMBDA, "a key of Lambda Cloud's API")
+    password = (values.get("sophia:registry") or {}).get("password")
+    if registry and not given.get(REGISTRY) and not password:
+        yield _missing(REGISTRY, "the password for pushing images")
 
 
 def _missing(name: str, expected: str) -> str:
@@ -80,7 +82,7 @@ def _missing(name: str, expected: str) -> str:
 
 
 def _configured(stack: Stack) -> Mapping[str, Any]:
-    path = stack.root / f"Pulumi.{stack.name}.yaml"
+    path = stack.configuration_file
     return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
 
 
@@ -94,7 +96,7 @@ def _state(stack: Stack) -> Iterator[str]:
         secrets = ", ".join((*OF_BACKEND.get(kind, ()), BACKEND))
         yield f"one of {secrets} is wrong: {place} can't be read: {_last(failure)}"
         return
-    if stack.name not in names:
+    if stack.name.rpartition("/")[2] not in names:
         found = ", ".join(names) or "none"
         yield (
             f"variable {BACKEND}: {place} has no stack {stack.name} (it has {found}), so its"
@@ -113,7 +115,7 @@ def _state(stack: Stack) -> Iterator[str]:
 
 def _encrypt_something(stack: Stack) -> None:
     """The engine checks the passphrase only when it needs it: encrypt into a copy of the file."""
-    path = stack.root / f"Pulumi.{stack.name}.yaml"
+    path = stack.configuration_file
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as copy:
         copy.write(path.read_text() if path.exists() else "")
         copy.flush()

@@ -9,6 +9,8 @@ from typing import Any
 
 INSTANCE = "lambdalabs:index:Instance"
 VOLUMES = frozenset({"swarm:index:VolumeHome", "swarm:index:Volume"})
+UNSEEN = "not checked, its recorded state is assumed"
+"""What both providers warn of where they couldn't look: it counts as unchanged."""
 _SEEN = frozenset({"same", "refresh", "read", "read-discard", "read-replacement"})
 _PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced"})
 """Steps of a replacement, besides the `replace` that stands for it."""
@@ -51,6 +53,11 @@ class Preview:
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     cost: str = ""
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """A warning for each resource that couldn't be looked at."""
+        return tuple(warning for warning in self.warnings if UNSEEN in warning)
 
     def prices(self, cents: Mapping[str, int]) -> tuple[int, int]:
         """US cents per hour before and after. cents: by instance type; others count as 0."""

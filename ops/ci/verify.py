@@ -8,7 +8,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,27 +53,38 @@ def verify(
         time.sleep(1)
 
 
+def deployed_now(environment: Mapping[str, str]) -> None:
+    """Raises StackError in a workflow whose failed jobs alone are run again: a rollback has put
+    another commit in the place of this run's, which would be taken for a good one."""
+    deployed = environment.get("DEPLOYED_IN_ATTEMPT")
+    if deployed and deployed != environment.get("GITHUB_RUN_ATTEMPT"):
+        raise StackError("this run's commit is not deployed any more: press `Re-run all jobs`")
+
+
 async def _failures(outputs: Mapping[str, Any], urls: Sequence[str], say: Say) -> list[str]:
-    failures, lines = [], []
+    """All of them at once: one after another, silent ones would outlast the job."""
     paths = ["mcp", *(f"mcp/{server}" for server in sorted(outputs["mcp_endpoints"]))]
-    for gateway, path in product(urls, paths):
-        url, refusals = f"{gateway}/{path}", list[str]()
-        try:
-            async with asyncio.timeout(_ANSWER), _client(outputs, url, refusals) as client:
-                tools = (await client.list_tools()).tools
-        except Exception as error:
-            failures.append(f"{url}: {''.join(refusals[-1:]) or _reason(error)}")
-            continue
-        if tools:
-            lines.append(
-                f"{url}: {'all servers as one' if path == 'mcp' else f'{len(tools)} tools'}"
-            )
-        else:
-            failures.append(f"{url}: no tools")
+    calls = [_call(outputs, f"{gateway}/{path}") for gateway, path in product(urls, paths)]
+    told = await asyncio.gather(*calls)
+    failures = [line for line, well in told if not well]
     if not failures:
-        for line in lines:
+        for line, _ in told:
             say(line)
     return failures
+
+
+async def _call(outputs: Mapping[str, Any], url: str) -> tuple[str, bool]:
+    """What to tell of one address, and whether its tools were listed."""
+    refusals = list[str]()
+    try:
+        async with asyncio.timeout(_ANSWER), _client(outputs, url, refusals) as client:
+            tools = (await client.list_tools()).tools
+    except Exception as error:
+        return f"{url}: {''.join(refusals[-1:]) or _reason(error)}", False
+    if not tools:
+        return f"{url}: no tools", False
+    as_one = urlsplit(url).path == "/mcp"
+    return f"{url}: {'all servers as one' if as_one else f'{len(tools)} tools'}", True
 
 
 @asynccontextmanager
@@ -99,6 +109,7 @@ async def _client(
             headers={"Authorization": f"Bearer {outputs['gateway_token']}"},
             event_hooks={"request": [by_name], "response": [note]},
             timeout=_ANSWER,
+            trust_env=not gateways.is_address(url),
         ) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
@@ -108,15 +119,9 @@ async def _client(
 def _name_for(outputs: Mapping[str, Any], url: str) -> str:
     """The name by which to call a gateway whose address isn't in the operator's certificate."""
     own = not outputs["ca_certificate"]
-    return str(urlsplit(outputs["gateway_url"]).hostname) if own and _is_address(url) else ""
-
-
-def _is_address(url: str) -> bool:
-    try:
-        ip_address(urlsplit(url).hostname or "")
-    except ValueError:
-        return False
-    return True
+    return (
+        str(urlsplit(outputs["gateway_url"]).hostname) if own and gateways.is_address(url) else ""
+    )
 
 
 def _resolves(url: str) -> bool:

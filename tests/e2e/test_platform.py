@@ -464,19 +464,19 @@ async def test_a_new_server_is_one_folder_and_three_minutes_and_leaves_the_other
     """And so does the server that was changed above."""
     began = time.monotonic()
     before = {name: docker.tasks(platform.home, name) for name in (AI_MEMORY, CHANGED)}
-    done = platform.make("new-server", "NAME=jira")
+    done = platform.make("new-server", "NAME=made_here")
     assert done.returncode == 0, done.stdout + done.stderr
-    folder = platform.root / "mcp_catalog" / "jira"
+    folder = platform.root / "mcp_catalog" / "made_here"
     try:
         platform.run("ops", "up")
         assert time.monotonic() - began < 180
         assert docker.tasks(platform.home, AI_MEMORY) == before[AI_MEMORY]
         assert not {*docker.tasks(platform.home, CHANGED)} & {*before[CHANGED]}, "it is new"
-        async with connected(platform.outputs(), "jira") as client:
+        async with connected(platform.outputs(), "made_here") as client:
             tools = {tool.name for tool in (await client.list_tools()).tools}
             assert tools == {"list_things", "get_thing"}, "nothing that writes"
             answer = await client.call_tool("list_things", {})
-        assert "JIRA_API_KEY is not set" in json.dumps(answer.model_dump(mode="json"))
+        assert "MADE_HERE_API_KEY is not set" in json.dumps(answer.model_dump(mode="json"))
     finally:
         shutil.rmtree(folder)  # the next `up` takes it away
 
@@ -491,7 +491,7 @@ def test_a_failing_image_is_a_failure_and_the_old_version_serves_on(platform, ou
     assert set(docker.tasks(platform.home, AI_MEMORY)) & set(before), "the old version serves"
     platform.run("ops", "up")
     assert len(docker.tasks(platform.home, AI_MEMORY)) == 2
-    assert "jira" not in platform.outputs()["mcp_endpoints"], "its folder is gone"
+    assert "made_here" not in platform.outputs()["mcp_endpoints"], "its folder is gone"
 
 
 def test_a_lost_node_is_healed_by_a_plain_up(platform, outputs):

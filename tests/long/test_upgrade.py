@@ -27,10 +27,10 @@ def former(request, tmp_path: Path) -> Iterator[Checkout]:
     """A platform that this version of the program brought up."""
     root = tmp_path / "former"
     root.mkdir()
-    tar = subprocess.run(
-        ["git", "archive", request.param], cwd=ROOT, capture_output=True, check=True
-    ).stdout
-    subprocess.run(["tar", "-x"], cwd=root, input=tar, check=True)
+    archived = subprocess.run(["git", "archive", request.param], cwd=ROOT, capture_output=True)
+    told = archived.stderr.decode()
+    assert archived.returncode == 0, f"{told}a shallow clone lacks it: git fetch --unshallow"
+    subprocess.run(["tar", "-x"], cwd=root, input=archived.stdout, check=True)
     (root / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
     platform = Checkout(root, tmp_path / "home")
     try:

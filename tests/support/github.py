@@ -40,11 +40,11 @@ class GitHub(ThreadingHTTPServer):
         """As a runner has it."""
         return {"GITHUB_API_URL": self.url, "GITHUB_REPOSITORY": REPOSITORY}
 
-    def comment(self, body: str, user: Json = BOT) -> None:
+    def comment(self, body: str, user: Json | None = BOT) -> None:
         number = len(self.comments) + 1
         self.comments[number] = {"id": number, "body": body, "user": user}
 
-    def issue(self, title: str, body: str, user: Json = BOT, **more: Any) -> None:
+    def issue(self, title: str, body: str, user: Json | None = BOT, **more: Any) -> None:
         number = len(self.issues) + 1
         made = {"number": number, "title": title, "body": body, "user": user, "state": "open"}
         self.issues[number] = {**made, **more}

@@ -109,6 +109,8 @@ def organisation(
                 "token": github.TOKEN,
                 "ref": "refs/heads/main",
                 "sha": "",
+                "run_attempt": 1,
+                "event_name": "push",
                 "event": {
                     "pull_request": {
                         "number": 7,

@@ -10,8 +10,10 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +53,8 @@ class Runner:
     """checkout: fills a folder as actions/checkout does. folder: a separate one, for all jobs.
 
     secrets, variables: of the organisation. github: that context. environment: of the machine.
-    cancels: whether to cancel the run now; called while steps run.
+    cancels: whether to cancel the run now; called while steps run. minute: seconds in one of the
+    minutes that a job may take.
     """
 
     checkout: Callable[[Path], None]
@@ -61,10 +64,13 @@ class Runner:
     github: Json
     environment: Mapping[str, str]
     cancels: Callable[[], bool] = lambda: False
+    minute: float = 60.0
+    cancelled: bool = False
     tracking: str = field(default_factory=lambda: f"github_{secrets.token_hex(8)}")
 
     def run(self, name: str, **inputs: str) -> dict[str, Job]:
         """All jobs of a workflow, each once those that it needs have ended."""
+        self.cancelled = False
         jobs: dict[str, Job] = {}
         for id, job in parsed(name)["jobs"].items():
             needed = job.get("needs", [])
@@ -92,7 +98,7 @@ class Runner:
         parts = [part.strip() for part in (bare[1] if bare else condition).split("&&")]
         if "!cancelled()" in parts:
             parts.remove("!cancelled()")
-            if any(one.result == "cancelled" for one in needed):
+            if self.cancelled:
                 return False
         elif not all(one.result == "success" for one in needed):
             return False
@@ -100,24 +106,26 @@ class Runner:
 
     @staticmethod
     def _is_equal(part: str, context: Json) -> bool:
-        compared = re.fullmatch(rf"({NAME}) == (?:'([^']*)'|({NAME}))", part)
+        compared = re.fullmatch(rf"({NAME}) ([!=]=) (?:'([^']*)'|({NAME}))", part)
         assert compared, f"a condition that this runner does not know: {part}"
-        left, text, right = compared.groups()
-        return looked_up(left, context) == (text if right is None else looked_up(right, context))
+        left, operator, text, right = compared.groups()
+        same = looked_up(left, context) == (text if right is None else looked_up(right, context))
+        return same == (operator == "==")
 
     def _job(self, job: Json, folder: Path, context: dict[str, Any]) -> Job:
         folder.mkdir()
-        (workspace := folder / "workspace").mkdir()
+        workspace = folder / "workspace"
+        ends = time.monotonic() + job["timeout-minutes"] * self.minute
         done = Job()
         for number, step in enumerate(job["steps"]):
             if "uses" in step:
                 assert step["uses"].startswith("actions/checkout@"), step["uses"]
-                self.checkout(workspace)
+                self._check_out(workspace, filled(step["with"].get("ref", ""), context))
                 continue
             files = {name: folder / f"{name}-{number}" for name in ("output", "summary")}
             for file in files.values():
                 file.touch()
-            done.result = self._step(step, workspace, files, folder / "log", context)
+            done.result = self._step(step, workspace, files, folder / "log", context, ends)
             outputs = dict(line.split("=", 1) for line in files["output"].read_text().splitlines())
             context["steps"][step.get("id", number)] = {"outputs": outputs}
             done.summary += files["summary"].read_text()
@@ -130,8 +138,23 @@ class Runner:
         }
         return done
 
+    def _check_out(self, workspace: Path, ref: str) -> None:
+        """Nothing stays of a former one. ref: a commit, "" for the run's."""
+        shutil.rmtree(workspace, ignore_errors=True)
+        workspace.mkdir()
+        self.checkout(workspace)
+        if ref:
+            for command in (("fetch", "--depth", "1", "origin", ref), ("checkout", ref)):
+                subprocess.run(["git", *command], cwd=workspace, check=True, capture_output=True)
+
     def _step(
-        self, step: Json, workspace: Path, files: Mapping[str, Path], log: Path, context: Json
+        self,
+        step: Json,
+        workspace: Path,
+        files: Mapping[str, Path],
+        log: Path,
+        context: Json,
+        ends: float,
     ) -> str:
         script = log.with_name("step.sh")
         script.write_text(filled(step["run"], context))
@@ -145,6 +168,8 @@ class Runner:
             "GITHUB_REPOSITORY": self.github["repository"],
             "GITHUB_API_URL": self.github["api_url"],
             "GITHUB_SHA": self.github["sha"],
+            "GITHUB_RUN_ATTEMPT": str(self.github["run_attempt"]),
+            "GITHUB_EVENT_NAME": self.github["event_name"],
             **{name: filled(str(text), context) for name, text in step.get("env", {}).items()},
         }
         with log.open("a") as out:
@@ -158,7 +183,8 @@ class Runner:
                 start_new_session=True,
             )
             while not _ended(process, 0.1):
-                if self.cancels():
+                self.cancelled = self.cancelled or self.cancels()
+                if self.cancelled or time.monotonic() > ends:
                     cancel(process)
                     return "cancelled"
         return "success" if process.returncode == 0 else "failure"

@@ -121,6 +121,20 @@ def test_what_a_cancelled_deployment_left_is_no_work_for_anybody(
     assert acme.locks() == []
 
 
+def test_a_look_that_can_not_begin_is_an_issue(acme: Organisation):
+    """A key that has expired makes every run of the schedule fail, and nobody reads those."""
+    right = dict(acme.runner.secrets)
+    acme.runner.secrets = right | {"LAMBDA_API_KEY": "secret-that-is-wrong"}
+    try:
+        assert acme.run("drift")["drift"].result == "failure"
+    finally:
+        acme.runner.secrets = right
+    (issue,) = acme.github.issues.values()
+    assert issue["title"] == "Stack prod is not as it should be"
+    assert "## Nothing could be checked\n\n```text\nsecret LAMBDA_API_KEY: " in issue["body"]
+    assert "secret-that-is-wrong" not in issue["body"]
+
+
 def test_a_state_that_is_not_what_the_code_says_is_an_issue(acme: Organisation):
     job = acme.run("drift")["drift"]
     assert job.result == "success", job.log

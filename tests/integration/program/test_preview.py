@@ -14,6 +14,7 @@ from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.models import Launch
 from simulator import cloud
 from tests.support import wrong_settings
+from tests.support.catalog import place_for_jira
 from tests.support.program import ROOT, Program
 
 pytestmark = pytest.mark.slow
@@ -52,8 +53,7 @@ def own_catalog(program: Program) -> Path:
 
 
 def test_a_bad_configuration_is_one_message_with_every_error_and_makes_nothing(program):
-    jira = own_catalog(program) / "jira"
-    jira.mkdir()
+    jira = place_for_jira(own_catalog(program))
     (jira / "server.yaml").write_text(wrong_settings.JIRA)
     program.configure("dev", **wrong_settings.VALUES)
     said = program.pulumi("up", "--yes", "--skip-preview", "--stack", "dev", status=1)

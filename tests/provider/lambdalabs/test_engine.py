@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ops.ci.preview import parsed
 from providers.lambdalabs.client import LambdaClient
 from providers.lambdalabs.models import Launch
 from simulator import cloud as simulator
@@ -191,6 +192,9 @@ def test_a_revoked_key_forgets_no_machine(listening: Stack) -> None:
     refreshed = stack("refresh", "--yes", "--skip-preview")
     assert "not checked" in refreshed
     assert machine in stack("stack", "export")
+    looked = parsed(stack("preview", "--refresh", "--json"))
+    assert (looked.changes, looked.errors) == ((), ())
+    assert len(looked.unseen) == 3, "no change, but nobody has seen that"
     refused = stack("destroy", "--yes", "--skip-preview", ok=False)
     assert "Set LAMBDA_API_KEY" in refused
     assert stack.rented() == [machine]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import threading
 import zipfile
 from pathlib import Path
@@ -68,6 +70,21 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_users_of_an_image_can_read_all_of_it_whatever_this_users_umask(source, cache, index):
+    """077 and 027 keep others out, and an image's processes are others."""
+    (source / "requirements.txt").write_text(index)
+    context = read(source, "base")
+    before = os.umask(0o077)
+    try:
+        staged = cache.stage(context)
+    finally:
+        os.umask(before)
+    for path in (staged, *staged.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        runs = path.is_dir() or path.name == "run.sh"
+        assert mode == (0o755 if runs else 0o644), path
 
 
 def test_a_context_has_the_sources_and_the_packages(source, cache, index):

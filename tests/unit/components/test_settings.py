@@ -19,6 +19,7 @@ from components.settings_model import SettingsError
 from providers.lambdalabs import slots
 from providers.lambdalabs.pacer import Pacer
 from tests.support import wrong_settings
+from tests.support.catalog import place_for_jira
 from tests.unit.components.samples import CATALOG, ENVIRONMENT, GOOD, asking
 
 
@@ -176,8 +177,7 @@ def test_an_address_with_a_password_is_not_asked_and_not_shown(configured):
 def test_more_than_twenty_errors_are_one_line_each_and_come_at_once(configured, tmp_path):
     places = tmp_path / "mcp_catalog"
     shutil.copytree(CATALOG, places, ignore=lambda place, names: {"base"})
-    (places / "jira").mkdir()
-    (places / "jira" / "server.yaml").write_text(wrong_settings.JIRA)
+    (place_for_jira(places) / "server.yaml").write_text(wrong_settings.JIRA)
     values = wrong_settings.VALUES.items()
     texts = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in values]
     configured(texts)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -20,6 +22,7 @@ def shown(language: str) -> str:
 @pytest.fixture
 def outputs(tmp_path, monkeypatch):
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
+    monkeypatch.setattr(client.urllib.request, "getproxies", dict)
     gateway = "https://192.0.2.11:8443"
     names = ("ai_memory", "lambda_labs_cli")
     return {
@@ -31,7 +34,8 @@ def outputs(tmp_path, monkeypatch):
 
 def as_written(text: str, home: Path) -> str:
     text = text.replace(str(home), "~/.local/state/sophia")
-    return re.sub(r"\S+/bin/fastmcp", ".venv/bin/fastmcp", text)
+    program = shlex.quote(str(Path(sys.executable).parent / "fastmcp"))
+    return text.replace(program, ".venv/bin/fastmcp")
 
 
 def test_the_last_lines_of_make_up(outputs, tmp_path, capfd):

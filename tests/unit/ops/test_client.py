@@ -1,6 +1,7 @@
 """The files that clients of a platform that is up are given."""
 
 import json
+import shlex
 import socket
 
 import pytest
@@ -21,6 +22,7 @@ OUTPUTS = {
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
+    monkeypatch.setattr(client.urllib.request, "getproxies", dict)
 
 
 def test_an_mcp_client_is_told_the_transport():
@@ -92,6 +94,28 @@ def test_the_example_fits_the_servers_that_run(servers, words):
     outputs = {**OUTPUTS, "mcp_endpoints": dict.fromkeys(servers, "https://a.b")}
     folder = client.folder()
     assert words.format(folder) in client.example(outputs, folder)
+
+
+def test_every_command_can_be_pasted_whatever_its_folders_are_called(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOPHIA_HOME", str(tmp_path / "my home"))
+    folder = client.write_files(OUTPUTS)
+    monkeypatch.setattr(client.sys, "executable", str(tmp_path / "my clone" / "python"))
+    told = client.example(OUTPUTS, folder)
+    readme = (folder / "README.md").read_text()
+    commands = [line for line in readme.splitlines() if line.startswith("    ")]
+    assert len(commands) == 5
+    for command in (told, *commands):
+        words = shlex.split(command)
+        assert any(str(folder) in word for word in words) or words == ["cursor", "."], words
+    assert str(tmp_path / "my clone" / "fastmcp") in shlex.split(told)
+    assert shlex.split(told)[1] == f"SSL_CERT_FILE={folder / 'ca.pem'}"
+
+
+def test_the_example_passes_a_proxy_by(monkeypatch):
+    folder = client.write_files(OUTPUTS)
+    assert "no_proxy" not in client.example(OUTPUTS, folder)
+    monkeypatch.setattr(client.urllib.request, "getproxies", lambda: {"https": "http://192.0.2.1"})
+    assert " no_proxy=127.0.0.2 " in client.example(OUTPUTS, folder)
 
 
 def test_files_are_for_their_owner_alone():

@@ -42,6 +42,7 @@ FIT = Machine(
     namespaces="",
     subnet_free=True,
     firewall=False,
+    not_writable=(),
 )
 USER = dataclasses.replace(FIT, root=False)
 NO_APT = FIT.commands - {"apt-get"}
@@ -99,6 +100,7 @@ def test_nothing_is_missing(fit):
         (but(FIT, cache_disk=2 * GIB), "2.0 GiB are free for /root/.cache"),
         (but(FIT, memory=1 * GIB), "1.0 GiB of memory"),
         (but(FIT, subnet_free=False), "docker network prune"),
+        (but(USER, not_writable=(Path("/home/a"),)), "can't write into /home/a: clone into"),
     ],
 )  # fmt: skip
 def test_one_thing_is_missing(machine, expected):
@@ -200,3 +202,17 @@ def test_it_runs_before_any_package_is_installed():
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_who_has_only_a_number_has_no_name(monkeypatch):
+    """As in `docker run --user 12345`."""
+    monkeypatch.setattr(machine.os, "getuid", lambda: 999_999)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert machine._user() == ""
+
+
+def test_a_folder_is_judged_by_the_nearest_one_that_is_there(tmp_path):
+    assert machine._may_write(tmp_path / "a" / "b")
+    (tmp_path / "file").touch()
+    assert not machine._may_write(tmp_path / "file" / "a")

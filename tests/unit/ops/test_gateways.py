@@ -117,6 +117,13 @@ def test_the_platform_is_up_once_clients_get_through(told):
     assert ways == ["no healthy replica of ai_memory, github", "no healthy replica of ai_memory"]
 
 
+def test_an_address_is_called_directly_whatever_proxy_this_network_has(told, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "localhost")
+    told.states = [{"ai_memory": 1, "github": 1}]
+    gateways.wait(told.outputs(), print, 0)
+
+
 def test_a_server_that_clients_do_not_reach_is_a_failure(told):
     told.states = [{"ai_memory": 1, "github": 0}]
     with pytest.raises(StackError, match=r"no healthy replica of github.*make status"):

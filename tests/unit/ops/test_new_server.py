@@ -30,7 +30,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["jira", LONGEST])
+@pytest.mark.parametrize("name", ["made_here", LONGEST])
 def test_a_new_server_works_at_once(checkout: Checkout, name: str):
     assert len(LONGEST) == 31
     done = checkout.make("new-server", f"NAME={name}")

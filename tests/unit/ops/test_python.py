@@ -122,3 +122,17 @@ def test_without_any_python_make_doctor_names_what_brings_one(path):
         "error: no Python on this machine; run: apt-get update && apt-get install -y python3-venv"
     )
     assert told in done.stdout
+
+
+def test_a_python_below_a_folder_with_a_space_is_one(tmp_path):
+    """As that of a checkout in such a folder, once its `.venv` is active."""
+    path = Path_(tmp_path / "a folder")
+    path.command("python3", 'case "$*" in *ops.doctor*) echo "asked: $*" ;; esac')
+    done = subprocess.run(
+        ["/usr/bin/make", "--silent", "-C", OPS.parent, "doctor"],
+        env={"PATH": str(path.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "asked: -S -m ops.doctor\n"

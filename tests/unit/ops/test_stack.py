@@ -141,6 +141,11 @@ def test_without_any_backend_an_operators_stack_is_looked_for_in_ours(found):
     assert found(PULUMI_CONFIG_PASSPHRASE="x").items() >= OURS.items()
 
 
+def test_a_shells_own_no_proxy_does_not_undo_what_was_added_to_it(found, monkeypatch):
+    monkeypatch.setitem(OURS, "no_proxy", ".corp.example,127.0.0.1")
+    assert found(no_proxy=".corp.example")["no_proxy"] == ".corp.example,127.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("login", "variables"),
     [("s3://theirs", {}), ("", {"PULUMI_BACKEND_URL": "s3://theirs", "PULUMI_HOME": "/theirs"})],

@@ -49,6 +49,21 @@ def test_a_vendors_engine_may_fetch_its_plugins(own):
     assert provide.environment(own)[switch] == "true"
 
 
+def test_a_proxy_is_not_asked_for_this_machine(own, monkeypatch):
+    """The engine, the program and the plugins would not find each other."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert "no_proxy" not in provide.environment(own)
+    monkeypatch.setenv("https_proxy", "http://192.0.2.1:3128")
+    assert provide.environment(own)["no_proxy"] == "localhost,127.0.0.1"
+    monkeypatch.setenv("NO_PROXY", ".corp.example,localhost")
+    once = provide.environment(own)["no_proxy"]
+    assert once == ".corp.example,localhost,127.0.0.1"
+    monkeypatch.setenv("no_proxy", once)
+    assert provide.environment(own)["no_proxy"] == once
+
+
 def test_the_passphrase_is_made_once_and_readable_by_its_owner_only(tmp_path):
     state = tmp_path / "a" / "state"
     provide._prepare_state(state)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
-from ops.ci import drift
+import pytest
+
+from ops.ci import drift, preview
 from ops.ci.preview import Change, Preview
 from ops.orphans import Orphan
+from providers.lambdalabs.errors import NOT_LOOKED_AT
 from providers.lambdalabs.models import Machine
 from tests.support.certificates import issue
 
@@ -27,8 +31,8 @@ LOST = Orphan(
 )
 
 
-def report(preview=WELL, orphans=(), outputs=OUTPUTS, now=NOW, jobs=()) -> str:
-    return drift.report("prod", preview, orphans, jobs, outputs, now)
+def report(seen=WELL, orphans=(), outputs=OUTPUTS, now=NOW, jobs=(), drilled=0) -> str:
+    return drift.report("prod", seen, orphans, drilled, jobs, outputs, now)
 
 
 def test_a_platform_that_is_as_it_should_be_needs_no_issue():
@@ -56,6 +60,13 @@ def test_machines_that_nobody_knows_are_told_with_their_price_and_end():
     assert "make orphans STACK=prod" in text
 
 
+def test_what_a_cancelled_drill_rents_is_told():
+    """Its stack knows the machine, so it is no orphan."""
+    text = report(drilled=1)
+    assert "`prod-drill` still rents 1, unless a drill is under way." in text
+    assert "make drill STACK=prod" in text
+
+
 def test_a_certificate_is_told_when_it_is_time_to_renew_it():
     due = datetime(2027, 7, 27, tzinfo=UTC)
     assert "ends on 2027-11-25: run `pulumi up` now" in report(now=due)
@@ -72,9 +83,24 @@ def test_the_stacks_own_ca_is_told_in_its_last_year():
     assert "docs/how-to/rotate-a-key.md" in text
 
 
-def test_what_could_not_be_looked_at_is_told():
+def test_what_could_not_be_looked_at_is_told_and_not_taken_for_a_change():
+    away = Preview((), (), errors=("sophia: lambda's API answers 503",))
+    for seen in ("error: no answer", away):
+        text = report(seen)
+        assert text.splitlines()[2] == "## The code and the machines could not be compared"
+        assert "Somebody changed something" not in text
     assert "error: no answer" in report("error: no answer")
+    assert "answers 503" in report(away)
     assert "## Machines that no state knows" in report(orphans="LAMBDA_API_KEY: refused")
+
+
+@pytest.mark.parametrize("told", ["manager-1-setup: {}: no route to host", NOT_LOOKED_AT])
+def test_what_counts_as_unchanged_since_nobody_could_look_is_no_calm(told):
+    """A node without ssh, a key that was revoked meanwhile: the preview has no change."""
+    warning = told.format(preview.UNSEEN) if "setup" in told else told.format("x", "refused")
+    text = report(dataclasses.replace(WELL, warnings=(*WELL.warnings, warning)))
+    assert f"## What could not be checked\n\n```text\n{warning}\n```" in text
+    assert "encrypted" not in text
 
 
 def test_all_of_it_is_one_text():

@@ -158,6 +158,28 @@ def test_its_secrets_are_encrypted_as_the_stacks(source: Stack, named):
     assert f"stack init {keeper}--copy-config-from prod --stack prod-drill" in calls
 
 
+@pytest.mark.parametrize(
+    ("stacks", "resources", "machines"),
+    [
+        ("prod", "[]", 0),
+        ("prod prod-drill", '[{"type": "lambdalabs:index:Instance", "id": "i"}]', 1),
+        ("prod prod-drill", "[]", 0),
+    ],
+)
+def test_what_a_cancelled_drill_left_is_found(source: Stack, stacks, resources, machines):
+    names = json.dumps([{"name": name} for name in stacks.split()])
+    state = f'{{"deployment": {{"resources": {resources}}}}}'
+    script = f"""#!/bin/sh
+case "$*" in
+    "stack ls"*) echo '{names}' ;;
+    "stack export --stack prod-drill"*) echo '{state}' ;;
+    *) exit 1 ;;
+esac
+"""
+    (source.root / "pulumi").write_text(script)
+    assert drill.left(source) == machines
+
+
 NOTED = {"noted": GOOD.at, "archived": 0, "waiting": 0}
 
 

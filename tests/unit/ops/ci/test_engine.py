@@ -104,3 +104,15 @@ def test_a_failure_is_tried_once(stack):
     with pytest.raises(StackError):
         engine.changed(stack, "up")
     assert calls(stack) == ["up"]
+
+
+def test_a_schedule_brings_nothing_back_that_was_destroyed(stack, monkeypatch):
+    state = stack.root / "state"
+    for event in ("push", "workflow_dispatch"):
+        monkeypatch.setenv("GITHUB_EVENT_NAME", event)
+        engine.wanted(stack)
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "schedule")
+    with pytest.raises(StackError, match="stack prod has nothing in its state"):
+        engine.wanted(stack)
+    state.write_text('{"deployment": {"resources": [{"urn": "urn:pulumi:prod::s::a:b:C::x"}]}}')
+    engine.wanted(stack)

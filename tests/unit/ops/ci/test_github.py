@@ -50,6 +50,15 @@ def test_a_comment_of_a_person_is_never_written_over(repository, ours):
     assert len(repository.comments) == 2
 
 
+def test_what_somebody_wrote_who_is_gone_is_not_ours(repository, ours):
+    repository.comment(f"<!-- {MARK} -->\ntheirs", None)
+    repository.issue("Drift", "theirs", None)
+    ours.comment("7", MARK, "ours")
+    ours.report("Drift", "ours")
+    assert [one["user"] for one in repository.comments.values()] == [None, stand_in.BOT]
+    assert [one["user"] for one in repository.issues.values()] == [None, stand_in.BOT]
+
+
 def test_an_issue_is_opened_once_written_anew_and_closed(repository, ours):
     repository.issue("Drift", "a person's", stand_in.PERSON)
     repository.issue("Drift", "a pull request", pull_request={})

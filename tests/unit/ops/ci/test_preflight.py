@@ -25,9 +25,11 @@ S3 = {
 NAMED = {name: "variable" if name in ("PULUMI_BACKEND_URL", "AWS_REGION") else "secret"
          for name in S3}  # fmt: skip
 
+ALL, NONE = ({"account": needed, "registry": needed} for needed in (True, False))
 
-def told(given: dict[str, str], configured: dict[str, object] | None = None, changes=True):
-    return list(missing(given, configured or {}, changes=changes))
+
+def told(given: dict[str, str], configured: dict[str, object] | None = None, **needs):
+    return list(missing(given, configured or {}, **(ALL | needs)))
 
 
 def test_nothing_is_missing():
@@ -58,13 +60,13 @@ def test_who_only_reads_the_state_needs_neither_key_nor_password():
     state = {
         key: S3[key] for key in S3 if key not in ("LAMBDA_API_KEY", "SOPHIA_REGISTRY_PASSWORD")
     }
-    assert told(state, changes=False) == []
+    assert told(state, **NONE) == []
     assert len(told(state)) == 2
 
 
 def test_pulumi_cloud_needs_its_token_and_no_passphrase():
     given = {"PULUMI_BACKEND_URL": "https://api.pulumi.com"}
-    (line,) = told(given, changes=False)
+    (line,) = told(given, **NONE)
     assert line.startswith("secret PULUMI_ACCESS_TOKEN: got nothing")
 
 
@@ -121,18 +123,30 @@ def stack(tmp_path: Path, simulated, monkeypatch) -> Stack:
     return Stack("prod", "sophia", given, tmp_path, ours=False)
 
 
+def test_a_stack_with_its_organisation_is_the_same_one(stack):
+    """As `make migrate-state` and `make deployments` name it."""
+    held = "config: {sophia:lambdaApiKey: {secure: v1:x}}"
+    (stack.root / "Pulumi.prod.yaml").write_text(held)
+    (stack.root / "config.json").write_text(
+        '{"sophia:lambdaApiKey": {"value": "' + stack.environment["LAMBDA_API_KEY"] + '"}}'
+    )
+    given = {**stack.environment, "LAMBDA_API_KEY": ""}
+    there = dataclasses.replace(stack, name="acme/sophia/prod", environment=given)
+    preflight.check(there, **ALL)
+
+
 def wrong(stack: Stack, name: str) -> str:
     """The single line for a wrong value."""
     given = {**stack.environment, name: "wrong-value"}
     with pytest.raises(NotReady) as refused:
-        preflight.check(dataclasses.replace(stack, environment=given), changes=True)
+        preflight.check(dataclasses.replace(stack, environment=given), **ALL)
     assert "wrong-value" not in str(refused.value)
     (line,) = str(refused.value).splitlines()
     return line
 
 
 def test_a_good_environment_passes(stack):
-    preflight.check(stack, changes=True)
+    preflight.check(stack, **ALL)
     arguments = (stack.root / "docker-arguments").read_text()
     assert arguments == "login --username me --password-stdin ghcr.io\n"
 
@@ -164,7 +178,7 @@ def test_a_password_that_the_registry_refuses_is_named(stack):
 def test_a_machine_without_docker_is_told(stack, monkeypatch):
     monkeypatch.setattr(preflight.subprocess, "run", missing_docker(preflight.subprocess.run))
     with pytest.raises(NotReady, match="docker, which builds the images, can't be run"):
-        preflight.check(stack, changes=True)
+        preflight.check(stack, **ALL)
 
 
 def missing_docker(run):
@@ -180,9 +194,20 @@ def test_a_backend_without_the_stack_rents_nothing_twice(stack):
     with pytest.raises(
         NotReady, match=r"has no stack other \(it has prod\).*its machines would be unknown"
     ):
-        preflight.check(dataclasses.replace(stack, name="other"), changes=True)
+        preflight.check(dataclasses.replace(stack, name="other"), **ALL)
 
 
 def test_only_the_state_is_looked_at_for_who_only_reads(stack):
     given = {**stack.environment, "LAMBDA_API_KEY": "wrong", "SOPHIA_REGISTRY_PASSWORD": "wrong"}
-    preflight.check(dataclasses.replace(stack, environment=given), changes=False)
+    preflight.check(dataclasses.replace(stack, environment=given), **NONE)
+
+
+def test_who_destroys_needs_the_account_and_no_registry(stack):
+    without = {**stack.environment, "SOPHIA_REGISTRY_PASSWORD": ""}
+    expired = {**stack.environment, "SOPHIA_REGISTRY_PASSWORD": "expired"}
+    for given in (without, expired):
+        here = dataclasses.replace(stack, environment=given)
+        preflight.check(here, account=True, registry=False)
+    wrong_key = dataclasses.replace(stack, environment={**without, "LAMBDA_API_KEY": "wrong"})
+    with pytest.raises(NotReady, match="secret LAMBDA_API_KEY"):
+        preflight.check(wrong_key, account=True, registry=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,10 +28,12 @@ SERVERS = ("ai_memory", "github")
 
 
 class Gateway:
-    """broken: status by server. hosts: the names it was called by."""
+    """broken: status by server. silent: servers that never answer. hosts: the names it was called
+    by."""
 
     def __init__(self, pem: str, authority: str, name: str = "") -> None:
         self.broken: dict[str, int] = {}
+        self.silent: set[str] = set()
         self.hosts: set[str] = set()
         self.authority, self.name, self.pem = authority, name, pem
         self.port = 0
@@ -94,6 +98,8 @@ class Gateway:
             self.hosts.add(request.headers["host"])
             if request.headers.get("authorization") != "Bearer the token":
                 await PlainTextResponse("who are you?", 401)(scope, receive, send)
+            elif server in self.silent:
+                await asyncio.sleep(5)
             elif status := self.broken.get(server):
                 await PlainTextResponse("broken", status)(scope, receive, send)
             else:
@@ -119,6 +125,7 @@ def platform(tmp_path_factory) -> Iterator[Gateway]:
 @pytest.fixture
 def gateway(platform) -> Gateway:
     platform.broken.clear()
+    platform.silent.clear()
     return platform
 
 
@@ -127,6 +134,12 @@ def test_every_server_is_called_through_every_gateway(gateway):
     verify.verify(gateway.outputs, [gateway.url, gateway.url], lines.append, 20)
     each = [f"{gateway.url}/mcp/{server}: 1 tools" for server in SERVERS]
     assert sorted(lines) == sorted(2 * [*each, f"{gateway.url}/mcp: all servers as one"])
+
+
+def test_an_address_is_called_directly_whatever_proxy_this_network_has(gateway, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "localhost")
+    verify.verify(gateway.outputs, [gateway.url], print, 0)
 
 
 def test_a_server_that_answers_with_an_error_is_named(gateway):
@@ -143,6 +156,17 @@ def test_what_is_broken_for_a_moment_is_waited_for(gateway):
     healed.start()
     verify.verify(gateway.outputs, [gateway.url], print, 30)
     healed.join()
+
+
+def test_however_many_do_not_answer_it_ends_before_its_job_does(gateway, monkeypatch):
+    """A job that runs out of time is cancelled, not failed, and nothing is rolled back."""
+    monkeypatch.setattr(verify, "_ANSWER", 1.0)
+    gateway.silent.update(SERVERS, {"mcp"})
+    began = time.monotonic()
+    with pytest.raises(StackError) as failed:
+        verify.verify(gateway.outputs, [gateway.url] * 6, print, 0)
+    assert time.monotonic() - began < 6, "one after another they take 18 s"
+    assert str(failed.value).count("no answer within 1 s") == 18
 
 
 def test_a_wrong_token_is_a_failure_and_not_told(gateway):
@@ -188,3 +212,12 @@ def test_an_own_certificate_is_looked_at_by_its_name_at_every_address(tmp_path, 
         wrong = {**gateway.outputs, "gateway_url": "https://other.test"}
         with pytest.raises(StackError, match=r"certificate is not valid for 'other\.test'"):
             verify.verify(wrong, [gateway.url], print, 0)
+
+
+def test_failed_jobs_that_run_again_after_a_rollback_prove_nothing():
+    again = {"GITHUB_RUN_ATTEMPT": "2"}
+    with pytest.raises(StackError, match="press `Re-run all jobs`"):
+        verify.deployed_now(again | {"DEPLOYED_IN_ATTEMPT": "1"})
+    for told in ("2", ""):  # all jobs ran again; a rollback, or a person
+        verify.deployed_now(again | {"DEPLOYED_IN_ATTEMPT": told})
+    verify.deployed_now({})

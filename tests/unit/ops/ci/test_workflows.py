@@ -18,15 +18,16 @@ echo "$* at $(cat version)${LAMBDA_API_KEY:+ with key}" >>"$CALLS"
 case "$1" in
   deploy) [ "$(cat version)" != "no image" ] || exit 1
     printf 'manager_ip=192.0.2.1\\ngateway_urls=["https://192.0.2.1"]\\n' >>"$GITHUB_OUTPUT" ;;
-  verify) echo "$MANAGER_IP $GATEWAY_URLS" >>"$CALLS"
+  verify) echo "$MANAGER_IP $GATEWAY_URLS$DEPLOYED_IN_ATTEMPT" >>"$CALLS"
+    [ "$(cat version)" != "no end" ] || exec sleep 60
     [ "$(cat version)" != "no answer" ] ;;
   preview) echo "of #$PULL_REQUEST" >>"$CALLS" ;;
-  last-good) echo "commit=$(git rev-parse HEAD~1)" >>"$GITHUB_OUTPUT" ;;
+  last-good) echo "commit=$GOOD" >>"$GITHUB_OUTPUT" ;;
   destroy) [ "$5" = prod ] ;;
 esac
 """
 MAKEFILE = 'tools check test:\n\t@echo "make $@ at $$(cat version)" >>"$$CALLS"\n'
-HANDED = '192.0.2.1 ["https://192.0.2.1"]'
+HANDED = '192.0.2.1 ["https://192.0.2.1"]3'
 
 
 @pytest.fixture
@@ -51,10 +52,10 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def commit(folder: Path, version: str) -> None:
+def commit(folder: Path, version: str, *options: str) -> None:
     (folder / "version").write_text(version)
     git(folder, "add", "--all", "--force")
-    git(folder, "commit", "--quiet", "--message", version)
+    git(folder, "commit", "--quiet", "--message", version, *options)
 
 
 @pytest.fixture
@@ -64,7 +65,9 @@ def runner(repository: Path, tmp_path: Path) -> Runner:
     (tmp_path / "sudo").chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     return Runner(
-        checkout=lambda folder: git(folder, "clone", "--quiet", str(repository), "."),
+        checkout=lambda folder: git(
+            folder, "clone", "--quiet", "--depth", "1", f"file://{repository}", "."
+        ),
         folder=tmp_path / "jobs",
         secrets={"LAMBDA_API_KEY": "the-key"},
         variables={},
@@ -72,11 +75,17 @@ def runner(repository: Path, tmp_path: Path) -> Runner:
             "repository": "acme/platform",
             "api_url": "http://127.0.0.1:9",
             "sha": "0" * 40,
+            "run_attempt": 3,
+            "event_name": "push",
             "event": {
                 "pull_request": {"number": 7, "head": {"repo": {"full_name": "acme/platform"}}}
             },
         },
-        environment={"PATH": path, "CALLS": str(tmp_path / "calls")},
+        environment={
+            "PATH": path,
+            "CALLS": str(tmp_path / "calls"),
+            "GOOD": git(repository, "rev-parse", "HEAD"),
+        },
     )
 
 
@@ -146,6 +155,23 @@ def test_a_failed_verification_brings_the_last_good_commit_back(runner, reposito
     ]
 
 
+def test_a_verification_that_runs_out_of_time_is_a_failed_one(runner, repository):
+    commit(repository, "no end")
+    runner.minute = 0.1
+    assert results(runner, "deploy") == {
+        "infrastructure": "success",
+        "verify": "cancelled",
+        "rollback": "success",
+    }
+    assert "deploy --stack prod at 2 with key" in calls(runner)
+
+
+def test_a_good_commit_that_was_pushed_away_is_deployed_all_the_same(runner, repository):
+    commit(repository, "no answer", "--amend")
+    assert results(runner, "deploy")["rollback"] == "success"
+    assert "deploy --stack prod at 2 with key" in calls(runner)
+
+
 def test_a_cancelled_deployment_starts_nothing_else(runner):
     begun = Path(runner.environment["CALLS"])
     runner.cancels = lambda: begun.exists() and "deploy" in begun.read_text()
@@ -187,6 +213,6 @@ def test_what_is_typed_reaches_destroy_as_one_word(runner, typed):
 
 
 def test_it_refuses_what_it_does_not_know(runner):
-    for condition in ("always()", "needs.a.result != 'failure'"):
+    for condition in ("always()", "needs.a.result > 'failure'"):
         with pytest.raises(AssertionError, match="does not know"):
             runner._is_wanted(condition, [], {"needs": {}})
