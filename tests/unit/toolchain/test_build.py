@@ -36,7 +36,7 @@ def test_a_wheel_with_its_hash_is_put_there(hash_of_wheel: str, tmp_path: Path):
 
 
 def test_a_wheel_with_another_hash_is_refused(hash_of_wheel: str, tmp_path: Path):
-    with pytest.raises(BuildFailed, match="(?i)hash"):
+    with pytest.raises(BuildFailed, match=r"(?i)hash"):
         build.from_pypi("installing", "tool==1.0", 64 * "0", tmp_path / "to", print)
     assert not (tmp_path / "to" / "tool").exists()
 
