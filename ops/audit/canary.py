@@ -29,6 +29,8 @@ _LEAST = 12
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----\n(?P<body>.*?)-----END \1-----", re.DOTALL
 )
+_ASSIGNED = re.compile(r"^[A-Z_]*(?:PASSWORD|SECRET|TOKEN|KEY)=(\S+)$", re.MULTILINE)
+"""Of a text with variables, one a line, what is secret by itself."""
 _PLAIN = re.compile(
     r"(?![a-z]{16,}$)[a-z .:/_-]+|[0-9.:/]+|https?://[a-z0-9.-]+(:\d+)?(/[a-z0-9./_-]*)?|\S+@sha256:\S+"
 )
@@ -84,6 +86,8 @@ def _telling(value: Any) -> Iterator[str]:
         private = [line for line in lines if len(line) > 40][1:] or lines
         public = _public(key[0])
         yield from (line for line in private if _decoded(line) not in public)
+    for line in _ASSIGNED.findall(value):
+        yield from _telling(line)
     if "-----BEGIN" in value or re.search(r"\s", value.strip()):
         return
     if len(password := _password(value)) >= _LEAST:

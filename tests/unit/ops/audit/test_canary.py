@@ -49,6 +49,8 @@ def export(**outputs: object) -> dict[str, object]:
             KEY + "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
             {"B" * 64, "C" * 44},
         ),
+        # The address of an own database, as its check reads it.
+        (f"PGHOST=db.example\nPGUSER=sophia\nPGPASSWORD={TOKEN}\n", {TOKEN}),
         ("7f1c9e2ab4d0835566aa", {"7f1c9e2ab4d0835566aa"}),
         (
             "https://hooks.example/services/T0AB/B1CD/xYz9",
