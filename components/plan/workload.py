@@ -117,7 +117,7 @@ def service_inputs(workload: Workload, prefix: str) -> model.ServiceInputs:
 
 def job_inputs(workload: Workload, prefix: str) -> model.JobInputs:
     """The same for a job."""
-    return model.JobInputs(**_task(workload, prefix))
+    return model.JobInputs(**_task(workload, prefix), scheduled=workload.kind == "cron")
 
 
 def _task(workload: Workload, prefix: str) -> dict[str, Any]:

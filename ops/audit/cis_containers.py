@@ -45,7 +45,8 @@ def checks(nodes: Sequence[Node], now: datetime) -> list[Check]:
             return
         made = datetime.fromisoformat(image["Created"][:19]).replace(tzinfo=UTC)
         if now - made > OLDEST:
-            yield f"its image is {(now - made).days} days old: set images.refresh"
+            old = f"its image is {(now - made).days} days old"
+            yield f"{old}: set images.refresh, or a newer one where it is not ours"
 
     def watched(one: Json) -> Iterator[str]:
         test = (one["Config"].get("Healthcheck") or {}).get("Test") or ["NONE"]
@@ -61,6 +62,7 @@ def checks(nodes: Sequence[Node], now: datetime) -> list[Check]:
             yield "neither it nor Docker's configuration forbids new privileges"
 
     return [
+        Check("seen", "a container of every service was seen", _unseen(nodes, containers)),
         every("4.1", "a user that isn't root", _user),
         every("4.4", "images are rebuilt for security fixes", aged),
         every("4.6", "a health check in the image", _image_watched(images, jobs)),
@@ -221,6 +223,20 @@ def _socket(one: Json) -> Iterator[str]:
     for source in _sources(one):
         if source.endswith("docker.sock"):
             yield f"{source} is mounted"
+
+
+def _unseen(nodes: Sequence[Node], containers: Sequence[Json]) -> dict[str, list[str]]:
+    """What nothing is seen of would pass every check. Jobs have ended, most of the time."""
+    modes = {one["Spec"]["Name"]: one["Spec"]["Mode"] for n in nodes for one in n.each("services")}
+    if not modes:
+        return {"the Swarm": ["it has no services"]}
+    there = {name_of(one) for one in containers}
+    return {
+        name: ["no container of it was seen: nothing of it was checked"]
+        for name, mode in modes.items()
+        if name not in there
+        and ("Global" in mode or (mode.get("Replicated") or {}).get("Replicas", 0) > 0)
+    }
 
 
 def _digests(nodes: Sequence[Node]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ docs/security/audit.md lists the numbers that are left out, and why.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from ops.audit.findings import Check
@@ -69,10 +70,14 @@ _FILES = (
     ("first-boot", "the first boot's text: owner, mode", "root:root", 0o600, "/var/lib/cloud/"),
 )
 """Name, what it is, owner, mode, a path or all below a folder. The next number is the mode's."""
+_EVERYWHERE = ("/etc/docker/daemon.json", "/run/docker.sock")
+"""What every node of ours has, wherever its Docker comes from."""
 
 
 def _owned(owner: str, most: int, place: str) -> _Look:
     def look(node: Node) -> Iterator[str]:
+        if place in _EVERYWHERE and place not in node.files:
+            yield f"{place}: not there"
         for path, (found, mode) in node.files.items():
             if path != place and not (place.endswith("/") and path.startswith(place)):
                 continue
@@ -194,7 +199,11 @@ def _swarm(nodes: Sequence[Node], planned: Mapping[str, str]) -> Iterator[Check]
 
 
 def _members(node: Node, planned: Mapping[str, str]) -> Iterator[str]:
-    known = {one["Spec"]["Labels"].get("node", ""): one["Spec"] for one in node.each("members")}
+    named = [(one["Spec"]["Labels"].get("node", ""), one["Spec"]) for one in node.each("members")]
+    known = dict(named)
+    for name, times in Counter(name for name, _ in named).items():
+        if times > 1:
+            yield f"{name or 'a node without a name'} is in the Swarm {times} times"
     for name in known.keys() - planned.keys():
         yield f"{name or 'a node without a name'} is in the Swarm, and not in the stack"
     for name in planned.keys() - known.keys():

@@ -24,10 +24,12 @@ PATHS = (
     *("/lib/systemd/system/docker.socket",),
 )
 _ALL = 'test -z "$ids" && echo [] || {} $ids'
+_ENDED = "--filter status=exited --filter status=dead"
 SCRIPT = f"""\
 part() {{ printf '%s ' "$1"; shift; sh -c "$*" 2>/dev/null </dev/null | base64 -w0; echo; }}
 part info 'docker info --format "{{{{json .}}}}"'
 part containers 'ids=$(docker ps -q --no-trunc) || exit; {_ALL.format("docker inspect")}'
+part ended 'ids=$(docker ps -aq --no-trunc {_ENDED}); {_ALL.format("docker inspect")}'
 part images 'ids=$(docker image ls -q --no-trunc | sort -u); {_ALL.format("docker image inspect")}'
 part history 'for id in $(docker image ls -q | sort -u); do docker history --no-trunc $id; done; echo end'
 part services 'ids=$(docker service ls -q) || exit; {_ALL.format("docker service inspect")}'
@@ -44,6 +46,7 @@ part sshd '$(command -v sshd || echo /usr/sbin/sshd) -T'
 part certificates 'for file in /var/lib/docker/swarm/certificates/swarm-node.crt /etc/docker/certs.d/*/*.crt; do test ! -f $file || {{ echo "file $file"; cat $file; }}; done'
 part journal 'journalctl --no-pager --lines 5000 --output cat'
 part logs 'for id in $(docker ps -q); do docker logs --tail 2000 $id 2>&1; done; echo end'
+part ended_logs 'for id in $(docker ps -aq {_ENDED}); do docker logs --tail 200 $id 2>&1; done; echo end'
 """  # noqa: E501
 """Prints a line per part: its name and a command's output in base64, so no log can forge a part."""
 
@@ -92,6 +95,7 @@ class Node:
 _NEEDED = (
     *("info", "containers", "images", "history", "networks", "daemon", "processes", "listening"),
     *("files", "docker_group", "sshd", "certificates", "journal", "logs"),
+    *("ended", "ended_logs"),
 )
 _NEEDED_OF_MANAGERS = ("services", "configs", "members")
 

@@ -39,7 +39,10 @@ def listening(node: Node) -> set[int]:
 def judged(allowed: Mapping[str, Collection[int]], open: Mapping[str, Collection[int]]) -> Check:
     """allowed, open: ports by node. Pure."""
     problems = {
-        name: [f"port {port} answers" for port in sorted(set(ports) - set(allowed[name]))]
+        name: [
+            *([] if SSH_PORT in ports else ["not even ssh answers: nothing is known"]),
+            *(f"port {port} answers" for port in sorted(set(ports) - set(allowed[name]))),
+        ]
         for name, ports in open.items()
     }
     return Check("ports", "from here, nothing answers but ssh and the gateway (TCP)", problems)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +23,15 @@ from packageurl import PackageURL
 
 from ops import inspect
 from ops.audit import go_binaries, vulnerabilities
-from ops.audit.findings import ACCEPTED, Unusable, failed, judged, read_accepted, table
+from ops.audit.findings import (
+    ACCEPTED,
+    Unusable,
+    failed,
+    judged,
+    overdue,
+    read_accepted,
+    table,
+)
 from ops.nodes import NotUp
 from ops.platform import STACK
 from ops.progress import say
@@ -37,7 +46,7 @@ _RELEASE = "etc/os-release"
 
 
 class NotHere(Exception):
-    """An image that this machine's Docker doesn't have."""
+    """An image that this machine's Docker doesn't have, or none at all."""
 
 
 def images(state: dict[str, Any]) -> list[str]:
@@ -158,6 +167,8 @@ def main() -> int:
         entries = read_accepted(ACCEPTED.read_text(), arguments.stack)
         accepted = [one for one in entries if one.check in NAMES]
         built = images(inspect.stack_named(arguments.stack).exported())
+        if not built:
+            raise NotHere("the stack has built no images")
         found = {image: of_image(image) for image in built}
     except (StackError, ToolchainError, NotUp, NotHere, Unusable) as failure:
         say(f"error: {failure}")
@@ -168,6 +179,7 @@ def main() -> int:
         (arguments.to / f"{name}.cdx.json").write_text(document(image, inside))
         say(f"{arguments.to / name}.cdx.json  {len(inside)} packages")
     rows = judged(vulnerabilities.checks(found), accepted)
+    rows += overdue(accepted, datetime.now(UTC).date())
     say(table(rows))
     return 1 if failed(rows) else 0
 

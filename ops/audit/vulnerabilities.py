@@ -38,12 +38,13 @@ def checks(found: Mapping[str, Sequence[PackageURL]]) -> list[Check]:
         _check(
             Check(PYTHON, "no known vulnerabilities in Python's distributions"),
             _alike(found, "pypi"),
-            lambda _, packages: python(_pip_audit(packages)),
+            lambda _, packages: python(_pip_audit(packages)) if packages else [],
         ),
         _check(
             Check(DEBIAN, "no updates of Debian's packages are missing"),
             _alike(found, "deb"),
-            lambda image, _: debian(_apt(image)),
+            # Each of ours is Debian's: an empty list is one that nobody could read.
+            lambda image, packages: debian(_apt(image)) if packages else ["it has no packages"],
         ),
     ]
 
@@ -66,7 +67,7 @@ def _check(
     problems: dict[str, list[str]] = {}
     try:
         for packages, images in groups.items():
-            told = look(images[0], packages) if packages else []
+            told = look(images[0], packages)
             problems |= {image.rpartition("/")[2]: told for image in images}
     except NoData as lack:
         return Check(check.name, check.title, unknown=str(lack))

@@ -7,6 +7,7 @@ so that nothing retries it unseen.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 
@@ -82,8 +83,11 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
         new: JobInputs,
     ) -> JobOutputs:
         hashes = {_label(render_job(inputs, context.urn)) for inputs in (old, new)}
-        if outputs.exit_status == 0 and len(hashes) == 1:
+        same = outputs.exit_status == 0 and len(hashes) == 1
+        if same and not (new.scheduled and new.registry != old.registry):
             return outputs
+        if same:
+            await self._make_room(context, new)
         return await self._run(context, new)
 
     async def delete(
@@ -110,6 +114,16 @@ class Job(Lifecycle[JobInputs, JobOutputs]):
                 continue
             return await self._ended(context, id, inputs, auth)
         raise NotSettled(f"job {inputs.name}: somebody else keeps creating its service")
+
+    async def _make_room(self, context: Context, inputs: JobInputs) -> None:
+        """Removes the service, whose spec is as wanted, once what runs by its schedule has ended.
+        A new one takes the registry's credentials: until then a later run would use the old ones.
+        """
+        found = await ownership.find(self._pool, context, "services", inputs.name)
+        if found and labels.is_own(found["Spec"].get("Labels") or {}, context.urn, inputs.name):
+            with contextlib.suppress(JobFailed):
+                await self._ended(context, found["ID"], inputs, registry_auth(inputs))
+            await removal.remove(self._pool, context, found["ID"], inputs.name)
 
     async def _serves(self, context: Context, id: str, inputs: JobInputs, wanted: Json) -> bool:
         """Whether an existing service has run for these inputs, or is running."""

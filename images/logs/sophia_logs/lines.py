@@ -17,6 +17,8 @@ _MOST_TOLD = 512
 LONGEST = 128 * 1024
 """Characters of a line. As the store gets it, it may have six times as many bytes: it takes 1 MiB
 (components/plan/logs.py), and drops what is longer without a word."""
+_NOBODY = (None, "", "-")
+"""Callers of the gateway's requests without a good token; HAProxy writes what is not set as `-`."""
 _SERVERS_AUDIT = "sophia_mcp.audit"
 """The logger of tool calls, as in mcp_catalog/base/sophia_mcp/audit.py."""
 
@@ -62,7 +64,7 @@ class Line:
         if '"caller"' not in self.text:
             return False
         if self.service == gateway:
-            return bool(self.told.get("caller"))
+            return self.told.get("caller") not in _NOBODY
         return self.told.get("logger") == _SERVERS_AUDIT
 
 

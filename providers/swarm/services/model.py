@@ -162,6 +162,11 @@ class JobInputs(TaskInputs):
     triggers: dict[str, str] = prop(
         default_factory=dict, doc="Any changed value runs the job again, as any other input does."
     )
+    scheduled: bool = prop(
+        default=False,
+        doc="Whether a `Schedule` runs it later. Then new credentials of the registry run it again:"
+        " Swarm takes them no other way.",
+    )
 
 
 @dataclass(frozen=True)

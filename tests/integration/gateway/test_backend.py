@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -44,6 +45,19 @@ def test_it_is_told_who_calls_and_which_servers_they_may_use(gateway, caller, se
     ).json["headers"]
 
     assert (told["x-sophia-caller"], told["x-sophia-servers"]) == (caller, servers)
+
+
+def test_names_that_other_backends_read_as_the_gateways_are_taken_off(gateway):
+    """CGI and WSGI know no difference between `-` and `_`."""
+    forged = {"X_Sophia_Caller": "eve", "x_sophia-servers": "*", "X_Request_Id": "mine"}
+    with gateway.connection() as connection:
+        headers = {"Host": gateway.host, "Authorization": f"Bearer {ALICES}", **forged}
+        connection.request("GET", "/api/fleet", headers=headers)
+        seen = json.load(connection.getresponse())["headers"]
+    told = {name: value for name, value in seen.items() if name.startswith("x")}
+    id = told.pop("x-request-id")
+    assert told == {"x-sophia-caller": "alice", "x-sophia-servers": "github"}
+    assert id != "mine"
 
 
 def test_a_server_is_not_told_what_is_only_the_backends(gateway):

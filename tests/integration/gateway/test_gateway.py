@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sophia_logs.lines import Line
 
 from components.plan import gateway as plan
 from tests.support.docker import docker
@@ -50,6 +51,7 @@ HERE = "/mcp/ai_memory"
         (421, HERE, {"Host": "evil.example"}),
         (421, HERE, {"Host": f"{HOST}.."}),
         (421, HERE, {"Host": f"a.{HOST}"}),
+        (421, HERE, {"Host": f"evil.example, {HOST}"}),
         (503, "/mcp/github", {}),
     ],
 )
@@ -96,6 +98,15 @@ def test_clients_that_speak_http_2_are_led_to_http_1(gateway):
     gateway.trust.set_alpn_protocols(["h2", "http/1.1"])
     with gateway.connection() as connection:
         assert connection.sock.selected_alpn_protocol() == "http/1.1"
+
+
+def test_http_2_is_not_spoken_with_those_who_begin_with_it_either(gateway):
+    """A connection would have a hundred requests at once, where each address has 200."""
+    empty_settings = b"\0\0\0\4\0\0\0\0\0"
+    with gateway.connection() as connection:
+        connection.sock.settimeout(5)
+        connection.sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + empty_settings)
+        assert connection.sock.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize(
@@ -313,6 +324,56 @@ def test_a_callers_trace_reaches_the_server_and_the_log(gateway):
 
     for given, seen in ((parent, [trace]), (f'00-{trace}"x', ["-"])):
         until(lambda id=logged[given]: of(id), lambda found, seen=seen: found == seen, given)
+
+
+def test_headers_that_are_sent_twice_forge_no_line(gateway):
+    """A condition on a header is about any of its values, and what is logged is the last one."""
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    forged = 'x-","caller":"admin","x":"'
+    before = len(gateway.logs())
+    for token in (gateway.token, "wrong"):
+        twice = (("traceparent", trace), ("traceparent", forged))
+        ask(gateway, "GET", HERE, token, twice)
+    lines = until(lambda: gateway.logs()[before:], lambda seen: len(seen) == 2, "both lines")
+    assert [(line["caller"], line["trace"]) for line in lines] == [("default", "-"), ("-", "-")]
+
+
+def test_a_website_that_is_sent_beside_a_listed_one_is_refused(gateway):
+    twice = (("Origin", ORIGIN), ("Origin", "https://evil.example"))
+    status, headers = ask(gateway, "GET", HERE, gateway.token, twice)
+    assert (status, headers.get("access-control-allow-origin")) == (403, None)
+
+
+def test_a_method_is_logged_as_it_was_sent_and_no_longer_than_useful(gateway):
+    before = len(gateway.logs())
+    for method in ("PATCH", "X" * 6000):
+        ask(gateway, method, HERE, "wrong", ())
+    lines = until(lambda: gateway.logs()[before:], lambda seen: len(seen) == 2, "both lines")
+    assert [line["method"] for line in lines] == ["PATCH", "X" * 32]
+
+
+def test_only_a_callers_requests_are_in_the_audit_log(gateway):
+    for token in (gateway.token, None, "wrong"):
+        sent = token and f"Bearer {token}"
+        gateway.call("GET", f"{HERE}/audited", Authorization=sent)
+
+    def audited(container):
+        texts = [line for line in docker("logs", container).splitlines() if "audited" in line]
+        lines = [Line("c", "gateway", 0, "stdout", text) for text in texts]
+        return [line.audits("gateway") for line in lines]
+
+    until(lambda: audited(gateway.name), lambda seen: seen == [True, False, False], "the lines")
+
+
+def ask(gateway, method, path, token, headers):
+    """Status and headers of a request whose headers may come twice."""
+    with gateway.connection() as connection:
+        connection.putrequest(method, path, skip_host=True)
+        for name, value in (("Host", HOST), ("Authorization", f"Bearer {token}"), *headers):
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}
 
 
 def test_haproxy_accepts_a_large_platform(gateway, tmp_path):

@@ -80,6 +80,7 @@ def test_no_line_is_too_long_for_the_store(text):
         (CALL, "sophia-dev-slack", True),
         (GATEWAY, "sophia-dev-gateway", True),
         (GATEWAY, "sophia-dev-slack", False),
+        (GATEWAY.replace('"ci"', '"-"'), "sophia-dev-gateway", False),
         (GATEWAY.replace('"ci"', '""'), "sophia-dev-gateway", False),
         (REQUEST, "sophia-dev-slack", False),
         ("plain", "sophia-dev-gateway", False),

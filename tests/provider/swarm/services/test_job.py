@@ -11,7 +11,7 @@ import pytest
 
 from providers.runtime.declare import Incomplete
 from providers.swarm.job import Job, JobFailed
-from providers.swarm.services.model import JobOutputs, Placement
+from providers.swarm.services.model import JobOutputs, Placement, Registry
 from providers.swarm.services.patience import Patience
 from tests.provider.swarm.services.samples import IMAGE, job
 
@@ -60,6 +60,34 @@ async def test_a_job_runs_once_for_its_inputs_and_again_for_others(swarm, pool, 
     await jobs.delete(told.context, "once", again, made.outputs)
     assert not swarm.docker("service", "ls", "-q", "--filter", "name=once")
     await jobs.delete(told.context, "once", again, made.outputs)
+
+
+async def test_new_registry_credentials_run_a_job_again_that_runs_later(swarm, pool, tell) -> None:
+    """Swarm takes them with a run alone, and the old ones may be revoked before the next one."""
+    jobs, told = Job(pool), tell("nightly")
+    old = Registry("127.0.0.1:9", "me", "old-password")
+    inputs = job("nightly", "sleep 2; echo done", registry=old, scheduled=True)
+    made = await jobs.create(told.context, inputs)
+    first = iteration(swarm, "nightly")
+    args = ("nightly", inputs, made.outputs)
+    assert await jobs.update(told.context, *args, inputs) == made.outputs
+    assert iteration(swarm, "nightly") == first
+
+    # What runs by its schedule just now ends before.
+    swarm.docker("service", "update", "--detach", "--force", "nightly")
+    new = dataclasses.replace(inputs, registry=Registry("127.0.0.1:9", "me", "new-password"))
+    assert await jobs.update(told.context, *args, new) == made.outputs
+    assert iteration(swarm, "nightly").split()[0] != first.split()[0], "a service with them"
+    assert started(swarm, "nightly") == 1
+    await jobs.delete(told.context, "nightly", new, made.outputs)
+
+    once = dataclasses.replace(new, scheduled=False)
+    made = await jobs.create(tell("nightly").context, once)
+    first = iteration(swarm, "nightly")
+    other = dataclasses.replace(once, registry=old)
+    await jobs.update(told.context, "nightly", once, made.outputs, other)
+    assert iteration(swarm, "nightly") == first, "it has no later run"
+    await jobs.delete(told.context, "nightly", other, made.outputs)
 
 
 async def test_a_job_that_fails_tells_why_and_is_not_tried_by_swarm_again(

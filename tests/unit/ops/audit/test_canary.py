@@ -37,11 +37,20 @@ def export(**outputs: object) -> dict[str, object]:
         (["x", {"inner": TOKEN}], {TOKEN}),
         (json.dumps({"password": TOKEN, "user": "sophia"}), {TOKEN}),
         (f"postgresql://sophia:{TOKEN}@tasks.database:5432/sophia", {TOKEN}),
-        ("postgresql://sophia:a%2Fb%2Bc@db/x", {"a%2Fb%2Bc", "a/b+c"}),
+        (
+            "postgresql://sophia:a%2Fb%2Bc-0123456@db/x",
+            {"a%2Fb%2Bc-0123456", "a/b+c-0123456"},
+        ),
+        # A password that occurs anywhere by chance.
+        ("postgresql://sophia:sophia@db/x", {"postgresql://sophia:sophia@db/x"}),
+        # As Google makes them for mail.
+        ("abcdefghijklmnop", {"abcdefghijklmnop"}),
         (
             KEY + "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
             {"B" * 64, "C" * 44},
         ),
+        # The address of an own database, as its check reads it.
+        (f"PGHOST=db.example\nPGUSER=sophia\nPGPASSWORD={TOKEN}\n", {TOKEN}),
         ("7f1c9e2ab4d0835566aa", {"7f1c9e2ab4d0835566aa"}),
         (
             "https://hooks.example/services/T0AB/B1CD/xYz9",
@@ -104,6 +113,24 @@ def test_it_is_found_wherever_it_is_and_never_shown():
     }
     assert check.problems["Pulumi.dev.yaml"] == ["holds thing.result"]
     assert TOKEN not in repr(check)
+
+
+@pytest.mark.parametrize("before", ["", "x", "ci:", "sophia:"])
+def test_it_is_found_in_base64_behind_any_text(before: str):
+    """As a registry's login in a command line, or basic authentication in a log."""
+    told = base64.b64encode(f"{before}{TOKEN}/and more".encode()).decode()
+    check = canary.checked(export(result=secret(TOKEN)), "{}", {"log": f"Basic {told}"}, [])
+    assert check.problems["log"] == ["holds thing.result"]
+    assert TOKEN[:8] not in told
+
+
+def test_what_ended_containers_have_and_said_is_searched():
+    parts = {"ended": f'["A={TOKEN}"]', "ended_logs": f"psql: {TOKEN}\n"}
+    check = canary.checked(export(result=secret(TOKEN)), "{}", {}, [Node("olga", "worker", parts)])
+    assert {place for place, found in check.problems.items() if found} == {
+        "olga: docker inspect of ended containers",
+        "olga: logs of ended containers",
+    }
 
 
 def test_a_state_without_secrets_is_no_pass():

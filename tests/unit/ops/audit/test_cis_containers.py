@@ -149,10 +149,40 @@ def test_jobs_are_watched_by_their_exit_status():
     assert "cis-4.6" not in found
 
 
+def seen(change: Callable[[Json], object] = lambda parts: None) -> dict[str, list[str]]:
+    """What is found of services that no container was seen of."""
+    (check,) = [one for one in cis_containers.checks([node(change)], NOW) if one.name == "seen"]
+    return {name: list(told) for name, told in check.problems.items() if told}
+
+
+def test_a_service_that_nothing_is_seen_of_is_no_pass():
+    unseen = ["no container of it was seen: nothing of it was checked"]
+
+    def crashed(parts: Json) -> None:
+        parts["containers"].remove(container(parts))
+
+    assert seen() == {}
+    assert seen(crashed) == {"web": unseen}
+    assert seen(lambda parts: parts["services"].clear()) == {"the Swarm": ["it has no services"]}
+
+    def of(**mode: Any) -> Callable[[Json], None]:
+        def change(parts: Json) -> None:
+            crashed(parts)
+            parts["services"][0]["Spec"]["Mode"] = mode
+
+        return change
+
+    assert seen(of(Global={})) == {"web": unseen}
+    assert seen(of(ReplicatedJob={"TotalCompletions": 1})) == {}
+    assert seen(of(Replicated={"Replicas": 0})) == {}
+
+
 def test_an_image_gets_old():
     assert "cis-4.4" not in problems(node(), now=MADE + timedelta(days=60))
     late = problems(node(), now=MADE + timedelta(days=61, hours=1))
-    assert late["cis-4.4"] == ["its image is 61 days old: set images.refresh"]
+    assert late["cis-4.4"] == [
+        "its image is 61 days old: set images.refresh, or a newer one where it is not ours"
+    ]
     unknown = problems(node(lambda parts: parts["images"].clear()))
     assert unknown["cis-4.4"] == ["nothing is known of its image"]
 

@@ -156,6 +156,17 @@ def test_the_ingress_counts_once_a_service_publishes_through_it():
     assert problems(node(published))["cis-7.3"] == ["network ingress is not"]
 
 
+@pytest.mark.parametrize(
+    ("path", "check"), [("/etc/docker/daemon.json", "cis-3.17"), (SOCKET, "cis-3.15")]
+)
+def test_a_file_that_every_node_has_is_missed(path: str, check: str):
+    def without(parts: Json) -> None:
+        lines = parts["files"].splitlines()
+        parts["files"] = "\n".join(one for one in lines if not one.endswith(f" {path}"))
+
+    assert problems(node(without))[check] == [f"{path}: not there"]
+
+
 def test_members_of_the_swarm_are_those_of_the_plan():
     planned = {"olga": "worker", "otto": "manager"}
     assert problems(node(), planned)["cis-7.1"] == [
@@ -166,6 +177,11 @@ def test_members_of_the_swarm_are_those_of_the_plan():
         "olga is in the Swarm, and not in the stack",
         "other is not in the Swarm",
     ]
+
+    def again(parts: Json) -> None:
+        parts["members"].append(parts["members"][0])
+
+    assert problems(node(again))["cis-7.1"] == ["olga is in the Swarm 2 times"]
 
 
 def test_what_a_node_does_not_say_is_no_pass():

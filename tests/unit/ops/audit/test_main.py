@@ -43,6 +43,28 @@ def test_a_stack_that_cannot_be_looked_at_is_no_finding(monkeypatch, capsys):
     assert "not running" in capsys.readouterr().out
 
 
+def test_sbom_of_a_stack_without_images_is_no_pass(monkeypatch, capsys, tmp_path):
+    stack = SimpleNamespace(exported=lambda: {"resources": []})
+    monkeypatch.setattr("sys.argv", ["ops.audit.sbom", "--to", str(tmp_path)])
+    monkeypatch.setattr(inspect, "stack_named", lambda name: stack)
+    assert sbom.main() == 2
+    assert "no images" in capsys.readouterr().out
+
+
+def test_an_accepted_package_whose_date_has_come_fails_sbom(monkeypatch, tmp_path):
+    (accepted := tmp_path / "accepted.yaml").write_text(
+        "- {check: debian-updates, by: ops, reason: why, again: 2020-01-01, varies: true}\n"
+    )
+    built = {"resources": [{"type": sbom.BUILT, "outputs": {"name": "r:5000/t/ai-memory:0123"}}]}
+    stack = SimpleNamespace(exported=lambda: built)
+    monkeypatch.setattr("sys.argv", ["ops.audit.sbom", "--to", str(tmp_path / "to")])
+    monkeypatch.setattr(inspect, "stack_named", lambda name: stack)
+    monkeypatch.setattr(sbom, "ACCEPTED", accepted)
+    monkeypatch.setattr(sbom, "of_image", lambda image: [])
+    monkeypatch.setattr(sbom.vulnerabilities, "checks", lambda found: [])
+    assert sbom.main() == 1
+
+
 @pytest.mark.parametrize(("problems", "status"), [([], 0), (["a 1: 2 is there"], 1)])
 def test_sbom_writes_a_file_for_each_image_and_judges_all(monkeypatch, tmp_path, problems, status):
     built = {"resources": [{"type": sbom.BUILT, "outputs": {"name": "r:5000/t/ai-memory:0123"}}]}

@@ -49,5 +49,6 @@ def test_a_port_that_answers_beside_the_plans_is_a_finding():
         assert f"port {port} answers" not in told["manager-1"], "not asked there"
         allowed = ports.checked(outputs("127.0.0.1", port), [node]).problems
         assert f"port {port} answers" in allowed["worker-1"], "it has no gateway"
+    assert "not even ssh answers: nothing is known" in allowed["worker-1"]
     gone = ports.checked(outputs("127.0.0.1", 8443), [node]).problems
     assert f"port {port} answers" not in gone["worker-1"]
