@@ -86,8 +86,21 @@ def test_who_looks_too_often_waits_and_callers_do_not(gateway):
     def look(_):
         return gateway.call("GET", "/", Authorization=None).status
 
+    def look_around(_):
+        """On one connection: 600 handshakes may take a busy machine longer than the period."""
+        seen = set()
+        with gateway.connection() as connection:
+            for _ in range(2 * plan.LOOKS // 10):
+                connection.request("GET", "/", headers={"Host": gateway.host})
+                answer = connection.getresponse()
+                answer.read()
+                seen.add(answer.status)
+                if answer.will_close:
+                    break
+        return seen
+
     with ThreadPoolExecutor(10) as visitors:
-        assert {*visitors.map(look, range(2 * plan.LOOKS))} == {200, 429}
+        assert set().union(*visitors.map(look_around, range(10))) == {200, 429}
     assert gateway.call("GET", "/api/fleet").status == 200
     until(
         lambda: look(0),
