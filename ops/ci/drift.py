@@ -31,7 +31,7 @@ def report(
     now: datetime,
 ) -> str:
     """The issue's text, "" if all is well. preview, orphans: if a text, the reason why it
-    failed. jobs: a line for each one whose last run failed."""
+    failed. jobs: a line for each one whose last run failed, or left something out."""
     parts = [
         *_preview(stack, preview),
         *_orphans(stack, orphans),
