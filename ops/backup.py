@@ -212,9 +212,10 @@ def moment(at: str) -> str:
 
 
 def _number(timeline: str) -> str:
-    if timeline and not timeline.isdigit():
+    if timeline and not timeline.isdecimal():
         raise NotUp(f"make restore: got TIMELINE={timeline}, expected a number such as 1")
-    return timeline
+    # Postgres reads 010 as eight.
+    return timeline and str(int(timeline))
 
 
 def _are_on(outputs: Json) -> bool:

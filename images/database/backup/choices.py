@@ -91,6 +91,14 @@ def candidates(at: str, backups: Sequence[Backup]) -> list[Backup]:
     return sorted(before, key=ended, reverse=True)
 
 
+def no_timeline(wanted: str, archived: Iterable[str]) -> str:
+    """Why there is no such timeline, or "". archived: names of WAL files."""
+    known = sorted({int(name[:8], 16) for name in archived})
+    if int(wanted) in known:
+        return ""
+    return f"got TIMELINE={wanted}, expected one of {', '.join(map(str, known))}"
+
+
 def after_a_gap(last: str, archived: Iterable[str]) -> str:
     """The first WAL file of the same timeline after the one at which a recovery ended for want of
     the next one; "" where there is none."""

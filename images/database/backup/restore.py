@@ -14,12 +14,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .choices import after_a_gap, candidates, moment, refusal
+from .choices import after_a_gap, candidates, moment, no_timeline, refusal
 from .content import Content, compared, content, noted
 from .places import (
     BEFORE,
@@ -60,8 +61,7 @@ def _done_or_not() -> None:
     try:
         request = json.loads(REQUEST.read_text())
         result |= request
-        if why := refusal(request["at"], backups(), datetime.now(UTC)):
-            raise Failed(why)
+        _refuse(request)
         result |= restore(request["at"], request.get("timeline", ""))
         result["seconds"] = round(time.monotonic() - began, 1)
         TOLD.write_text(json.dumps(result))
@@ -77,8 +77,15 @@ def _done_or_not() -> None:
 
 
 def check() -> None:
-    request = json.loads(sys.argv[2])
+    _refuse(json.loads(sys.argv[2]))
+
+
+def _refuse(request: Mapping[str, str]) -> None:
+    """Raises Failed where that can't be restored."""
     if why := refusal(request["at"], backups(), datetime.now(UTC)):
+        raise Failed(why)
+    wanted = request.get("timeline", "")
+    if wanted and (why := no_timeline(wanted, archived())):
         raise Failed(why)
 
 

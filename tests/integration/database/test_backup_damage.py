@@ -110,6 +110,10 @@ def test_a_time_behind_a_hole_in_the_archive_is_refused_and_the_newest_state_say
     told = restored(database, "latest")
     assert "the repository has no WAL between" in told["lost"]
     assert rows(database) == kept
+    refused = ("docker", "exec", database.name, "backup", "check")
+    check = [*refused, json.dumps({"at": "latest", "timeline": "9"})]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert "got TIMELINE=9, expected one of 1" in done.stderr
     told = restored(database, before)
     assert "error" not in told, told
     assert rows(database) == kept

@@ -169,6 +169,12 @@ def test_a_restore_that_fills_the_disk_is_one_that_failed(volume, monkeypatch):
     assert not restore.REQUEST.exists()
 
 
+def test_a_timeline_that_is_not_there_is_refused_with_those_that_are():
+    names = [f"000000{timeline}0000000100000009" for timeline in ("01", "0A")]
+    assert choices.no_timeline("10", names) == ""
+    assert choices.no_timeline("2", names) == "got TIMELINE=2, expected one of 1, 10"
+
+
 def test_files_of_a_timeline_behind_the_one_at_which_a_recovery_ended_are_a_gap():
     names = [f"00000002000000010000{number:04X}" for number in (3, 4, 7, 8)]
     other = ["000000030000000100000009", "000000010000000100000009"]

@@ -249,6 +249,12 @@ def test_what_runs_on_the_node_leaves_a_whole_request_and_stops_the_server(tmp_p
     assert member.inside({}, "backup state").returncode == members.NOT_RUNNING
 
 
+def test_a_timeline_is_a_plain_number_by_then(cluster):
+    cluster[".restore-result 2>"] = [done(0, result())]
+    backup.restore(OUTPUTS, "sophia-dev", "latest", "010")
+    assert '"timeline": "10"' in cluster["asked"][1][1]
+
+
 def test_of_two_restores_at_once_neither_is_told_of_the_others_success(cluster):
     cluster[".restore-result 2>"] = [done(0, result("2026-11-27T09:00:00+00:00"))]
     with pytest.raises(NotUp, match="somebody else asked for a restore to 2026-11-27T09:00:00"):
