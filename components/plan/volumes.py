@@ -13,8 +13,8 @@ DATA = "/opt/sophia/data"
 
 @dataclass(frozen=True)
 class VolumePlan:
-    """A directory on one node. uid: its owner's number; mode: octal digits. is_copy: whether another
-    volume has the same."""
+    """A directory on one node. uid: its owner's number; mode: octal digits. is_copy: whether
+    another volume has the same."""
 
     name: str
     path: str

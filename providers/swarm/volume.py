@@ -47,8 +47,8 @@ class VolumeOutputs:
 class Volume(Lifecycle[VolumeInputs, VolumeOutputs]):
     """Creates the directory over ssh and marks it. Deleting this resource keeps the directory.
 
-    A directory with another volume's marker is never touched, except that of a former copy. One without a marker, empty or not,
-    is adopted: earlier programs wrote none.
+    A directory with another volume's marker is never touched, except that of a former copy. One
+    without a marker, empty or not, is adopted: earlier programs wrote none.
     """
 
     token = "swarm:index:Volume"
