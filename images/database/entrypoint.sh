@@ -102,9 +102,13 @@ if [ -n "${BACKUP_BUCKET:-}" ]; then
     if [ -n "${MEMBERS:-}" ]; then
         # A restored cluster has the roles of its time.
         if [ -e "$data/.restore" ] || [ -e "$data/.restored" ]; then : >"$data/.roles-due"; fi
-        [ ! -e "$data/.restore" ] || member forget
     fi
     backup asked
+    if [ -e "$data/.another" ]; then
+        # Not for one that failed: etcd knows which member lacks what was committed.
+        [ -z "${MEMBERS:-}" ] || member forget
+        rm "$data/.another"
+    fi
     if [ "${BACKUP_RESTORE_ONLY:-}" != true ]; then
         archive_mode=on
         # A WAL file that isn't full is archived after this time: what a lost disk may cost.

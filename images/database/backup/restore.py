@@ -23,6 +23,7 @@ from typing import Any
 from .choices import after_a_gap, candidates, moment, no_timeline, refusal
 from .content import Content, compared, content, noted
 from .places import (
+    ANOTHER,
     BEFORE,
     CLUSTER,
     FINISHED,
@@ -104,6 +105,7 @@ def fill() -> None:
         ) from None
     UNFINISHED.rename(FINISHED)
     take_place()
+    ANOTHER.unlink()  # there was none before
 
 
 def restore(at: str, timeline: str = "") -> dict[str, Any]:
@@ -230,6 +232,7 @@ def _seen(cluster: Path) -> Content | Failed:
 def take_place() -> None:
     """Puts the restored cluster in the place of the former one. It may be killed anywhere."""
     REQUEST.unlink(missing_ok=True)
+    ANOTHER.touch()
     if CLUSTER.exists():
         shutil.rmtree(BEFORE, ignore_errors=True)
         CLUSTER.rename(BEFORE)

@@ -87,7 +87,8 @@ def test_a_restore_to_a_time_that_is_not_there_names_the_times_that_are():
 @pytest.fixture
 def volume(tmp_path: Path, monkeypatch) -> Path:
     """A volume with a cluster, and a request. Whatever is restored has a file `restored`."""
-    for name in ("REQUEST", "RESULT", "UNFINISHED", "FINISHED", "CLUSTER", "BEFORE", "TOLD"):
+    names = ("REQUEST", "RESULT", "TOLD", "UNFINISHED", "FINISHED", "CLUSTER", "BEFORE", "ANOTHER")
+    for name in names:
         monkeypatch.setattr(restore, name, tmp_path / name.lower())
 
     def restored(at: str, timeline: str = "") -> dict[str, str]:
@@ -150,8 +151,20 @@ def test_a_restore_may_be_killed_at_each_step_and_nobody_is_told_what_is_not_so(
         restore.asked()
         assert (restore.CLUSTER / "restored").exists() == possible
         assert ("error" in json.loads(restore.RESULT.read_text())) != possible
+        assert restore.ANOTHER.exists() == possible
         assert not restore.REQUEST.exists()
     assert 2 < left < 19
+
+
+def test_an_empty_volume_that_is_filled_is_not_another_cluster_at_its_next_start(
+    volume, monkeypatch
+):
+    """Its standby is there by then, and etcd knows of both."""
+    restore.CLUSTER.rmdir()
+    monkeypatch.setattr(restore, "listed", lambda: [made("full", timedelta())])
+    restore.fill()
+    assert (restore.CLUSTER / "restored").exists()
+    assert not restore.ANOTHER.exists()
 
 
 def test_a_restore_that_fills_the_disk_is_one_that_failed(volume, monkeypatch):
