@@ -83,6 +83,7 @@ rm -f "$cluster/postmaster.pid" "$data"/.socket/.s.PGSQL.*
 mkdir -p -m 0700 "$data/.socket"
 
 if [ -n "${MEMBERS:-}" ]; then
+    [ -e "$data/.member" ] || member begin
     : >"$data/.member"
     # `make restore` works on the other member, and says then how this one goes on.
     [ ! -e "$data/.hold" ] || echo "database: waiting for the restore of the other member"
