@@ -65,6 +65,7 @@ def directory(
         path=volume.path,
         uid=volume.uid,
         mode=volume.mode,
+        is_copy=volume.is_copy,
         confirm_data_loss=confirm_data_loss,
         opts=pulumi.ResourceOptions(parent=parent, provider=cluster.provider),
     )

@@ -12,6 +12,7 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,7 +63,8 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> Json:
     the newest. Raises NotUp with the reason if nothing was restored.
     """
     _needed(outputs)
-    request = json.dumps({"at": moment(at), "timeline": _number(timeline)})
+    wanted = moment(at)
+    request = json.dumps({"at": wanted, "timeline": _number(timeline)})
     every = members.of(outputs, prefix)
     member = _restored(outputs, every)
     node, folder = member.node, member.folder
@@ -75,12 +77,18 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> Json:
         told = nodes.on(outputs, node, f"sudo cat {folder}/.restore-result 2>/dev/null")
         return json.loads(told.stdout) if told.returncode == 0 else None
 
-    with _held(outputs, [one for one in every if one != member]):
+    with _held(outputs, [one for one in every if one != member]) as hold:
         say(f"the database on {node} stops, and starts with what it restores to {at}")
         asked = nodes.on(outputs, node, _ask(member, request))
         if asked.returncode:
             raise NotUp(f"{node} does not take the request: {asked.stdout.strip()}")
         told = members.until(result, "the restore", plan.LONGEST_RESTORE_S)
+        hold.restored = "error" not in told
+        if told.get("at", wanted) != wanted:
+            raise NotUp(
+                f"somebody else asked for a restore to {told['at']} meanwhile, and that has ended:"
+                " look at the database before you ask again"
+            )
         if "error" in told:
             raise NotUp(f"nothing was restored, the database is as it was: {told['error']}")
         members.until(
@@ -93,6 +101,8 @@ def restore(outputs: Json, prefix: str, at: str, timeline: str) -> Json:
         f" {time.monotonic() - began:.0f} s. What it had before is on {node} in"
         f" {folder}/15.before until the next restore"
     )
+    if lost := told.get("lost"):
+        say(f"not all is restored: {lost}")
     if there := told.get("content"):
         say(f"{there['rows']} rows in {there['tables']} tables were compared with what was noted")
         for line in there["differences"]:
@@ -113,11 +123,14 @@ def _job(outputs: Json, prefix: str) -> str:
 
 
 def _restored(outputs: Json, every: Sequence[Member]) -> Member:
-    """The member that is restored: the primary, or the first one if there is none."""
+    """The member that is restored: the primary. If there is none, the one that a restore was asked
+    of before, else the first one."""
     try:
         return members.primary(outputs, every)
     except NotUp:
-        return every[0]
+        look = (nodes.on(outputs, one.node, f"sudo test -e {one.folder}/.restore") for one in every)
+        asked = [one for one, told in zip(every, look, strict=True) if told.returncode == 0]
+        return [*asked, *every][0]
 
 
 def lines(outputs: Json, prefix: str) -> list[str]:
@@ -128,6 +141,17 @@ def lines(outputs: Json, prefix: str) -> list[str]:
         return described(state(outputs, prefix), time.time())
     except NotUp as failure:
         return [f"{'backups':<12} unknown: {failure}"]
+
+
+def untried(outputs: Json, prefix: str) -> list[str]:
+    """What a daily look says of backups: nothing if they were tried, or can't be asked, which shows
+    elsewhere."""
+    if not _are_on(outputs):
+        return []
+    try:
+        return _untried(state(outputs, prefix))
+    except NotUp:
+        return []
 
 
 def state(outputs: Json, prefix: str) -> Json:
@@ -165,7 +189,14 @@ def described(state: Mapping[str, Any], now: float) -> list[str]:
         wal += f"; waiting files: {waiting}, for {_age(now - state['waiting_since'])}"
     if state.get("failing") or (waiting and now - state["waiting_since"] > _LATE):
         wal = f"NOT ARCHIVED, see `make logs SERVICE={workloads.DATABASE}`; {wal}"
-    return [f"{'backups':<12} {backups}", f"{'WAL':<12} {wal}"]
+    return [f"{'backups':<12} {backups}", f"{'WAL':<12} {wal}", *_untried(state)]
+
+
+def _untried(state: Mapping[str, Any]) -> list[str]:
+    """A line if the job had no room to try whether the last full backup restores."""
+    if not (why := state.get("untried")):
+        return []
+    return [f"{'restores':<12} NOT TRIED with the last full backup: {why}"]
 
 
 def moment(at: str) -> str:
@@ -181,9 +212,10 @@ def moment(at: str) -> str:
 
 
 def _number(timeline: str) -> str:
-    if timeline and not timeline.isdigit():
+    if timeline and not timeline.isdecimal():
         raise NotUp(f"make restore: got TIMELINE={timeline}, expected a number such as 1")
-    return timeline
+    # Postgres reads 010 as eight.
+    return timeline and str(int(timeline))
 
 
 def _are_on(outputs: Json) -> bool:
@@ -212,21 +244,34 @@ def _ask(member: Member, request: str) -> str:
     )
 
 
+@dataclass
+class _Hold:
+    """restored: whether the restore was done, None while nobody knows."""
+
+    restored: bool | None = None
+
+
 @contextmanager
-def _held(outputs: Json, others: Sequence[Member]) -> Iterator[None]:
-    """Holds the other member until the restore has ended: it would take over. It is copied anew
-    then; after a failure it continues as it was."""
+def _held(outputs: Json, others: Sequence[Member]) -> Iterator[_Hold]:
+    """Holds the other member until the restore has ended: it would take over, with what it has. It
+    is copied anew then; after a failure it continues as it was."""
     for member in others:
         say(f"{member.name} on {member.node} waits meanwhile")
         member.on_node(outputs, f"set -e\nsudo touch {member.folder}/.hold\n{member.stop}")
-    done = False
+    hold = _Hold()
     try:
-        yield
-        done = True
+        yield hold
     finally:
         for member in others:
-            rebuilt = f"sudo touch {member.folder}/.rebuild\n" if done else ""
-            member.on_node(outputs, f"set -e\n{rebuilt}sudo rm -f {member.folder}/.hold")
+            release = f"sudo rm -f {member.folder}/.hold"
+            if hold.restored is None:
+                say(
+                    f"{member.name} still waits, since the restore may be under way: ask for it"
+                    f" again, or, if the database is as it was, `{release}` on {member.node}"
+                )
+                continue
+            rebuilt = f"sudo touch {member.folder}/.rebuild\n" if hold.restored else ""
+            member.on_node(outputs, f"set -e\n{rebuilt}{release}")
 
 
 def _age(seconds: float) -> str:

@@ -16,7 +16,7 @@ from providers.swarm.services.model import Health, Mount, Placement, Resources
 
 SECOND = "database-2"
 """The second member. Either of them may be the primary: after a failover nothing moves back."""
-SECOND_VOLUME = VolumePlan("database-2", f"{DATA}/postgres-2", USER_ID)
+SECOND_VOLUME = VolumePlan("database-2", f"{DATA}/postgres-2", USER_ID, is_copy=True)
 QUORUM = ("etcd-1", "etcd-2", "etcd-3")
 """One on each of the first managers. Two of them decide."""
 

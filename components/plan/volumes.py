@@ -13,12 +13,14 @@ DATA = "/opt/sophia/data"
 
 @dataclass(frozen=True)
 class VolumePlan:
-    """A directory on one node. uid: its owner's number; mode: octal digits."""
+    """A directory on one node. uid: its owner's number; mode: octal digits. is_copy: whether
+    another volume has the same."""
 
     name: str
     path: str
     uid: int
     mode: str = "0700"
+    is_copy: bool = False
 
 
 def candidates(nodes: Iterable[NodePlan], other: str = "") -> list[dict[str, str]]:

@@ -83,6 +83,7 @@ rm -f "$cluster/postmaster.pid" "$data"/.socket/.s.PGSQL.*
 mkdir -p -m 0700 "$data/.socket"
 
 if [ -n "${MEMBERS:-}" ]; then
+    [ -e "$data/.member" ] || member begin
     : >"$data/.member"
     # `make restore` works on the other member, and says then how this one goes on.
     [ ! -e "$data/.hold" ] || echo "database: waiting for the restore of the other member"
@@ -102,9 +103,13 @@ if [ -n "${BACKUP_BUCKET:-}" ]; then
     if [ -n "${MEMBERS:-}" ]; then
         # A restored cluster has the roles of its time.
         if [ -e "$data/.restore" ] || [ -e "$data/.restored" ]; then : >"$data/.roles-due"; fi
-        [ ! -e "$data/.restore" ] || member forget
     fi
     backup asked
+    if [ -e "$data/.another" ]; then
+        # Not for one that failed: etcd knows which member lacks what was committed.
+        [ -z "${MEMBERS:-}" ] || member forget
+        rm "$data/.another"
+    fi
     if [ "${BACKUP_RESTORE_ONLY:-}" != true ]; then
         archive_mode=on
         # A WAL file that isn't full is archived after this time: what a lost disk may cost.

@@ -3,7 +3,8 @@
 
     member elsewhere  ends with 0 if the cluster exists already, with 1 if it doesn't: whether an
                       empty volume is filled from the other member
-    member forget     makes etcd forget what the cluster was like: it is restored to another time
+    member begin      for a volume that hasn't been a member: forget, if etcd knows another cluster
+    member forget     makes etcd forget what the cluster was like: there is another one here
     member run ARGS…  becomes Patroni. ARGS: those of the server, -c name=value …
     member roles …    what the primary's roles need, at each start of one and each promotion
     member healthy    ends with 0 while it is one: the container's health check
@@ -159,12 +160,35 @@ def elsewhere() -> None:
         time.sleep(1)
 
 
+def begin() -> None:
+    """etcd's volumes outlive a standby that is turned off. One that is turned on again may follow a
+    database that has begun anew meanwhile."""
+    if os.environ["MEMBER"] != next(iter(parsed(os.environ["MEMBERS"]))) or not CLUSTER.exists():
+        return
+    known = insisted("get", "--print-value-only", f"/service/{SCOPE}/initialize").strip()
+    if known not in ("", identifier()):
+        say(f"etcd knows another cluster, {known}, of a former standby: forgotten")
+        forget()
+
+
 def forget() -> None:
     """The other member is held meanwhile, or it would be promoted."""
     for key in ("leader", "sync", "status", "history", "failover", "failsafe"):
-        while etcdctl("del", f"/service/{SCOPE}/{key}") is None:
-            say("etcd doesn't answer: waiting")
-            time.sleep(1)
+        insisted("del", f"/service/{SCOPE}/{key}")
+    # Not deleted: the first member, if it is the other one, would make a cluster of its own.
+    insisted("put", f"/service/{SCOPE}/initialize", identifier())
+
+
+def identifier() -> str:
+    """Of the cluster here."""
+    told = subprocess.run(
+        ["pg_controldata", CLUSTER],
+        env={**os.environ, "LC_ALL": "C"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    return told.split("Database system identifier:")[1].split()[0]
 
 
 def run() -> NoReturn:
@@ -177,12 +201,8 @@ def run() -> NoReturn:
         json.dump(config, file)
     READY.unlink(missing_ok=True)
     # As the image has it, not as it was written at the cluster's birth. Also ends a pause.
-    while (
-        name == next(iter(hosts))
-        and etcdctl("put", f"/service/{SCOPE}/config", json.dumps(shared(settings))) is None
-    ):
-        say("etcd doesn't answer: waiting")
-        time.sleep(1)
+    if name == next(iter(hosts)):
+        insisted("put", f"/service/{SCOPE}/config", json.dumps(shared(settings)))
     os.execvp("patroni", ["patroni", str(CONFIG)])
 
 
@@ -295,6 +315,14 @@ def _get(path: str) -> tuple[int, str]:
         return 0, ""
 
 
+def insisted(*arguments: str) -> str:
+    """What etcdctl prints, once etcd answers."""
+    while (told := etcdctl(*arguments)) is None:
+        say("etcd doesn't answer: waiting")
+        time.sleep(1)
+    return told
+
+
 def etcdctl(*arguments: str) -> str | None:
     """What it prints, or None if no member of etcd answers."""
     hosts = parsed(os.environ["QUORUM"]).values()
@@ -321,5 +349,5 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    every = (elsewhere, forget, run, roles, healthy, primary, state, hand_over, alone)
+    every = (elsewhere, begin, forget, run, roles, healthy, primary, state, hand_over, alone)
     {one.__name__.replace("_", "-"): one for one in every}[sys.argv[1]]()

@@ -10,7 +10,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from ops import inspect, jobs, nodes, orphans
+from ops import backup, inspect, jobs, nodes, orphans
 from ops.ci import deployments, drift, drill, engine, github, preflight, preview, summary, verify
 from ops.nodes import NotUp
 from ops.processes import end_on_sigterm
@@ -142,6 +142,7 @@ def _drift(stack: Stack) -> None:
         if "nodes" in outputs:
             prefix = inspect.prefix_of(outputs, stack.name)
             broken = jobs.broken(nodes.asked(outputs, jobs.LOOK), prefix)
+            broken += backup.untried(outputs, prefix)
     except NotUp as failure:
         broken, failed = [str(failure)], True
     text = drift.report(stack.name, seen, lost, drilled, broken, outputs, datetime.now(UTC))

@@ -35,7 +35,7 @@ def report(
 ) -> str:
     """The issue's text, "" if all is well. preview, orphans: if a text, the reason why it
     failed. drilled: machines of a restore drill. jobs: a line for each one whose last run
-    failed."""
+    failed, or left something out."""
     parts = [
         *_preview(stack, preview),
         *_unseen(preview),

@@ -25,6 +25,8 @@ ANSWER = 60.0
 """Seconds for one answer of the Engine."""
 SLACK = 10
 """Seconds by which managers' clocks may differ: a run so soon before a time was for that time."""
+WRONG = 3600
+"""Seconds in the future from which a last run was started by a clock that was wrong."""
 ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 
 
@@ -90,7 +92,8 @@ def run(job: str, calendar: str) -> str:
     if "JobStatus" not in service:
         raise Failed(f"{job} is no job")
     last = _unix(service["JobStatus"]["LastExecution"][:19], "%Y-%m-%dT%H:%M:%S")
-    if next_time(calendar, last + SLACK) > time.time():
+    now = time.time()
+    if last < now + WRONG and next_time(calendar, last + SLACK) > now:
         return "not due"
     if still_runs(service["ID"]):
         return "due, but its last run has not ended"

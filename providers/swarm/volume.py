@@ -14,6 +14,9 @@ from providers.swarm.volume_home import refusal
 MARKER = ".volume"
 """File in the directory with the volume's id; owned by root, so its user can't change it."""
 
+LOCK = ".lock"
+"""File in the directory that is locked by what uses it."""
+
 READY, MISSING, FOREIGN = "ready", "missing", "foreign"
 
 
@@ -29,6 +32,11 @@ class VolumeInputs:
     uid: int = prop(default=0, doc="Owner's number; the group has the same.")
     mode: str = prop(default="0700", doc="Octal digits.")
     confirm_data_loss: str = prop(default="", doc="Id of a volume that may be lost.")
+    is_copy: bool = prop(
+        default=False,
+        doc="Whether another volume has the same: then a former one's directory is moved aside, to"
+        " `<path>.<its id>`, unless something uses it.",
+    )
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,8 @@ class VolumeOutputs:
 class Volume(Lifecycle[VolumeInputs, VolumeOutputs]):
     """Creates the directory over ssh and marks it. Deleting this resource keeps the directory.
 
-    A directory with another volume's marker is never touched. One without a marker, empty or not,
-    is adopted: earlier programs wrote none.
+    A directory with another volume's marker is never touched, except that of a former copy. One
+    without a marker, empty or not, is adopted: earlier programs wrote none.
     """
 
     token = "swarm:index:Volume"
@@ -143,9 +151,13 @@ def _make(inputs: VolumeInputs) -> str:
     """A script that creates the directory unless it exists, marks it unless it is marked, and
     prints the marker's id. Pure."""
     path, owner = shlex.quote(inputs.path), f"{inputs.uid}"
-    marker = shlex.quote(f"{inputs.path}/{MARKER}")
+    marker, lock = (shlex.quote(f"{inputs.path}/{file}") for file in (MARKER, LOCK))
+    aside = (
+        f' former=$(cat {marker} 2>/dev/null || true); case "$former" in {inputs.volume_id}|"") ;;'
+        f' *) if flock --nonblock {lock} true; then mv {path} {path}."$former"; fi;; esac;'
+    )
     return (
-        f"set -eu; if [ ! -s {marker} ]; then"
+        f"set -eu;{aside * inputs.is_copy} if [ ! -s {marker} ]; then"
         f" install -d -m {inputs.mode} -o {owner} -g {owner} {path};"
         f" echo {shlex.quote(inputs.volume_id)} >{marker}.new; chmod 0644 {marker}.new;"
         f" sync {marker}.new; mv {marker}.new {marker}; fi; cat {marker}"

@@ -3,7 +3,7 @@ refused. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,6 +89,21 @@ def candidates(at: str, backups: Sequence[Backup]) -> list[Backup]:
     """Those that a restore to that time may begin with, the newest first."""
     before = [one for one in backups if at == "latest" or ended(one) <= moment(at)]
     return sorted(before, key=ended, reverse=True)
+
+
+def no_timeline(wanted: str, archived: Iterable[str]) -> str:
+    """Why there is no such timeline, or "". archived: names of WAL files."""
+    known = sorted({int(name[:8], 16) for name in archived})
+    if int(wanted) in known:
+        return ""
+    return f"got TIMELINE={wanted}, expected one of {', '.join(map(str, known))}"
+
+
+def after_a_gap(last: str, archived: Iterable[str]) -> str:
+    """The first WAL file of the same timeline after the one at which a recovery ended for want of
+    the next one; "" where there is none."""
+    later = (name for name in archived if name[:8] == last[:8] and name > last)
+    return min(later, default="") if last else ""
 
 
 def moment(text: str) -> datetime:

@@ -11,6 +11,8 @@ CLUSTER, BEFORE = DATA / VERSION, DATA / f"{VERSION}.before"
 UNFINISHED, FINISHED = DATA / ".restoring", DATA / ".restored"
 DRILL = DATA / ".drill"
 REQUEST, RESULT = DATA / ".restore", DATA / ".restore-result"
+ANOTHER = DATA / ".another"
+"""Tells the start (entrypoint.sh) that there is another cluster than before."""
 SOCKETS = DATA / ".socket"
 """Where the job meets the server: it is on the same volume, and on no network of the server's."""
 SECRETS = Path("/run/secrets")

@@ -41,7 +41,12 @@ def _explained(said: str) -> str:
 
 
 def backups() -> list[Backup]:
-    """Those in the repository, the oldest first. Raises Failed where it can't be read."""
+    """Those that are whole, the oldest first. Raises Failed where the repository can't be read."""
+    return [one for one in listed() if not one["error"]]
+
+
+def listed() -> list[Backup]:
+    """All in the repository, those of damaged pages as well. Raises Failed."""
     # Somebody waits for it, and four tries are made.
     told = pgbackrest("info", "--output=json", "--io-timeout=4")
     try:
@@ -54,5 +59,13 @@ def backups() -> list[Backup]:
     # 1: no stanza yet; 2: no backup yet; 3: none of this cluster's version.
     if status["code"] > 3:
         raise Failed(f"pgbackrest info: {_explained(status['message'])}")
-    found: list[Backup] = [one for one in stanza["backup"] if not one["error"]]
+    found: list[Backup] = stanza["backup"]
     return found
+
+
+def archived() -> list[str]:
+    """The names of all WAL files in the repository. Raises Failed."""
+    told = pgbackrest(
+        "repo-ls", "--recurse", "--filter=/[0-9A-F]{24}-[0-9a-f]+", "archive/database"
+    )
+    return [line.rpartition("/")[2][:24] for line in told.splitlines()]

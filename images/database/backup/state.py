@@ -7,6 +7,7 @@ import subprocess
 from typing import Any
 
 from .content import noted
+from .make import UNTRIED
 from .places import Failed
 from .repository import backups
 
@@ -14,7 +15,8 @@ from .repository import backups
 def state() -> None:
     """Prints times in Unix time: of the oldest backup, the newest one and the newest full one; of
     the last WAL that was archived, and of the oldest that waits for it. noted: the newest moment of
-    which the content is known, ISO 8601."""
+    which the content is known, ISO 8601. untried: why the restore of the last full one was not
+    tried, None if it was."""
     sql = (
         "SELECT json_build_object("
         "'archived', extract(epoch FROM last_archived_time),"
@@ -33,13 +35,15 @@ def state() -> None:
         told["error"] = str(failure).splitlines()[0]
     else:
         ends = [one["timestamp"]["stop"] for one in every]
-        full = [one["timestamp"]["stop"] for one in every if one["type"] == "full"]
+        fulls = [one for one in every if one["type"] == "full"]
+        full = [one["timestamp"]["stop"] for one in fulls]
         told |= {
             "first": min(ends, default=None),
             "last": max(ends, default=None),
             "last_full": max(full, default=None),
             "count": len(every),
             "noted": (noted(every) or {}).get("at"),
+            "untried": (fulls[-1].get("annotation") or {}).get(UNTRIED) if fulls else None,
             "database_bytes": every[-1]["info"]["size"] if every else None,
         }
     print(json.dumps(told))

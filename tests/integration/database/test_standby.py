@@ -59,8 +59,8 @@ def test_the_exporters_queries_tell_who_is_primary_and_whether_it_is_followed(
     def told(name: str) -> list[str]:
         return [members.sql(name, f"SET ROLE pg_monitor; {one['query']}") for one in asked.values()]
 
-    assert told(leader) == ["1", "1"]
-    assert told(members.other(leader)) == ["0", ""]
+    assert told(leader) == ["1", "1", "0"]
+    assert told(members.other(leader)) == ["0", "", "0"]
 
 
 @pytest.mark.parametrize("loss", ["killed", "cut off", "stopped"])

@@ -4,6 +4,7 @@ missing from the archive; a restore takes both members; without a standby its da
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,28 @@ def test_backups_survive_a_failover_and_a_restore_takes_both_members(members: Me
     until(lambda: len(rows(members, FIRST)), lambda count: count == kept, "its rows", 60)
     assert not members.is_primary(standby.SECOND)
     members.sql(FIRST, "INSERT INTO written VALUES (0)", database.DATABASE)
+
+
+def test_a_restore_that_fails_lets_nobody_forget_who_lacks_commits(members: Members) -> None:
+    """The other member, held meanwhile, would be promoted without them."""
+    first, second = FIRST, standby.SECOND
+    members.sql(first, "CREATE TABLE written (number int)", database.DATABASE)
+    members.stop(second)
+    until(lambda: members.roles(first), lambda seen: seen == {first: "leader"}, "one is left", 60)
+    members.sql(first, "INSERT INTO written VALUES (1)", database.DATABASE)
+    folder = members.folder_of(first)
+    (folder / ".restore").write_text(json.dumps({"at": "2001-01-01"}))
+    members.stop(first)
+    members.start(first)
+    until((folder / ".restore-result").exists, bool, "a result of the restore", 60)
+    members.kill(first)
+    members.start(second)
+    ends = time.monotonic() + 40
+    while time.monotonic() < ends:
+        assert not members.is_primary(second)
+    members.start(first)
+    members.in_step(first)
+    assert rows(members, second) == ["1"]
 
 
 def job(members: Members, name: str) -> str:

@@ -3,8 +3,10 @@ due, and which restores are refused."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,20 +84,151 @@ def test_a_restore_to_a_time_that_is_not_there_names_the_times_that_are():
     assert choices.refusal("latest", [], NOW) == "the repository has no backup"
 
 
-def test_a_restore_that_failed_is_not_tried_again_by_a_later_start(tmp_path: Path, monkeypatch):
-    """Whoever asked is told that nothing was restored; the start may be killed right then."""
-    for name in ("REQUEST", "RESULT", "UNFINISHED", "FINISHED"):
-        monkeypatch.setattr(restore, name, tmp_path / f".{name.lower()}")
+@pytest.fixture
+def volume(tmp_path: Path, monkeypatch) -> Path:
+    """A volume with a cluster, and a request. Whatever is restored has a file `restored`."""
+    names = ("REQUEST", "RESULT", "TOLD", "UNFINISHED", "FINISHED", "CLUSTER", "BEFORE", "ANOTHER")
+    for name in names:
+        monkeypatch.setattr(restore, name, tmp_path / name.lower())
+
+    def restored(at: str, timeline: str = "") -> dict[str, str]:
+        restore.UNFINISHED.mkdir()
+        (restore.UNFINISHED / "restored").touch()
+        return {"timeline": "2"}
+
+    monkeypatch.setattr(restore, "restore", restored)
+    monkeypatch.setattr(restore, "backups", lambda: [made("full", timedelta())])
+    restore.CLUSTER.mkdir()
     restore.REQUEST.write_text(json.dumps({"at": "latest"}))
-    monkeypatch.setattr(restore, "backups", list)
+    return tmp_path
 
-    def killed(_: object) -> str:
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(restore.json, "dumps", killed)
-    with pytest.raises(KeyboardInterrupt):
+class Killed(BaseException):
+    """Ends a start at once, as a signal that nobody handles."""
+
+
+@pytest.mark.parametrize("possible", [True, False])
+def test_a_restore_may_be_killed_at_each_step_and_nobody_is_told_what_is_not_so(
+    volume, monkeypatch, possible
+):
+    """It is killed at its first change of a name, then at its second, and so on."""
+    if not possible:
+        monkeypatch.setattr(restore, "backups", list)
+    changes = {name: getattr(Path, name) for name in ("rename", "unlink", "write_text")}
+
+    def started(left: int) -> None:
+        """A start that may make so many changes."""
+        count = iter(range(left))
+
+        def limited(name: str):
+            def change(path: Path, *values: object, **more: object) -> object:
+                if next(count, None) is None:
+                    raise Killed
+                return changes[name](path, *values, **more)
+
+            return change
+
+        with monkeypatch.context() as at_most:
+            for name in changes:
+                at_most.setattr(Path, name, limited(name))
+            restore.asked()
+
+    for left in range(20):
+        shutil.rmtree(volume)
+        volume.mkdir()
+        restore.CLUSTER.mkdir()
+        restore.REQUEST.write_text(json.dumps({"at": "latest"}))
+        try:
+            started(left)
+        except Killed:
+            if restore.RESULT.exists():
+                # Now nothing may change any more.
+                assert not restore.REQUEST.exists()
+                assert (restore.CLUSTER / "restored").exists() == possible
+        else:
+            break
+        shutil.rmtree(restore.UNFINISHED, ignore_errors=True)  # as `files` begins
         restore.asked()
+        assert (restore.CLUSTER / "restored").exists() == possible
+        assert ("error" in json.loads(restore.RESULT.read_text())) != possible
+        assert restore.ANOTHER.exists() == possible
+        assert not restore.REQUEST.exists()
+    assert 2 < left < 19
+
+
+def test_an_empty_volume_that_is_filled_is_not_another_cluster_at_its_next_start(
+    volume, monkeypatch
+):
+    """Its standby is there by then, and etcd knows of both."""
+    restore.CLUSTER.rmdir()
+    monkeypatch.setattr(restore, "listed", lambda: [made("full", timedelta())])
+    restore.fill()
+    assert (restore.CLUSTER / "restored").exists()
+    assert not restore.ANOTHER.exists()
+
+
+def test_a_restore_that_fills_the_disk_is_one_that_failed(volume, monkeypatch):
+    write = Path.write_text
+
+    def full(path: Path, text: str) -> int:
+        if restore.UNFINISHED.exists():
+            raise OSError(28, "No space left on device")
+        return write(path, text)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    restore.asked()
+    assert "No space left" in json.loads(restore.RESULT.read_text())["error"]
+    assert not (restore.CLUSTER / "restored").exists()
     assert not restore.REQUEST.exists()
+
+
+def test_a_timeline_that_is_not_there_is_refused_with_those_that_are():
+    names = [f"000000{timeline}0000000100000009" for timeline in ("01", "0A")]
+    assert choices.no_timeline("10", names) == ""
+    assert choices.no_timeline("2", names) == "got TIMELINE=2, expected one of 1, 10"
+
+
+def test_files_of_a_timeline_behind_the_one_at_which_a_recovery_ended_are_a_gap():
+    names = [f"00000002000000010000{number:04X}" for number in (3, 4, 7, 8)]
+    other = ["000000030000000100000009", "000000010000000100000009"]
+    assert choices.after_a_gap(names[1], [*other, *names]) == names[2]
+    assert choices.after_a_gap(names[3], [*other, *names]) == ""
+    assert choices.after_a_gap("", names) == ""
+
+
+@pytest.fixture(autouse=True)
+def lock(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(make, "LOCK", tmp_path / "backup.lock")
+    return make.LOCK
+
+
+def test_of_two_jobs_on_a_volume_the_second_one_waits(lock, monkeypatch):
+    """Swarm starts one while the other, which it replaces, has seconds to end."""
+    monkeypatch.setattr(make, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(make, "is_standby", lambda: True)
+    monkeypatch.setattr(make, "backups", list)
+    with lock.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(Failed, match="another run on this volume has not ended"):
+            make.run()
+    make.run()
+
+
+def test_what_a_killed_restore_beside_the_database_left_is_removed_by_the_next_run(
+    tmp_path, monkeypatch
+):
+    """Else it would take the room without which none is tried."""
+    monkeypatch.setattr(make, "DRILL", tmp_path / ".drill")
+    monkeypatch.setattr(make, "is_standby", lambda: False)
+    make.DRILL.mkdir()
+
+    def away(*_: str) -> str:
+        raise Failed("S3 is away")
+
+    monkeypatch.setattr(make, "pgbackrest", away)
+    with pytest.raises(Failed, match="S3 is away"):
+        make.run()
+    assert not make.DRILL.exists()
 
 
 SERVER = """\
@@ -109,8 +242,7 @@ while :; do sleep 0.1; done
 
 
 def test_a_restore_that_can_not_be_compared_is_one_all_the_same(tmp_path: Path, monkeypatch):
-    """The repository has its timeline by then: whoever restores the newest state later follows that
-    one, without what the former cluster has done since."""
+    """The database is as it was asked for; that it can't be compared is told."""
     (tmp_path / "postgres").write_text(SERVER)
     (tmp_path / "postgres").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -119,11 +251,11 @@ def test_a_restore_that_can_not_be_compared_is_one_all_the_same(tmp_path: Path, 
         raise Failed("the database's content can't be read: invalid page")
 
     monkeypatch.setattr(restore, "content", unreadable)
-    timeline, found = restore.recover(tmp_path, look=True, quiet=True)
-    assert timeline == "2"
-    assert isinstance(found, Failed)
+    done = restore.recover(tmp_path, look=True, quiet=True)
+    assert done.timeline == "2"
+    assert isinstance(done.found, Failed)
     expected = {"at": "2026-11-27T03:00:07+00:00", "tables": {"public.a": [2, "1"]}}
-    assert compared(expected, found)["differences"] == [str(found)]
+    assert compared(expected, done.found)["differences"] == [str(done.found)]
 
 
 def test_the_standbys_job_fails_while_nobody_makes_backups(monkeypatch, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from components.plan import database
 from images.database import member
 
@@ -46,3 +48,27 @@ def test_superusers_come_in_by_the_socket_and_nobody_is_heard_without_a_certific
         "required",
         "https",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "forgotten"),
+    [
+        ("database", "", False),
+        ("database", "7001\n", False),
+        ("database", "7002\n", True),
+        # It copies the first one.
+        ("database-2", "7002\n", False),
+    ],
+)
+def test_etcd_forgets_a_former_standbys_cluster_where_there_is_another_one_now(
+    tmp_path, monkeypatch, name, known, forgotten
+):
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(member, "CLUSTER", tmp_path)
+    monkeypatch.setattr(member, "identifier", lambda: "7001")
+    monkeypatch.setattr(member, "insisted", lambda *words: asked.append(words) or known)
+    monkeypatch.setenv("MEMBER", name)
+    monkeypatch.setenv("MEMBERS", "database=a,database-2=b")
+    member.begin()
+    assert (("del", "/service/database/sync") in asked) == forgotten
+    assert (("put", "/service/database/initialize", "7001") in asked) == forgotten

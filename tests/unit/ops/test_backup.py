@@ -41,6 +41,11 @@ def done(status: int, said: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess((), status, said)
 
 
+def result(at: str = "latest", **more: object) -> str:
+    """What is left for whoever asked."""
+    return json.dumps({"at": at, "timeline": "2", **more})
+
+
 def looked(service: dict, *tasks: dict) -> subprocess.CompletedProcess[str]:
     return done(0, f"{json.dumps([service])}\n{json.dumps(tasks)}")
 
@@ -51,7 +56,7 @@ def cluster(monkeypatch):
     answers = {
         "Constraints": [done(0, '["node.labels.node == manager-2"]')],
         "backup check": [done(0)],
-        ".restore-result 2>": [done(1), done(0, '{"at": "latest", "timeline": "2"}')],
+        ".restore-result 2>": [done(1), done(0, result("2026-11-27T12:00:00+00:00"))],
         "sudo tee": [done(0)],
         "healthcheck": [done(1), done(0)],
         "service update": [done(0)],
@@ -89,8 +94,7 @@ def test_a_restore_is_checked_then_asked_for_on_the_databases_node_and_waited_fo
 
 def test_a_restore_tells_what_differs_from_what_was_noted(cluster, capsys):
     there = {"tables": 2, "rows": 7, "differences": ["public.a: got 3 rows, expected 4"]}
-    answer = json.dumps({"at": "latest", "timeline": "2", "content": there})
-    cluster[".restore-result 2>"] = [done(0, answer)]
+    cluster[".restore-result 2>"] = [done(0, result(content=there))]
     assert backup.restore(OUTPUTS, "sophia-dev", "latest", "")["content"] == there
     told = capsys.readouterr().out
     assert "7 rows in 2 tables were compared with what was noted" in told
@@ -99,6 +103,7 @@ def test_a_restore_tells_what_differs_from_what_was_noted(cluster, capsys):
 
 def test_a_stack_that_reads_the_backups_of_another_one_restores_and_makes_none(cluster):
     reading = OUTPUTS | {"networks": {"database": ["data", "backup"]}}
+    cluster[".restore-result 2>"] = [done(0, result())]
     backup.restore(reading, "sophia-dev", "latest", "")
     assert "service update" not in str([command for _, command in cluster["asked"]])
     with pytest.raises(NotUp, match="reads the backups of another one, and makes none"):
@@ -114,6 +119,7 @@ def test_a_restore_that_is_refused_changes_nothing(cluster):
 
 def test_a_database_that_does_not_run_is_asked_without_a_check(cluster):
     cluster["backup check"] = [done(64)]
+    cluster[".restore-result 2>"] = [done(0, result())]
     backup.restore(OUTPUTS, "sophia-dev", "latest", "")
     assert "sudo tee" in str(cluster["asked"])
 
@@ -201,6 +207,18 @@ def test_the_status_tells_what_is_wrong():
     assert backup.described(STATE | {"count": 0}, NOW)[0] == "backups      NONE yet"
 
 
+def test_the_status_and_the_daily_look_tell_of_a_restore_that_had_no_room(cluster):
+    why = "it needs 80.0 MB of disk, and 9.0 MB are free"
+    cluster["backup state"] = [done(0, json.dumps(STATE | {"untried": why}))]
+    line = f"restores     NOT TRIED with the last full backup: {why}"
+    assert backup.lines(OUTPUTS, "sophia-dev")[2:] == [line]
+    assert backup.untried(OUTPUTS, "sophia-dev") == [line]
+    for answer in (done(0, json.dumps(STATE)), done(255, "timed out")):
+        cluster["backup state"] = [answer]
+        assert backup.untried(OUTPUTS, "sophia-dev") == []
+    assert backup.untried({"backup_passphrase": ""}, "sophia-dev") == []
+
+
 def test_what_runs_on_the_node_leaves_a_whole_request_and_stops_the_server(tmp_path, monkeypatch):
     volume, log = tmp_path / "volume", tmp_path / "log"
     volume.mkdir()
@@ -231,23 +249,70 @@ def test_what_runs_on_the_node_leaves_a_whole_request_and_stops_the_server(tmp_p
     assert member.inside({}, "backup state").returncode == members.NOT_RUNNING
 
 
-def test_the_other_member_waits_for_a_restore_and_is_then_copied_anew(monkeypatch):
-    ran: list[tuple[str, str]] = []
-    monkeypatch.setattr(nodes, "on", lambda _, node, script: ran.append((node, script)) or done(0))
-    other = Member("database-2", "p-database-2", "manager-2", "/data/postgres-2")
-    with backup._held({}, [other]):
-        ((node, script),) = ran
-        assert node == "manager-2"
-        assert "touch /data/postgres-2/.hold" in script
-        assert "docker stop" in script
+def test_a_timeline_is_a_plain_number_by_then(cluster):
+    cluster[".restore-result 2>"] = [done(0, result())]
+    backup.restore(OUTPUTS, "sophia-dev", "latest", "010")
+    assert '"timeline": "10"' in cluster["asked"][1][1]
+
+
+def test_of_two_restores_at_once_neither_is_told_of_the_others_success(cluster):
+    cluster[".restore-result 2>"] = [done(0, result("2026-11-27T09:00:00+00:00"))]
+    with pytest.raises(NotUp, match="somebody else asked for a restore to 2026-11-27T09:00:00"):
+        backup.restore(OUTPUTS, "sophia-dev", "latest", "")
+
+
+OTHER = Member("database-2", "p-database-2", "manager-2", "/data/postgres-2")
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """What nodes were asked to run, all of which works."""
+    scripts: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        nodes, "on", lambda _, node, script: scripts.append((node, script)) or done(0)
+    )
+    return scripts
+
+
+def test_the_other_member_waits_for_a_restore_and_is_then_copied_anew(ran):
+    def restored() -> None:
+        with backup._held({}, [OTHER]) as hold:
+            ((node, script),) = ran
+            assert node == "manager-2"
+            assert "touch /data/postgres-2/.hold" in script
+            assert "docker stop" in script
+            # It has taken its place by then, however long the server takes to answer.
+            hold.restored = True
+            raise NotUp("the database has not ended within 120 s")
+
+    with pytest.raises(NotUp, match="not ended"):
+        restored()
     assert "touch /data/postgres-2/.rebuild" in ran[1][1]
     assert "rm -f /data/postgres-2/.hold" in ran[1][1]
 
-    def failing() -> None:
-        with backup._held({}, [other]):
-            raise NotUp("nothing was restored")
 
-    with pytest.raises(NotUp, match="nothing was restored"):
-        failing()
-    assert ".rebuild" not in ran[3][1]
-    assert "rm -f /data/postgres-2/.hold" in ran[3][1]
+def test_after_a_restore_that_failed_it_continues_as_it_was(ran):
+    with backup._held({}, [OTHER]) as hold:
+        hold.restored = False
+    assert ".rebuild" not in ran[1][1]
+    assert "rm -f /data/postgres-2/.hold" in ran[1][1]
+
+
+def test_while_nobody_knows_how_a_restore_ends_the_other_member_is_kept_from_taking_over(
+    ran, capsys
+):
+    """It would be promoted with what the restore takes back."""
+    with pytest.raises(KeyboardInterrupt), backup._held({}, [OTHER]):
+        raise KeyboardInterrupt
+    assert len(ran) == 1
+    told = capsys.readouterr().out
+    assert "database-2 still waits, since the restore may be under way: ask for it again" in told
+
+
+def test_a_restore_that_is_asked_for_again_goes_to_the_member_that_has_begun_it(monkeypatch):
+    first = Member("database", "p-database", "manager-1", "/data/postgres")
+    begun = {"sudo test -e /data/postgres-2/.restore"}
+    monkeypatch.setattr(nodes, "on", lambda _, node, script: done(0 if script in begun else 1))
+    assert backup._restored({}, [first, OTHER]) == OTHER
+    begun.clear()
+    assert backup._restored({}, [first, OTHER]) == first

@@ -131,6 +131,8 @@ def test_a_due_job_is_run_again_for_its_present_version(swarm):
         ("2026-11-26T02:59:55.9Z", "2026-11-26T03:00:00.5", "not due"),
         # By an `up`, which has nothing to do with the schedule.
         ("2026-11-26T02:30:00.0Z", "2026-11-26T03:00:00.5", "started"),
+        # By a manager whose clock was wrong: else it would not run for a year.
+        ("2027-11-26T03:00:00.9Z", "2026-11-26T03:00:00.5", "started"),
         # Missed, while all managers were off.
         ("2026-11-23T03:00:02.5Z", "2026-11-26T14:00:00", "started"),
     ],

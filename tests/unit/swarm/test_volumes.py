@@ -2,12 +2,24 @@
 
 import asyncio
 import dataclasses
+import fcntl
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from providers.runtime import codec
 from providers.runtime.difference import difference
-from providers.swarm.volume import FOREIGN, MISSING, READY, Volume, VolumeInputs, VolumeOutputs
+from providers.swarm.volume import (
+    FOREIGN,
+    MISSING,
+    READY,
+    Volume,
+    VolumeInputs,
+    VolumeOutputs,
+    _make,
+)
 from providers.swarm.volume_home import Candidate, VolumeHome, VolumeHomeInputs
 
 NODES = [Candidate("manager-1", "jammy 1"), Candidate("manager-2", "jammy 1")]
@@ -116,3 +128,28 @@ def test_the_homes_decision_is_followed():
 
 def test_another_address_of_the_same_machine_is_no_loss():
     assert volume_diff(address="192.0.2.2").refused is None
+
+
+def run(folder: Path, id: str, *, is_copy: bool) -> str:
+    """What the node's script prints."""
+    inputs = dataclasses.replace(
+        VOLUME, volume_id=id, path=str(folder), uid=os.getuid(), is_copy=is_copy
+    )
+    command = ["sh", "-c", _make(inputs)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_former_copy_is_moved_aside_and_nothing_else_ever_is(tmp_path):
+    """A standby that is turned off and on again gets another volume on the same node."""
+    folder, former, next = tmp_path / "postgres", "database-2-00000001", "database-2-00000002"
+    assert run(folder, former, is_copy=True) == former
+    (folder / "15").touch()
+    assert run(folder, former, is_copy=True) == former
+    assert run(folder, next, is_copy=False) == former
+    with (folder / ".lock").open("w") as used:
+        fcntl.flock(used, fcntl.LOCK_EX)
+        assert run(folder, next, is_copy=True) == former
+    assert (folder / "15").exists()
+    assert run(folder, next, is_copy=True) == next
+    assert not (folder / "15").exists()
+    assert (tmp_path / f"postgres.{former}" / "15").exists()
