@@ -9,7 +9,7 @@ from datetime import datetime
 import pulumi
 
 from components.handles import Ground, ServiceHandle
-from components.plan import exporters
+from components.plan import exporters, networks
 from components.plan import monitoring as plan
 from components.plan.database import MONITOR_SECRET
 from components.plan.nodes import NodePlan
@@ -74,8 +74,11 @@ class Monitoring(pulumi.ComponentResource):
         if exporters.GPU in by_name:
             given = Given(args.gpu_image, {exporters.COUNTERS_FILE: exporters.counters()})
             exporting.append(deploy(by_name[exporters.GPU], args.ground, given, self))
+        of_database = [one for one in args.scraped if networks.DATA in by_name[one].networks]
         alerting: dict[str, pulumi.Input[str]] = {
-            plan.ALERTS_FILE: plan.alerting(slack=args.slack is not None, email=args.email),
+            plan.ALERTS_FILE: plan.alerting(
+                slack=args.slack is not None, email=args.email, of_database=of_database
+            ),
             plan.PASSWORD_SECRET: args.password,
         }
         if args.slack is not None:

@@ -226,12 +226,13 @@ def expected(
     )
 
 
-def alerting(*, slack: bool, email: Email | None) -> str:
-    """The text of alertmanager.yml."""
+def alerting(*, slack: bool, email: Email | None, of_database: Sequence[str]) -> str:
+    """The text of alertmanager.yml. of_database: the servers that need the platform's database."""
     return templates.render(
         "monitoring/alertmanager.yml.j2",
         slack=slack,
         email=email,
+        of_database=of_database,
         slack_file=f"/run/secrets/{SLACK_SECRET}",
         password_file=f"/run/secrets/{PASSWORD_SECRET}",
         messages="/etc/sophia/messages.tmpl",

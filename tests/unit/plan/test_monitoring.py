@@ -174,7 +174,7 @@ def test_as_many_are_expected_as_are_planned():
     ],
 )
 def test_people_are_told_by_what_was_given_and_secrets_are_files(slack, email, ways, files):
-    text = plan.alerting(slack=slack, email=email)
+    text = plan.alerting(slack=slack, email=email, of_database=())
     (receiver,) = yaml.safe_load(text)["receivers"]
     assert [key for key in receiver if key != "name"] == ways
     workload = plan.alertmanager("sophia-dev", slack=slack, email=email)
@@ -182,9 +182,21 @@ def test_people_are_told_by_what_was_given_and_secrets_are_files(slack, email, w
     assert [name for name in files if f"/run/secrets/{name}" not in text] == []
 
 
+def test_the_database_that_is_down_keeps_back_only_what_is_said_of_those_that_need_it():
+    def targets(of_database: list[str]) -> list[list[str]]:
+        text = plan.alerting(slack=True, email=None, of_database=of_database)
+        rules = yaml.safe_load(text)["inhibit_rules"]
+        down = ["alertname = DatabaseDown"]
+        return [rule["target_matchers"] for rule in rules if rule["source_matchers"] == down]
+
+    told = 'alertname =~ "ServerDegraded|ProbeFails"'
+    assert targets(["ai_memory", "postgres"]) == [[told, 'server =~ "ai_memory|postgres"']]
+    assert targets([]) == []
+
+
 def test_text_that_yaml_would_read_otherwise_stays_what_it_is():
     odd = plan.Email("smtp.example.com:587", "o'x: #@example.com", ("a{{b@example.com",), 'q"u: |')
-    read = yaml.safe_load(plan.alerting(slack=False, email=odd))
+    read = yaml.safe_load(plan.alerting(slack=False, email=odd, of_database=()))
     assert read["global"]["smtp_from"] == odd.sender
     assert read["global"]["smtp_auth_username"] == odd.username
     assert read["receivers"][0]["email_configs"][0]["to"] == "a{{b@example.com"
