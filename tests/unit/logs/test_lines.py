@@ -80,7 +80,9 @@ def test_no_line_is_too_long_for_the_store(text):
         (CALL, "sophia-dev-slack", True),
         (GATEWAY, "sophia-dev-gateway", True),
         (GATEWAY, "sophia-dev-slack", False),
-        (GATEWAY.replace('"ci"', '""'), "sophia-dev-gateway", False),
+        (GATEWAY.replace('"ci"', '"-"'), "sophia-dev-gateway", False),
+        (GATEWAY[:-9], "sophia-dev-gateway", True),  # cut
+        (json.dumps({"caller": "-", "path": GATEWAY}), "sophia-dev-gateway", False),
         (REQUEST, "sophia-dev-slack", False),
         ("plain", "sophia-dev-gateway", False),
     ],
