@@ -122,9 +122,12 @@ class Kills:
 
 
 def containers() -> Iterator[Sample]:
-    """What each container of a service uses. One that ends meanwhile is left out."""
+    """How each container of a service is, and what it uses. Of one that ends meanwhile only the
+    former."""
     for one in ask(f"/containers/json?filters={_filters(label=[SERVICE])}"):
         labels = {"swarm_service": one["Labels"][SERVICE], "container": one["Id"][:12]}
+        healthy = not re.search(r"\((unhealthy|health: starting)\)", one["Status"])
+        yield Sample("sophia_container_healthy", labels, healthy)
         try:
             (used,) = ask(f"/containers/{one['Id']}/stats?stream=false&one-shot=true")
         except OSError:

@@ -70,8 +70,12 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: str) -> None:
         super().__init__(path, Answer)
         self.containers = [
-            {"Id": number * 64, "Labels": {SERVICE: f"sophia-dev-{name}"}}
-            for number, name in (("1", "slack"), ("2", "asana"), ("3", "ended"))
+            {"Id": number * 64, "Labels": {SERVICE: f"sophia-dev-{name}"}, "Status": status}
+            for number, name, status in (
+                ("1", "slack", "Up 2 minutes (healthy)"),
+                ("2", "asana", "Up 3 seconds (health: starting)"),
+                ("3", "ended", "Up 2 minutes"),
+            )
         ]
         self.events: list[tuple[int, str]] = []
         self.news = threading.Condition()
@@ -189,12 +193,15 @@ def test_memory_is_what_a_container_can_not_do_without_on_both_versions_of_cgrou
         ("sophia-dev-asana", "sophia_container_memory_bytes"): 695,
         ("sophia-dev-asana", "sophia_container_memory_limit_bytes"): 1000,
         ("sophia-dev-asana", "sophia_container_cpu_seconds_total"): 0,
+    } | {
+        (f"sophia-dev-{name}", "sophia_container_healthy"): healthy
+        for name, healthy in (("slack", 1), ("asana", 0), ("ended", 1))
     }
 
 
 def test_a_container_that_ends_meanwhile_is_no_error(engine):
-    engine.containers.append({"Id": "4" * 64, "Labels": {SERVICE: "gone"}})
-    assert len(list(containers())) == 6
+    engine.containers.append({"Id": "4" * 64, "Labels": {SERVICE: "gone"}, "Status": "Up"})
+    assert len([one for one in containers() if "memory" in one.name]) == 4
 
 
 def test_each_kill_is_counted_once_and_a_service_begins_with_none(engine, monkeypatch):
