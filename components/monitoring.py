@@ -24,7 +24,8 @@ class MonitoringArgs:
     where no GPU is watched.
 
     certificate_ends: the gateway's, ISO 8601. database_password: of the role that watches database.
-    slack: where it takes messages, None for none. email: None for none; password: of its user.
+    slack, heartbeat: where they take messages, None for none. email: None for none; password: of
+    its user.
     needed: what has to be there before anything is missed.
     """
 
@@ -39,6 +40,7 @@ class MonitoringArgs:
     databases: Sequence[ServiceHandle]
     database_password: pulumi.Input[str]
     slack: pulumi.Input[str] | None
+    heartbeat: pulumi.Input[str] | None
     email: plan.Email | None
     password: pulumi.Input[str]
     needed: Sequence[ServiceHandle]
@@ -77,12 +79,17 @@ class Monitoring(pulumi.ComponentResource):
         of_database = [one for one in args.scraped if networks.DATA in by_name[one].networks]
         alerting: dict[str, pulumi.Input[str]] = {
             plan.ALERTS_FILE: plan.alerting(
-                slack=args.slack is not None, email=args.email, of_database=of_database
+                slack=args.slack is not None,
+                email=args.email,
+                of_database=of_database,
+                heartbeat=args.heartbeat is not None,
             ),
             plan.PASSWORD_SECRET: args.password,
         }
         if args.slack is not None:
             alerting[plan.SLACK_SECRET] = args.slack
+        if args.heartbeat is not None:
+            alerting[plan.HEARTBEAT_SECRET] = args.heartbeat
         given = Given(args.image, alerting)
         alertmanager = deploy(by_name[plan.ALERTMANAGER], args.ground, given, self)
         watching: dict[str, pulumi.Input[str]] = {

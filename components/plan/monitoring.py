@@ -23,8 +23,9 @@ CONFIG_FILE, EXPECTED_FILE = "/etc/sophia/prometheus.yml", "/etc/sophia/expected
 ALERTS_FILE = "/etc/sophia/alertmanager.yml"
 RULES = ("/etc/sophia/alerts.yml", "/etc/sophia/dashboards.yml")
 """Files of images/monitoring/rules."""
-SLACK_SECRET, PASSWORD_SECRET = "slack_webhook", "smtp_password"
-"""Files below /run/secrets: the address that Slack takes messages at; the mail server's password.
+SLACK_SECRET, PASSWORD_SECRET, HEARTBEAT_SECRET = "slack_webhook", "smtp_password", "heartbeat"
+"""Files below /run/secrets: the address that Slack takes messages at; the mail server's password;
+the address outside that misses what it doesn't get.
 """
 SCRAPE_S = 10
 KEPT, KEPT_AT_MOST = "15d", "1GB"
@@ -76,18 +77,19 @@ def workloads(
     gpus: bool,
     slack: bool,
     email: Email | None,
+    heartbeat: bool,
 ) -> tuple[Workload, ...]:
     """All of them. prefix: of physical names. needs: what has to be there before anything is
     missed. databases: the members of the platform's, none for an operator's.
     gpus: whether GPUs are watched.
 
-    slack, email: how people are told.
+    slack, email: how people are told. heartbeat: whether somebody outside is told that it watches.
     """
     return (
         exporters.node(),
         *(exporters.of_database(prefix, server) for server in databases),
         *([exporters.gpu()] if gpus else []),
-        alertmanager(prefix, slack=slack, email=email),
+        alertmanager(prefix, slack=slack, email=email, heartbeat=heartbeat),
         prometheus(prefix, needs),
     )
 
@@ -127,12 +129,16 @@ def prometheus(prefix: str, needs: Iterable[str]) -> Workload:
     )
 
 
-def alertmanager(prefix: str, *, slack: bool, email: Email | None) -> Workload:
+def alertmanager(
+    prefix: str, *, slack: bool, email: Email | None, heartbeat: bool = False
+) -> Workload:
     """Tells people. Those on all managers agree on who does, and share what is silenced."""
     own = f"tasks.{names.physical(prefix, ALERTMANAGER)}"
     secrets = [File("slack", SLACK_SECRET)] if slack else []
     if email and email.username:
         secrets.append(File("password", PASSWORD_SECRET))
+    if heartbeat:
+        secrets.append(File("heartbeat", HEARTBEAT_SECRET))
     return Workload(
         name=ALERTMANAGER,
         kind="global",
@@ -228,13 +234,17 @@ def expected(
     )
 
 
-def alerting(*, slack: bool, email: Email | None, of_database: Sequence[str]) -> str:
+def alerting(
+    *, slack: bool, email: Email | None, of_database: Sequence[str], heartbeat: bool = False
+) -> str:
     """The text of alertmanager.yml. of_database: the servers that need the platform's database."""
     return templates.render(
         "monitoring/alertmanager.yml.j2",
         slack=slack,
         email=email,
         of_database=of_database,
+        heartbeat=heartbeat,
+        heartbeat_file=f"/run/secrets/{HEARTBEAT_SECRET}",
         slack_file=f"/run/secrets/{SLACK_SECRET}",
         password_file=f"/run/secrets/{PASSWORD_SECRET}",
         messages="/etc/sophia/messages.tmpl",

@@ -179,11 +179,21 @@ def test_as_many_are_expected_as_are_planned():
 )
 def test_people_are_told_by_what_was_given_and_secrets_are_files(slack, email, ways, files):
     text = plan.alerting(slack=slack, email=email, of_database=())
-    (receiver,) = yaml.safe_load(text)["receivers"]
+    heartbeat, receiver = yaml.safe_load(text)["receivers"]
+    assert heartbeat == {"name": "heartbeat"}, "Watching is told to nobody"
     assert [key for key in receiver if key != "name"] == ways
     workload = plan.alertmanager("sophia-dev", slack=slack, email=email)
     assert [file.target for file in workload.secrets] == files
     assert [name for name in files if f"/run/secrets/{name}" not in text] == []
+
+
+def test_somebody_outside_hears_each_minute_that_it_watches():
+    told = yaml.safe_load(plan.alerting(slack=False, email=EMAIL, of_database=(), heartbeat=True))
+    (way,) = told["receivers"][0]["slack_configs"]
+    assert way["api_url_file"] == "/run/secrets/heartbeat"
+    workload = plan.alertmanager("sophia-dev", slack=False, email=None, heartbeat=True)
+    assert [file.target for file in workload.secrets] == ["heartbeat"]
+    assert [route["matchers"] for route in told["route"]["routes"]] == [["alertname = Watching"]]
 
 
 def test_the_database_that_is_down_keeps_back_only_what_is_said_of_those_that_need_it():
@@ -203,7 +213,7 @@ def test_text_that_yaml_would_read_otherwise_stays_what_it_is():
     read = yaml.safe_load(plan.alerting(slack=False, email=odd, of_database=()))
     assert read["global"]["smtp_from"] == odd.sender
     assert read["global"]["smtp_auth_username"] == odd.username
-    assert read["receivers"][0]["email_configs"][0]["to"] == "a{{b@example.com"
+    assert read["receivers"][1]["email_configs"][0]["to"] == "a{{b@example.com"
 
 
 def test_its_networks_have_room_for_all_of_it():
