@@ -28,6 +28,8 @@ SLACK_SECRET, PASSWORD_SECRET, HEARTBEAT_SECRET = "slack_webhook", "smtp_passwor
 the address outside that misses what it doesn't get.
 """
 SCRAPE_S = 10
+MOST_NUMBERS = 20_000
+"""Of one replica, several times what the largest has. Each takes 3 KB of Prometheus' memory."""
 KEPT, KEPT_AT_MOST = "15d", "1GB"
 """How long numbers are kept, and how much room they take on each manager, whichever ends first."""
 OLDEST_BACKUP_S = 26 * 3600
@@ -52,13 +54,15 @@ class Email:
 @dataclass(frozen=True)
 class Job:
     """Services that are scraped alike. port: where their tasks have /metrics. scopes: HAProxy's, of
-    what it is asked for; () for all.
+    what it is asked for; () for all. most: numbers of one task, which counts as away if it has
+    more; 0 for no limit.
     """
 
     name: str
     port: int
     services: tuple[str, ...]
     scopes: tuple[str, ...] = ()
+    most: int = 0
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ def jobs(planned: Iterable[Workload], servers: Iterable[str]) -> tuple[Job, ...]
     """Everything that is scraped. servers: names of those that have the runtime's /metrics."""
     there = {workload.name for workload in planned}
     every = (
-        Job("server", PORT, tuple(sorted(servers))),
+        Job("server", PORT, tuple(sorted(servers)), most=MOST_NUMBERS),
         # Without each replica's numbers, which are ten times as many.
         Job("gateway", gateway.METRICS_PORT, ("gateway",), ("global", "frontend", "backend")),
         Job("node", exporters.NODE_PORT, (exporters.NODE,)),

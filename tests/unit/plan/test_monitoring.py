@@ -81,6 +81,13 @@ def test_everything_that_has_numbers_is_scraped_by_its_name():
     assert {name.removeprefix("tasks.sophia-dev-") for name in names} == set(PLANNED) - without
 
 
+def test_a_server_with_too_many_numbers_takes_nobodys_memory():
+    scraped = yaml.safe_load(plan.config("sophia-dev", JOBS))["scrape_configs"]
+    limits = {job["job_name"]: job.get("sample_limit") for job in scraped}
+    assert limits.pop("server") == plan.MOST_NUMBERS
+    assert set(limits.values()) == {None}, "those are the platform's own"
+
+
 def test_what_a_node_reports_counts_for_the_service_that_it_is_about():
     (node,) = [
         job
