@@ -25,7 +25,7 @@ class MonitoringArgs:
 
     certificate_ends: the gateway's, ISO 8601. database_password: of the role that watches database.
     slack, heartbeat: where they take messages, None for none. email: None for none; password: of
-    its user.
+    its user. runbooks: below which address this repository's files are read, "" for none.
     needed: what has to be there before anything is missed.
     """
 
@@ -41,6 +41,7 @@ class MonitoringArgs:
     database_password: pulumi.Input[str]
     slack: pulumi.Input[str] | None
     heartbeat: pulumi.Input[str] | None
+    runbooks: str
     email: plan.Email | None
     password: pulumi.Input[str]
     needed: Sequence[ServiceHandle]
@@ -83,6 +84,7 @@ class Monitoring(pulumi.ComponentResource):
                 email=args.email,
                 of_database=of_database,
                 heartbeat=args.heartbeat is not None,
+                runbooks=args.runbooks,
             ),
             plan.PASSWORD_SECRET: args.password,
         }

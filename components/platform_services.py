@@ -231,6 +231,7 @@ class Services:
                 certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),
                 slack=secret(wanted.slack) if slack else None,
                 heartbeat=secret(wanted.heartbeat) if wanted.heartbeat.reveal() else None,
+                runbooks=wanted.runbooks,
                 email=wanted.email,
                 password=secret(wanted.password),
                 needed=needed,

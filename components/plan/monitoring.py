@@ -239,15 +239,23 @@ def expected(
 
 
 def alerting(
-    *, slack: bool, email: Email | None, of_database: Sequence[str], heartbeat: bool = False
+    *,
+    slack: bool,
+    email: Email | None,
+    of_database: Sequence[str],
+    heartbeat: bool = False,
+    runbooks: str = "",
 ) -> str:
-    """The text of alertmanager.yml. of_database: the servers that need the platform's database."""
+    """The text of alertmanager.yml. of_database: the servers that need the platform's database.
+    runbooks: below which address this repository's files are read, "" for none.
+    """
     return templates.render(
         "monitoring/alertmanager.yml.j2",
         slack=slack,
         email=email,
         of_database=of_database,
         heartbeat=heartbeat,
+        runbooks=runbooks,
         heartbeat_file=f"/run/secrets/{HEARTBEAT_SECRET}",
         slack_file=f"/run/secrets/{SLACK_SECRET}",
         password_file=f"/run/secrets/{PASSWORD_SECRET}",

@@ -203,6 +203,15 @@ def test_somebody_outside_hears_each_minute_that_it_watches():
     assert [route["matchers"] for route in told["route"]["routes"]] == [["alertname = Watching"]]
 
 
+@pytest.mark.parametrize(
+    ("runbooks", "link"),
+    [("", ""), ("https://a.example/x/", "https://a.example/x/{{ .CommonAnnotations.runbook }}")],
+)
+def test_a_message_leads_to_the_runbook_or_nowhere(runbooks, link):
+    text = plan.alerting(slack=True, email=None, of_database=(), runbooks=runbooks)
+    assert yaml.safe_load(text)["receivers"][1]["slack_configs"][0]["title_link"] == link
+
+
 def test_the_database_that_is_down_keeps_back_only_what_is_said_of_those_that_need_it():
     def targets(of_database: list[str]) -> list[list[str]]:
         text = plan.alerting(slack=True, email=None, of_database=of_database)
