@@ -219,7 +219,7 @@ def test_the_database_that_is_down_keeps_back_only_what_is_said_of_those_that_ne
         down = ["alertname = DatabaseDown"]
         return [rule["target_matchers"] for rule in rules if rule["source_matchers"] == down]
 
-    told = 'alertname =~ "ServerDegraded|ProbeFails"'
+    told = 'alertname =~ "ServerDegraded|ReplicaDegraded|ProbeFails"'
     assert targets(["ai_memory", "postgres"]) == [[told, 'server =~ "ai_memory|postgres"']]
     assert targets([]) == []
 
