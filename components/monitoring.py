@@ -9,7 +9,7 @@ from datetime import datetime
 import pulumi
 
 from components.handles import Ground, ServiceHandle
-from components.plan import exporters
+from components.plan import exporters, networks
 from components.plan import monitoring as plan
 from components.plan.database import MONITOR_SECRET
 from components.plan.nodes import NodePlan
@@ -24,7 +24,8 @@ class MonitoringArgs:
     where no GPU is watched.
 
     certificate_ends: the gateway's, ISO 8601. database_password: of the role that watches database.
-    slack: where it takes messages, None for none. email: None for none; password: of its user.
+    slack, heartbeat: where they take messages, None for none. email: None for none; password: of
+    its user. runbooks: below which address this repository's files are read, "" for none.
     needed: what has to be there before anything is missed.
     """
 
@@ -39,6 +40,8 @@ class MonitoringArgs:
     databases: Sequence[ServiceHandle]
     database_password: pulumi.Input[str]
     slack: pulumi.Input[str] | None
+    heartbeat: pulumi.Input[str] | None
+    runbooks: str
     email: plan.Email | None
     password: pulumi.Input[str]
     needed: Sequence[ServiceHandle]
@@ -74,12 +77,21 @@ class Monitoring(pulumi.ComponentResource):
         if exporters.GPU in by_name:
             given = Given(args.gpu_image, {exporters.COUNTERS_FILE: exporters.counters()})
             exporting.append(deploy(by_name[exporters.GPU], args.ground, given, self))
+        of_database = [one for one in args.scraped if networks.DATA in by_name[one].networks]
         alerting: dict[str, pulumi.Input[str]] = {
-            plan.ALERTS_FILE: plan.alerting(slack=args.slack is not None, email=args.email),
+            plan.ALERTS_FILE: plan.alerting(
+                slack=args.slack is not None,
+                email=args.email,
+                of_database=of_database,
+                heartbeat=args.heartbeat is not None,
+                runbooks=args.runbooks,
+            ),
             plan.PASSWORD_SECRET: args.password,
         }
         if args.slack is not None:
             alerting[plan.SLACK_SECRET] = args.slack
+        if args.heartbeat is not None:
+            alerting[plan.HEARTBEAT_SECRET] = args.heartbeat
         given = Given(args.image, alerting)
         alertmanager = deploy(by_name[plan.ALERTMANAGER], args.ground, given, self)
         watching: dict[str, pulumi.Input[str]] = {

@@ -230,6 +230,8 @@ class Services:
                 database_password=database.monitor_password if database else "",
                 certificate_ends=gateway.certificate.apply(lambda known: known["ends"]),
                 slack=secret(wanted.slack) if slack else None,
+                heartbeat=secret(wanted.heartbeat) if wanted.heartbeat.reveal() else None,
+                runbooks=wanted.runbooks,
                 email=wanted.email,
                 password=secret(wanted.password),
                 needed=needed,

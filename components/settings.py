@@ -45,7 +45,7 @@ SECRETS = {
     "registry": ("password", "registry.password"),
     "gateway": ("privateKey|PRIVATE KEY", "gateway.privateKey"),
     "backend": (_ANY_SECRETS, "backend.secrets.NAME"),
-    "monitoring": (r'"(slack|password)":\s*"[^"]', "monitoring.slack"),
+    "monitoring": (r'"(slack|heartbeat|password)":\s*"[^"]', "monitoring.slack"),
     "database": (r'"url":\s*"[^"]', "database.url"),
     "backup": (r'"(accessKey|secretKey|passphrase)":(?!\s*(null|""))', "backup.secretKey"),
 }

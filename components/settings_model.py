@@ -109,15 +109,17 @@ class Backend:
 @dataclass(frozen=True)
 class Monitoring:
     """Whether the platform is watched, and how people are told. slack: where Slack takes messages,
-    "" for none. email: None for none; password: of its user. gpu_exporter: NVIDIA's image with its
-    digest, "" for none. max_usd_per_month: what the machines may cost, 0 for no limit. runbooks:
-    below which address people read this repository's files, "" for none.
+    "" for none. heartbeat: where somebody outside waits for one each minute, "" for none. email:
+    None for none; password: of its user. gpu_exporter: NVIDIA's image with its digest, "" for none.
+    max_usd_per_month: what the machines may cost, 0 for no limit. runbooks: below which address
+    people read this repository's files, "" for none.
     """
 
     enabled: bool
     gpu_exporter: str
     max_usd_per_month: float
     slack: Sensitive
+    heartbeat: Sensitive
     email: Email | None
     password: Sensitive
     runbooks: str

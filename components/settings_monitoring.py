@@ -26,13 +26,17 @@ def read(top: Reader) -> Monitoring:
     if slack and not re.fullmatch(_WEBHOOK, slack):
         expected = "the address of a Slack webhook, such as https://hooks.slack.com/services/…"
         reader.fault("slack", slack, expected, hidden=True)
+    heartbeat = reader.secret("heartbeat", "")
+    if heartbeat and not re.fullmatch(_WEBHOOK, heartbeat):
+        expected = "an address that takes a POST each minute, such as https://hc-ping.com/…"
+        reader.fault("heartbeat", heartbeat, expected, hidden=True)
     email, password = _email(reader.inner("email"), given=reader.has("email"))
     exporter = reader.text("gpuExporter", "", pattern=f"({IMAGE})?", expected=_EXPORTER)
     most = reader.number("maxUsdPerMonth", 0.0, low=0, high=1_000_000_000)
     pages = "an address such as https://github.com/example/sophia/blob/main"
     runbooks = reader.text("runbooks", "", pattern=_PAGES, expected=pages)
     reader.finish()
-    ways = (Sensitive(slack), email, Sensitive(password))
+    ways = (Sensitive(slack), Sensitive(heartbeat), email, Sensitive(password))
     return Monitoring(enabled, exporter, most, *ways, runbooks)
 
 

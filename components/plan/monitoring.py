@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.catalog.model import PORT
-from components.plan import exporters, gateway, logs, names, networks, templates
+from components.plan import exporters, gateway, logs, names, networks, standby, templates
 from components.plan.exporters import USER_ID
 from components.plan.nodes import NodePlan
 from components.plan.workload import File, Workload
@@ -23,10 +23,13 @@ CONFIG_FILE, EXPECTED_FILE = "/etc/sophia/prometheus.yml", "/etc/sophia/expected
 ALERTS_FILE = "/etc/sophia/alertmanager.yml"
 RULES = ("/etc/sophia/alerts.yml", "/etc/sophia/dashboards.yml")
 """Files of images/monitoring/rules."""
-SLACK_SECRET, PASSWORD_SECRET = "slack_webhook", "smtp_password"
-"""Files below /run/secrets: the address that Slack takes messages at; the mail server's password.
+SLACK_SECRET, PASSWORD_SECRET, HEARTBEAT_SECRET = "slack_webhook", "smtp_password", "heartbeat"
+"""Files below /run/secrets: the address that Slack takes messages at; the mail server's password;
+the address outside that misses what it doesn't get.
 """
 SCRAPE_S = 10
+MOST_NUMBERS = 20_000
+"""Of one replica, several times what the largest has. Each takes 3 KB of Prometheus' memory."""
 KEPT, KEPT_AT_MOST = "15d", "1GB"
 """How long numbers are kept, and how much room they take on each manager, whichever ends first."""
 OLDEST_BACKUP_S = 26 * 3600
@@ -51,13 +54,15 @@ class Email:
 @dataclass(frozen=True)
 class Job:
     """Services that are scraped alike. port: where their tasks have /metrics. scopes: HAProxy's, of
-    what it is asked for; () for all.
+    what it is asked for; () for all. most: numbers of one task, which counts as away if it has
+    more; 0 for no limit.
     """
 
     name: str
     port: int
     services: tuple[str, ...]
     scopes: tuple[str, ...] = ()
+    most: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,18 +81,19 @@ def workloads(
     gpus: bool,
     slack: bool,
     email: Email | None,
+    heartbeat: bool,
 ) -> tuple[Workload, ...]:
     """All of them. prefix: of physical names. needs: what has to be there before anything is
     missed. databases: the members of the platform's, none for an operator's.
     gpus: whether GPUs are watched.
 
-    slack, email: how people are told.
+    slack, email: how people are told. heartbeat: whether somebody outside is told that it watches.
     """
     return (
         exporters.node(),
         *(exporters.of_database(prefix, server) for server in databases),
         *([exporters.gpu()] if gpus else []),
-        alertmanager(prefix, slack=slack, email=email),
+        alertmanager(prefix, slack=slack, email=email, heartbeat=heartbeat),
         prometheus(prefix, needs),
     )
 
@@ -127,12 +133,16 @@ def prometheus(prefix: str, needs: Iterable[str]) -> Workload:
     )
 
 
-def alertmanager(prefix: str, *, slack: bool, email: Email | None) -> Workload:
+def alertmanager(
+    prefix: str, *, slack: bool, email: Email | None, heartbeat: bool = False
+) -> Workload:
     """Tells people. Those on all managers agree on who does, and share what is silenced."""
     own = f"tasks.{names.physical(prefix, ALERTMANAGER)}"
     secrets = [File("slack", SLACK_SECRET)] if slack else []
     if email and email.username:
         secrets.append(File("password", PASSWORD_SECRET))
+    if heartbeat:
+        secrets.append(File("heartbeat", HEARTBEAT_SECRET))
     return Workload(
         name=ALERTMANAGER,
         kind="global",
@@ -183,7 +193,7 @@ def jobs(planned: Iterable[Workload], servers: Iterable[str]) -> tuple[Job, ...]
     """Everything that is scraped. servers: names of those that have the runtime's /metrics."""
     there = {workload.name for workload in planned}
     every = (
-        Job("server", PORT, tuple(sorted(servers))),
+        Job("server", PORT, tuple(sorted(servers)), most=MOST_NUMBERS),
         # Without each replica's numbers, which are ten times as many.
         Job("gateway", gateway.METRICS_PORT, ("gateway",), ("global", "frontend", "backend")),
         Job("node", exporters.NODE_PORT, (exporters.NODE,)),
@@ -217,6 +227,8 @@ def expected(
     return templates.render(
         "monitoring/expected.yml.j2",
         tasks=sorted(tasks.items()),
+        # One of etcd's members is missed by nobody else until the second one is gone.
+        healthy=[name for name in standby.QUORUM if name in planned],
         jobs=sorted(crons),
         nodes=len(machines),
         managers=len(_managers(machines)),
@@ -226,12 +238,25 @@ def expected(
     )
 
 
-def alerting(*, slack: bool, email: Email | None) -> str:
-    """The text of alertmanager.yml."""
+def alerting(
+    *,
+    slack: bool,
+    email: Email | None,
+    of_database: Sequence[str],
+    heartbeat: bool = False,
+    runbooks: str = "",
+) -> str:
+    """The text of alertmanager.yml. of_database: the servers that need the platform's database.
+    runbooks: below which address this repository's files are read, "" for none.
+    """
     return templates.render(
         "monitoring/alertmanager.yml.j2",
         slack=slack,
         email=email,
+        of_database=of_database,
+        heartbeat=heartbeat,
+        runbooks=runbooks,
+        heartbeat_file=f"/run/secrets/{HEARTBEAT_SECRET}",
         slack_file=f"/run/secrets/{SLACK_SECRET}",
         password_file=f"/run/secrets/{PASSWORD_SECRET}",
         messages="/etc/sophia/messages.tmpl",

@@ -1,4 +1,5 @@
-"""Writes a node's numbers for Prometheus: of its containers, of Docker, and of the Swarm's jobs.
+"""Writes a node's numbers for Prometheus: of its containers, of Docker, of the Swarm's jobs, and of
+its nodes that are drained.
 
 `node_report.py FILE`, as root, written to nodes as it stands: it knows the standard library alone,
 and no newer Python than 3.8. It listens nowhere. The node's exporter, which has none of its rights,
@@ -121,9 +122,12 @@ class Kills:
 
 
 def containers() -> Iterator[Sample]:
-    """What each container of a service uses. One that ends meanwhile is left out."""
+    """How each container of a service is, and what it uses. Of one that ends meanwhile only the
+    former."""
     for one in ask(f"/containers/json?filters={_filters(label=[SERVICE])}"):
         labels = {"swarm_service": one["Labels"][SERVICE], "container": one["Id"][:12]}
+        healthy = not re.search(r"\((unhealthy|health: starting)\)", one["Status"])
+        yield Sample("sophia_container_healthy", labels, healthy)
         try:
             (used,) = ask(f"/containers/{one['Id']}/stats?stream=false&one-shot=true")
         except OSError:
@@ -131,9 +135,12 @@ def containers() -> Iterator[Sample]:
         memory = used.get("memory_stats") or {}
         if "usage" not in memory:
             continue
-        # What the kernel gives back at once is not needed; its name differs by cgroups' version.
+        # Before it ends a process the kernel takes what files are cached, also those read again and
+        # again, as a database's are: `docker stats` and Kubernetes count the latter. Names differ
+        # by cgroups' version.
         kinds = memory["stats"]
-        cached = kinds.get("total_inactive_file", kinds.get("inactive_file", 0))
+        files = ("inactive_file", "active_file")
+        cached = sum(kinds.get(f"total_{name}", kinds.get(name, 0)) for name in files)
         yield Sample("sophia_container_memory_bytes", labels, memory["usage"] - cached)
         yield Sample("sophia_container_memory_limit_bytes", labels, memory["limit"])
         cpu = used["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
@@ -159,6 +166,21 @@ def jobs() -> Iterator[Sample]:
             yield Sample("sophia_job_failed", labels, failed)
 
 
+def drained() -> Iterator[Sample]:
+    """Nodes that get no work, as somebody or an `up` wants it. Managers know."""
+    (info,) = ask("/info")
+    if not info["Swarm"].get("ControlAvailable"):
+        return
+    for one in ask("/nodes"):
+        if one["Spec"]["Availability"] == "drain":
+            labels = {
+                "nodename": one["Description"]["Hostname"],
+                "role": one["Spec"]["Role"],
+                "state": one["Status"]["State"],
+            }
+            yield Sample("sophia_node_drained", labels, 1)
+
+
 def daemon(text: str) -> str:
     """Docker's own numbers, the lines that are handed on."""
     return "".join(f"{line}\n" for line in text.splitlines() if _KEPT.match(line))
@@ -175,7 +197,7 @@ def written(samples: list[Sample], node: str) -> str:
 
 def report(kills: Kills, node: str) -> str:
     """The whole file. Raises OSError and ValueError."""
-    found = [*containers(), *jobs()]
+    found = [*containers(), *jobs(), *drained()]
     services = [one.labels["swarm_service"] for one in found if "container" in one.labels]
     found += kills.samples(services)
     return written(found, node) + daemon(_got(http.client.HTTPConnection(DAEMON), "/metrics"))

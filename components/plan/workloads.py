@@ -127,6 +127,7 @@ def _monitoring(settings: Settings, databases: Sequence[Workload]) -> tuple[Work
         databases,
         gpus=with_gpus and bool(wanted.gpu_exporter),
         slack=bool(wanted.slack.reveal()),
+        heartbeat=bool(wanted.heartbeat.reveal()),
         email=wanted.email,
     )
     if not settings.logs:

@@ -45,7 +45,8 @@ def read(*names):
 limit = int(read("memory.max", "memory/memory.limit_in_bytes"))
 def used():
     stats = dict(line.split() for line in read("memory.stat", "memory/memory.stat").splitlines())
-    cached = int(stats.get("total_inactive_file", stats.get("inactive_file")))
+    cached = sum(int(stats.get("total_" + name, stats.get(name)))
+                 for name in ("inactive_file", "active_file"))
     return int(read("memory.current", "memory/memory.usage_in_bytes")) - cached
 kept = []
 while SHARE * limit > used():

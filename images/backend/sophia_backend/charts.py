@@ -115,7 +115,9 @@ def alerts_of(
     for alert in alerts:
         labels, said = alert["labels"], alert["annotations"]
         about = (labels.get("server"), labels.get("service"))
-        if alert["state"] != "firing" or (server is not None and server not in about):
+        if alert["state"] != "firing" or labels.get("severity") == "none":
+            continue  # Watching, which is for somebody outside
+        if server is not None and server not in about:
             continue
         runbook = said.get("runbook", "")
         shown.append(

@@ -10,7 +10,8 @@ from .watched import STATUSES
 
 
 class Statuses(Collector):
-    """`mcp_server_status`: 1 for the state that a server was last seen in, 0 for the others."""
+    """`mcp_server_status`: 1 for the state that a server was last seen in, 0 for the others.
+    `mcp_server_replicas`: how many of its replicas are in each."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -19,7 +20,13 @@ class Statuses(Collector):
         family = GaugeMetricFamily(
             "mcp_server_status", "1 for the state that a server is in", labels=["server", "status"]
         )
+        replicas = GaugeMetricFamily(
+            "mcp_server_replicas", "How many replicas are in a state", labels=["server", "status"]
+        )
         for server in self._fleet.servers.values():
+            states = [replica.status for replica in server.replicas.values()]
             for status in STATUSES if server.looked else ():
                 family.add_metric([server.name, status], float(status == server.status))
+                replicas.add_metric([server.name, status], states.count(status))
         yield family
+        yield replicas

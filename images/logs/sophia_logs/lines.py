@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -17,8 +18,9 @@ _MOST_TOLD = 512
 LONGEST = 128 * 1024
 """Characters of a line. As the store gets it, it may have six times as many bytes: it takes 1 MiB
 (components/plan/logs.py), and drops what is longer without a word."""
-_NOBODY = (None, "", "-")
-"""Callers of the gateway's requests without a good token; HAProxy writes what is not set as `-`."""
+_NAMED = re.compile(r'"caller":"(?!-")[^"]')
+"""In a gateway's line, also in one that was cut: HAProxy writes - for nobody. What clients send has
+a \\ before each quote."""
 _SERVERS_AUDIT = "sophia_mcp.audit"
 """The logger of tool calls, as in mcp_catalog/base/sophia_mcp/audit.py."""
 
@@ -64,7 +66,7 @@ class Line:
         if '"caller"' not in self.text:
             return False
         if self.service == gateway:
-            return self.told.get("caller") not in _NOBODY
+            return bool(_NAMED.search(self.text))
         return self.told.get("logger") == _SERVERS_AUDIT
 
 

@@ -21,7 +21,7 @@ class Health:
     The status is one of
     ok              200
     starting        503, what the server needs has never answered yet
-    degraded        200, it answered before but doesn't now. It affects all replicas alike; if
+    degraded        200, it answered before but doesn't now. It mostly affects all replicas; if
     they were left out, clients would lose the server, whose tools say what is wrong
         not_configured  200, a credential was not given; its tools say which
         draining        503, the process was told to stop

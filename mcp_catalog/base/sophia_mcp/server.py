@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 VERSION = "1.0.0"
 """The runtime's version, as clients show it; an image's tag identifies the exact content."""
 
+FAILURES = ("crash", "timeout", "protocol_error")
+"""The outcomes that are the server's fault, as the alert ErrorsAtServer counts them."""
 UNKNOWN_TOOL = "unknown_tool"
 """The outcome of a call of a tool that isn't there: the caller's mistake, as invalid_arguments."""
 _MOST_NAME = 128
@@ -83,6 +85,9 @@ class Server(MCPServer[Any]):
             )
             if known := self._tool_manager.get_tool(tool.name):
                 known.fn_metadata = Arguments(**dict(known.fn_metadata))
+            # Prometheus sees no increase in what begins with more than none.
+            for outcome in FAILURES:
+                self.metrics.tool_calls.labels(tool.name, outcome)
 
     async def check(self) -> None:
         """Raises whatever prevents the whole server from working; see health.py."""

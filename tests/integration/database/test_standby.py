@@ -56,11 +56,18 @@ def test_the_exporters_queries_tell_who_is_primary_and_whether_it_is_followed(
     leader = members.primary()
     members.in_step(leader)
 
-    def told(name: str) -> list[str]:
-        return [members.sql(name, f"SET ROLE pg_monitor; {one['query']}") for one in asked.values()]
+    def told(name: str, what: str) -> str:
+        return members.sql(name, f"{before}; SET ROLE pg_monitor; {asked[what]['query']}")
 
-    assert told(leader) == ["1", "1", "0"]
-    assert told(members.other(leader)) == ["0", "", "0"]
+    before = "SELECT"
+    for name, is_primary, followed in ((leader, "1", "1"), (members.other(leader), "0", "")):
+        assert told(name, "pg_member").strip() == is_primary
+        assert told(name, "pg_standby").strip() == followed
+        assert told(name, "pg_archive").strip() == "0"
+    # What the exporter asks by itself fails on a standby that has a slot.
+    before = "SELECT pg_create_physical_replication_slot('mine', true, true)"
+    for name in (leader, members.other(leader)):
+        assert "mine||t|" in told(name, "pg_replication_slots")
 
 
 @pytest.mark.parametrize("loss", ["killed", "cut off", "stopped"])

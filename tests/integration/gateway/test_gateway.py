@@ -310,6 +310,21 @@ def test_the_log_tells_each_call_in_a_line_and_never_the_token(gateway):
     assert "token=query" not in everything
 
 
+def test_the_log_tells_who_it_was_or_that_it_was_nobody_and_any_method(gateway):
+    ids = [
+        gateway.call("GET", HERE, Authorization="Bearer wrong").headers["x-request-id"],
+        gateway.call("BREW" * 2000, HERE).headers["x-request-id"],
+    ]
+
+    def lines() -> list[dict[str, object]]:
+        every = {line["id"]: line for line in gateway.logs()}
+        return [every[id] for id in ids if id in every]
+
+    nobody, odd = until(lines, lambda found: len(found) == 2, "the lines of both")
+    assert nobody["caller"] == "-", "as images/logs/sophia_logs/lines.py knows it"
+    assert (odd["caller"], odd["method"]) == ("default", "BREW" * 8)
+
+
 def test_a_callers_trace_reaches_the_server_and_the_log(gateway):
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     parent = f"00-{trace}-00f067aa0ba902b7-01"

@@ -182,7 +182,10 @@ def _write(made: Watched) -> None:
             plan.config(made.prefix, JOBS), scrape_interval=(10, 5), evaluation_interval=(5, 1)
         ),
         plan.EXPECTED_FILE: expected,
-        plan.ALERTS_FILE: _hurried(plan.alerting(slack=True, email=EMAIL), group_interval=(15, 5)),
+        plan.ALERTS_FILE: _hurried(
+            plan.alerting(slack=True, email=EMAIL, of_database=["ai_memory", "postgres"]),
+            group_interval=(15, 5),
+        ),
         f"/run/secrets/{plan.SLACK_SECRET}": f"http://{RECEIVER}:8080/services/T0/B0/x",
         f"/run/secrets/{plan.PASSWORD_SECRET}": PASSWORD,
         "trusted.pem": root.pem,

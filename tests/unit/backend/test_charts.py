@@ -17,6 +17,13 @@ from .conftest import Backend, World
 
 ALERTS = [
     {
+        "labels": {"alertname": "Watching", "severity": "none"},
+        "annotations": {"summary": "for somebody outside"},
+        "state": "firing",
+        "activeAt": "2026-11-27T15:00:00Z",
+        "value": "1e+01",
+    },
+    {
         "labels": {"alertname": "ToolsSlow", "service": "toy", "severity": "warning"},
         "annotations": {"summary": "toy is slow", "runbook": "docs/x.md#toolsslow"},
         "state": "firing",

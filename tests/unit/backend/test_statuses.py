@@ -25,6 +25,17 @@ async def test_one_state_of_each_server_is_1(world: World):
         return {one[1]: one[3] for one in found if one[-1] == "} 1.0"}
 
     await eventually(look, lambda seen: seen == {"toy": "ok", "other": "ok"}, "both are ok")
+
+    async def replicas() -> set[str]:
+        lines = (await backend.get("/metrics")).text.splitlines()
+        counted = [line for line in lines if line.startswith("mcp_server_replicas{")]
+        assert len(counted) == 2 * len(STATUSES)
+        return {line for line in counted if not line.endswith(" 0.0")}
+
     ready = False
     wanted = {"toy": "degraded", "other": "ok"}
     await eventually(look, lambda seen: seen == wanted, "one of them is degraded")
+    assert await replicas() == {
+        'mcp_server_replicas{server="toy",status="degraded"} 1.0',
+        'mcp_server_replicas{server="other",status="ok"} 1.0',
+    }

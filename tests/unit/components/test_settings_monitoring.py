@@ -7,6 +7,7 @@ import pytest
 from components.plan.monitoring import Email
 from tests.unit.components.samples import changed, check
 
+HEARTBEAT = "https://hc-ping.com/nobody-may-see"
 WEBHOOK = "https://hooks.slack.com/services/T0/B0/nobody-may-see"
 EMAIL = {
     "smarthost": "smtp.example.com:587",
@@ -31,12 +32,13 @@ def test_all_of_it():
     image = f"nvcr.io/nvidia/k8s/dcgm-exporter:4@sha256:{64 * 'a'}"
     pages = "https://github.com/example/sophia/blob/main"
     given = {"enabled": True, "slack": WEBHOOK, "email": EMAIL, "runbooks": pages}
-    given |= {"gpuExporter": image, "maxUsdPerMonth": 1500}
+    given |= {"gpuExporter": image, "maxUsdPerMonth": 1500, "heartbeat": HEARTBEAT}
     settings, faults = check(changed(monitoring=given))
     assert faults == []
     assert settings.monitoring.gpu_exporter == image
     assert settings.monitoring.max_usd_per_month == 1500
     assert settings.monitoring.slack.reveal() == WEBHOOK
+    assert settings.monitoring.heartbeat.reveal() == HEARTBEAT
     assert settings.monitoring.email == Email(
         "smtp.example.com:587",
         "sophia@example.com",
@@ -65,6 +67,10 @@ def test_a_mail_server_may_ask_for_no_password():
                 "sophia:monitoring.enabled: got 'yes', expected true or false",
                 "sophia:monitoring.slack: got a str (not shown), expected the address of a Slack",
             ],
+        ),
+        (
+            {"heartbeat": "hc-ping.com/nobody-may-see"},
+            ["sophia:monitoring.heartbeat: got a str (not shown), expected an address that takes"],
         ),
         (
             {"runbooks": "docs/"},

@@ -82,6 +82,8 @@ def test_no_line_is_too_long_for_the_store(text):
         (GATEWAY, "sophia-dev-slack", False),
         (GATEWAY.replace('"ci"', '"-"'), "sophia-dev-gateway", False),
         (GATEWAY.replace('"ci"', '""'), "sophia-dev-gateway", False),
+        (GATEWAY[:-9], "sophia-dev-gateway", True),  # cut
+        (json.dumps({"caller": "-", "path": GATEWAY}), "sophia-dev-gateway", False),
         (REQUEST, "sophia-dev-slack", False),
         ("plain", "sophia-dev-gateway", False),
     ],

@@ -6,6 +6,7 @@ import re
 
 import pytest
 import yaml
+from sophia_mcp.server import FAILURES
 
 from tests.long.test_alerts import FAULTS
 from tests.unit.docs.test_links import ROOT, anchors
@@ -28,7 +29,8 @@ def test_each_has_a_name_of_its_own():
 
 @pytest.mark.parametrize("alert", ALERTS, ids=names())
 def test_it_says_how_bad_it_is_and_where_it_says_what_to_do(alert):
-    assert alert["labels"]["severity"] in ("critical", "warning")
+    always = alert["alert"] == "Watching"
+    assert alert["labels"]["severity"] in (("none",) if always else ("critical", "warning"))
     page, _, anchor = alert["annotations"]["runbook"].partition("#")
     assert page == RUNBOOKS
     assert anchor in anchors(page)
@@ -58,6 +60,12 @@ def test_each_is_provoked_on_real_nodes_or_the_runbook_says_why_not():
     rows = re.findall(r"^\| ([A-Z].+?) \|", rest.partition("###")[0], re.M)
     others = {name for row in rows for name in row.split(", ")}
     assert others == set(names()) - provoked
+
+
+def test_a_servers_faults_are_those_that_its_counters_begin_with():
+    told = next(rule["expr"] for rule in ALERTS if rule["alert"] == "ErrorsAtServer")
+    counted = set(re.findall(r'outcome=~"(.+?)"', told))
+    assert [set(one.split("|")) for one in counted] == [set(FAILURES)]
 
 
 def test_what_silences_another_one_and_what_is_silenced_exist():

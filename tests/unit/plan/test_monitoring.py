@@ -81,6 +81,13 @@ def test_everything_that_has_numbers_is_scraped_by_its_name():
     assert {name.removeprefix("tasks.sophia-dev-") for name in names} == set(PLANNED) - without
 
 
+def test_a_server_with_too_many_numbers_takes_nobodys_memory():
+    scraped = yaml.safe_load(plan.config("sophia-dev", JOBS))["scrape_configs"]
+    limits = {job["job_name"]: job.get("sample_limit") for job in scraped}
+    assert limits.pop("server") == plan.MOST_NUMBERS
+    assert set(limits.values()) == {None}, "those are the platform's own"
+
+
 def test_what_a_node_reports_counts_for_the_service_that_it_is_about():
     (node,) = [
         job
@@ -130,6 +137,10 @@ def test_a_standby_is_missed_only_where_there_is_one():
     planned = {workload.name: workload for workload in workloads.planned(with_one)}
     assert recorded(planned)["sophia_expected_tasks", exporters.STANDBY] == "vector(1)"
     assert ("sophia_expected_tasks", exporters.STANDBY) not in recorded()
+    # Of etcd's members nobody tells but their nodes.
+    quorum = [name for record, name in recorded(planned) if record == "sophia_expected_healthy"]
+    assert quorum == ["etcd-1", "etcd-2", "etcd-3"]
+    assert "sophia_expected_healthy" not in [record for record, _ in recorded()]
 
 
 def test_gpus_are_watched_where_there_are_some_and_somebody_wants_it():
@@ -174,20 +185,51 @@ def test_as_many_are_expected_as_are_planned():
     ],
 )
 def test_people_are_told_by_what_was_given_and_secrets_are_files(slack, email, ways, files):
-    text = plan.alerting(slack=slack, email=email)
-    (receiver,) = yaml.safe_load(text)["receivers"]
+    text = plan.alerting(slack=slack, email=email, of_database=())
+    heartbeat, receiver = yaml.safe_load(text)["receivers"]
+    assert heartbeat == {"name": "heartbeat"}, "Watching is told to nobody"
     assert [key for key in receiver if key != "name"] == ways
     workload = plan.alertmanager("sophia-dev", slack=slack, email=email)
     assert [file.target for file in workload.secrets] == files
     assert [name for name in files if f"/run/secrets/{name}" not in text] == []
 
 
+def test_somebody_outside_hears_each_minute_that_it_watches():
+    told = yaml.safe_load(plan.alerting(slack=False, email=EMAIL, of_database=(), heartbeat=True))
+    (way,) = told["receivers"][0]["slack_configs"]
+    assert way["api_url_file"] == "/run/secrets/heartbeat"
+    workload = plan.alertmanager("sophia-dev", slack=False, email=None, heartbeat=True)
+    assert [file.target for file in workload.secrets] == ["heartbeat"]
+    assert [route["matchers"] for route in told["route"]["routes"]] == [["alertname = Watching"]]
+
+
+@pytest.mark.parametrize(
+    ("runbooks", "link"),
+    [("", ""), ("https://a.example/x/", "https://a.example/x/{{ .CommonAnnotations.runbook }}")],
+)
+def test_a_message_leads_to_the_runbook_or_nowhere(runbooks, link):
+    text = plan.alerting(slack=True, email=None, of_database=(), runbooks=runbooks)
+    assert yaml.safe_load(text)["receivers"][1]["slack_configs"][0]["title_link"] == link
+
+
+def test_the_database_that_is_down_keeps_back_only_what_is_said_of_those_that_need_it():
+    def targets(of_database: list[str]) -> list[list[str]]:
+        text = plan.alerting(slack=True, email=None, of_database=of_database)
+        rules = yaml.safe_load(text)["inhibit_rules"]
+        down = ["alertname = DatabaseDown"]
+        return [rule["target_matchers"] for rule in rules if rule["source_matchers"] == down]
+
+    told = 'alertname =~ "ServerDegraded|ReplicaDegraded|ProbeFails"'
+    assert targets(["ai_memory", "postgres"]) == [[told, 'server =~ "ai_memory|postgres"']]
+    assert targets([]) == []
+
+
 def test_text_that_yaml_would_read_otherwise_stays_what_it_is():
     odd = plan.Email("smtp.example.com:587", "o'x: #@example.com", ("a{{b@example.com",), 'q"u: |')
-    read = yaml.safe_load(plan.alerting(slack=False, email=odd))
+    read = yaml.safe_load(plan.alerting(slack=False, email=odd, of_database=()))
     assert read["global"]["smtp_from"] == odd.sender
     assert read["global"]["smtp_auth_username"] == odd.username
-    assert read["receivers"][0]["email_configs"][0]["to"] == "a{{b@example.com"
+    assert read["receivers"][1]["email_configs"][0]["to"] == "a{{b@example.com"
 
 
 def test_its_networks_have_room_for_all_of_it():

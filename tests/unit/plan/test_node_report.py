@@ -15,7 +15,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from components.plan import node_report
-from components.plan.node_report import SERVICE, Kills, containers, daemon, jobs, report, written
+from components.plan.node_report import (
+    SERVICE,
+    Kills,
+    containers,
+    daemon,
+    drained,
+    jobs,
+    report,
+    written,
+)
 from tests.support.polling import until
 
 STATS = {
@@ -23,12 +32,21 @@ STATS = {
         "memory_stats": {
             "usage": 900,
             "limit": 1000,
-            "stats": {"total_inactive_file": 100, "inactive_file": 1},
+            "stats": {
+                "total_inactive_file": 100,
+                "inactive_file": 1,
+                "total_active_file": 50,
+                "active_file": 2,
+            },
         },
         "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
     },
     "2": {
-        "memory_stats": {"usage": 900, "limit": 1000, "stats": {"inactive_file": 200}},
+        "memory_stats": {
+            "usage": 900,
+            "limit": 1000,
+            "stats": {"inactive_file": 200, "active_file": 5},
+        },
         "cpu_stats": {"cpu_usage": {"total_usage": 0}},
     },
     "3": {"memory_stats": {}, "cpu_stats": {"cpu_usage": {"total_usage": 0}}},  # it has just ended
@@ -52,13 +70,23 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: str) -> None:
         super().__init__(path, Answer)
         self.containers = [
-            {"Id": number * 64, "Labels": {SERVICE: f"sophia-dev-{name}"}}
-            for number, name in (("1", "slack"), ("2", "asana"), ("3", "ended"))
+            {"Id": number * 64, "Labels": {SERVICE: f"sophia-dev-{name}"}, "Status": status}
+            for number, name, status in (
+                ("1", "slack", "Up 2 minutes (healthy)"),
+                ("2", "asana", "Up 3 seconds (health: starting)"),
+                ("3", "ended", "Up 2 minutes"),
+            )
         ]
         self.events: list[tuple[int, str]] = []
         self.news = threading.Condition()
         self.telling: list[deque[tuple[int, str]]] = []
         self.manager = True
+        self.nodes = [
+            ("manager-1", "manager", "active", "ready"),
+            ("manager-2", "manager", "drain", "ready"),
+            ("worker-1", "worker", "drain", "down"),
+            ("worker-2", "worker", "pause", "ready"),
+        ]
         self.tasks = [("2026-11-27T03:00:02.1234Z", "complete")]
 
     def happens(self, *events: tuple[int, str]) -> None:
@@ -97,6 +125,15 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             return STATS.get(path.split("/")[2][0])
         if path == "/info":
             return {"Swarm": {"ControlAvailable": self.manager}}
+        if path == "/nodes":
+            return [
+                {
+                    "Spec": {"Availability": availability, "Role": role},
+                    "Description": {"Hostname": name},
+                    "Status": {"State": state},
+                }
+                for name, role, availability, state in self.nodes
+            ]
         if path == "/services":
             return [{"ID": "b", "Spec": {"Name": "sophia-dev-backup"}}]
         return [{"Status": {"Timestamp": when, "State": state}} for when, state in self.tasks]
@@ -150,18 +187,21 @@ def test_it_is_a_file_of_its_own_that_old_pythons_read():
 def test_memory_is_what_a_container_can_not_do_without_on_both_versions_of_cgroups(engine):
     used = {(sample.labels["swarm_service"], sample.name): sample.value for sample in containers()}
     assert used == {
-        ("sophia-dev-slack", "sophia_container_memory_bytes"): 800,
+        ("sophia-dev-slack", "sophia_container_memory_bytes"): 750,
         ("sophia-dev-slack", "sophia_container_memory_limit_bytes"): 1000,
         ("sophia-dev-slack", "sophia_container_cpu_seconds_total"): 2.5,
-        ("sophia-dev-asana", "sophia_container_memory_bytes"): 700,
+        ("sophia-dev-asana", "sophia_container_memory_bytes"): 695,
         ("sophia-dev-asana", "sophia_container_memory_limit_bytes"): 1000,
         ("sophia-dev-asana", "sophia_container_cpu_seconds_total"): 0,
+    } | {
+        (f"sophia-dev-{name}", "sophia_container_healthy"): healthy
+        for name, healthy in (("slack", 1), ("asana", 0), ("ended", 1))
     }
 
 
 def test_a_container_that_ends_meanwhile_is_no_error(engine):
-    engine.containers.append({"Id": "4" * 64, "Labels": {SERVICE: "gone"}})
-    assert len(list(containers())) == 6
+    engine.containers.append({"Id": "4" * 64, "Labels": {SERVICE: "gone"}, "Status": "Up"})
+    assert len([one for one in containers() if "memory" in one.name]) == 4
 
 
 def test_each_kill_is_counted_once_and_a_service_begins_with_none(engine, monkeypatch):
@@ -197,6 +237,16 @@ def test_a_manager_says_when_each_job_succeeded(engine):
     assert list(jobs()) == []
 
 
+def test_a_manager_says_which_nodes_are_drained(engine):
+    of = [sample.labels for sample in drained()]
+    assert of == [
+        {"nodename": "manager-2", "role": "manager", "state": "ready"},
+        {"nodename": "worker-1", "role": "worker", "state": "down"},
+    ]
+    engine.manager = False
+    assert list(drained()) == []
+
+
 def test_of_dockers_own_numbers_few_are_handed_on():
     assert daemon(METRICS).splitlines() == [
         "engine_daemon_health_checks_failed_total 3",
@@ -222,8 +272,10 @@ def test_the_whole_file(engine, monkeypatch):
         docker.shutdown()
     lines = text.splitlines()
     memory = 'sophia_container_memory_bytes{swarm_service="sophia-dev-slack"'
-    assert f'{memory},container="111111111111",node="worker-1"}} 800.0' in lines
+    assert f'{memory},container="111111111111",node="worker-1"}} 750.0' in lines
     assert "swarm_manager_leader 1" in lines
+    manager = 'sophia_node_drained{nodename="manager-2",role="manager",state="ready"'
+    assert f'{manager},node="worker-1"}} 1.0' in lines
     names = [line.partition("{")[0] for line in lines if line.startswith("sophia")]
     assert names == sorted(names), "a name's samples are together"
     assert written([], "worker-1") == ""

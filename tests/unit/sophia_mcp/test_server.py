@@ -31,6 +31,14 @@ async def test_a_result_is_structured_and_counted(toy_in_process: Server, mode: 
     assert seconds == 1
 
 
+def test_failures_of_each_tool_are_counted_from_none(toy_in_process: Server):
+    """Prometheus sees no increase in what begins with 5."""
+    for outcome in ("crash", "timeout", "protocol_error"):
+        labels = {"tool": "add", "outcome": outcome}
+        counted = toy_in_process.metrics.registry.get_sample_value("mcp_tool_calls_total", labels)
+        assert counted == 0, outcome
+
+
 async def test_what_a_tool_says_reaches_the_model_and_not_the_log(toy_in_process: Server, caplog):
     caplog.set_level(logging.INFO, "sophia_mcp")
     async with Client(toy_in_process) as client:
