@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 
 import pytest
 from mcp import Client
@@ -7,7 +8,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from sophia_mcp.errors import NotConfigured
 from sophia_mcp.logs import JsonFormatter
-from sophia_mcp.server import Server
+from sophia_mcp.server import FAILURES, Server
+
+from tests.support.checkout import ROOT
 
 MODES = ["2026-07-28", "legacy"]
 
@@ -176,3 +179,10 @@ async def test_an_unknown_prompt_is_the_callers_mistake(toy_in_process: Server, 
             await client.get_prompt("nobody's")
     assert refused.value.code == INVALID_PARAMS
     assert "Traceback" not in caplog.text
+
+
+def test_the_alert_counts_the_failures_that_counters_begin_with():
+    rules = (ROOT / "images/monitoring/rules/alerts.yml").read_text()
+    told = re.search(r"alert: ErrorsAtServer\n.*?\n +labels:", rules, re.DOTALL)
+    counted = set(re.findall(r'outcome=~"(.+?)"', told.group()))
+    assert [set(one.split("|")) for one in counted] == [set(FAILURES)]
