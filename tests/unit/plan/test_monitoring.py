@@ -137,10 +137,10 @@ def test_a_standby_is_missed_only_where_there_is_one():
     planned = {workload.name: workload for workload in workloads.planned(with_one)}
     assert recorded(planned)["sophia_expected_tasks", exporters.STANDBY] == "vector(1)"
     assert ("sophia_expected_tasks", exporters.STANDBY) not in recorded()
-    # Of etcd's members nobody tells but their nodes.
-    quorum = [name for record, name in recorded(planned) if record == "sophia_expected_healthy"]
-    assert quorum == ["etcd-1", "etcd-2", "etcd-3"]
-    assert "sophia_expected_healthy" not in [record for record, _ in recorded()]
+    # Of what exports nothing only its node tells.
+    unheard = [name for record, name in recorded(planned) if record == "sophia_expected_healthy"]
+    assert unheard == ["gateway-config", "etcd-1", "etcd-2", "etcd-3"]
+    assert set(unheard) <= set(planned)
 
 
 def test_gpus_are_watched_where_there_are_some_and_somebody_wants_it():
@@ -169,6 +169,7 @@ def test_as_many_are_expected_as_are_planned():
         "node-exporter": "vector(4)",
         "database-exporter": "vector(1)",
         "gpu-exporter": "vector(1)",
+        "gateway-config": "vector(1)",
     }
     assert found["sophia_expected_nodes", ""] == "vector(4)"
     assert found["sophia_expected_managers", ""] == "vector(3)"
