@@ -20,7 +20,8 @@ from tests.support.polling import until
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 CALL = {"logger": "sophia_mcp.audit", "caller": "ci", "request_id": "r-4711", "tool": "add"}
-REQUEST = {"time": "2026-11-27T15:00:00Z", "id": "r-4711", "caller": "ci", "status": 200}
+# As HAProxy writes it.
+REQUEST = '{"time":"2026-11-27T15:00:00Z","id":"r-4711","caller":"ci","status":200}'
 
 
 def printing(*lines: object) -> str:
