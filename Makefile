@@ -114,7 +114,7 @@ test-long: doctor $(VENV)/.ready ## what takes minutes or needs the history: upg
 	@exec $(PYTEST) -m long
 
 test-fast: $(VENV)/.ready ## the inner loop: no containers, under two minutes on 2 cores
-	@exec $(PYTEST) -n 3 -q -m "not containers and not slow" tests/unit tests/components tests/provider mcp_catalog
+	@exec $(PYTEST) -n 4 -q -m "not containers and not slow" tests/unit tests/components tests/provider mcp_catalog
 
 check: $(VENV)/.ready ## format, lint, types, workflows
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && \

@@ -55,6 +55,7 @@ def times(count: int) -> Iterator[bytes]:
         yield b'{"_time":"%s"}\n' % moment(AT + number * 1000).encode()
 
 
+@pytest.mark.slow
 def test_a_busy_containers_lines_take_little_memory():
     """A shipper has 96 MB for all stores and containers, and is ended beyond that."""
     count = 50_000
