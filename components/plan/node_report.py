@@ -147,14 +147,19 @@ def containers() -> Iterator[Sample]:
         yield Sample("sophia_container_cpu_seconds_total", labels, cpu)
 
 
+def swarm() -> Iterator[Sample]:
+    """What managers know."""
+    (info,) = ask("/info")
+    if info["Swarm"].get("ControlAvailable"):
+        yield from jobs()
+        yield from drained()
+
+
 def jobs() -> Iterator[Sample]:
-    """When each job of the Swarm last succeeded, and whether its last task failed. Managers know.
+    """When each job of the Swarm last succeeded, and whether its last task failed.
 
     The Swarm forgets tasks of former runs; Prometheus remembers their success.
     """
-    (info,) = ask("/info")
-    if not info["Swarm"].get("ControlAvailable"):
-        return
     for service in ask(f"/services?filters={_filters(mode=['replicated-job'])}"):
         tasks = ask(f"/tasks?filters={_filters(service=[service['ID']])}")
         labels = {"swarm_service": service["Spec"]["Name"]}
@@ -167,10 +172,7 @@ def jobs() -> Iterator[Sample]:
 
 
 def drained() -> Iterator[Sample]:
-    """Nodes that get no work, as somebody or an `up` wants it. Managers know."""
-    (info,) = ask("/info")
-    if not info["Swarm"].get("ControlAvailable"):
-        return
+    """Nodes that get no work, as somebody or an `up` wants it."""
     for one in ask("/nodes"):
         if one["Spec"]["Availability"] == "drain":
             labels = {
@@ -197,7 +199,7 @@ def written(samples: list[Sample], node: str) -> str:
 
 def report(kills: Kills, node: str) -> str:
     """The whole file. Raises OSError and ValueError."""
-    found = [*containers(), *jobs(), *drained()]
+    found = [*containers(), *swarm()]
     services = [one.labels["swarm_service"] for one in found if "container" in one.labels]
     found += kills.samples(services)
     return written(found, node) + daemon(_got(http.client.HTTPConnection(DAEMON), "/metrics"))

@@ -23,6 +23,7 @@ from components.plan.node_report import (
     drained,
     jobs,
     report,
+    swarm,
     written,
 )
 from tests.support.polling import until
@@ -234,7 +235,7 @@ def test_a_manager_says_when_each_job_succeeded(engine):
         "sophia_job_failed": 1,
     }
     engine.manager = False
-    assert list(jobs()) == []
+    assert list(swarm()) == []
 
 
 def test_a_manager_says_which_nodes_are_drained(engine):
@@ -244,7 +245,7 @@ def test_a_manager_says_which_nodes_are_drained(engine):
         {"nodename": "worker-1", "role": "worker", "state": "down"},
     ]
     engine.manager = False
-    assert list(drained()) == []
+    assert list(swarm()) == []
 
 
 def test_of_dockers_own_numbers_few_are_handed_on():
