@@ -91,6 +91,11 @@ def candidates(at: str, backups: Sequence[Backup]) -> list[Backup]:
     return sorted(before, key=ended, reverse=True)
 
 
+def whole(every: Iterable[Backup]) -> list[Backup]:
+    """Those without damaged pages."""
+    return [one for one in every if not one["error"]]
+
+
 def no_timeline(wanted: str, archived: Iterable[str]) -> str:
     """Why there is no such timeline, or "". archived: names of WAL files."""
     known = sorted({int(name[:8], 16) for name in archived})

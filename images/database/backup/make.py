@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from .choices import ended, is_overdue, kind
+from .choices import ended, is_overdue, kind, whole
 from .content import NOTE, Content, compared, content
 from .places import DATA, DRILL, SOCKETS, Failed, say
 from .repository import backups, listed, pgbackrest
@@ -43,10 +43,10 @@ def _run() -> None:
     wanted = kind(backups(), datetime.now(UTC))
     # What is to go goes at the end, when this one is known to be good.
     pgbackrest(f"--type={wanted}", "--no-expire-auto", "backup")
-    made, newest = time.monotonic(), listed()[-1]
+    made, found = time.monotonic(), listed()
+    newest, info = found[-1], found[-1]["info"]
     if newest["error"]:
         _give_up(newest["label"])
-    every, info = backups(), newest["info"]
     say(
         f"{newest['type']} backup {newest['label']}: {_size(info['size'])} of database,"
         f" {_size(info['repository']['delta'])} sent, {made - began:.0f} s"
@@ -55,7 +55,7 @@ def _run() -> None:
     told = pgbackrest("verify", "--output=text", "--verbose")
     if "status: ok" not in told:
         raise Failed(f"the repository is damaged, make another full backup elsewhere:\n{told}")
-    since = min(map(ended, every))
+    since = min(map(ended, whole(found)))
     say(
         f"all of the repository was read and verified in {time.monotonic() - made:.0f} s;"
         f" it restores any time since {since:%Y-%m-%d %H:%M:%S} UTC"

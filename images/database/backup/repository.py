@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from .choices import Backup, configuration
+from .choices import Backup, configuration, whole
 from .places import CONFIG, SECRETS, Failed
 
 
@@ -42,7 +42,7 @@ def _explained(said: str) -> str:
 
 def backups() -> list[Backup]:
     """Those that are whole, the oldest first. Raises Failed where the repository can't be read."""
-    return [one for one in listed() if not one["error"]]
+    return whole(listed())
 
 
 def listed() -> list[Backup]:

@@ -274,3 +274,8 @@ def test_the_standbys_job_fails_while_nobody_makes_backups(monkeypatch, capsys):
     made[-1] = timedelta(hours=27)
     with pytest.raises(Failed, match="the primary has made no backup since 20"):
         make.run()
+
+
+def test_a_backup_of_damaged_pages_does_not_count():
+    good, damaged = ({"label": label, "error": label == "b"} for label in "ab")
+    assert choices.whole([good, damaged]) == [good]
