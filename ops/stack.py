@@ -176,9 +176,14 @@ class Stack:
             path.write_text(kept)
 
     @property
+    def bare(self) -> str:
+        """Its name without organisation and project, which Pulumi Cloud has."""
+        return self.name.rpartition("/")[2]
+
+    @property
     def configuration_file(self) -> Path:
         """`Pulumi.prod.yaml` of stack prod, and of acme/sophia/prod in Pulumi Cloud."""
-        return self.root / f"Pulumi.{self.name.rpartition('/')[2]}.yaml"
+        return self.root / f"Pulumi.{self.bare}.yaml"
 
     @property
     def secrets_provider(self) -> str:

@@ -63,14 +63,14 @@ def run(source: Stack) -> Outcome:
         there = target.outputs()
         verify.verify(there, there["gateway_urls"], say)
         took = time.monotonic() - began
-        told = backup.restore(there, names.prefix(PROJECT, _bare(target)), state["noted"], "")
+        told = backup.restore(there, names.prefix(PROJECT, target.bare), state["noted"], "")
     return Outcome(lost, took, state["noted"], told["content"])
 
 
 def made(source: Stack, outputs: Json, prefix: str) -> Stack:
     """The stack for the drill, with its configuration; what an earlier drill left is destroyed."""
     target = _target(source)
-    if _bare(target) in source.siblings():
+    if target.bare in source.siblings():
         say(f"an earlier drill was cancelled: destroying stack {target.name}")
         _remove(target)
     named = source.secrets_provider
@@ -91,7 +91,7 @@ def made(source: Stack, outputs: Json, prefix: str) -> Stack:
 def left(source: Stack) -> int:
     """Machines of a drill that was cancelled, or that is under way. Raises StackError."""
     target = _target(source)
-    if _bare(target) not in source.siblings():
+    if target.bare not in source.siblings():
         return 0
     return len(orphans.recorded(target.exported()).ids)
 
@@ -165,11 +165,6 @@ def _wrong(outcome: Outcome) -> Iterator[str]:
 
 def _target(source: Stack) -> Stack:
     return replace(source, name=f"{source.name}-drill", ours=False)
-
-
-def _bare(stack: Stack) -> str:
-    """Its name without organisation and project, which Pulumi Cloud has."""
-    return stack.name.rpartition("/")[2]
 
 
 @contextmanager

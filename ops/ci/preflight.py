@@ -96,7 +96,7 @@ def _state(stack: Stack) -> Iterator[str]:
         secrets = ", ".join((*OF_BACKEND.get(kind, ()), BACKEND))
         yield f"one of {secrets} is wrong: {place} can't be read: {_last(failure)}"
         return
-    if stack.name.rpartition("/")[2] not in names:
+    if stack.bare not in names:
         found = ", ".join(names) or "none"
         yield (
             f"variable {BACKEND}: {place} has no stack {stack.name} (it has {found}), so its"
