@@ -30,6 +30,9 @@ the address outside that misses what it doesn't get.
 SCRAPE_S = 10
 MOST_NUMBERS = 20_000
 """Of one replica, several times what the largest has. Each takes 3 KB of Prometheus' memory."""
+_UNHEARD = (f"gateway{gateway.PUBLISHER}", *standby.QUORUM)
+"""Services of one task that export nothing, and that nobody misses soon: gateways keep their last
+configuration, and two of three members of etcd decide."""
 KEPT, KEPT_AT_MOST = "15d", "1GB"
 """How long numbers are kept, and how much room they take on each manager, whichever ends first."""
 OLDEST_BACKUP_S = 26 * 3600
@@ -206,11 +209,6 @@ def jobs(planned: Iterable[Workload], servers: Iterable[str]) -> tuple[Job, ...]
         Job("log-shipper", logs.METRICS_PORT, (logs.SHIPPER,)),
     )
     return tuple(job for job in every if job.services and there.issuperset(job.services))
-
-
-_UNHEARD = (f"gateway{gateway.PUBLISHER}", *standby.QUORUM)
-"""Services of one task that export nothing, and that nobody misses soon: gateways keep their last
-configuration, and two of three members of etcd decide."""
 
 
 def expected(

@@ -157,7 +157,7 @@ def _make(inputs: VolumeInputs) -> str:
         f' *) if flock --nonblock {lock} true; then mv {path} {path}."$former"; fi;; esac;'
     )
     return (
-        f"set -eu;{aside * inputs.is_copy} if [ ! -s {marker} ]; then"
+        f"set -eu;{aside if inputs.is_copy else ''} if [ ! -s {marker} ]; then"
         f" install -d -m {inputs.mode} -o {owner} -g {owner} {path};"
         f" echo {shlex.quote(inputs.volume_id)} >{marker}.new; chmod 0644 {marker}.new;"
         f" sync {marker}.new; mv {marker}.new {marker}; fi; cat {marker}"

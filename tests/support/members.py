@@ -150,14 +150,18 @@ class Members:
         assert status == "0", said
         return said
 
-    def start_all(self) -> None:
-        """In the order of a rollout."""
+    def roll_out(self) -> None:
+        """Starts them all, the second member once the first is healthy."""
         for name in (*standby.QUORUM, FIRST):
             self.start(name)
         self.healthy(FIRST)
         self.start(standby.SECOND)
         self.healthy(standby.SECOND)
         self.in_step(FIRST)
+
+    def start_all(self) -> None:
+        """For the first time: clients may log in then."""
+        self.roll_out()
         for name in (FIRST, standby.SECOND):
             self.admit(name, PASSWORD)
 

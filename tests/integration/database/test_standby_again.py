@@ -56,12 +56,7 @@ def turn_on(members: Members) -> None:
     """The second member's former directory was moved aside."""
     members.stop(FIRST)
     shutil.rmtree(members.folder / standby.SECOND)
-    for name in (*standby.QUORUM, FIRST):
-        members.start(name)
-    members.healthy(FIRST)
-    members.start(standby.SECOND)
-    members.healthy(standby.SECOND)
-    members.in_step(FIRST)
+    members.roll_out()
 
 
 def keep(members: Members, text: str) -> None:

@@ -38,6 +38,15 @@ class Path_:
             check=False,
         )
 
+    def doctor(self):
+        return subprocess.run(
+            ["/usr/bin/make", "--silent", "-C", OPS.parent, "doctor"],
+            env={"PATH": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
 
 @pytest.fixture
 def path(tmp_path) -> Path_:
@@ -110,13 +119,7 @@ def test_without_root_the_command_is_told(path, tmp_path):
 
 def test_without_any_python_make_doctor_names_what_brings_one(path):
     path.command("id", "echo 0")
-    done = subprocess.run(
-        ["/usr/bin/make", "--silent", "-C", OPS.parent, "doctor"],
-        env={"PATH": str(path.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = path.doctor()
     assert done.returncode != 0
     told = (
         "error: no Python on this machine; run: apt-get update && apt-get install -y python3-venv"
@@ -128,11 +131,5 @@ def test_a_python_below_a_folder_with_a_space_is_one(tmp_path):
     """As that of a checkout in such a folder, once its `.venv` is active."""
     path = Path_(tmp_path / "a folder")
     path.command("python3", 'case "$*" in *ops.doctor*) echo "asked: $*" ;; esac')
-    done = subprocess.run(
-        ["/usr/bin/make", "--silent", "-C", OPS.parent, "doctor"],
-        env={"PATH": str(path.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = path.doctor()
     assert done.stdout == "asked: -S -m ops.doctor\n"
